@@ -1,0 +1,105 @@
+// The host's side of plugin.h: what the opaque heed_node, heed_run, heed_control and heed_match are. Each room that runs a
+// phase derives from them; host.cpp makes the table of functions that a plugin gets.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "graph/graph.hpp"
+#include "heed/plugin.h"
+
+namespace heed {
+
+struct OperatorEntry;
+
+}  // namespace heed
+
+// A node as a phase shows it to a plugin. The base class answers what every phase may ask; what a phase adds it
+// overrides, and a call in the wrong phase fails with a text that says so.
+struct heed_node {
+  heed_node(const heed::Graph& graph, const heed::Node& node, const heed::OperatorEntry& contract);
+  virtual ~heed_node();
+  heed_node(const heed_node&) = delete;
+
+  const heed::Graph& graph;
+  const heed::Node& node;
+  const heed::OperatorEntry& contract;
+  int32_t version;  // of the operator
+
+  // Inference (passes/infer_shapes.cpp).
+  virtual int32_t infer_output(int32_t output, const heed_type& type);
+  virtual int32_t infer_output_elements(int32_t output, const heed_dim* elements, size_t count);
+  virtual heed_dim infer_symbol(heed_text hint, heed_dim upper);
+  virtual int32_t infer_equal(heed_dim a, heed_dim b, heed_text what);
+  virtual int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count);
+  virtual heed_type subgraph_output(int32_t subgraph, int32_t output) const;
+
+  // Planning (plan/choose_kernels.cpp).
+  virtual int32_t plan_decline(heed_text reason);
+  virtual void plan_strided_input(int32_t input);
+  virtual void plan_strided_output(int32_t output);
+  virtual void plan_in_place(int32_t input, int32_t output);
+  virtual uint64_t plan_capability(heed_text name) const;
+  virtual int32_t plan_variant(const heed_variant& variant);
+
+  // Binding (plan/bind.cpp).
+  virtual heed_tensor bind_input(int32_t input) const;
+  virtual heed_tensor bind_output(int32_t output) const;
+  virtual int32_t view_strides(const int64_t* strides, int64_t offset_elements);
+  virtual void bind_scratch(size_t size_bytes);
+  virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes, const uint32_t workgroups[3]);
+
+  // Preparing (session/prepare.cpp).
+  virtual void* prepare_keep(size_t size_bytes);
+  virtual void prepare_replaced(int32_t input);
+  virtual int32_t prepare_threads() const;
+  virtual int32_t prepare_option(heed_text name, heed_text* value) const;
+
+  // The C form of a value's type; dims point into the value.
+  static heed_type type_of(const heed::Value& value);
+
+ private:
+  friend struct HostFunctions;
+  mutable std::vector<std::unique_ptr<std::vector<heed_text>>> lists_;  // string lists lent out
+};
+
+// One execution of a CPU kernel: registry/cpu_run.hpp implements it; the session and constant folding use it.
+struct heed_run {
+  virtual ~heed_run();
+  virtual void parallel_for(int64_t count, int64_t grain, heed_loop function, void* context) = 0;
+  virtual int32_t thread_count() const = 0;
+  virtual int32_t allocate_output(int32_t output, const int64_t* dims, int32_t rank, heed_tensor* tensor) = 0;
+  virtual heed_text store_text(int32_t output, heed_text bytes) = 0;
+  virtual uint64_t random_seed() = 0;
+  virtual heed_value* input(int32_t input) = 0;
+  virtual int32_t set_output(int32_t output, heed_value* value) = 0;
+  virtual heed_value* sequence_copy(int32_t input) = 0;
+};
+
+// One execution of a control kernel: implemented by session/.
+struct heed_control {
+  virtual ~heed_control();
+  virtual heed_run* run() = 0;
+  virtual int32_t input_count() const = 0;
+  virtual int32_t output_count() const = 0;
+  virtual heed_value* input(int32_t input) = 0;
+  virtual int32_t read_scalar(heed_value* value, int64_t* i, double* f) = 0;
+  virtual heed_value* scalar(int32_t element, int64_t i) = 0;
+  virtual int32_t call(int32_t subgraph, heed_value* const* arguments, size_t argument_count, heed_value** results,
+                       size_t result_count) = 0;
+  virtual heed_value* stack(int32_t axis, heed_value* const* values, size_t count, int32_t output) = 0;
+  virtual heed_value* slice(heed_value* value, int32_t axis, int64_t index) = 0;
+  virtual int32_t set_output(int32_t output, heed_value* value) = 0;
+};
+
+// One place where a rewrite's pattern fits: implemented by passes/rewrite.cpp.
+struct heed_match {
+  virtual ~heed_match();
+  virtual const heed_node* node(heed_text result) const = 0;
+  virtual int32_t value(heed_text name, heed_type* type) const = 0;
+  virtual int32_t constant(heed_text name, heed_tensor* constant) const = 0;
+  virtual int64_t elements(heed_text name, const heed_dim** elements) const = 0;
+  virtual void set(heed_text name, heed::Attribute value) = 0;
+  virtual void replace(heed_text replacement) = 0;
+};
