@@ -42,11 +42,12 @@ struct heed_node {
   virtual void plan_in_place(int32_t input, int32_t output);
   virtual uint64_t plan_capability(heed_text name) const;
   virtual int32_t plan_variant(const heed_variant& variant);
+  virtual const heed_dim* view_source_strides() const;
+  virtual void view_output(int32_t output, const heed_dim* strides, heed_dim offset);
 
   // Binding (plan/bind.cpp).
   virtual heed_tensor bind_input(int32_t input) const;
   virtual heed_tensor bind_output(int32_t output) const;
-  virtual int32_t view_strides(const int64_t* strides, int64_t offset_elements);
   virtual void bind_scratch(size_t size_bytes);
   virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes, const uint32_t workgroups[3]);
 

@@ -184,8 +184,11 @@ typedef struct heed_host {
   int32_t (*subgraph_output_count)(const heed_node*, int32_t subgraph);
   heed_type (*subgraph_output)(const heed_node*, int32_t subgraph, int32_t output);
 
-  /* -- views: heed_operator.view; sizes are numbers -- */
-  int32_t (*view_strides)(heed_node*, const int64_t* strides, int64_t offset_elements);
+  /* -- views: heed_operator.view, once per node, over Dims -- */
+  const heed_dim* (*view_source_strides)(const heed_node*); /* of input 0, in elements: one per axis */
+  /* The output looks at input 0's memory with these strides, from this element on. An operator with several outputs
+   * tells each (Split). Not called at all: it is no view here, and a kernel copies. */
+  void (*view_output)(heed_node*, int32_t output, const heed_dim* strides, heed_dim offset);
 
   /* -- planning of a CPU or GPU kernel -- */
   int32_t (*plan_decline)(heed_node*, heed_text reason); /* returns what the callback returns: not an error */
@@ -197,7 +200,7 @@ typedef struct heed_host {
   int32_t (*plan_variant)(heed_node*, const heed_variant* variant); /* copied */
 
   /* -- binding: sizes are numbers now -- */
-  /* In bind callbacks and view: shapes and strides of inputs and outputs, without data. */
+  /* Shapes and strides of inputs and outputs, without data. */
   heed_tensor (*bind_input)(const heed_node*, int32_t input);
   heed_tensor (*bind_output)(const heed_node*, int32_t output);
   void (*bind_scratch)(heed_node*, size_t size_bytes); /* CPU: 64-byte aligned; GPU: bound as HEED_BIND_SCRATCH */
@@ -214,7 +217,8 @@ typedef struct heed_host {
   /* -- running a CPU kernel -- */
   void (*parallel_for)(heed_run*, int64_t count, int64_t grain, heed_loop function, void* context);
   int32_t (*thread_count)(const heed_run*); /* threads that parallel_for uses: `thread` lies in [0, thread_count) */
-  /* For outputs whose size depends on data: makes room and fills in `output`. */
+  /* For outputs whose size may depend on data: makes room and fills in `tensor`; an output whose size was known already
+   * (its data is not null, or it is empty) is given back as it is, after a check of `dims`. */
   int32_t (*allocate_output)(heed_run*, int32_t output, const int64_t* dims, int32_t rank, heed_tensor* tensor);
   /* Copies bytes into the arena of a string output and returns the copy. */
   heed_text (*store_text)(heed_run*, int32_t output, heed_text bytes);
@@ -309,7 +313,7 @@ typedef enum heed_operator_flags {
   HEED_ENLARGES = 2,         /* its output outweighs its input: constants are not folded through it */
   HEED_COMMUTATIVE = 4,      /* the first two inputs may change places */
   HEED_VIEW_DENSE = 8,       /* output 0 is input 0's elements in the same order: Reshape, Squeeze, Identity */
-  HEED_VIEW_STRIDED = 16,    /* output 0 is a strided look at input 0: Transpose, Slice, Expand; `view` tells the strides */
+  HEED_VIEW_STRIDED = 16,    /* outputs are strided looks at input 0: Transpose, Slice, Expand, Split; `view` tells how */
   HEED_COPIES = 32,          /* moves data and computes nothing: Concat, Tile, the strided copy */
   HEED_CONTROL = 64          /* holds subgraphs and is run by a control kernel */
 } heed_operator_flags;

@@ -217,15 +217,16 @@ inline Dims broadcast(std::span<const Dim> a, std::span<const Dim> b) {
 
 // ---- views ------------------------------------------------------------------------------------------------------------
 
-// Tells a view's strides at bind, when sizes are numbers.
+// Tells how outputs look at input 0, once per node and over Dims: strides in elements, and the element to begin at.
+// Leaving without set() means that this is no view here: a kernel copies.
 class Viewing : public NodeView {
  public:
   using NodeView::NodeView;
-  TensorView source() const { return {host->bind_input(node_, 0)}; }
-  TensorView target() const { return {host->bind_output(node_, 0)}; }
-  // The integers of a small input, as bound.
-  void set(std::span<const int64_t> strides, int64_t offset_elements = 0) {
-    (void)host->view_strides(node_, strides.data(), offset_elements);
+  std::span<const Dim> source_strides() const {
+    return {reinterpret_cast<const Dim*>(host->view_source_strides(node_)), input(0).dims().size()};
+  }
+  void set(int32_t output, std::span<const Dim> strides, Dim offset_elements = 0) {
+    host->view_output(node_, output, reinterpret_cast<const heed_dim*>(strides.data()), offset_elements.c_dim());
   }
 };
 
@@ -394,7 +395,7 @@ class Running : public NodeView {
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
-  // Makes room for an output whose size depends on data.
+  // Makes room for an output whose size may depend on data; one that has room already is given back, after a check.
   Result<TensorView> allocate(int32_t output, std::span<const int64_t> dims) const {
     TensorView view{};
     HEED_TRY(Inference::result_of(
