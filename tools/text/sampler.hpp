@@ -1,0 +1,49 @@
+// Sampler: from logits to the next token.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "heed/result.hpp"
+
+namespace heed::text {
+
+// PCG-XSH-RR with 64 bits of state (O'Neill 2014): the same numbers on every machine.
+class Pcg32 {
+ public:
+  explicit Pcg32(uint64_t seed, uint64_t sequence = 54);
+  uint32_t next();
+  double next_unit();  // [0, 1), 53 random bits
+
+ private:
+  uint64_t state_, increment_;
+};
+
+struct SamplerOptions {
+  double temperature = 0;  // 0: always the largest logit
+  int64_t top_k = 0;       // only the k largest; 0: all
+  double top_p = 1;        // only the fewest whose probabilities, temperature applied, reach p
+  uint64_t seed = 0;
+};
+
+// Chooses by temperature, then top-k, then top-p, in double precision without libm: the same logits, options and number
+// of earlier choices give the same token on every machine. For one thread.
+class Sampler {
+ public:
+  // Errors: a temperature or top_k below 0, or a top_p outside (0, 1].
+  static Result<Sampler> create(const SamplerOptions& options);
+
+  // logits: [vocab] f32; -inf excludes a token. Of equal logits the lowest id comes first.
+  // Errors: no logits, NaN or +inf among them, all -inf.
+  Result<int64_t> choose(std::span<const float> logits);
+
+ private:
+  explicit Sampler(const SamplerOptions& options);
+  SamplerOptions options_;
+  Pcg32 random_;
+  std::vector<int32_t> ids_;       // scratch
+  std::vector<double> weights_;    // scratch, beside ids_
+};
+
+}  // namespace heed::text
