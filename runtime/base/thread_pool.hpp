@@ -1,0 +1,84 @@
+// A pool of threads for one loop at a time. The thread that calls takes part in the loop.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace heed {
+
+class ThreadPool {
+ public:
+  // Carries out [begin, end); `thread` is in [0, thread_count) and held by no other call of the same loop meanwhile.
+  using Function = void (*)(void* context, int64_t begin, int64_t end, int32_t thread);
+
+  // thread_count counts the thread that calls parallel_for: 1 (or less) starts none. Where the system refuses a
+  // thread, the pool has fewer.
+  explicit ThreadPool(int thread_count);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int thread_count() const { return thread_count_; }
+
+  // Covers [0, count) once, in pieces of at least `grain` but for the last, and returns when all are done. From any
+  // thread; nested, or while another thread's loop runs, everything is carried out by the caller. The pieces depend on
+  // count, grain and thread_count alone, never on timing. The function must not throw.
+  void parallel_for(int64_t count, int64_t grain, Function function, void* context);
+
+  // The same for what can be called with (begin, end) or (begin, end, thread).
+  template <class Callable>
+  requires(std::is_invocable_v<Callable&, int64_t, int64_t> ||
+           std::is_invocable_v<Callable&, int64_t, int64_t, int32_t>) void parallel_for(int64_t count, int64_t grain,
+                                                                                        Callable&& callable) {
+    using Target = std::remove_reference_t<Callable>;
+    parallel_for(
+        count, grain,
+        [](void* context, int64_t begin, int64_t end, int32_t thread) {
+          if constexpr (std::is_invocable_v<Callable&, int64_t, int64_t, int32_t>) {
+            (*static_cast<Target*>(context))(begin, end, thread);
+          } else {
+            static_cast<void>(thread), (*static_cast<Target*>(context))(begin, end);
+          }
+        },
+        const_cast<std::remove_const_t<Target>*>(&callable));
+  }
+
+  // The processors that this process may use: its affinity, and no more than its container's CPU quota (cgroup v1 and
+  // v2) rounded down; at least 1.
+  static int default_thread_count();
+
+ private:
+  void work(int32_t thread);
+  void run_pieces(int32_t thread);
+
+  // One loop. Written by its caller while the loop is closed and nobody is in it.
+  struct Loop {
+    Function function = nullptr;
+    void* context = nullptr;
+    int64_t count = 0, piece = 0, piece_count = 0;
+  };
+
+  static constexpr size_t cache_line_bytes = 64;
+
+  Loop loop_;
+  alignas(cache_line_bytes) std::atomic<uint32_t> state_{0};  // generation, open, and how many workers are inside
+  alignas(cache_line_bytes) std::atomic<int64_t> next_piece_{0};
+  alignas(cache_line_bytes) std::atomic<bool> busy_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint32_t> wake_epoch_{0};
+  std::atomic<int32_t> sleeping_count_{0};
+  int thread_count_ = 1;
+  int process_id_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+// The CPU quota of this process's control group, in processors; 0 where there is none. `root` stands before /proc and
+// /sys, for tests.
+double cpu_quota(const std::string& root);
+
+}  // namespace heed
