@@ -3,15 +3,25 @@
 #pragma once
 
 #include <memory>
-#include <optional>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "graph/graph.hpp"
 #include "heed/plugin.h"
+#include "heed/result.hpp"
 
 namespace heed {
 
 struct OperatorEntry;
+
+// What host->fail does, for the host's own functions that a plugin calls: keeps the text for this thread, gives the code.
+int32_t fail(Code code, std::string_view text);
+int32_t fail(const Error& error);
+
+// Integer tensors of at most so many elements are carried as Dims.
+inline constexpr size_t carried_elements_limit = 256;
 
 }  // namespace heed
 
@@ -33,7 +43,7 @@ struct heed_node {
   virtual heed_dim infer_symbol(heed_text hint, heed_dim upper);
   virtual int32_t infer_equal(heed_dim a, heed_dim b, heed_text what);
   virtual int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count);
-  virtual heed_type subgraph_output(int32_t subgraph, int32_t output) const;
+  virtual heed_type subgraph_output(int32_t subgraph, int32_t output) const;  // also after inference
 
   // Planning (plan/choose_kernels.cpp).
   virtual int32_t plan_decline(heed_text reason);
@@ -57,12 +67,31 @@ struct heed_node {
   virtual int32_t prepare_threads() const;
   virtual int32_t prepare_option(heed_text name, heed_text* value) const;
 
-  // The C form of a value's type; dims point into the value.
-  static heed_type type_of(const heed::Value& value);
+  // The C form of a value's type; dims point into it.
+  static heed_type type_of(const heed::ValueType& type);
+  static heed_type type_of(const heed::Value& value) { return type_of(value.type); }
+  static heed_type no_type() { return {HEED_TENSOR, 0, -1, 0, nullptr}; }
+
+  // These are what the table offers; any thread may call them while nobody changes the graph. What they lend lives as
+  // long as this object and the graph.
+  const heed::Value* input_value(int32_t input) const;  // null where absent
+  const heed::Value* output_value(int32_t output) const;
+  int32_t input_count() const;  // trailing absent ones are not counted
+  int32_t output_count() const;
+  // The elements of a small integer input as far as they are known, from inference or from a constant.
+  const std::vector<heed::Dim>* input_elements(int32_t input) const;
+  bool input_constant(int32_t input, heed_tensor* constant) const;
+  bool attribute(std::string_view name, heed_attribute* attribute) const;
+  // A tensor as a plugin sees it.
+  heed_tensor lend(const heed::Tensor& tensor) const;
 
  private:
-  friend struct HostFunctions;
-  mutable std::vector<std::unique_ptr<std::vector<heed_text>>> lists_;  // string lists lent out
+  struct Lent;  // lists that a plugin may still look at
+  template <class Make>
+  const Lent& lend_once(const void* source, Make make) const;
+
+  mutable std::mutex lent_mutex_;
+  mutable std::vector<std::unique_ptr<Lent>> lent_;
 };
 
 // One execution of a CPU kernel: registry/cpu_run.hpp implements it; the session and constant folding use it.

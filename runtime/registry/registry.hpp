@@ -26,7 +26,10 @@ struct OperatorEntry {
   std::string_view op_type() const { return {c->op_type.data, c->op_type.size}; }
   bool is(heed_operator_flags flag) const { return (c->flags & flag) != 0; }
   bool is_view() const { return (c->flags & (HEED_VIEW_DENSE | HEED_VIEW_STRIDED)) != 0; }
-  // The version that a node of this opset of the domain has: the newest of the contract's that is <= opset.
+  // A node that no kernel carries out can be written in terms of other operators.
+  bool has_body() const { return c->body.size > 0; }
+  // The version that a node of this opset of the domain has: the newest of the contract's that is <= opset; null where the
+  // contract begins later.
   std::optional<int32_t> version_at(int32_t opset) const;
 };
 
@@ -82,10 +85,21 @@ class Registry {
   std::span<const PluginInfo> plugins() const;
   std::vector<const OperatorEntry*> operators() const;  // by domain and name
 
+  // Whether any kernel (cpu, vulkan or control) serves this version: otherwise an operator's body takes its place.
+  bool has_kernel(std::string_view domain, std::string_view op_type, int32_t version) const;
+
  private:
   struct Content;
+  // Takes a whole plugin or, where anything in it is wrong, nothing. `path` empty: built in.
+  Result<void> add(const heed_plugin* plugin, const std::string& path);
+  void keep_library(void* handle);  // closed when the registry goes
+
   std::unique_ptr<Content> content_;
 };
+
+// Whether a plugin's tables are well formed, each by itself: of this ABI, complete, consistent. The error names the
+// operator or kernel and what is wrong with it.
+Result<void> check_plugin(const heed_plugin* plugin);
 
 // The table that every plugin gets.
 const heed_host* host_functions();

@@ -130,6 +130,7 @@ typedef struct heed_attribute {
   const heed_text* strings;
   size_t count;
   heed_tensor tensor;
+  heed_type type;
 } heed_attribute;
 
 /* ---- what the host offers --------------------------------------------------------------------------------------- */

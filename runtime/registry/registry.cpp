@@ -1,0 +1,212 @@
+// Registry: who brings what, and who wins where several bring the same.
+#include "registry/registry.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "base/log.hpp"
+
+namespace heed {
+namespace {
+
+std::string_view text_of(heed_text text) { return {text.data, text.size}; }
+
+// "ai.onnx" is written "" in contracts.
+std::string_view canonical(std::string_view domain) { return domain == "ai.onnx" ? std::string_view() : domain; }
+
+std::string full_name(std::string_view domain, std::string_view op_type) {
+  return (domain.empty() ? "ai.onnx" : std::string(domain)) + "." + std::string(op_type);
+}
+
+using Key = std::pair<std::string_view, std::string_view>;  // domain and op_type, as plugins hold them
+
+std::string provider(const std::string& plugin, heed_text kernel) {
+  return "plugin '" + plugin + "' (kernel '" + std::string(text_of(kernel)) + "')";
+}
+
+bool serves(const auto& kernel, int32_t version) {
+  return version >= kernel.since_version && version <= kernel.until_version;
+}
+
+template <class Entry>
+using Kernels = std::map<Key, std::vector<Entry>>;
+
+template <class Entry>
+const std::vector<Entry>* find(const Kernels<Entry>& kernels, std::string_view domain, std::string_view op_type) {
+  const auto found = kernels.find(Key{canonical(domain), op_type});
+  return found == kernels.end() ? nullptr : &found->second;
+}
+
+// Best first. Two plugins with equal claims to the first place leave no choice that would not depend on loading order.
+template <class Entry>
+Result<std::vector<const Entry*>> best_first(const Kernels<Entry>& kernels, std::string_view domain,
+                                             std::string_view op_type, int32_t version, std::string_view target) {
+  std::vector<const Entry*> found;
+  if (const auto* entries = find(kernels, domain, op_type)) {
+    for (const Entry& entry : *entries) {
+      if (serves(*entry.c, version)) found.push_back(&entry);
+    }
+  }
+  const auto rank = [](const Entry* entry) { return std::pair(entry->given, entry->c->score); };
+  std::stable_sort(found.begin(), found.end(), [&](const Entry* a, const Entry* b) { return rank(a) > rank(b); });
+  for (size_t i = 1; i < found.size(); ++i) {
+    const Entry &a = *found[i - 1], &b = *found[i];
+    if (rank(&a) != rank(&b) || a.plugin == b.plugin) continue;
+    return Error{Code::invalid_argument,
+                 provider(a.plugin, a.c->name) + " and " + provider(b.plugin, b.c->name) + " both bring a " +
+                     std::string(target) + " kernel of " + full_name(domain, op_type) + "-" + std::to_string(version) +
+                     " with score " + std::to_string(a.c->score) + ". Load only one of them, or give one a higher score."};
+  }
+  return found;
+}
+
+}  // namespace
+
+std::optional<int32_t> OperatorEntry::version_at(int32_t opset) const {
+  for (size_t i = 0; i < c->version_count; ++i) {
+    if (c->versions[i] <= opset) return c->versions[i];  // newest first
+  }
+  return std::nullopt;
+}
+
+struct Registry::Content {
+  struct Close {
+    void operator()(void* library) const { dlclose(library); }
+  };
+  std::vector<std::unique_ptr<void, Close>> libraries;
+
+  std::map<Key, OperatorEntry> operators;
+  std::map<std::string_view, const OperatorEntry*> roles;
+  Kernels<CpuKernelEntry> cpu_kernels;
+  Kernels<GpuKernelEntry> gpu_kernels;
+  Kernels<ControlKernelEntry> control_kernels;
+  std::vector<RewriteEntry> rewrites;
+  std::vector<PluginInfo> plugins;
+};
+
+Registry::Registry() : content_(std::make_unique<Content>()) {}
+
+Registry::~Registry() {
+  // What points into libraries goes before them, the last loaded first.
+  auto libraries = std::move(content_->libraries);
+  content_.reset();
+  while (!libraries.empty()) libraries.pop_back();
+}
+
+Result<void> Registry::add_built_in(heed_plugin_entry_function entry) {
+  take_failure();
+  const heed_plugin* plugin = entry(host_functions());
+  if (plugin == nullptr) {
+    const std::string why = take_failure();
+    return Error{Code::unsupported, "a built-in plugin failed" + (why.empty() ? "" : ": " + why)};
+  }
+  return add(plugin, "");
+}
+
+Result<void> Registry::add(const heed_plugin* plugin, const std::string& path) {
+  HEED_TRY(check_plugin(plugin));
+  Content& content = *content_;
+  const std::string name(text_of(plugin->name));
+  for (const PluginInfo& other : content.plugins) {
+    if (other.name != name) continue;
+    return Error{Code::invalid_argument, "a plugin named '" + name + "' is there already, " +
+                                             (other.path.empty() ? "built in" : "from " + other.path)};
+  }
+  for (size_t i = 0; i < plugin->operator_count; ++i) {
+    const heed_operator& op = *plugin->operators[i];
+    const Key key{text_of(op.domain), text_of(op.op_type)};
+    const auto found = content.operators.find(key);
+    if (found != content.operators.end()) {
+      return Error{Code::invalid_argument, "operator " + full_name(key.first, key.second) + " is there already, from plugin '" +
+                                               found->second.plugin +
+                                               "'. To replace its kernel, bring a kernel without a contract; for another "
+                                               "meaning, take a domain of your own."};
+    }
+    const auto role = content.roles.find(text_of(op.role));
+    if (op.role.size > 0 && role != content.roles.end()) {
+      return Error{Code::invalid_argument, "operator " + full_name(key.first, key.second) + " takes the role '" +
+                                               std::string(text_of(op.role)) + "', which " +
+                                               full_name(role->second->domain(), role->second->op_type()) + " of plugin '" +
+                                               role->second->plugin + "' has already"};
+    }
+  }
+
+  const bool given = !path.empty();
+  for (size_t i = 0; i < plugin->operator_count; ++i) {
+    const heed_operator* op = plugin->operators[i];
+    const auto [place, is_new] = content.operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name});
+    if (op->role.size > 0) content.roles.emplace(text_of(op->role), &place->second);
+  }
+  const auto add_kernels = [&](auto& kernels, const auto* const* list, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      const Key key{text_of(list[i]->domain), text_of(list[i]->op_type)};
+      kernels[key].push_back({list[i], name, given});
+      // Built-in plugins may be added in any order.
+      if (given && content.operators.count(key) == 0) {
+        log(Level::warning, "plugin '" + name + "' brings a kernel for " + full_name(key.first, key.second) +
+                                ", of which no plugin brings the contract so far: is the name right?");
+      }
+    }
+  };
+  add_kernels(content.cpu_kernels, plugin->cpu_kernels, plugin->cpu_kernel_count);
+  add_kernels(content.gpu_kernels, plugin->gpu_kernels, plugin->gpu_kernel_count);
+  add_kernels(content.control_kernels, plugin->control_kernels, plugin->control_kernel_count);
+  for (size_t i = 0; i < plugin->rewrite_count; ++i) content.rewrites.push_back({plugin->rewrites[i], name});
+  content.plugins.push_back({name, std::string(text_of(plugin->version)), path, plugin->operator_count,
+                             plugin->cpu_kernel_count + plugin->gpu_kernel_count + plugin->control_kernel_count,
+                             plugin->rewrite_count});
+  return {};
+}
+
+void Registry::keep_library(void* handle) { content_->libraries.emplace_back(handle); }
+
+const OperatorEntry* Registry::find_operator(std::string_view domain, std::string_view op_type) const {
+  const auto found = content_->operators.find(Key{canonical(domain), op_type});
+  return found == content_->operators.end() ? nullptr : &found->second;
+}
+
+const OperatorEntry* Registry::find_role(std::string_view role) const {
+  const auto found = content_->roles.find(role);
+  return found == content_->roles.end() ? nullptr : found->second;
+}
+
+Result<std::vector<const CpuKernelEntry*>> Registry::cpu_kernels(std::string_view domain, std::string_view op_type,
+                                                                 int32_t version) const {
+  return best_first(content_->cpu_kernels, domain, op_type, version, "CPU");
+}
+
+Result<std::vector<const GpuKernelEntry*>> Registry::gpu_kernels(std::string_view domain, std::string_view op_type,
+                                                                 int32_t version) const {
+  return best_first(content_->gpu_kernels, domain, op_type, version, "GPU");
+}
+
+const ControlKernelEntry* Registry::control_kernel(std::string_view domain, std::string_view op_type, int32_t version) const {
+  const auto* entries = find(content_->control_kernels, domain, op_type);
+  const ControlKernelEntry* best = nullptr;
+  if (entries == nullptr) return best;
+  for (const ControlKernelEntry& entry : *entries) {
+    if (serves(*entry.c, version) && (best == nullptr || (entry.given && !best->given))) best = &entry;
+  }
+  return best;
+}
+
+bool Registry::has_kernel(std::string_view domain, std::string_view op_type, int32_t version) const {
+  const auto any = [&](const auto& kernels) {
+    const auto* entries = find(kernels, domain, op_type);
+    return entries && std::any_of(entries->begin(), entries->end(), [&](const auto& e) { return serves(*e.c, version); });
+  };
+  return any(content_->cpu_kernels) || any(content_->gpu_kernels) || any(content_->control_kernels);
+}
+
+std::span<const RewriteEntry> Registry::rewrites() const { return content_->rewrites; }
+std::span<const PluginInfo> Registry::plugins() const { return content_->plugins; }
+
+std::vector<const OperatorEntry*> Registry::operators() const {
+  std::vector<const OperatorEntry*> entries;
+  for (const auto& [key, entry] : content_->operators) entries.push_back(&entry);
+  return entries;
+}
+
+}  // namespace heed
