@@ -136,7 +136,7 @@ Result<void> Registry::add(const heed_plugin* plugin, const std::string& path) {
   const bool given = !path.empty();
   for (size_t i = 0; i < plugin->operator_count; ++i) {
     const heed_operator* op = plugin->operators[i];
-    const auto [place, is_new] = content.operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name});
+    const auto [place, is_new] = content.operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name, given});
     if (op->role.size > 0) content.roles.emplace(text_of(op->role), &place->second);
   }
   const auto add_kernels = [&](auto& kernels, const auto* const* list, size_t count) {

@@ -21,6 +21,7 @@ struct Node;
 struct OperatorEntry {
   const heed_operator* c = nullptr;
   std::string plugin;  // the name of the plugin that brought it
+  bool given = false;  // by the user with --plugin
 
   std::string_view domain() const { return {c->domain.data, c->domain.size}; }
   std::string_view op_type() const { return {c->op_type.data, c->op_type.size}; }
@@ -112,12 +113,16 @@ Result<void> call_plugin(Function&& function);
 // The calling thread's last text given to host->fail; taken by call_plugin.
 std::string take_failure();
 
+// The Error of a code that a plugin's function gave, with the text it gave before.
+inline Error failure_of(int32_t code) {
+  return {code >= 1 && code <= 8 ? static_cast<Code>(code) : Code::invalid_argument, take_failure()};
+}
+
 template <class Function>
 Result<void> call_plugin(Function&& function) {
   take_failure();
-  const int32_t code = function();
-  if (code == HEED_OK) return {};
-  return Error{code >= 1 && code <= 8 ? static_cast<Code>(code) : Code::invalid_argument, take_failure()};
+  if (const int32_t code = function(); code != HEED_OK) return failure_of(code);
+  return {};
 }
 
 }  // namespace heed

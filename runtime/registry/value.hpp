@@ -45,6 +45,7 @@ struct heed_value {
   void* data = nullptr;
   int64_t offset = 0;            // on a device: of the element at index zero, in elements from the storage's start
   bool on_device = false;
+  bool lent = false;             // lies in an arena: good for the step that it was made for; copy it to keep it
   std::shared_ptr<void> storage;             // host memory, or a vulkan buffer range, kept alive
   std::vector<std::shared_ptr<const void>> texts;  // what a string tensor's characters lie in
 
