@@ -1,0 +1,145 @@
+// Which kernel carries out a node, and on what terms.
+#include "plan/choose_kernel.hpp"
+
+#include <algorithm>
+
+namespace heed {
+namespace {
+
+std::string_view text_of(heed_text text) { return {text.data, text.size}; }
+
+// What a kernel's plan function talks to.
+struct AskedNode : heed_node {
+  AskedNode(const Graph& graph, const Node& node, const OperatorEntry& op, const PlanOptions& options)
+      : heed_node(graph, node, op), options(options) {
+    choice.strided_inputs.resize(node.inputs.size());
+    choice.strided_outputs.resize(node.outputs.size());
+  }
+
+  int32_t plan_decline(heed_text reason) override {
+    refusal = text_of(reason);
+    return HEED_OK;
+  }
+  void plan_strided_input(int32_t input) override {
+    if (input >= 0 && static_cast<size_t>(input) < choice.strided_inputs.size()) choice.strided_inputs[input] = true;
+  }
+  void plan_strided_output(int32_t output) override {
+    if (output >= 0 && static_cast<size_t>(output) < choice.strided_outputs.size()) choice.strided_outputs[output] = true;
+  }
+  void plan_in_place(int32_t input, int32_t output) override {
+    if (input >= 0 && static_cast<size_t>(input) < node.inputs.size() && output >= 0 &&
+        static_cast<size_t>(output) < node.outputs.size())
+      choice.in_place.emplace_back(input, output);
+  }
+  uint64_t plan_capability(heed_text name) const override {
+    return options.gpu_capability ? options.gpu_capability(options.gpu_context, text_of(name)) : 0;
+  }
+  int32_t prepare_option(heed_text name, heed_text* value) const override {
+    for (const auto& [key, content] : options.kernel_options) {
+      if (key != text_of(name)) continue;
+      *value = {content.data(), content.size()};
+      return 1;
+    }
+    return 0;
+  }
+  int32_t plan_variant(const heed_variant& variant) override {
+    choice.variants.push_back({std::string(text_of(variant.name)), variant.spirv, variant.spirv_word_count,
+                               std::string(text_of(variant.glsl)),
+                               {variant.bindings, variant.bindings + variant.binding_count},
+                               {variant.constants, variant.constants + variant.constant_count}});
+    return HEED_OK;
+  }
+
+  const PlanOptions& options;
+  Choice choice;
+  std::optional<std::string> refusal;
+};
+
+// What a contract's view function talks to.
+struct ViewedNode : heed_node {
+  ViewedNode(const Graph& graph, const Node& node, const OperatorEntry& op, std::span<const Dim> source_strides)
+      : heed_node(graph, node, op), source_strides(source_strides) {
+    told.resize(node.outputs.size());
+    view.outputs.resize(node.outputs.size());
+  }
+  const heed_dim* view_source_strides() const override {
+    return reinterpret_cast<const heed_dim*>(source_strides.data());
+  }
+  void view_output(int32_t output, const heed_dim* strides, heed_dim offset) override {
+    if (output < 0 || static_cast<size_t>(output) >= told.size() || node.outputs[output] == no_id) return;
+    const auto& dims = graph.values[node.outputs[output]].type.dims;
+    if (!dims) return;
+    const auto* first = reinterpret_cast<const Dim*>(strides);
+    view.outputs[output] = {{first, first + dims->size()}, Dim(offset)};
+    told[output] = true;
+  }
+  std::span<const Dim> source_strides;
+  ViewOfSource view;
+  std::vector<bool> told;
+};
+
+// The kernels of one kind in order: an explicitly named one first.
+template <class Entry>
+void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
+  for (const auto& [key, name] : options.kernel_options)
+    if (key == "kernel")
+      std::stable_partition(kernels.begin(), kernels.end(), [&](const Entry* entry) { return text_of(entry->c->name) == name; });
+}
+
+}  // namespace
+
+Result<Choice> choose_kernel(const Graph& graph, const Node& node, const OperatorEntry& op, const Registry& registry,
+                             const PlanOptions& options) {
+  std::vector<Declined> declined;
+  AskedNode first(graph, node, op, options);
+  const int32_t version = first.version;
+
+  if (op.is(HEED_CONTROL)) {
+    if (const auto* entry = registry.control_kernel(op.domain(), op.op_type(), version)) {
+      first.choice.control = entry->c;
+      return std::move(first.choice);
+    }
+  }
+  if (options.use_gpu) {
+    HEED_ASSIGN(auto kernels, registry.gpu_kernels(op.domain(), op.op_type(), version));
+    prefer(kernels, options);
+    if (kernels.empty()) declined.push_back({"vulkan", "no kernel for it"});
+    for (const auto* entry : kernels) {
+      AskedNode asked(graph, node, op, options);
+      HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
+      if (!asked.refusal && !asked.choice.variants.empty()) {
+        asked.choice.gpu = entry->c;
+        return std::move(asked.choice);
+      }
+      declined.push_back({"vulkan", asked.refusal.value_or("it gave no shader")});
+    }
+  }
+  HEED_ASSIGN(auto kernels, registry.cpu_kernels(op.domain(), op.op_type(), version));
+  prefer(kernels, options);
+  for (const auto* entry : kernels) {
+    AskedNode asked(graph, node, op, options);
+    if (entry->c->plan) HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
+    if (!asked.refusal) {
+      asked.choice.cpu = entry->c;
+      asked.choice.declined = std::move(declined);
+      return std::move(asked.choice);
+    }
+    declined.push_back({"cpu " + std::string(text_of(entry->c->name)), *asked.refusal});
+  }
+  std::string message = "no kernel takes it";
+  for (const auto& refusal : declined) message += "; " + refusal.kernel + ": " + refusal.reason;
+  if (kernels.empty()) message += "; there is no CPU kernel for version " + std::to_string(version);
+  return Error{Code::unsupported, message};
+}
+
+std::optional<ViewOfSource> ask_view(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                     std::span<const Dim> source_strides) {
+  if (!op.c->view) return std::nullopt;
+  ViewedNode viewed(graph, node, op, source_strides);
+  if (!call_plugin([&] { return op.c->view(&viewed, op.c->user); })) return std::nullopt;
+  for (size_t output = 0; output < node.outputs.size(); ++output)
+    if (node.outputs[output] != no_id && !viewed.told[output]) return std::nullopt;
+  return std::move(viewed.view);
+}
+
+}  // namespace heed

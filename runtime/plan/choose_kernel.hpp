@@ -1,0 +1,40 @@
+// Which kernel carries out a node, and on what terms.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/plan.hpp"
+#include "registry/phases.hpp"
+
+namespace heed {
+
+// A kernel's answer to being asked.
+struct Choice {
+  const heed_cpu_kernel* cpu = nullptr;
+  const heed_gpu_kernel* gpu = nullptr;
+  const heed_control_kernel* control = nullptr;
+  std::vector<KernelVariant> variants;
+  std::vector<Declined> declined;
+  std::vector<bool> strided_inputs, strided_outputs;
+  std::vector<std::pair<int32_t, int32_t>> in_place;  // input, output
+};
+
+// Asks the kernels of a node, the GPU's first where options.use_gpu, then the CPU's by score; an option "kernel" names
+// one to be preferred. Fails where none takes it, with every refusal.
+Result<Choice> choose_kernel(const Graph& graph, const Node& node, const OperatorEntry& op, const Registry& registry,
+                             const PlanOptions& options);
+
+// How outputs look at input 0, given its strides; nullopt where the operator says that it is no view here.
+struct ViewOfSource {
+  struct Output {
+    std::vector<Dim> strides;
+    Dim offset = 0;
+  };
+  std::vector<Output> outputs;
+};
+std::optional<ViewOfSource> ask_view(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                     std::span<const Dim> source_strides);
+
+}  // namespace heed

@@ -1,0 +1,692 @@
+// From a typed graph to a plan: which nodes need no step, which are views, which kernel takes each, where copies go.
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "plan/choose_kernel.hpp"
+#include "plan/find_states.hpp"
+#include "plan/plan.hpp"
+#include "plan/strides.hpp"
+
+namespace heed {
+namespace {
+
+Result<std::unique_ptr<Plan>> plan_graph(std::shared_ptr<Graph> graph, const Registry& registry,
+                                         const PlanOptions& options, bool is_body);
+
+class Planner {
+ public:
+  Planner(std::shared_ptr<Graph> graph, const Registry& registry, const PlanOptions& options, bool is_body)
+      : graph_(*graph), registry_(registry), options_(options), is_body_(is_body), plan_(std::make_unique<Plan>()) {
+    plan_->graph = std::move(graph);
+  }
+
+  Result<std::unique_ptr<Plan>> run() {
+    HEED_TRY(find_operators());
+    find_needed();
+    begin_segment();
+    HEED_TRY(add_inputs());
+    const size_t node_count = graph_.nodes.size();  // planning appends copies
+    for (NodeId id = 0; id < node_count; ++id) {
+      if (!live_[id]) continue;
+      if (auto done = add_node(id); !done) {
+        const Node& node = graph_.nodes[id];
+        return std::move(done).error().within("node '" + node.name + "' (" + node.op_type + ")");
+      }
+    }
+    HEED_TRY(add_outputs());
+    end_segment();
+    find_lifetimes();
+    merge_in_place();
+    compile_sizes();
+    if (!is_body_) plan_->states = find_states(*plan_);
+    return std::move(plan_);
+  }
+
+ private:
+  // ---- what is needed -------------------------------------------------------------------------------------------------
+
+  Result<void> find_operators() {
+    for (const Node& node : graph_.nodes) {
+      const auto* op = node.removed ? nullptr : registry_.find_operator(node.domain, node.op_type);
+      if (!op && !node.removed)
+        return Error{Code::unsupported, "node '" + node.name + "' (" + node.op_type + "): no plugin brings this operator"};
+      operators_.push_back(op);
+    }
+    return {};
+  }
+
+  bool sized(const ValueType& type) const {
+    return type.kind == Kind::tensor && type.element && type.dims &&
+           std::none_of(type.dims->begin(), type.dims->end(), [](Dim dim) { return dim.is_unknown(); });
+  }
+
+  // A value whose elements follow from sizes: no step makes it.
+  bool is_sizes(ValueId id) const {
+    const Value& value = graph_.values[id];
+    if (value.constant || value.producer == no_id || !value.elements || !sized(value.type)) return false;
+    const auto element = *value.type.element;
+    if (element != DataType::i64 && element != DataType::i32 && element != DataType::boolean) return false;
+    return std::none_of(value.elements->begin(), value.elements->end(), [](Dim dim) { return dim.is_unknown(); }) &&
+           std::all_of(value.type.dims->begin(), value.type.dims->end(), [](Dim dim) { return dim.is_number(); });
+  }
+
+  static bool is_sub_byte(const ValueType& type) { return type.element && bits_of(*type.element) < 8; }
+
+  // Whether a node can be a look at its first input, as far as its contract goes.
+  bool is_view(const Node& node, const OperatorEntry& op) const {
+    if (!op.is_view() || node.inputs.empty() || node.inputs[0] == no_id) return false;
+    const ValueType& source = graph_.values[node.inputs[0]].type;
+    if (!sized(source)) return false;
+    for (const ValueId output : node.outputs)
+      if (output != no_id && !sized(graph_.values[output].type)) return false;
+    if (op.is(HEED_VIEW_DENSE)) return true;
+    return !is_sub_byte(source) && ask_view(graph_, node, op, dense_strides(*source.dims)).has_value();
+  }
+
+  void find_needed() {
+    const size_t node_count = graph_.nodes.size();
+    live_.assign(node_count, false);
+    view_.assign(node_count, false);
+    needed_.assign(graph_.values.size(), false);
+    feeds_only_shapes_.assign(graph_.values.size(), true);
+    use_count_.assign(graph_.values.size(), 0);
+    for (const ValueId output : graph_.outputs) {
+      needed_[output] = true;
+      feeds_only_shapes_[output] = false;
+      ++use_count_[output];
+    }
+    for (NodeId id = static_cast<NodeId>(node_count); id-- > 0;) {
+      const Node& node = graph_.nodes[id];
+      if (node.removed) continue;
+      const OperatorEntry& op = *operators_[id];
+      bool live = false, only_shapes = true;
+      for (const ValueId output : node.outputs) {
+        if (output == no_id || !needed_[output]) continue;
+        if (!is_sizes(output)) live = true;
+        if (!feeds_only_shapes_[output]) only_shapes = false;
+      }
+      if (!live) continue;
+      live_[id] = true;
+      view_[id] = is_view(node, op);
+      const size_t input_count = view_[id] ? 1 : node.inputs.size();
+      for (size_t i = 0; i < input_count; ++i) {
+        if (node.inputs[i] == no_id) continue;
+        const bool shape_data = parameter_flags(op, i) & HEED_SHAPE_DATA;
+        need(node.inputs[i], only_shapes || shape_data);
+      }
+      for (const auto& body : subgraphs_of(node))
+        for (const Value& value : body->values)
+          if (value.captured != no_id) need(value.captured, false);
+    }
+  }
+
+  void need(ValueId value, bool for_shapes) {
+    needed_[value] = true;
+    ++use_count_[value];
+    if (!for_shapes) feeds_only_shapes_[value] = false;
+  }
+
+  static uint32_t parameter_flags(const OperatorEntry& op, size_t input) {
+    if (op.c->input_count == 0) return 0;
+    return op.c->inputs[std::min(input, op.c->input_count - 1)].flags;
+  }
+
+  // ---- segments ---------------------------------------------------------------------------------------------------------
+
+  void begin_segment() {
+    plan_->segments.emplace_back();
+    plan_->segments.back().begin = static_cast<uint32_t>(plan_->steps.size());
+  }
+  void end_segment() { plan_->segments.back().end = static_cast<uint32_t>(plan_->steps.size()); }
+
+  void learn(const ValueType& type) {
+    if (!type.dims) return;
+    for (const Dim dim : *type.dims)
+      if (!dim.is_unknown())
+        for (const uint32_t symbol : symbols_of(dim)) {
+          if (symbol >= known_.size()) known_.resize(symbol + 1);
+          known_[symbol] = true;
+        }
+  }
+  bool is_known(Dim dim) const {
+    if (dim.is_number()) return true;
+    if (dim.is_unknown()) return false;
+    const auto symbols = symbols_of(dim);
+    return std::all_of(symbols.begin(), symbols.end(), [&](uint32_t s) { return s < known_.size() && known_[s]; });
+  }
+  bool is_known(const ValueType& type) const {
+    return sized(type) && std::all_of(type.dims->begin(), type.dims->end(), [&](Dim dim) { return is_known(dim); });
+  }
+
+  // ---- slots ------------------------------------------------------------------------------------------------------------
+
+  SlotId add_slot(ValueId value, Store store, Location location) {
+    const SlotId id = static_cast<SlotId>(plan_->slots.size());
+    Slot slot;
+    slot.name = graph_.values[value].name;
+    slot.type = graph_.values[value].type;
+    slot.store = store;
+    slot.location = location;
+    slot.value = value;
+    slot.root = id;
+    slot.segment = static_cast<uint32_t>(plan_->segments.size() - 1);
+    plan_->slots.push_back(std::move(slot));
+    open_.push_back(false);
+    if (value >= slots_of_.size()) slots_of_.resize(graph_.values.size(), {no_id, no_id});
+    slots_of_[value][static_cast<size_t>(location)] = id;
+    return id;
+  }
+
+  // A slot whose location the first reader chooses.
+  void leave_open(SlotId slot) {
+    if (options_.use_gpu) open_[slot] = true;
+  }
+
+  Result<SlotId> slot_at(ValueId value, Location location) {
+    if (value >= slots_of_.size()) slots_of_.resize(graph_.values.size(), {no_id, no_id});
+    auto& slots = slots_of_[value];
+    if (const SlotId slot = slots[static_cast<size_t>(location)]; slot != no_id) {
+      open_[slot] = false;
+      return slot;
+    }
+    if (const auto& constant = graph_.values[value].constant) {
+      const SlotId slot = add_slot(value, Store::constant, location);
+      set_constant_strides(slot, *constant);
+      return slot;
+    }
+    if (is_sizes(value) && location == Location::cpu) return add_slot(value, Store::sizes, location);
+    const Location other = location == Location::cpu ? Location::vulkan : Location::cpu;
+    if (slots[static_cast<size_t>(other)] == no_id) {
+      if (!is_sizes(value)) return Error{Code::invalid_model, "value '" + graph_.values[value].name + "' is read before it is made"};
+      add_slot(value, Store::sizes, Location::cpu);
+    }
+    SlotId from = slots_of_[value][static_cast<size_t>(other)];
+    if (open_[from]) {
+      open_[from] = false;
+      plan_->slots[from].location = location;
+      slots_of_[value] = {no_id, no_id};
+      slots_of_[value][static_cast<size_t>(location)] = from;
+      return from;
+    }
+    HEED_ASSIGN(from, dense(from));
+    const SlotId to = add_slot(value, Store::arena, location);
+    Step step;
+    step.kind = location == Location::cpu ? StepKind::download : StepKind::upload;
+    step.inputs = {from};
+    step.outputs = {to};
+    push_step(std::move(step));
+    return to;
+  }
+
+  // The slot in which a value was made, wherever that is.
+  Result<SlotId> slot_of(ValueId value) {
+    if (value < slots_of_.size())
+      for (const SlotId slot : slots_of_[value])
+        if (slot != no_id) return slot;
+    return slot_at(value, Location::cpu);
+  }
+
+  void set_constant_strides(SlotId id, const Tensor& constant) {
+    Slot& slot = plan_->slots[id];
+    slot.type.dims = std::vector<Dim>(constant.dims.begin(), constant.dims.end());
+    slot.strides.assign(constant.strides.begin(), constant.strides.end());
+    slot.strided = !constant.strides.empty();
+  }
+
+  void push_step(Step step) {
+    plan_->steps.push_back(std::move(step));
+    in_place_.emplace_back();
+  }
+
+  // The same elements in a slot that is dense at every run.
+  Result<SlotId> dense(SlotId id) {
+    const Slot slot = plan_->slots[id];
+    if (!slot.strided) return id;
+    if (const auto found = dense_of_.find(id); found != dense_of_.end()) return found->second;
+    if (slot.store == Store::constant) {
+      HEED_ASSIGN(Tensor copy, dense_copy(*graph_.values[slot.value].constant));
+      const ValueId value = graph_.add_constant(graph_.unique_name(slot.name + "/dense"), std::move(copy));
+      HEED_ASSIGN(const SlotId constant, slot_at(value, slot.location));
+      return dense_of_[id] = constant;
+    }
+    HEED_ASSIGN(const SlotId copy, copy_of(id));
+    return dense_of_[id] = copy;
+  }
+
+  // A step of the operator that copies, from a slot to a new dense one beside it.
+  Result<SlotId> copy_of(SlotId from) {
+    const auto* op = registry_.find_role("copy");
+    if (!op) return Error{Code::unsupported, "no plugin brings the operator of role 'copy'"};
+    const Slot source = plan_->slots[from];
+    const ValueId value = graph_.add_value(graph_.unique_name(source.name + "/copy"), source.type);
+    Node node;
+    node.name = graph_.unique_name(source.name + "/copy");
+    node.domain = std::string(op->domain());
+    node.op_type = std::string(op->op_type());
+    node.opset = 1;
+    node.inputs = {source.value};
+    node.outputs = {value};
+    const NodeId id = graph_.add_node(std::move(node));
+    PlanOptions options = options_;
+    options.use_gpu = source.location == Location::vulkan;
+    HEED_ASSIGN(Choice choice, choose_kernel(graph_, graph_.nodes[id], *op, registry_, options));
+    if (options.use_gpu && !choice.gpu) return Error{Code::unsupported, "'copy' has no kernel on vulkan for " + to_string(source.type)};
+    Step step = step_of(id, *op, choice);
+    step.inputs = {from};
+    step.outputs = {add_slot(value, Store::arena, source.location)};
+    push_step(std::move(step));
+    return plan_->steps.back().outputs[0];
+  }
+
+  // ---- nodes ------------------------------------------------------------------------------------------------------------
+
+  Result<void> add_inputs() {
+    for (const ValueId input : graph_.inputs) learn(graph_.values[input].type);
+    for (ValueId id = 0; id < graph_.values.size(); ++id)
+      if (graph_.values[id].captured != no_id) learn(graph_.values[id].type);
+    for (const ValueId input : graph_.inputs) add_input(input);
+    if (!is_body_) return {};
+    for (ValueId id = 0; id < graph_.values.size(); ++id) {
+      if (graph_.values[id].captured == no_id || graph_.values[id].constant) continue;
+      plan_->captures.push_back(graph_.values[id].captured);
+      add_input(id);
+    }
+    return {};
+  }
+
+  void add_input(ValueId value) {
+    const SlotId slot = add_slot(value, Store::input, Location::cpu);
+    plan_->slots[slot].unsized = !is_known(graph_.values[value].type);
+    if (is_body_) leave_open(slot);
+    if (!is_body_ && grows_as_state(value)) plan_->slots[slot].strided = true;
+    plan_->inputs.push_back(slot);
+  }
+
+  // Whether a kernel may be given this input as a state with room to grow: then it is not dense.
+  bool grows_as_state(ValueId value) const {
+    for (NodeId id = 0; id < live_.size(); ++id) {
+      if (!live_[id]) continue;
+      const Node& node = graph_.nodes[id];
+      const heed_operator& op = *operators_[id]->c;
+      for (size_t output = 0; output < std::min(node.outputs.size(), op.output_count); ++output) {
+        const auto& parameter = op.outputs[output];
+        if (parameter.state_of >= 0 && static_cast<size_t>(parameter.state_of) < node.inputs.size() &&
+            node.inputs[parameter.state_of] == value && parameter.state_axis >= 0)
+          return true;
+      }
+    }
+    return false;
+  }
+
+  Result<void> add_node(NodeId id) {
+    if (view_[id]) {
+      HEED_ASSIGN(const bool done, add_view(id));
+      if (done) return {};
+    }
+    return add_kernel(id);
+  }
+
+  Result<bool> add_view(NodeId id) {
+    const Node node = graph_.nodes[id];  // a copy: planning may append nodes
+    const OperatorEntry& op = *operators_[id];
+    for (const ValueId output : node.outputs)
+      if (output != no_id && !is_known(graph_.values[output].type)) return false;
+    HEED_ASSIGN(SlotId source, slot_of(node.inputs[0]));
+    if (plan_->slots[source].unsized && !is_known(plan_->slots[source].type)) return false;
+    const bool unknown_strides = plan_->slots[source].strided && plan_->slots[source].strides.empty();
+    if (unknown_strides) {
+      HEED_ASSIGN(source, dense(source));
+    }
+    auto strides = strides_of(source);
+    ViewOfSource view;
+    view.outputs.resize(node.outputs.size());
+    if (op.is(HEED_VIEW_DENSE)) {
+      if (node.outputs[0] == no_id) return true;
+      const auto& dims = *graph_.values[node.outputs[0]].type.dims;
+      if (plan_->slots[source].strided) {
+        if (const auto reshaped = reshape_strides(*plan_->slots[source].type.dims, strides, dims)) {
+          view.outputs[0].strides = *reshaped;
+        } else {
+          HEED_ASSIGN(source, dense(source));
+          view.outputs[0].strides = dense_strides(dims);
+        }
+      } else {
+        view.outputs[0].strides = dense_strides(dims);
+      }
+    } else {
+      const auto answer = ask_view(graph_, node, op, strides);
+      if (!answer) return false;
+      view = *answer;
+    }
+    Step step;
+    step.kind = StepKind::view;
+    step.node = id;
+    step.op = &op;
+    step.inputs = {source};
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      step.outputs.push_back(no_id);
+      if (node.outputs[i] == no_id || !needed_[node.outputs[i]] || is_sizes(node.outputs[i])) continue;
+      HEED_ASSIGN(step.outputs.back(), add_view_slot(node.outputs[i], source, view.outputs[i]));
+    }
+    push_step(std::move(step));
+    return true;
+  }
+
+  std::vector<Dim> strides_of(SlotId id) const {
+    const Slot& slot = plan_->slots[id];
+    return slot.strides.empty() ? dense_strides(*slot.type.dims) : slot.strides;
+  }
+
+  Result<SlotId> add_view_slot(ValueId value, SlotId source_id, const ViewOfSource::Output& view) {
+    const Slot source = plan_->slots[source_id];
+    const auto& dims = *graph_.values[value].type.dims;
+    const bool is_row_major = is_dense(dims, view.strides);
+    if (source.store == Store::constant) {
+      const auto& constant = graph_.values[source.value].constant;
+      const auto numbers = [](std::span<const Dim> list) {
+        std::vector<int64_t> out;
+        for (const Dim dim : list) out.push_back(dim.is_number() ? dim.number() : -1);
+        return out;
+      };
+      const auto all_numbers = [](std::span<const Dim> list) {
+        return std::all_of(list.begin(), list.end(), [](Dim dim) { return dim.is_number(); });
+      };
+      if (all_numbers(dims) && all_numbers(view.strides) && view.offset.is_number()) {
+        Tensor looked = *constant;
+        looked.dims = numbers(dims);
+        looked.strides = is_row_major ? std::vector<int64_t>{} : numbers(view.strides);
+        if (looked.data) looked.data += view.offset.number() * static_cast<int64_t>(std::max(bits_of(looked.type) / 8, 1));
+        if (is_row_major) {
+          HEED_ASSIGN(looked.size_bytes, dense_size_bytes(looked.type, looked.dims));
+        }
+        graph_.values[value].constant = std::make_shared<const Tensor>(std::move(looked));
+        const SlotId slot = add_slot(value, Store::constant, source.location);
+        set_constant_strides(slot, *graph_.values[value].constant);
+        return slot;
+      }
+    }
+    const SlotId id = add_slot(value, Store::view, source.location);
+    Slot& slot = plan_->slots[id];
+    slot.root = source.root;
+    slot.offset = source.offset + view.offset;
+    slot.strided = !is_row_major;
+    if (slot.strided) slot.strides = view.strides;
+    return id;
+  }
+
+  Step step_of(NodeId id, const OperatorEntry& op, Choice& choice) {
+    Step step;
+    step.kind = choice.gpu ? StepKind::gpu : choice.control ? StepKind::control : StepKind::cpu;
+    step.node = id;
+    step.op = &op;
+    step.version = op.version_at(graph_.nodes[id].opset).value_or(1);
+    step.cpu = choice.cpu;
+    step.gpu = choice.gpu;
+    step.control = choice.control;
+    step.variants = std::move(choice.variants);
+    step.declined = std::move(choice.declined);
+    return step;
+  }
+
+  Result<void> add_kernel(NodeId id) {
+    const OperatorEntry& op = *operators_[id];
+    HEED_ASSIGN(Choice choice, choose_kernel(graph_, graph_.nodes[id], op, registry_, options_));
+    const Node node = graph_.nodes[id];
+    const Location location = choice.gpu ? Location::vulkan : Location::cpu;
+    Step step = step_of(id, op, choice);
+    bool only_shapes = true;
+    for (const ValueId output : node.outputs)
+      if (output != no_id && needed_[output] && !feeds_only_shapes_[output]) only_shapes = false;
+    step.computes = !choice.control && !op.is(HEED_COPIES) && !op.is_view() && !only_shapes;
+
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      step.inputs.push_back(no_id);
+      if (node.inputs[i] == no_id) continue;
+      if (choice.control) {
+        HEED_ASSIGN(step.inputs.back(), slot_of(node.inputs[i]));
+        HEED_ASSIGN(step.inputs.back(), dense(step.inputs.back()));
+        continue;
+      }
+      if (choice.gpu && !binds_input(step, static_cast<int32_t>(i))) continue;
+      HEED_ASSIGN(SlotId slot, slot_at(node.inputs[i], location));
+      if (!choice.strided_inputs[i]) {
+        HEED_ASSIGN(slot, dense(slot));
+      }
+      step.inputs.back() = slot;
+    }
+    if (choice.control) HEED_TRY(add_bodies(node, step));
+
+    bool learns = false;
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const ValueId output = node.outputs[i];
+      step.outputs.push_back(no_id);
+      if (output == no_id) continue;
+      const ValueType& type = graph_.values[output].type;
+      const bool known = is_known(type);
+      const bool dynamic = choice.control || !known || type.element == DataType::string;
+      const SlotId slot = add_slot(output, dynamic ? Store::dynamic : Store::arena, location);
+      plan_->slots[slot].unsized = !known;
+      step.outputs.back() = slot;
+      learns |= dynamic;
+      if (choice.control) leave_open(slot);
+      if (!dynamic && choice.strided_outputs[i]) suit_reader(slot);
+    }
+    push_step(std::move(step));
+    if (!choice.control) in_place_.back() = std::move(choice.in_place);
+    if (learns) {
+      end_segment();
+      begin_segment();
+      for (const ValueId output : node.outputs)
+        if (output != no_id) learn(graph_.values[output].type);
+    }
+    return {};
+  }
+
+  static bool binds_input(const Step& step, int32_t input) {
+    for (const auto& variant : step.variants)
+      for (const auto& binding : variant.bindings)
+        if (binding.kind == HEED_BIND_INPUT && binding.index == input) return true;
+    return false;
+  }
+
+  Result<void> add_bodies(const Node& node, Step& step) {
+    for (const auto& body : subgraphs_of(node)) {
+      HEED_ASSIGN(auto plan, plan_graph(body, registry_, options_, true));
+      for (const ValueId outer : plan->captures) {
+        HEED_ASSIGN(SlotId slot, slot_of(outer));
+        HEED_ASSIGN(slot, dense(slot));
+        step.captured.push_back(slot);
+      }
+      step.bodies.push_back(std::move(plan));
+    }
+    return {};
+  }
+
+  // Where the only reader of an output is a view that permutes its axes, the kernel writes it so that the view is dense.
+  void suit_reader(SlotId id) {
+    const ValueId value = plan_->slots[id].value;
+    if (use_count_[value] != 1) return;
+    for (NodeId reader = 0; reader < view_.size(); ++reader) {
+      const Node& node = graph_.nodes[reader];
+      if (!live_[reader] || !view_[reader] || node.inputs[0] != value || node.outputs.size() != 1) continue;
+      const OperatorEntry& op = *operators_[reader];
+      if (!op.is(HEED_VIEW_STRIDED)) return;
+      const auto& dims = *graph_.values[value].type.dims;
+      const auto& view_dims = *graph_.values[node.outputs[0]].type.dims;
+      if (dims.size() != view_dims.size()) return;
+      // Ask with strides that are names of axes, and see where they come out.
+      constexpr int64_t first_name = 1'000'003;
+      std::vector<Dim> names;
+      for (size_t axis = 0; axis < dims.size(); ++axis) names.push_back(first_name + static_cast<int64_t>(axis));
+      const auto view = ask_view(graph_, node, op, names);
+      if (!view || !view->outputs[0].offset.is_number(0)) return;
+      const auto wanted = dense_strides(view_dims);
+      std::vector<Dim> strides(dims.size(), Dim{0});
+      std::vector<bool> seen(dims.size(), false);
+      for (size_t axis = 0; axis < dims.size(); ++axis) {
+        const Dim name = view->outputs[0].strides[axis];
+        if (!name.is_number()) return;
+        const int64_t source_axis = name.number() - first_name;
+        if (source_axis < 0 || source_axis >= static_cast<int64_t>(dims.size()) || seen[source_axis]) return;
+        if (dims[source_axis] != view_dims[axis]) return;
+        seen[source_axis] = true;
+        strides[source_axis] = wanted[axis];
+      }
+      if (is_dense(dims, strides)) return;
+      plan_->slots[id].strides = std::move(strides);
+      plan_->slots[id].strided = true;
+      return;
+    }
+  }
+
+  // ---- outputs and lifetimes --------------------------------------------------------------------------------------------
+
+  Result<void> add_outputs() {
+    for (const ValueId output : graph_.outputs) {
+      SlotId slot = no_id;
+      if (is_body_) {
+        HEED_ASSIGN(slot, slot_of(output));
+      } else {
+        HEED_ASSIGN(slot, slot_at(output, Location::cpu));
+      }
+      HEED_ASSIGN(slot, dense(slot));
+      const Slot& root = plan_->slots[plan_->slots[slot].root];
+      const bool whole = plan_->slots[slot].offset.is_number(0);
+      if (root.store == Store::arena && whole) {
+        plan_->slots[root_of(slot)].store = Store::output;
+      } else if (root.store == Store::arena || (root.store == Store::input && plan_->slots[slot].store == Store::view) ||
+                 (root.store == Store::output && !whole)) {
+        HEED_ASSIGN(slot, copy_of(slot));
+        plan_->slots[slot].store = Store::output;
+      }
+      plan_->outputs.push_back(slot);
+    }
+    return {};
+  }
+
+  SlotId root_of(SlotId slot) const { return plan_->slots[slot].root; }
+
+  void find_lifetimes() {
+    const auto touch = [&](SlotId slot, uint32_t step) {
+      if (slot == no_id) return;
+      Slot& root = plan_->slots[root_of(slot)];
+      root.last_step = std::max(root.last_step, step);
+    };
+    for (auto& slot : plan_->slots) slot.first_step = no_id;
+    for (uint32_t index = 0; index < plan_->steps.size(); ++index) {
+      const Step& step = plan_->steps[index];
+      for (const SlotId output : step.outputs)
+        if (output != no_id) {
+          Slot& root = plan_->slots[root_of(output)];
+          root.first_step = std::min(root.first_step, index);
+        }
+      for (const SlotId slot : step.inputs) touch(slot, index);
+      for (const SlotId slot : step.outputs) touch(slot, index);
+      for (const SlotId slot : step.captured) touch(slot, index);
+    }
+    for (const SlotId output : plan_->outputs) plan_->slots[root_of(output)].last_step = no_id;
+  }
+
+  static Dim count_of(const ValueType& type) {
+    Dim count = 1;
+    for (const Dim dim : *type.dims) count *= dim;
+    return count;
+  }
+
+  // An output takes over the memory of an input that nobody reads afterwards.
+  void merge_in_place() {
+    for (uint32_t index = 0; index < plan_->steps.size(); ++index) {
+      for (const auto& [input, output] : in_place_[index]) {
+        const Step& step = plan_->steps[index];
+        const SlotId from = step.inputs[input], to = step.outputs[output];
+        if (from == no_id || to == no_id) continue;
+        const SlotId from_root = root_of(from), to_root = root_of(to);
+        Slot& old_root = plan_->slots[from_root];
+        Slot& new_root = plan_->slots[to_root];
+        if (from_root == to_root || to_root != to || old_root.store != Store::arena || new_root.strided ||
+            (new_root.store != Store::arena && new_root.store != Store::output) || old_root.last_step != index ||
+            plan_->slots[from].strided || old_root.location != new_root.location || old_root.segment != new_root.segment)
+          continue;
+        const ValueType &old_type = plan_->slots[from].type, &new_type = new_root.type;
+        if (bits_of(*old_type.element) != bits_of(*new_type.element) || count_of(old_type) != count_of(new_type) ||
+            !plan_->slots[from].offset.is_number(0) || count_of(old_root.type) != count_of(new_type))
+          continue;
+        bool read_elsewhere = false;
+        for (size_t other = 0; other < step.inputs.size(); ++other)
+          if (static_cast<int32_t>(other) != input && step.inputs[other] != no_id && root_of(step.inputs[other]) == from_root)
+            read_elsewhere = true;
+        if (read_elsewhere) continue;
+        old_root.last_step = new_root.last_step;
+        old_root.store = new_root.store;
+        for (auto& slot : plan_->slots)
+          if (slot.root == to_root) slot.root = from_root;
+        plan_->slots[to].store = Store::view;
+        break;
+      }
+    }
+  }
+
+  // ---- sizes ------------------------------------------------------------------------------------------------------------
+
+  void compile_sizes() {
+    for (SlotId id = 0; id < plan_->slots.size(); ++id) {
+      Slot& slot = plan_->slots[id];
+      if (slot.unsized || slot.type.kind != Kind::tensor || !slot.type.dims) continue;
+      Segment& segment = plan_->segments[slot.segment];
+      segment.slots.push_back(id);
+      for (const Dim dim : *slot.type.dims) slot.dim_slots.push_back(segment.dims.add(dim));
+      for (const Dim stride : slot.strides) slot.stride_slots.push_back(segment.dims.add(stride));
+      slot.offset_slot = segment.dims.add(slot.offset);
+      if (slot.store == Store::sizes)
+        for (const Dim element : *graph_.values[slot.value].elements) slot.element_slots.push_back(segment.dims.add(element));
+    }
+    compile_checks();
+  }
+
+  // Each constraint in the first segment that knows its symbols.
+  void compile_checks() {
+    known_.clear();
+    for (const SlotId input : plan_->inputs) learn(plan_->slots[input].type);
+    std::vector<bool> done(graph_.constraints.size(), false);
+    for (auto& segment : plan_->segments) {
+      for (size_t i = 0; i < graph_.constraints.size(); ++i) {
+        const Constraint& constraint = graph_.constraints[i];
+        if (done[i] || !is_known(constraint.a) || !is_known(constraint.b)) continue;
+        segment.checks.push_back({segment.dims.add(constraint.a), segment.dims.add(constraint.b), constraint.what});
+        done[i] = true;
+      }
+      for (uint32_t step = segment.begin; step < segment.end; ++step)
+        for (const SlotId output : plan_->steps[step].outputs)
+          if (output != no_id) learn(plan_->slots[output].type);
+    }
+  }
+
+  Graph& graph_;
+  const Registry& registry_;
+  const PlanOptions& options_;
+  bool is_body_;
+  std::unique_ptr<Plan> plan_;
+  std::vector<const OperatorEntry*> operators_;   // by node
+  std::vector<bool> live_, view_;                 // by node
+  std::vector<bool> needed_, feeds_only_shapes_;  // by value
+  std::vector<int32_t> use_count_;                // by value, of live nodes and outputs
+  std::vector<std::array<SlotId, 2>> slots_of_;   // by value, at each location
+  std::vector<bool> open_;                        // by slot: its first reader chooses the location
+  std::vector<std::vector<std::pair<int32_t, int32_t>>> in_place_;  // by step
+  std::map<SlotId, SlotId> dense_of_;
+  std::vector<bool> known_;                       // by symbol
+};
+
+Result<std::unique_ptr<Plan>> plan_graph(std::shared_ptr<Graph> graph, const Registry& registry,
+                                         const PlanOptions& options, bool is_body) {
+  return Planner(std::move(graph), registry, options, is_body).run();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Plan>> make_plan(std::shared_ptr<Graph> graph, const Registry& registry, const PlanOptions& options) {
+  return plan_graph(std::move(graph), registry, options, false);
+}
+
+}  // namespace heed

@@ -1,0 +1,213 @@
+// One execution of a control kernel.
+#include "session/control_run.hpp"
+
+#include <cstring>
+
+#include "session/gpu.hpp"
+
+namespace heed {
+
+ControlRun::ControlRun(Frame& frame, uint32_t step)
+    : frame_(frame), step_(frame.plan_.steps[step]), inputs_(step_.inputs.size()), outputs_(step_.outputs.size()) {
+  bodies_ = &frame.steps_[step].bodies;
+  results_ = &frame.steps_[step].output_values;
+}
+
+heed_run* ControlRun::run() { return frame_.context_.cpu_run; }
+int32_t ControlRun::input_count() const { return static_cast<int32_t>(inputs_.size()); }
+int32_t ControlRun::output_count() const { return static_cast<int32_t>(outputs_.size()); }
+
+heed_value* ControlRun::input(int32_t input) {
+  if (input < 0 || input >= input_count() || step_.inputs[input] == no_id) return nullptr;
+  auto& value = inputs_[input];
+  if (!value) {
+    auto made = frame_.value_in(step_.inputs[input]);
+    if (!made) return fail(made.error()), nullptr;
+    value = std::move(*made);
+  }
+  return value.get();
+}
+
+Result<SharedValue> ControlRun::on_host(heed_value* value) {
+  if (!value->on_device) return SharedValue::borrow(value);
+  return frame_.context_.gpu->moved(*value, Location::cpu);
+}
+
+int32_t ControlRun::read_scalar(heed_value* value, int64_t* i, double* f) {
+  if (!value || value->kind != Kind::tensor) return fail(Code::invalid_argument, "a number was expected, and this is no tensor");
+  auto host = on_host(value);
+  if (!host) return fail(host.error());
+  int64_t count = 1;
+  for (const int64_t dim : (*host)->dims) count *= dim;
+  if (count != 1) return fail(Code::shape_mismatch, "one number was expected; met " + to_string((*host)->dims));
+  const void* data = (*host)->data;
+  switch ((*host)->element) {
+    case DataType::boolean:
+    case DataType::u8: *i = *static_cast<const uint8_t*>(data); break;
+    case DataType::i8: *i = *static_cast<const int8_t*>(data); break;
+    case DataType::i16: *i = *static_cast<const int16_t*>(data); break;
+    case DataType::i32: *i = *static_cast<const int32_t*>(data); break;
+    case DataType::i64: *i = *static_cast<const int64_t*>(data); break;
+    case DataType::f32: *f = *static_cast<const float*>(data); *i = static_cast<int64_t>(*f); return HEED_OK;
+    case DataType::f64: *f = *static_cast<const double*>(data); *i = static_cast<int64_t>(*f); return HEED_OK;
+    default: return fail(Code::unsupported, "a number of type " + std::string(name_of((*host)->element)) + " cannot be read here");
+  }
+  *f = static_cast<double>(*i);
+  return HEED_OK;
+}
+
+heed_value* ControlRun::scalar(int32_t element, int64_t i) {
+  auto made = new_host_tensor(static_cast<DataType>(element), {});
+  if (!made) return fail(made.error()), nullptr;
+  void* data = (*made)->data;
+  switch (static_cast<DataType>(element)) {
+    case DataType::boolean: *static_cast<uint8_t*>(data) = i != 0; break;
+    case DataType::i32: *static_cast<int32_t*>(data) = static_cast<int32_t>(i); break;
+    case DataType::i64: *static_cast<int64_t*>(data) = i; break;
+    case DataType::f32: *static_cast<float*>(data) = static_cast<float>(i); break;
+    default: return fail(Code::unsupported, "no scalar of this type"), nullptr;
+  }
+  return made->release();
+}
+
+Result<SharedValue> ControlRun::kept(SharedValue value) {
+  if (!value->lent) return value;
+  if (!value->on_device) return copy_to_host_tensor(view_of(*value.get()));
+  return frame_.context_.gpu->moved(*value.get(), Location::vulkan);
+}
+
+int32_t ControlRun::call(int32_t subgraph, heed_value* const* arguments, size_t argument_count, heed_value** results,
+                         size_t result_count) {
+  if (subgraph < 0 || static_cast<size_t>(subgraph) >= bodies_->size()) return fail(Code::invalid_model, "there is no such subgraph");
+  Frame& body = *(*bodies_)[static_cast<size_t>(subgraph)];
+  const size_t own_inputs = body.plan_.inputs.size() - body.plan_.captures.size();
+  if (argument_count != own_inputs || result_count > body.plan_.outputs.size())
+    return fail(Code::invalid_model, "the subgraph takes " + std::to_string(own_inputs) + " inputs and gives " +
+                                         std::to_string(body.plan_.outputs.size()) + " outputs; it was called with " +
+                                         std::to_string(argument_count) + " and " + std::to_string(result_count));
+  const auto attempt = [&]() -> Result<void> {
+    std::vector<heed_value*> inputs(arguments, arguments + argument_count);
+    std::vector<SharedValue> held;
+    size_t first_captured = 0;
+    for (int32_t before = 0; before < subgraph; ++before) first_captured += step_.bodies[before]->captures.size();
+    for (size_t i = 0; i < body.plan_.captures.size(); ++i) {
+      HEED_ASSIGN(auto value, frame_.value_in(step_.captured[first_captured + i]));
+      inputs.push_back(value.get());
+      held.push_back(std::move(value));
+    }
+    std::vector<Frame::KnownSymbol> known;
+    for (uint32_t symbol = 0; symbol < frame_.symbols_.size(); ++symbol)
+      if (const auto& content = frame_.symbols_[symbol]) known.push_back({symbol, *content, *content});
+    HEED_TRY(body.begin(inputs, known));
+    std::vector<SharedValue> made(body.plan_.outputs.size());
+    HEED_TRY(body.finish(made));
+    for (size_t i = 0; i < result_count; ++i) {
+      HEED_ASSIGN(auto value, kept(std::move(made[i])));
+      results[i] = value.release();
+    }
+    return {};
+  };
+  for (size_t i = 0; i < result_count; ++i) results[i] = nullptr;
+  if (auto done = attempt(); !done) {
+    for (size_t i = 0; i < result_count; ++i)
+      if (results[i]) results[i]->release();
+    return fail(std::move(done).error().within("in its body"));
+  }
+  return HEED_OK;
+}
+
+heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t count, int32_t output) {
+  const auto attempt = [&]() -> Result<SharedValue> {
+    if (output < 0 || output >= output_count() || step_.outputs[output] == no_id)
+      return Error{Code::invalid_argument, "there is no such output to stack"};
+    const Slot& slot = frame_.plan_.slots[step_.outputs[output]];
+    std::vector<int64_t> dims;
+    DataType element = slot.type.element.value_or(DataType::f32);
+    if (count) {
+      dims = values[0]->dims;
+      element = values[0]->element;
+    } else if (slot.type.dims) {
+      // Nothing was stacked: sizes that only an iteration would tell are empty.
+      for (size_t i = 0; i < slot.type.dims->size(); ++i)
+        if (static_cast<int32_t>(i) != axis) dims.push_back(frame_.number_of((*slot.type.dims)[i]).value_or(0));
+    }
+    const int32_t rank = static_cast<int32_t>(dims.size()) + 1;
+    const size_t place = static_cast<size_t>(axis < 0 ? axis + rank : axis);
+    if (place > dims.size()) return Error{Code::invalid_model, "axis " + std::to_string(axis) + " of a stack of rank " + std::to_string(rank)};
+    std::vector<int64_t> stacked = dims;
+    stacked.insert(stacked.begin() + static_cast<ptrdiff_t>(place), static_cast<int64_t>(count));
+    HEED_ASSIGN(SharedValue whole, new_host_tensor(element, stacked));
+    size_t outer = 1, inner_elements = 1;
+    for (size_t i = 0; i < place; ++i) outer *= static_cast<size_t>(dims[i]);
+    for (size_t i = place; i < dims.size(); ++i) inner_elements *= static_cast<size_t>(dims[i]);
+    const size_t inner_bytes = inner_elements * static_cast<size_t>(bits_of(element)) / 8;
+    for (size_t i = 0; i < count; ++i) {
+      if (values[i]->dims != dims)
+        return Error{Code::shape_mismatch, "iteration " + std::to_string(i) + " gave " + to_string(values[i]->dims) +
+                                               "; the first gave " + to_string(dims) + ", and they cannot be stacked"};
+      HEED_ASSIGN(auto value, on_host(values[i]));
+      for (const auto& text : value->texts) whole->texts.push_back(text);
+      if (!is_dense(value->dims, value->strides)) {
+        HEED_ASSIGN(value, copy_to_host_tensor(view_of(*value.get())));
+      }
+      for (size_t o = 0; o < outer; ++o)
+        std::memcpy(static_cast<std::byte*>(whole->data) + (o * count + i) * inner_bytes,
+                    static_cast<const std::byte*>(value->data) + o * inner_bytes, inner_bytes);
+    }
+    return whole;
+  };
+  auto made = attempt();
+  return made ? made->release() : (fail(made.error()), nullptr);
+}
+
+heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
+  const auto attempt = [&]() -> Result<SharedValue> {
+    const int32_t rank = static_cast<int32_t>(value->dims.size());
+    const int32_t place = axis < 0 ? axis + rank : axis;
+    if (place < 0 || place >= rank || index < 0 || index >= value->dims[static_cast<size_t>(place)])
+      return Error{Code::shape_mismatch, "slice " + std::to_string(index) + " along axis " + std::to_string(axis) + " of " + to_string(value->dims)};
+    HEED_ASSIGN(auto host, on_host(value));
+    heed_tensor view = view_of(*host.get());
+    std::vector<int64_t> dims = host->dims, strides = host->strides;
+    const int64_t skip = index * strides[static_cast<size_t>(place)];
+    dims.erase(dims.begin() + place);
+    strides.erase(strides.begin() + place);
+    if (bits_of(host->element) < 8) return Error{Code::unsupported, "slices of packed types"};
+    view.data = static_cast<std::byte*>(view.data) + skip * (bits_of(host->element) / 8);
+    view.dims = dims.data();
+    view.strides = strides.data();
+    view.rank = rank - 1;
+    HEED_ASSIGN(auto copy, copy_to_host_tensor(view));
+    return copy;
+  };
+  auto made = attempt();
+  return made ? made->release() : (fail(made.error()), nullptr);
+}
+
+int32_t ControlRun::set_output(int32_t output, heed_value* value) {
+  auto given = SharedValue::own(value);
+  if (output < 0 || output >= output_count()) return fail(Code::invalid_argument, "there is no output " + std::to_string(output));
+  if (step_.outputs[output] == no_id) return HEED_OK;
+  if (!given) return fail(Code::invalid_argument, "output " + std::to_string(output) + " was set to nothing");
+  const Location location = frame_.plan_.slots[step_.outputs[output]].location;
+  const auto attempt = [&]() -> Result<SharedValue> {
+    if (given->kind == Kind::tensor && given->on_device != (location == Location::vulkan))
+      return frame_.context_.gpu->moved(*given.get(), location);
+    return kept(std::move(given));
+  };
+  auto settled = attempt();
+  if (!settled) return fail(settled.error());
+  outputs_[output] = std::move(*settled);
+  return HEED_OK;
+}
+
+Result<void> ControlRun::give_outputs() {
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (step_.outputs[i] == no_id) continue;
+    if (!outputs_[i]) return Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"};
+    (*results_)[i].value = std::move(outputs_[i]);
+  }
+  return {};
+}
+
+}  // namespace heed

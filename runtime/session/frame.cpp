@@ -1,0 +1,562 @@
+// Frame: one plan being run.
+#include "session/frame.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "base/thread_pool.hpp"
+#include "plan/strides.hpp"
+#include "registry/phases.hpp"
+#include "session/control_run.hpp"
+#include "session/gpu.hpp"
+
+namespace heed {
+
+// What a kernel's bind and run functions talk to: sizes as the frame has bound them.
+class BoundNode : public heed_node {
+ public:
+  BoundNode(const Graph& graph, const Node& node, const OperatorEntry& op, const std::vector<heed_tensor>& inputs,
+            const std::vector<heed_tensor>& outputs)
+      : heed_node(graph, node, op), inputs_(inputs), outputs_(outputs) {}
+
+  heed_tensor bind_input(int32_t input) const override { return at(inputs_, input); }
+  heed_tensor bind_output(int32_t output) const override { return at(outputs_, output); }
+  void bind_scratch(size_t size_bytes) override { scratch_bytes = std::max(scratch_bytes, size_bytes); }
+  int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes, const uint32_t workgroups[3]) override {
+    dispatches.push_back({variant, {}, {workgroups[0], workgroups[1], workgroups[2]}});
+    const auto* bytes = static_cast<const std::byte*>(parameters);
+    dispatches.back().parameters.assign(bytes, bytes + size_bytes);
+    return HEED_OK;
+  }
+
+  size_t scratch_bytes = 0;
+  std::vector<GpuDispatch> dispatches;
+
+ private:
+  static heed_tensor at(const std::vector<heed_tensor>& list, int32_t index) {
+    return index >= 0 && static_cast<size_t>(index) < list.size() ? list[static_cast<size_t>(index)] : heed_tensor{};
+  }
+  const std::vector<heed_tensor>& inputs_;
+  const std::vector<heed_tensor>& outputs_;
+};
+
+namespace {
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool is_arena(Store store) { return store == Store::arena; }
+
+// Bytes of a dense tensor, overflow-checked.
+Result<size_t> bytes_of_tensor(DataType type, std::span<const int64_t> dims) { return dense_size_bytes(type, dims); }
+
+}  // namespace
+
+Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
+    : prepared_(prepared), plan_(*prepared.plan), context_(context) {
+  slots_.resize(plan_.slots.size());
+  for (SlotId id = 0; id < slots_.size(); ++id) {
+    const Slot& slot = plan_.slots[id];
+    BoundSlot& bound = slots_[id];
+    const size_t rank = slot.type.dims ? slot.type.dims->size() : 0;
+    bound.dims.resize(rank);
+    bound.strides.resize(rank);
+    bound.tensor.element = slot.type.element ? static_cast<int32_t>(*slot.type.element) : 0;
+    bound.tensor.rank = static_cast<int32_t>(rank);
+    bound.tensor.dims = bound.dims.data();
+    bound.tensor.strides = bound.strides.data();
+    if (slot.store == Store::constant && prepared.constants[id]) set_tensor(id, *prepared.constants[id].get());
+    if (slot.store == Store::constant) bound.borrowed = prepared.constants[id].get();
+  }
+  steps_.resize(plan_.steps.size());
+  for (uint32_t index = 0; index < steps_.size(); ++index) {
+    const Step& step = plan_.steps[index];
+    BoundStep& bound = steps_[index];
+    bound.inputs.resize(step.inputs.size());
+    bound.outputs.resize(step.outputs.size());
+    bound.input_values.resize(step.inputs.size());
+    bound.output_values.resize(step.outputs.size());
+    bound.arguments = {sizeof(heed_arguments), bound.inputs.data(), bound.outputs.data(),
+                       static_cast<int32_t>(bound.inputs.size()), static_cast<int32_t>(bound.outputs.size()),
+                       prepared.steps[index].kept, nullptr, context.cpu_run};
+    if (step.op && step.kind != StepKind::view)
+      bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs, bound.outputs);
+    for (const auto& body : prepared.steps[index].bodies) bound.bodies.push_back(std::make_unique<Frame>(*body, context));
+  }
+  segments_.resize(plan_.segments.size());
+  for (uint32_t index = 0; index < segments_.size(); ++index) {
+    BoundSegment& segment = segments_[index];
+    segment.numbers.resize(plan_.segments[index].dims.slot_count());
+    for (const SlotId slot : plan_.segments[index].slots)
+      if (is_arena(plan_.slots[slot].store) && plan_.slots[slot].root == slot) segment.roots.push_back(slot);
+    for (uint32_t step = plan_.segments[index].begin; step < plan_.segments[index].end; ++step)
+      if (plan_.steps[step].kind == StepKind::cpu && plan_.steps[step].cpu->bind) segment.scratch_steps.push_back(step);
+  }
+  symbols_.resize(plan_.graph->dims().symbol_count());
+  symbol_values_.resize(symbols_.size());
+  bucket_values_.resize(symbols_.size());
+  output_memory_.resize(plan_.outputs.size());
+}
+
+Frame::~Frame() = default;
+
+// ---- sizes ------------------------------------------------------------------------------------------------------------
+
+Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const KnownSymbol> known) {
+  ++counts_.runs;
+  std::fill(symbols_.begin(), symbols_.end(), std::nullopt);
+  std::fill(output_memory_.begin(), output_memory_.end(), nullptr);
+  std::fill(symbol_values_.begin(), symbol_values_.end(), 0);
+  std::fill(bucket_values_.begin(), bucket_values_.end(), 0);
+  for (const auto& symbol : known) symbols_[symbol.symbol] = symbol.value;
+  for (uint32_t position = 0; position < plan_.inputs.size(); ++position) HEED_TRY(bind_input(position, inputs[position]));
+  // Sizes that are expressions: solved where one symbol is left, checked by fill_sizes otherwise.
+  for (uint32_t position = 0; position < plan_.inputs.size(); ++position) {
+    const Slot& slot = plan_.slots[plan_.inputs[position]];
+    if (slot.type.kind != Kind::tensor || !slot.type.dims) continue;
+    for (size_t axis = 0; axis < slot.type.dims->size(); ++axis) {
+      const Dim dim = (*slot.type.dims)[axis];
+      if (!dim.is_expression() || as_symbol(dim)) continue;
+      const int64_t met = inputs[position]->dims[axis];
+      if (const auto solved = solve_for_symbol(dim, met, symbols_)) {
+        symbols_[solved->symbol] = solved->value;
+      } else if (const auto expected = number_of(dim); expected && *expected != met) {
+        return Error{Code::shape_mismatch, "input '" + slot.name + "' has size " + std::to_string(met) + " on axis " +
+                                               std::to_string(axis) + "; expected " + to_string(dim) + ", which is " +
+                                               std::to_string(*expected) + " here"};
+      }
+    }
+  }
+  for (size_t i = 0; i < symbols_.size(); ++i) bucket_values_[i] = symbol_values_[i] = symbols_[i].value_or(0);
+  for (const auto& symbol : known) bucket_values_[symbol.symbol] = symbol.bucket_value;
+  return {};
+}
+
+Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
+  const SlotId id = plan_.inputs[position];
+  const Slot& slot = plan_.slots[id];
+  BoundSlot& bound = slots_[id];
+  bound.borrowed = value;
+  if (!value) return Error{Code::invalid_argument, "input '" + slot.name + "' is missing; expected " + to_string(slot.type)};
+  if (value->kind != slot.type.kind)
+    return Error{Code::invalid_argument, "input '" + slot.name + "' is of the wrong kind; expected " + to_string(slot.type)};
+  if (value->kind != Kind::tensor) return {};
+  if (slot.type.element && value->element != *slot.type.element)
+    return Error{Code::invalid_argument, "input '" + slot.name + "' is " + std::string(name_of(value->element)) +
+                                             to_string(value->dims) + "; expected " + to_string(slot.type)};
+  if (slot.type.dims) {
+    const auto& dims = *slot.type.dims;
+    if (dims.size() != value->dims.size())
+      return Error{Code::shape_mismatch, "input '" + slot.name + "' has rank " + std::to_string(value->dims.size()) + " " +
+                                             to_string(value->dims) + "; expected " + to_string(slot.type)};
+    for (size_t axis = 0; axis < dims.size(); ++axis) {
+      const int64_t met = value->dims[axis];
+      if (dims[axis].is_number()) {
+        if (dims[axis].number() == met) continue;
+        return Error{Code::shape_mismatch, "input '" + slot.name + "' is " + to_string(value->dims) + ": axis " +
+                                               std::to_string(axis) + " has size " + std::to_string(met) + "; expected " +
+                                               to_string(slot.type)};
+      }
+      const DimSymbol* symbol = as_symbol(dims[axis]);
+      if (!symbol) continue;
+      auto& content = symbols_[symbol->index];
+      if (content && *content != met && plan_.captures.empty())
+        return Error{Code::shape_mismatch, "input '" + slot.name + "' is " + to_string(value->dims) + ": axis " +
+                                               std::to_string(axis) + ", '" + symbol->name + "', has size " +
+                                               std::to_string(met) + "; another input makes it " + std::to_string(*content)};
+      content = met;
+    }
+  }
+  if (value->on_device != (slot.location == Location::vulkan)) {
+    HEED_ASSIGN(bound.value, context_.gpu->moved(*value, slot.location));
+    bound.borrowed = value = bound.value.get();
+  }
+  set_tensor(id, *value);
+  return {};
+}
+
+void Frame::replace_input(uint32_t input, heed_value* value, uint32_t symbol, int64_t bucket_value) {
+  const SlotId id = plan_.inputs[input];
+  slots_[id].borrowed = value;
+  set_tensor(id, *value);
+  if (symbol != no_id) bucket_values_[symbol] = std::max(bucket_value, symbol_values_[symbol]);
+}
+
+void Frame::set_tensor(SlotId id, const heed_value& value) {
+  BoundSlot& bound = slots_[id];
+  bound.dims = value.dims;
+  bound.strides = value.strides;
+  bound.tensor = {value.data, bound.dims.data(), bound.strides.data(), value.offset, static_cast<int32_t>(value.dims.size()),
+                  static_cast<int32_t>(value.element)};
+}
+
+std::optional<int64_t> Frame::number_of(Dim dim) const {
+  if (dim.is_number()) return dim.number();
+  if (dim.is_unknown()) return std::nullopt;
+  for (const uint32_t symbol : symbols_of(dim))
+    if (!symbols_[symbol]) return std::nullopt;
+  std::vector<int64_t> values;
+  for (const auto& symbol : symbols_) values.push_back(symbol.value_or(0));
+  const auto number = evaluate(dim, values);
+  return number ? std::optional(*number) : std::nullopt;
+}
+
+Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbol_values) {
+  const Segment& segment = plan_.segments[index];
+  auto& numbers = segments_[index].numbers;
+  HEED_TRY(segment.dims.run(symbol_values, numbers));
+  for (const auto& check : segment.checks)
+    if (numbers[check.a] != numbers[check.b])
+      return Error{Code::shape_mismatch, check.what + ": " + std::to_string(numbers[check.a]) + " and " +
+                                             std::to_string(numbers[check.b]) + " should be equal"};
+  for (const SlotId id : segment.slots) {
+    const Slot& slot = plan_.slots[id];
+    if (slot.store == Store::input || slot.store == Store::constant) continue;
+    BoundSlot& bound = slots_[id];
+    const size_t rank = slot.dim_slots.size();
+    bool empty = false;
+    for (size_t axis = 0; axis < rank; ++axis) {
+      const int64_t size = numbers[slot.dim_slots[axis]];
+      if (size < 0)
+        return Error{Code::shape_mismatch, "value '" + slot.name + "' " + to_string(slot.type) + " would have size " +
+                                               std::to_string(size) + " on axis " + std::to_string(axis)};
+      bound.dims[axis] = size;
+      empty |= size == 0;
+    }
+    if (slot.stride_slots.empty()) {
+      int64_t stride = 1;
+      for (size_t axis = rank; axis-- > 0;) {
+        bound.strides[axis] = stride;
+        if (!empty && __builtin_mul_overflow(stride, bound.dims[axis], &stride))
+          return Error{Code::out_of_memory, "value '" + slot.name + "' " + to_string(bound.dims) + " has more elements than 64 bits count"};
+      }
+    } else {
+      for (size_t axis = 0; axis < rank; ++axis) bound.strides[axis] = numbers[slot.stride_slots[axis]];
+    }
+  }
+  return {};
+}
+
+Result<void> Frame::bind_segment(uint32_t index) {
+  BoundSegment& segment = segments_[index];
+  if (segment.bound_for != symbol_values_ || counts_.binds == 0 || segment.bound_for.empty()) {
+    ++counts_.binds;
+    const bool placed = segment.placed_for == bucket_values_ && (!bucket_values_.empty() || segment.arena_size_bytes);
+    if (!placed) {
+      HEED_TRY(fill_sizes(index, bucket_values_));
+      HEED_TRY(place(index));
+      segment.placed_for = bucket_values_;
+    }
+    HEED_TRY(fill_sizes(index, symbol_values_));
+    segment.bound_for = symbol_values_;
+  }
+  HEED_TRY(make_outputs(index));
+  point_slots(index);
+  point_arguments(index);
+  return {};
+}
+
+// ---- memory -----------------------------------------------------------------------------------------------------------
+
+Result<void> Frame::place(uint32_t index) {
+  ++counts_.placements;
+  BoundSegment& segment = segments_[index];
+  // Scratch sizes depend on the shapes, which stand in the slots now.
+  point_arguments(index);
+  std::vector<Lifetime> lifetimes;
+  const auto last = plan_.segments[index].end;
+  std::vector<Lifetime> device_lifetimes;
+  for (const SlotId root : segment.roots) {
+    const Slot& slot = plan_.slots[root];
+    HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(*slot.type.element, slots_[root].dims));
+    slots_[root].size_bytes = size_bytes;
+    lifetimes.push_back({slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? size_bytes : 0});
+    device_lifetimes.push_back({slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? 0 : size_bytes});
+  }
+  for (const uint32_t id : segment.scratch_steps) {
+    const Step& step = plan_.steps[id];
+    BoundStep& bound = steps_[id];
+    bound.node->scratch_bytes = 0;
+    if (auto done = call_plugin([&] { return step.cpu->bind(bound.node.get(), prepared_.steps[id].kept, step.cpu->user); }); !done)
+      return explain(std::move(done).error(), id);
+    bound.scratch_bytes = bound.node->scratch_bytes;
+    lifetimes.push_back({id, id, bound.scratch_bytes});
+  }
+  HEED_ASSIGN(segment.placement, place_tensors(lifetimes, context_.memory_limit_bytes));
+  if (segment.placement.size_bytes > segment.arena_size_bytes) {
+    segment.arena.reset();
+    segment.arena_size_bytes = 0;
+    segment.arena = allocate_host_memory(segment.placement.size_bytes);
+    if (!segment.arena)
+      return Error{Code::out_of_memory, "no memory for the tensors of a run: " + std::to_string(segment.placement.size_bytes) + " bytes"};
+    segment.arena_size_bytes = segment.placement.size_bytes;
+  }
+  if (context_.gpu) HEED_TRY(context_.gpu->place(segment.gpu_arena, device_lifetimes));
+  return {};
+}
+
+size_t Frame::arena_bytes() const {
+  size_t bytes = 0;
+  for (const auto& segment : segments_) bytes += segment.arena_size_bytes;
+  for (const auto& step : steps_)
+    for (const auto& body : step.bodies) bytes += body->arena_bytes();
+  return bytes;
+}
+
+// Results of the graph have memory of their own: made here, where the caller gave none.
+Result<void> Frame::make_outputs(uint32_t index) {
+  for (const SlotId id : plan_.segments[index].slots) {
+    const Slot& slot = plan_.slots[id];
+    const bool text = slot.store == Store::dynamic && slot.type.element == DataType::string;
+    if ((slot.store != Store::output && !text) || slot.root != id) continue;
+    BoundSlot& bound = slots_[id];
+    heed_value* given = nullptr;
+    for (size_t output = 0; output < plan_.outputs.size(); ++output)
+      if (output_memory_[output] && plan_.slots[plan_.outputs[output]].root == id) given = output_memory_[output];
+    if (given) {
+      if (given->dims != bound.dims) return Error{Code::shape_mismatch, "the memory for output '" + slot.name + "' is " + to_string(given->dims) + "; the result is " + to_string(bound.dims)};
+      bound.value = SharedValue::borrow(given);
+      bound.strides = given->strides;
+      bound.tensor.strides = bound.strides.data();
+    } else if (slot.location == Location::vulkan) {
+      HEED_ASSIGN(bound.value, context_.gpu->new_tensor(*slot.type.element, bound.dims));
+    } else {
+      HEED_ASSIGN(bound.value, new_host_tensor(*slot.type.element, bound.dims));
+    }
+    bound.tensor.data = bound.value->data;
+    bound.tensor.offset = bound.value->offset;
+  }
+  return {};
+}
+
+void Frame::point_slots(uint32_t index) {
+  BoundSegment& segment = segments_[index];
+  auto* arena = static_cast<std::byte*>(segment.arena.get());
+  for (size_t i = 0; i < segment.roots.size(); ++i) {
+    BoundSlot& bound = slots_[segment.roots[i]];
+    if (plan_.slots[segment.roots[i]].location == Location::cpu) {
+      bound.tensor.data = bound.size_bytes ? arena + segment.placement.offsets[i] : nullptr;
+    } else {
+      bound.borrowed = context_.gpu->placed(segment.gpu_arena, i);
+      bound.tensor.offset = 0;
+    }
+  }
+  for (size_t i = 0; i < segment.scratch_steps.size(); ++i) {
+    BoundStep& bound = steps_[segment.scratch_steps[i]];
+    bound.arguments.scratch = bound.scratch_bytes ? arena + segment.placement.offsets[segment.roots.size() + i] : nullptr;
+  }
+  for (const SlotId id : plan_.segments[index].slots) {
+    const Slot& slot = plan_.slots[id];
+    BoundSlot& bound = slots_[id];
+    if (slot.store == Store::sizes) {
+      // A shape tensor's elements, at most some hundred numbers: in memory of their own.
+      if (!bound.value || bound.value->dims != bound.dims || bound.value->shared()) {
+        auto made = new_host_tensor(*slot.type.element, bound.dims);
+        if (!made) continue;
+        bound.value = std::move(*made);
+      }
+      for (size_t i = 0; i < slot.element_slots.size(); ++i) {
+        const int64_t number = segment.numbers[slot.element_slots[i]];
+        if (*slot.type.element == DataType::i64) static_cast<int64_t*>(bound.value->data)[i] = number;
+        if (*slot.type.element == DataType::i32) static_cast<int32_t*>(bound.value->data)[i] = static_cast<int32_t>(number);
+        if (*slot.type.element == DataType::boolean) static_cast<uint8_t*>(bound.value->data)[i] = number != 0;
+      }
+      bound.tensor.data = bound.value->data;
+    } else if (slot.root != id) {
+      const BoundSlot& root = slots_[slot.root];
+      const int64_t offset = segment.numbers[slot.offset_slot];
+      if (slot.location == Location::vulkan) {
+        bound.tensor.offset = root.tensor.offset + offset;
+      } else {
+        const int64_t element_bits = bits_of(static_cast<DataType>(bound.tensor.element));
+        auto* data = static_cast<std::byte*>(root.tensor.data);
+        bound.tensor.data = data ? data + offset * element_bits / 8 : nullptr;
+      }
+    }
+  }
+}
+
+void Frame::point_arguments(uint32_t index) {
+  for (uint32_t id = plan_.segments[index].begin; id < plan_.segments[index].end; ++id) {
+    const Step& step = plan_.steps[id];
+    BoundStep& bound = steps_[id];
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      if (step.inputs[i] == no_id) continue;
+      BoundSlot& slot = slots_[step.inputs[i]];
+      bound.inputs[i] = slot.tensor;
+      bound.input_values[i].value = slot.borrowed ? slot.borrowed : plan_.slots[step.inputs[i]].root == step.inputs[i] ? slot.value.get() : nullptr;
+    }
+    for (size_t i = 0; i < step.outputs.size(); ++i) {
+      if (step.outputs[i] == no_id) continue;
+      const Slot& slot = plan_.slots[step.outputs[i]];
+      bound.outputs[i] = slots_[step.outputs[i]].tensor;
+      if (slot.store == Store::dynamic && (slot.unsized || slot.type.kind != Kind::tensor || !slots_[step.outputs[i]].value)) {
+        bound.outputs[i].data = nullptr;
+        bound.outputs[i].rank = -1;
+      }
+    }
+  }
+}
+
+// ---- running ----------------------------------------------------------------------------------------------------------
+
+Result<void> Frame::finish(std::span<SharedValue> outputs) {
+  for (uint32_t index = 0; index < segments_.size(); ++index) {
+    HEED_TRY(bind_segment(index));
+    HEED_TRY(run_segment(index));
+  }
+  for (uint32_t output = 0; output < outputs.size(); ++output) {
+    HEED_ASSIGN(outputs[output], output_value(output));
+  }
+  return {};
+}
+
+Result<void> Frame::run_segment(uint32_t index) {
+  for (uint32_t id = plan_.segments[index].begin; id < plan_.segments[index].end; ++id) {
+    if (context_.cancelled && context_.cancelled->load(std::memory_order_relaxed))
+      return Error{Code::cancelled, "the run was cancelled"};
+    const int64_t begin_ns = context_.observe ? now_ns() : 0;
+    switch (plan_.steps[id].kind) {
+      case StepKind::cpu: HEED_TRY(run_cpu(id)); break;
+      case StepKind::gpu: HEED_TRY(run_gpu(id)); break;
+      case StepKind::control: HEED_TRY(run_control(id)); break;
+      case StepKind::upload:
+      case StepKind::download: HEED_TRY(run_transfer(id)); break;
+      case StepKind::view: continue;
+    }
+    if (context_.observe) context_.observe(context_.observe_context, plan_, id, begin_ns, now_ns());
+  }
+  return {};
+}
+
+Result<void> Frame::run_cpu(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  BoundStep& bound = steps_[id];
+  CpuRun& run = *context_.cpu_run;
+  for (auto& output : bound.output_values)
+    if (output.value || output.texts) output = {};
+  run.enter({&bound.arguments, bound.input_values, bound.output_values});
+  const int32_t code = step.cpu->run(&bound.arguments, bound.node.get(), step.cpu->user);
+  run.leave();
+  if (code != HEED_OK) [[unlikely]] return explain(failure_of(code), id);
+  return take_results(id);
+}
+
+// Values that the step itself made: their sizes are known from here on.
+Result<void> Frame::take_results(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  BoundStep& bound = steps_[id];
+  for (size_t i = 0; i < step.outputs.size(); ++i) {
+    const SlotId output = step.outputs[i];
+    if (output == no_id || plan_.slots[output].store != Store::dynamic) continue;
+    BoundSlot& slot = slots_[output];
+    if (bound.output_values[i].value) slot.value = std::move(bound.output_values[i].value);
+    if (bound.output_values[i].texts && slot.value) slot.value->texts.push_back(std::move(bound.output_values[i].texts));
+    if (!slot.value)
+      return explain(Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"}, id);
+    const Slot& planned = plan_.slots[output];
+    if (slot.value->kind != Kind::tensor) continue;
+    set_tensor(output, *slot.value.get());
+    if (!planned.type.dims) continue;
+    if (planned.type.dims->size() != slot.dims.size())
+      return explain(Error{Code::shape_mismatch, "output " + std::to_string(i) + " came out as " + to_string(slot.dims) +
+                                                     "; inference said " + to_string(planned.type)}, id);
+    for (size_t axis = 0; axis < slot.dims.size(); ++axis) {
+      const Dim dim = (*planned.type.dims)[axis];
+      if (const auto solved = solve_for_symbol(dim, slot.dims[axis], symbols_)) {
+        symbols_[solved->symbol] = solved->value;
+        symbol_values_[solved->symbol] = bucket_values_[solved->symbol] = solved->value;
+      } else if (const auto expected = number_of(dim); expected && *expected != slot.dims[axis]) {
+        return explain(Error{Code::shape_mismatch, "output " + std::to_string(i) + " came out as " + to_string(slot.dims) +
+                                                       "; inference said " + to_string(planned.type)}, id);
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> Frame::run_control(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  ControlRun control(*this, id);
+  if (auto done = call_plugin([&] { return step.control->run(&control, steps_[id].node.get(), step.control->user); }); !done)
+    return explain(std::move(done).error(), id);
+  HEED_TRY(control.give_outputs());
+  return take_results(id);
+}
+
+Result<void> Frame::run_gpu(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  BoundStep& bound = steps_[id];
+  bound.node->dispatches.clear();
+  bound.node->scratch_bytes = 0;
+  if (auto done = call_plugin([&] { return step.gpu->bind(bound.node.get(), step.gpu->user); }); !done)
+    return explain(std::move(done).error(), id);
+  const auto values_of = [&](const std::vector<SlotId>& list) {
+    std::vector<heed_value*> values;
+    for (const SlotId slot : list) {
+      if (slot == no_id) {
+        values.push_back(nullptr);
+        continue;
+      }
+      const BoundSlot& root = slots_[plan_.slots[slot].root];
+      values.push_back(root.borrowed ? root.borrowed : root.value.get());
+    }
+    return values;
+  };
+  if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, bound.node->dispatches, values_of(step.inputs),
+                                    values_of(step.outputs), bound.node->scratch_bytes);
+      !done)
+    return explain(std::move(done).error(), id);
+  return {};
+}
+
+Result<void> Frame::run_transfer(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  BoundSlot &from = slots_[step.inputs[0]], &to = slots_[step.outputs[0]];
+  const BoundSlot &from_root = slots_[plan_.slots[step.inputs[0]].root], &to_root = slots_[plan_.slots[step.outputs[0]].root];
+  HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(static_cast<DataType>(to.tensor.element), to.dims));
+  if (step.kind == StepKind::upload)
+    return context_.gpu->upload(from.tensor.data, to_root.borrowed ? to_root.borrowed : to_root.value.get(), to.tensor.offset, size_bytes);
+  return context_.gpu->download(from_root.borrowed ? from_root.borrowed : from_root.value.get(), from.tensor.offset, to.tensor.data, size_bytes);
+}
+
+Result<SharedValue> Frame::value_in(SlotId id) {
+  const Slot& slot = plan_.slots[id];
+  BoundSlot& bound = slots_[id];
+  if (bound.borrowed && slot.root == id && slot.store != Store::arena) return SharedValue::borrow(bound.borrowed);
+  if (bound.value && slot.root == id) return SharedValue::borrow(bound.value.get());
+  auto value = SharedValue::own(new heed_value);
+  const BoundSlot& root = slots_[slot.root];
+  value->element = static_cast<DataType>(bound.tensor.element);
+  value->dims = bound.dims;
+  value->strides = bound.strides;
+  value->data = bound.tensor.data;
+  value->offset = bound.tensor.offset;
+  value->on_device = slot.location == Location::vulkan;
+  if (const heed_value* holder = root.borrowed ? root.borrowed : root.value.get()) value->storage = holder->storage, value->texts = holder->texts;
+  value->lent = is_arena(plan_.slots[slot.root].store);
+  return value;
+}
+
+Result<SharedValue> Frame::output_value(uint32_t output) {
+  HEED_ASSIGN(SharedValue value, value_in(plan_.outputs[output]));
+  return value->lent ? copy_to_host_tensor(view_of(*value.get())) : std::move(value);
+}
+
+Error Frame::explain(Error error, uint32_t id) const {
+  const Step& step = plan_.steps[id];
+  if (!step.op) return error;
+  const Node& node = plan_.graph->nodes[step.node];
+  Error told = std::move(error).within("node '" + node.name + "' (" + node.op_type + ")");
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    if (step.inputs[i] == no_id) continue;
+    const Slot& slot = plan_.slots[step.inputs[i]];
+    told.message += "\n  input " + std::to_string(i) + "  '" + slot.name + "'  " + to_string(slot.type);
+    if (slot.type.kind == Kind::tensor) told.message += ", here " + to_string(slots_[step.inputs[i]].dims);
+  }
+  return told;
+}
+
+}  // namespace heed

@@ -1,0 +1,62 @@
+// Where the session meets the Vulkan backend: values that move between host and device, arenas there, dispatches.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "heed/result.hpp"
+#include "plan/place_tensors.hpp"
+#include "plan/plan.hpp"
+#include "registry/value.hpp"
+
+namespace heed {
+
+namespace vulkan {
+class Device;
+class GpuKernel;
+}  // namespace vulkan
+
+// One dispatch as a kernel's bind gave it.
+struct GpuDispatch {
+  int32_t variant = 0;
+  std::vector<std::byte> parameters;
+  uint32_t workgroups[3] = {1, 1, 1};
+};
+
+Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device, const Step& step);
+
+// A dense copy on the device, made at once.
+Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value);
+
+// The commands of one session, in order. What is recorded is submitted when something on the host waits for it. For one
+// thread at a time. Values on the device are heed_values with on_device set; `storage` holds their buffer.
+class GpuStream {
+ public:
+  static Result<std::unique_ptr<GpuStream>> create(std::shared_ptr<vulkan::Device> device);
+  ~GpuStream();
+  GpuStream(const GpuStream&) = delete;
+
+  // Room for tensors with these lifetimes, in an arena that is kept in `arena` and grows as needed.
+  Result<void> place(std::shared_ptr<void>& arena, std::span<const Lifetime> lifetimes);
+  heed_value* placed(const std::shared_ptr<void>& arena, size_t lifetime) const;
+
+  Result<SharedValue> new_tensor(DataType element, std::span<const int64_t> dims);
+  Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches, std::span<heed_value* const> inputs,
+                   std::span<heed_value* const> outputs, size_t scratch_bytes);
+  Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
+  // Waits for the device.
+  Result<void> download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes);
+  // The same tensor at the other place; downloads wait.
+  Result<SharedValue> moved(const heed_value& value, Location to);
+  Result<void> wait();
+
+  int64_t submission_count() const;
+
+ private:
+  struct Content;
+  explicit GpuStream(std::unique_ptr<Content> content);
+  std::unique_ptr<Content> content_;
+};
+
+}  // namespace heed

@@ -1,0 +1,81 @@
+// From a file to a Model: read, type, fold and rewrite to a fixed point, fuse, plan, prepare.
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "passes/fold_constants.hpp"
+#include "passes/inline_functions.hpp"
+#include "passes/remove_unused.hpp"
+#include "session/gpu.hpp"
+#include "session/model.hpp"
+#include "session/prepare.hpp"
+
+namespace heed {
+namespace {
+
+// A device that runs plans, where the options ask for one and there is one; null: the CPU.
+Result<std::shared_ptr<vulkan::Device>> choose_device(const ModelOptions& options, std::vector<std::string>& notices) {
+  if (options.device == "cpu") {
+    if (options.require_gpu) return Error{Code::invalid_argument, "--require-gpu and --device cpu contradict each other"};
+    return std::shared_ptr<vulkan::Device>();
+  }
+  const bool asked = options.device != "auto" || options.require_gpu;
+  auto device = open_device(options.device == "auto" ? "" : options.device, /*real_gpus_only=*/!asked);
+  if (device) return device;
+  if (asked) return std::move(device).error();
+  notices.push_back("no GPU: " + device.error().message + "; the CPU runs everything");
+  return std::shared_ptr<vulkan::Device>();
+}
+
+// Every node that computes and has no place on the GPU, with the reason; empty where there is none.
+std::string steps_on_cpu(const Plan& plan) {
+  std::string text;
+  for (const Step& step : plan.steps) {
+    for (const auto& body : step.bodies) text += steps_on_cpu(*body);
+    if (step.kind != StepKind::cpu || !step.computes) continue;
+    const Node& node = plan.graph->nodes[step.node];
+    text += "\n  '" + node.name + "' (" + node.op_type + ")";
+    for (const auto& declined : step.declined)
+      if (declined.kernel == "vulkan") text += ": " + declined.reason;
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path, const Registry& registry,
+                                                 const ModelOptions& options) {
+  HEED_ASSIGN(ModelFile file, read_model(path, options.read));
+  auto model = load(std::move(file), registry, options);
+  return model ? std::move(model) : Result<std::shared_ptr<const Model>>(std::move(model).error().within(path.string()));
+}
+
+Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry& registry, const ModelOptions& options) {
+  auto model = std::shared_ptr<Model>(new Model);
+  model->options_ = options;
+  model->file_ = std::move(file);
+  Graph& graph = *model->file_.graph;
+  for (const auto& warning : model->file_.warnings) model->notices_.push_back(warning);
+
+  HEED_TRY(type_graph(model->file_, registry));
+  HEED_TRY(improve(graph, registry, options, model->rewrites_));
+  HEED_ASSIGN(model->device_, choose_device(options, model->notices_));
+  PlanOptions plan_options;
+  plan_options.kernel_options = options.kernel_options;
+  if (model->device_) {
+    plan_options.use_gpu = true;
+    plan_options.gpu_capability = device_capability;
+    plan_options.gpu_context = model->device_.get();
+  }
+  HEED_ASSIGN(model->plan_, make_plan(model->file_.graph, registry, plan_options));
+  if (options.require_gpu)
+    if (const auto refused = steps_on_cpu(*model->plan_); !refused.empty())
+      return Error{Code::unsupported, "--require-gpu: these nodes would run on the CPU:" + refused};
+  model->threads_ = std::make_unique<ThreadPool>(options.thread_count > 0 ? options.thread_count : ThreadPool::default_thread_count());
+  HEED_ASSIGN(model->prepared_, prepare(*model->plan_, *model->threads_, model->device_, options.kernel_options));
+  model->weight_bytes_ = model->prepared_->bytes;
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+Model::~Model() = default;
+
+}  // namespace heed

@@ -1,0 +1,73 @@
+// Model: a graph made ready on a device. Plan, packed weights, pipelines; immutable to whoever looks, shared by threads.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "graph/graph.hpp"
+#include "onnx/read_model.hpp"
+#include "plan/plan.hpp"
+#include "registry/registry.hpp"
+
+namespace heed {
+
+namespace vulkan {
+class Device;
+}
+struct PreparedPlan;
+
+struct ModelOptions {
+  std::string device = "auto";   // auto, cpu, vulkan, vulkan:N or part of a device's name
+  bool require_gpu = false;      // refuse where a computing step would run on the CPU
+  int thread_count = 0;          // 0: as many as this process may use
+  bool fold = true;              // constants
+  bool rewrite = true;           // and element-wise chains
+  size_t memory_limit_bytes = SIZE_MAX;  // of one session's arena
+  ReadOptions read;
+  std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"
+};
+
+// What fired while loading, for `heed explain`.
+struct RewriteCount {
+  std::string name;
+  int32_t count = 0;
+};
+
+class Model {
+ public:
+  // `registry` must outlive every Model and Session made from it.
+  static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path, const Registry& registry,
+                                                   const ModelOptions& options = {});
+  static Result<std::shared_ptr<const Model>> load(ModelFile file, const Registry& registry,
+                                                   const ModelOptions& options = {});
+  ~Model();
+  Model(const Model&) = delete;
+
+  const Plan& plan() const { return *plan_; }
+  const PreparedPlan& prepared() const { return *prepared_; }
+  const ModelFile& file() const { return file_; }
+  const ModelOptions& options() const { return options_; }
+  ThreadPool& threads() const { return *threads_; }
+  const std::shared_ptr<vulkan::Device>& device() const { return device_; }  // null: the CPU alone
+  const std::vector<RewriteCount>& rewrites() const { return rewrites_; }
+  size_t weight_bytes() const { return weight_bytes_; }      // of constants that steps read, packed ones included
+  const std::vector<std::string>& notices() const { return notices_; }  // for people: no GPU, a newer opset
+
+ private:
+  Model() = default;
+
+  ModelFile file_;
+  ModelOptions options_;
+  std::shared_ptr<vulkan::Device> device_;
+  std::unique_ptr<ThreadPool> threads_;
+  std::unique_ptr<Plan> plan_;
+  std::unique_ptr<PreparedPlan> prepared_;
+  std::vector<RewriteCount> rewrites_;
+  std::vector<std::string> notices_;
+  size_t weight_bytes_ = 0;
+};
+
+}  // namespace heed

@@ -1,0 +1,166 @@
+// What a plan needs once per Model: packed weights, constants on the device, pipelines.
+#include "session/prepare.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/mapped_file.hpp"
+#include "base/thread_pool.hpp"
+#include "registry/phases.hpp"
+#include "session/gpu.hpp"
+
+namespace heed {
+namespace {
+
+// What a kernel's prepare function talks to.
+struct PreparingNode : heed_node {
+  PreparingNode(const Graph& graph, const Node& node, const OperatorEntry& op, const ThreadPool& threads,
+                const std::vector<std::pair<std::string, std::string>>& options)
+      : heed_node(graph, node, op), threads(threads), options(options), replaced(node.inputs.size(), false) {}
+
+  void* prepare_keep(size_t size_bytes) override {
+    auto block = allocate_host_memory(size_bytes);
+    if (!block) return nullptr;
+    std::memset(block.get(), 0, size_bytes);
+    memory.push_back(block);
+    bytes += size_bytes;
+    return block.get();
+  }
+  void prepare_replaced(int32_t input) override {
+    if (input >= 0 && static_cast<size_t>(input) < replaced.size()) replaced[input] = true;
+  }
+  int32_t prepare_threads() const override { return threads.thread_count(); }
+  int32_t prepare_option(heed_text name, heed_text* value) const override {
+    for (const auto& [key, content] : options) {
+      if (key != std::string_view(name.data, name.size)) continue;
+      *value = {content.data(), content.size()};
+      return 1;
+    }
+    return 0;
+  }
+
+  const ThreadPool& threads;
+  const std::vector<std::pair<std::string, std::string>>& options;
+  std::vector<bool> replaced;
+  std::vector<std::shared_ptr<void>> memory;
+  size_t bytes = 0;
+};
+
+using Options = std::vector<std::pair<std::string, std::string>>;
+
+class Preparation {
+ public:
+  Preparation(Plan& plan, ThreadPool& threads, const std::shared_ptr<vulkan::Device>& device, const Options& options)
+      : plan_(plan), threads_(threads), device_(device), options_(options), prepared_(std::make_unique<PreparedPlan>()) {}
+
+  Result<std::unique_ptr<PreparedPlan>> run() {
+    prepared_->plan = &plan_;
+    prepared_->steps.resize(plan_.steps.size());
+    count_readers();
+    for (size_t index = 0; index < plan_.steps.size(); ++index) {
+      if (auto done = prepare_step(index); !done) {
+        const Node& node = plan_.graph->nodes[plan_.steps[index].node];
+        return std::move(done).error().within("node '" + node.name + "' (" + node.op_type + ")");
+      }
+    }
+    HEED_TRY(keep_constants());
+    return std::move(prepared_);
+  }
+
+ private:
+  // How many steps read the bytes of each constant, also through views of it.
+  void count_readers() {
+    readers_.assign(plan_.slots.size(), 0);
+    for (const Step& step : plan_.steps) {
+      for (const SlotId slot : step.inputs)
+        if (slot != no_id) ++readers_[plan_.slots[slot].root];
+      for (const SlotId slot : step.captured) ++readers_[plan_.slots[slot].root];
+    }
+    for (const SlotId slot : plan_.outputs) ++readers_[plan_.slots[slot].root];
+  }
+
+  Result<void> prepare_step(size_t index) {
+    const Step& step = plan_.steps[index];
+    PreparedStep& prepared = prepared_->steps[index];
+    for (const auto& body : step.bodies) {
+      HEED_ASSIGN(auto ready, prepare(*body, threads_, device_, options_));
+      prepared_->bytes += ready->bytes;
+      prepared.bodies.push_back(std::move(ready));
+    }
+    if (step.kind == StepKind::gpu) {
+      HEED_ASSIGN(prepared.gpu, make_gpu_kernel(device_, step));
+      return {};
+    }
+    if (step.kind != StepKind::cpu || !step.cpu->prepare) return {};
+    PreparingNode node(*plan_.graph, plan_.graph->nodes[step.node], *step.op, threads_, options_);
+    void* kept = nullptr;
+    HEED_TRY(call_plugin([&] { return step.cpu->prepare(&node, &kept, step.cpu->user); }));
+    prepared.kept = kept;
+    prepared.memory = std::move(node.memory);
+    prepared_->bytes += node.bytes;
+    for (size_t input = 0; input < node.replaced.size(); ++input) {
+      const SlotId slot = step.inputs[input];
+      if (!node.replaced[input] || slot == no_id || plan_.slots[slot].store != Store::constant) continue;
+      if (--readers_[slot] == 0) let_go(slot);
+    }
+    return {};
+  }
+
+  // Pages of a mapped file are dropped; memory of its own goes with its last owner.
+  void let_go(SlotId slot) {
+    auto& constant = plan_.graph->values[plan_.slots[slot].value].constant;
+    if (constant->mapped && shared_bytes(*constant) == 1) MappedFile::drop_mapped_pages({constant->data, constant->size_bytes});
+    Tensor shell = *constant;
+    shell.owner.reset();
+    shell.data = nullptr;
+    shell.size_bytes = 0;
+    if (shared_bytes(*constant) == 1) constant = std::make_shared<const Tensor>(std::move(shell));
+  }
+
+  // How many constant slots with readers look at these bytes.
+  int32_t shared_bytes(const Tensor& tensor) const {
+    int32_t count = 1;
+    for (const Slot& slot : plan_.slots) {
+      if (slot.store != Store::constant || readers_[slot.root] == 0) continue;
+      const auto& other = plan_.graph->values[slot.value].constant;
+      if (other && other->data == tensor.data) ++count;
+    }
+    return count;
+  }
+
+  Result<void> keep_constants() {
+    prepared_->constants.resize(plan_.slots.size());
+    for (SlotId id = 0; id < plan_.slots.size(); ++id) {
+      const Slot& slot = plan_.slots[id];
+      if (slot.store != Store::constant || readers_[id] == 0) continue;
+      const Tensor& tensor = *plan_.graph->values[slot.value].constant;
+      prepared_->bytes += tensor.size_bytes;
+      SharedValue value = value_of(tensor);
+      if (slot.location == Location::vulkan) {
+        HEED_ASSIGN(value, upload_value(device_, *value.get()));
+      }
+      prepared_->constants[id] = std::move(value);
+    }
+    return {};
+  }
+
+  Plan& plan_;
+  ThreadPool& threads_;
+  const std::shared_ptr<vulkan::Device>& device_;
+  const Options& options_;
+  std::unique_ptr<PreparedPlan> prepared_;
+  std::vector<int32_t> readers_;  // by slot
+};
+
+}  // namespace
+
+PreparedStep::PreparedStep() = default;
+PreparedStep::PreparedStep(PreparedStep&&) noexcept = default;
+PreparedStep::~PreparedStep() = default;
+
+Result<std::unique_ptr<PreparedPlan>> prepare(Plan& plan, ThreadPool& threads, const std::shared_ptr<vulkan::Device>& device,
+                                              const Options& kernel_options) {
+  return Preparation(plan, threads, device, kernel_options).run();
+}
+
+}  // namespace heed

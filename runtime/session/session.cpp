@@ -1,0 +1,255 @@
+// Session: one run at a time over a Model.
+#include "session/session.hpp"
+
+#include <algorithm>
+
+#include "session/gpu.hpp"
+#include "session/states.hpp"
+
+namespace heed {
+
+// A pair of input and output that this session carries from run to run. States that grow in place live in `grown`;
+// others are swapped: the output of one run is the input of the next.
+struct Session::State {
+  const StatePair& pair;
+  std::optional<GrowingState> grown;
+  SharedValue held;           // swapped: empty before the first run
+  SharedValue past, present;  // lent to the run under way
+  bool in_use = false;        // by the run under way
+  uint32_t growth_symbol = no_id;
+};
+
+Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options)
+    : model_(std::move(model)), options_(options), seeds_{options.seed}, cpu_run_(&model_->threads(), &seeds_) {}
+
+Session::~Session() = default;
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& options) {
+  auto session = std::unique_ptr<Session>(new Session(std::move(model), options));
+  const Model& loaded = *session->model_;
+  if (loaded.device()) {
+    HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device()));
+  }
+  session->context_ = {&loaded.threads(), &session->seeds_, &session->cpu_run_, session->gpu_.get(), &session->cancelled_,
+                       loaded.options().memory_limit_bytes, nullptr, nullptr};
+  session->frame_ = std::make_unique<Frame>(loaded.prepared(), session->context_);
+  const Plan& plan = loaded.plan();
+  for (const StatePair& pair : plan.states) {
+    const Slot& input = plan.slots[plan.inputs[pair.input]];
+    auto state = std::unique_ptr<State>(new State{pair, {}, {}, {}, {}, false, no_id});
+    if (pair.growing_axis >= 0)
+      if (const auto* symbol = as_symbol((*input.type.dims)[static_cast<size_t>(pair.growing_axis)])) state->growth_symbol = symbol->index;
+    if (pair.in_place) state->grown.emplace(*input.type.element, pair.growing_axis);
+    session->states_.push_back(std::move(state));
+  }
+  session->arguments_.resize(plan.inputs.size());
+  session->results_.resize(plan.outputs.size());
+  return session;
+}
+
+Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedValue> outputs) {
+  cancelled_.store(false, std::memory_order_relaxed);
+  const Plan& plan = model_->plan();
+  if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size())
+    return Error{Code::invalid_argument, "the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
+                                             std::to_string(plan.outputs.size()) + " outputs; " + std::to_string(inputs.size()) +
+                                             " and " + std::to_string(outputs.size()) + " were given"};
+  auto done = run_once(inputs, outputs);
+  std::fill(results_.begin(), results_.end(), SharedValue());
+  for (auto& state : states_) {
+    state->past = state->present = {};
+    if (!done && state->in_use && frame_started_) state->grown ? state->grown->reset() : void(state->held = {});
+  }
+  return done;
+}
+
+Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<SharedValue> outputs) {
+  frame_started_ = false;
+  for (size_t i = 0; i < inputs.size(); ++i) arguments_[i] = inputs[i].get();
+  HEED_TRY(lend_states(inputs, outputs));
+  HEED_TRY(frame_->begin(arguments_, known_));
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i]) frame_->set_output_memory(static_cast<uint32_t>(i), outputs[i].get());
+  HEED_TRY(make_room());
+  frame_started_ = true;
+  HEED_TRY(frame_->finish(results_));
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (!outputs[i]) outputs[i] = results_[i];
+  for (auto& state : states_) {
+    if (!state->in_use) continue;
+    if (state->grown) {
+      state->grown->set_length(state->present->dims[static_cast<size_t>(state->pair.growing_axis)]);
+    } else {
+      state->held = results_[state->pair.output];
+    }
+    outputs[state->pair.output] = {};
+  }
+  return {};
+}
+
+// Puts states where inputs were not given, and tells the sizes that they bring.
+Result<void> Session::lend_states(std::span<const SharedValue> inputs, std::span<const SharedValue> outputs) {
+  const Plan& plan = model_->plan();
+  known_.clear();
+  for (auto& state : states_) {
+    state->in_use = options_.use_states && !inputs[state->pair.input] && !outputs[state->pair.output];
+    if (!state->in_use) continue;
+    const int64_t length = state->grown ? state->grown->length()
+                           : state->held && state->pair.growing_axis >= 0 ? state->held->dims[static_cast<size_t>(state->pair.growing_axis)]
+                                                                          : 0;
+    if (state->growth_symbol != no_id) {
+      const auto same = std::find_if(known_.begin(), known_.end(), [&](const auto& known) { return known.symbol == state->growth_symbol; });
+      if (same == known_.end()) known_.push_back({state->growth_symbol, length, state->grown ? GrowingState::capacity_for(length + 1) : length});
+    }
+  }
+  for (auto& state : states_) {
+    if (!state->in_use) continue;
+    const Slot& slot = plan.slots[plan.inputs[state->pair.input]];
+    if (!state->grown && state->held) {
+      arguments_[state->pair.input] = state->held.get();
+      continue;
+    }
+    // Sizes that only the other inputs tell, such as the batch; 1 where nothing tells.
+    HEED_ASSIGN(const auto dims, state_dims(slot, inputs));
+    if (state->grown) {
+      HEED_TRY(state->grown->reserve(dims, std::max<int64_t>(state->grown->length(), 1)));
+      state->past = state->grown->look(state->grown->length());
+    } else {
+      HEED_ASSIGN(state->past, new_host_tensor(*slot.type.element, dims));
+      HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, dims));
+      if (size_bytes) std::fill_n(static_cast<std::byte*>(state->past->data), size_bytes, std::byte{0});
+    }
+    arguments_[state->pair.input] = state->past.get();
+  }
+  return {};
+}
+
+Result<std::vector<int64_t>> Session::state_dims(const Slot& state, std::span<const SharedValue> inputs) const {
+  const Plan& plan = model_->plan();
+  std::vector<int64_t> dims;
+  for (const Dim dim : *state.type.dims) {
+    if (dim.is_number()) {
+      dims.push_back(dim.number());
+      continue;
+    }
+    const DimSymbol* symbol = as_symbol(dim);
+    int64_t size = 1;
+    for (const auto& known : known_)
+      if (symbol && known.symbol == symbol->index) size = known.value;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const auto& type = plan.slots[plan.inputs[i]].type;
+      if (!inputs[i] || !type.dims || type.dims->size() != inputs[i]->dims.size()) continue;
+      for (size_t axis = 0; axis < type.dims->size(); ++axis)
+        if ((*type.dims)[axis] == dim) size = inputs[i]->dims[axis];
+    }
+    dims.push_back(size);
+  }
+  return dims;
+}
+
+// Room for what this run appends: the growing states' blocks, which outputs are then written into.
+Result<void> Session::make_room() {
+  const Plan& plan = model_->plan();
+  for (auto& state : states_) {
+    if (!state->in_use || !state->grown) continue;
+    const Slot& output = plan.slots[plan.outputs[state->pair.output]];
+    std::vector<int64_t> dims;
+    for (const Dim dim : *output.type.dims) {
+      const auto number = frame_->number_of(dim);
+      if (!number) return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) + " is not known before the run"};
+      dims.push_back(*number);
+    }
+    const int64_t wanted = dims[static_cast<size_t>(state->pair.growing_axis)];
+    const int64_t before = state->grown->capacity();
+    HEED_TRY(state->grown->reserve(dims, wanted));
+    if (state->grown->capacity() != before || state->growth_symbol != no_id) {
+      state->past = state->grown->look(state->grown->length());
+      frame_->replace_input(state->pair.input, state->past.get(), state->growth_symbol, state->grown->capacity());
+    }
+    state->present = state->grown->look(wanted);
+    frame_->set_output_memory(state->pair.output, state->present.get());
+  }
+  return {};
+}
+
+void Session::reset_states() {
+  for (auto& state : states_) {
+    if (state->grown) state->grown->reset();
+    state->held = {};
+  }
+}
+
+Result<void> Session::truncate_states(int64_t length) {
+  for (auto& state : states_) {
+    if (state->grown) {
+      if (length < 0 || length > state->grown->length())
+        return Error{Code::invalid_argument, "state '" + state->pair.input_name + "' holds " + std::to_string(state->grown->length()) +
+                                                 " entries; it cannot be cut to " + std::to_string(length)};
+      state->grown->truncate(length);
+    } else if (length == 0) {
+      state->held = {};
+    } else {
+      return Error{Code::unsupported, "state '" + state->pair.input_name + "' cannot be cut, only reset"};
+    }
+  }
+  return {};
+}
+
+int64_t Session::state_length() const {
+  for (const auto& state : states_) {
+    if (state->grown) return state->grown->length();
+    if (state->held && state->pair.growing_axis >= 0) return state->held->dims[static_cast<size_t>(state->pair.growing_axis)];
+  }
+  return 0;
+}
+
+size_t Session::state_bytes() const {
+  size_t bytes = 0;
+  for (const auto& state : states_)
+    if (state->grown) bytes += state->grown->size_bytes();
+  return bytes;
+}
+
+int64_t Session::submission_count() const { return gpu_ ? gpu_->submission_count() : 0; }
+
+void Session::observe(void (*observer)(void*, const Plan&, uint32_t, int64_t, int64_t), void* context) {
+  context_.observe = observer;
+  context_.observe_context = context;
+}
+
+// ---- by name ----------------------------------------------------------------------------------------------------------
+
+Result<Session::NamedValues> Session::run(const NamedValues& inputs) {
+  const Plan& plan = model_->plan();
+  std::vector<SharedValue> values(plan.inputs.size()), outputs(plan.outputs.size());
+  const auto expected = [&] {
+    std::string text;
+    for (const SlotId input : plan.inputs) text += "\n  " + plan.slots[input].name + "  " + to_string(plan.slots[input].type);
+    return text;
+  };
+  for (const auto& [name, value] : inputs) {
+    size_t position = 0;
+    while (position < plan.inputs.size() && plan.slots[plan.inputs[position]].name != name) ++position;
+    if (position == plan.inputs.size())
+      return Error{Code::invalid_argument, "the model has no input '" + name + "'; it has" + expected()};
+    if (values[position]) return Error{Code::invalid_argument, "input '" + name + "' is given twice"};
+    HEED_ASSIGN(values[position], to_run_value(value));
+  }
+  std::string missing;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i]) continue;
+    const bool is_state = std::any_of(states_.begin(), states_.end(), [&](const auto& state) { return state->pair.input == i; });
+    if (!is_state || !options_.use_states) missing += "\n  " + plan.slots[plan.inputs[i]].name + "  " + to_string(plan.slots[plan.inputs[i]].type);
+  }
+  if (!missing.empty()) return Error{Code::invalid_argument, "inputs are missing:" + missing};
+  HEED_TRY(run(values, outputs));
+  NamedValues named;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i]) continue;
+    HEED_ASSIGN(auto value, to_host_value(*outputs[i].get()));
+    named.emplace_back(plan.graph->values[plan.graph->outputs[i]].name, std::move(value));
+  }
+  return named;
+}
+
+}  // namespace heed

@@ -1,0 +1,90 @@
+// Session: one run at a time over a Model: its arena and its states. Many per Model, each for one thread at a time.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "graph/host_value.hpp"
+#include "session/frame.hpp"
+#include "session/model.hpp"
+
+namespace heed {
+
+class GpuStream;
+
+struct SessionOptions {
+  uint64_t seed = 0;             // of random operators without a seed of their own
+  bool use_states = true;        // inputs that are not given come from the run before
+};
+
+class Session {
+ public:
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
+  ~Session();
+  Session(const Session&) = delete;
+
+  const Model& model() const { return *model_; }
+
+  // One run. inputs: one per input of the model, in its order; an empty one is a state, or an input with a default that
+  // the model brings. outputs: one per output, in its order; a value that is given is written into (a host tensor of the
+  // right type and shape), an empty one receives a new value. Outputs that are states of inputs that were not given stay
+  // empty: they live on in the session. Fails with an Error that names the input, or the node; after a failure in the
+  // middle of a run the states are reset.
+  Result<void> run(std::span<const SharedValue> inputs, std::span<SharedValue> outputs);
+
+  // The same by name: everything that is not given must be a state or have a default. Gives all outputs that are no
+  // states, with their names, in the model's order.
+  using NamedValues = std::vector<std::pair<std::string, HostValue>>;
+  Result<NamedValues> run(const NamedValues& inputs);
+
+  // Asks a run in another thread to stop at its next step.
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  // States as they were before the first run.
+  void reset_states();
+  // Forgets all but the first `length` entries along the growing axes. Fails where a state does not grow, or is shorter.
+  Result<void> truncate_states(int64_t length);
+  // How many entries the growing states hold; 0 before the first run.
+  int64_t state_length() const;
+  size_t state_bytes() const;
+
+  const FrameCounts& counts() const { return frame_->counts(); }
+  size_t arena_bytes() const { return frame_->arena_bytes(); }
+  int64_t submission_count() const;
+  // Called after each step of a run, with its times on the steady clock; null: not at all.
+  void observe(void (*observer)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns), void* context);
+
+ private:
+  struct State;
+  Session(std::shared_ptr<const Model> model, const SessionOptions& options);
+  Result<void> run_once(std::span<const SharedValue> inputs, std::span<SharedValue> outputs);
+  Result<void> lend_states(std::span<const SharedValue> inputs, std::span<const SharedValue> outputs);
+  Result<std::vector<int64_t>> state_dims(const Slot& state, std::span<const SharedValue> inputs) const;
+  Result<void> make_room();
+
+  std::shared_ptr<const Model> model_;
+  SessionOptions options_;
+  std::atomic<bool> cancelled_{false};
+  RandomSeeds seeds_;
+  CpuRun cpu_run_;
+  std::unique_ptr<GpuStream> gpu_;
+  RunContext context_;
+  std::unique_ptr<Frame> frame_;
+  std::vector<std::unique_ptr<State>> states_;
+  std::vector<heed_value*> arguments_;
+  std::vector<Frame::KnownSymbol> known_;
+  std::vector<SharedValue> results_;
+  bool frame_started_ = false;  // by the run under way: states may be half written
+};
+
+// Between a run's values and what files hold; both copy no more than they must.
+Result<SharedValue> to_run_value(const HostValue& value);
+Result<HostValue> to_host_value(const heed_value& value);
+
+}  // namespace heed
