@@ -47,7 +47,8 @@ size_t skip_space_behind(std::string_view text, size_t end) {
 
 }  // namespace
 
-Result<AddedTokens> AddedTokens::read(const std::vector<Field>& fields, const Vocabulary& vocabulary, const Normalizer& normalizer) {
+Result<AddedTokens> AddedTokens::read(const std::vector<Field>& fields, const Vocabulary& vocabulary,
+                                      const Normalizer& normalizer) {
   std::vector<AddedToken> tokens;
   for (const Field& field : fields) {
     AddedToken token;
@@ -77,14 +78,13 @@ Result<AddedTokens> AddedTokens::from(std::vector<AddedToken> tokens, const Norm
   AddedTokens added;
   added.tokens_ = std::move(tokens);
   for (size_t i = 0; i < added.tokens_.size(); ++i) {
-    const AddedToken& token = added.tokens_[i];
+    AddedToken& token = added.tokens_[i];
     added.by_id_[token.id] = i;
-    if (!token.normalized) {
-      added.raw_.add(token.content, i);
-      continue;
+    token.decoded = token.content;
+    if (token.normalized) {
+      HEED_ASSIGN(token.decoded, normalizer(token.content));
     }
-    HEED_ASSIGN(const std::string content, normalizer(token.content));
-    added.normalized_.add(content, i);
+    (token.normalized ? added.normalized_ : added.raw_).add(token.decoded, i);
   }
   return added;
 }

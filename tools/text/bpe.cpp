@@ -1,4 +1,5 @@
-// Byte-pair encoding (Sennrich et al. 2016): the adjacent pair whose merge was learnt first is joined until none is left.
+// Byte-pair encoding (Sennrich et al. 2016): the adjacent pair whose merge was learnt first is joined until none is
+// left.
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -127,8 +128,8 @@ class Bpe : public Model {
         last_is_unknown = false;
       } else if (options_.has_unknown) {
         if (!unknown_) {
-          return Error{Code::invalid_model, "the vocabulary has no token for '" + std::string(token) + "', and its unk_token '" +
-                                                options_.unknown + "' is not in it either"};
+          return Error{Code::invalid_model, "the vocabulary has no token for '" + std::string(token) +
+                                                "', and its unk_token '" + options_.unknown + "' is not in it either"};
         }
         if (!(options_.fuse_unknown && last_is_unknown)) add(*unknown_);
         last_is_unknown = true;
@@ -149,12 +150,14 @@ class Bpe : public Model {
   void merge(std::vector<Symbol>& symbols) const {
     std::vector<Candidate> first;
     for (uint32_t i = 0; i + 1 < symbols.size(); ++i) {
-      if (const Merge* found = merges_.find(symbols[i].id, symbols[i + 1].id)) first.push_back({found->rank, i, found->id});
+      if (const Merge* found = merges_.find(symbols[i].id, symbols[i + 1].id))
+        first.push_back({found->rank, i, found->id});
     }
     std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(first));
     const auto push = [&](uint32_t left, uint32_t right) {
       if (left == none || right == none) return;
-      if (const Merge* found = merges_.find(symbols[left].id, symbols[right].id)) queue.push({found->rank, left, found->id});
+      if (const Merge* found = merges_.find(symbols[left].id, symbols[right].id))
+        queue.push({found->rank, left, found->id});
     };
     while (!queue.empty()) {
       const Candidate best = queue.top();
@@ -219,7 +222,7 @@ Result<std::unique_ptr<Model>> read_bpe(const Field& field) {
   uint32_t rank = 0;
   for (const auto& element : list.value()) {
     const auto place = [&] { return list.place() + "[" + std::to_string(rank) + "]"; };
-    auto pair = read_pair(Field(element, ""));
+    auto pair = read_pair(Field(element, "the merge"));
     if (!pair) return std::move(pair).error().within(place());
     const auto& [left, right] = *pair;
     const bool continues = right.size() >= options.prefix.size();
@@ -228,9 +231,14 @@ Result<std::unique_ptr<Model>> read_bpe(const Field& field) {
     if (!left_id || !right_id || !continues || !joined_id) {
       return Error{Code::invalid_model, place() + " joins '" + left.substr(0, 100) + "' and '" + right.substr(0, 100) +
                                             "', but the vocabulary has no '" +
-                                            (!left_id ? left : !right_id ? right : joined).substr(0, 200) + "'"};
+                                            (!left_id    ? left
+                                             : !right_id ? right
+                                                         : joined)
+                                                .substr(0, 200) +
+                                            "'"};
     }
-    merges.set(static_cast<uint32_t>(*left_id), static_cast<uint32_t>(*right_id), {rank, static_cast<uint32_t>(*joined_id)});
+    merges.set(static_cast<uint32_t>(*left_id), static_cast<uint32_t>(*right_id),
+               {rank, static_cast<uint32_t>(*joined_id)});
     ++rank;
   }
   return std::unique_ptr<Model>(std::make_unique<Bpe>(std::move(vocabulary), std::move(merges), std::move(options)));

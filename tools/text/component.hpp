@@ -26,7 +26,8 @@ Result<Made> make_component(const Field& field, std::string_view kind, std::span
     if (component.type == type) return component.make(Field(field.value(), field.place() + " (" + type + ")"));
     known += (known.empty() ? "" : ", ") + std::string(component.type);
   }
-  return field.wrong("is a " + std::string(kind) + " of type '" + type.substr(0, 100) + "'; supported: " + known, Code::unsupported);
+  return field.wrong("is a " + std::string(kind) + " of type '" + type.substr(0, 100) + "'; supported: " + known,
+                     Code::unsupported);
 }
 
 template <class Made, size_t size>
@@ -35,7 +36,8 @@ Result<Made> make_component(const Field& field, std::string_view kind, const Com
 }
 
 // Visits the non-empty matches of a pattern from left to right as (begin, end).
-using FindMatches = std::function<Result<void>(std::string_view text, const std::function<void(size_t, size_t)>& visit)>;
+using FindMatches =
+    std::function<Result<void>(std::string_view text, const std::function<void(size_t, size_t)>& visit)>;
 
 // Reads the member "pattern": {"String": ...} or {"Regex": ...}.
 Result<FindMatches> read_pattern(const Field& field);

@@ -1,7 +1,7 @@
 // The decoders of tokenizer.json, one class and one maker each, and the table of their names.
 #include "text/decode.hpp"
 
-#include <limits>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "text/component.hpp"
@@ -150,7 +150,8 @@ class ReplacePattern : public WholeTokens {
 // Takes up to `start` and `stop` times one character from the ends of each token.
 class Strip : public DecodeStep {
  public:
-  Strip(char32_t content, int64_t start, int64_t stop) : content_(content), start_(start), stop_(stop), at_start_(start) {}
+  Strip(char32_t content, int64_t start, int64_t stop)
+      : content_(content), start_(start), stop_(stop), at_start_(start) {}
 
   void push(TokenPart part, Parts& out) override {
     std::string text;
@@ -182,12 +183,13 @@ class Strip : public DecodeStep {
 
   char32_t content_;
   int64_t start_, stop_;
-  int64_t at_start_;   // how many may still go at the start of this token
-  int64_t held_ = 0;   // how many are held back, at most stop_
+  int64_t at_start_;  // how many may still go at the start of this token
+  int64_t held_ = 0;  // how many are held back, at most stop_
 };
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 class WordPiece : public WholeTokens {
@@ -196,13 +198,15 @@ class WordPiece : public WholeTokens {
 
   void take(std::string token, Parts& out) override {
     if (!is_first()) {
-      if (token.starts_with(prefix_)) token.erase(0, prefix_.size());
-      else token.insert(0, " ");
+      if (token.starts_with(prefix_))
+        token.erase(0, prefix_.size());
+      else
+        token.insert(0, " ");
     }
     if (cleanup_) {
-      constexpr std::string_view tidied[][2] = {{" .", "."},     {" ?", "?"},     {" !", "!"},      {" ,", ","},
-                                                {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"},    {" do not", " don't"},
-                                                {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+      constexpr std::string_view tidied[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                                {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                                {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
       for (const auto& [from, to] : tidied) replace_all(token, from, to);
     }
     out.push_back({std::move(token), true});
@@ -254,15 +258,19 @@ Result<Decoder> make_byte_fallback(const Field&) {
 Result<Decoder> make_fuse(const Field&) { return one_step<Fuse>(); }
 
 Result<Decoder> make_sequence(const Field& field) {
-  constexpr size_t max_steps = 64;  // real files have four; each may make the text longer
+  constexpr size_t max_steps = 64;  // real files have four
+  constexpr int max_growth = 4096;
   HEED_ASSIGN(const auto elements, field.list("decoders"));
   Decoder all;
   for (const Field& element : elements) {
     HEED_ASSIGN(Decoder decoder, read_decoder(element));
     for (auto& step : decoder.steps) all.steps.push_back(std::move(step));
+    all.growth *= decoder.growth;
     all.byte_level |= decoder.byte_level;
     all.byte_fallback |= decoder.byte_fallback;
     if (all.steps.size() > max_steps) return field.wrong("has more than " + std::to_string(max_steps) + " steps");
+    if (all.growth > max_growth)
+      return field.wrong("makes texts more than " + std::to_string(max_growth) + " times longer");
   }
   return all;
 }
@@ -272,10 +280,15 @@ Result<Decoder> make_replace(const Field& field) {
   HEED_ASSIGN(const Field pattern, field.at("pattern"));
   if (pattern.has("String") || pattern.is_string()) {
     HEED_ASSIGN(const std::string needle, pattern.is_string() ? pattern.as_string() : pattern.string("String"));
-    return one_step<ReplaceString>(needle, content);
+    Decoder decoder = one_step<ReplaceString>(needle, content);
+    decoder.growth =
+        std::max(1.0, static_cast<double>(content.size()) / static_cast<double>(std::max<size_t>(1, needle.size())));
+    return decoder;
   }
   HEED_ASSIGN(const FindMatches find, read_pattern(field));
-  return one_step<ReplacePattern>(find, content);
+  Decoder decoder = one_step<ReplacePattern>(find, content);
+  decoder.growth = std::max(1.0, static_cast<double>(content.size()));
+  return decoder;
 }
 
 Result<Decoder> make_strip(const Field& field) {

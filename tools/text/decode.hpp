@@ -31,6 +31,7 @@ class DecodeStep {
 // How a tokenizer decodes: what makes the steps of a new decoding, in order. Immutable.
 struct Decoder {
   std::vector<std::function<std::unique_ptr<DecodeStep>()>> steps;
+  double growth = 1;           // by how much it lengthens a text at most
   bool byte_level = false;     // token texts are in the byte-level alphabet
   bool byte_fallback = false;  // <0x0A> and its like are bytes
 };

@@ -16,8 +16,10 @@ int nesting_of(std::string_view text) {
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
     if (in_string) {
-      if (text[i] == '\\') ++i;
-      else if (text[i] == '"') in_string = false;
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == '"')
+        in_string = false;
     } else if (text[i] == '"') {
       in_string = true;
     } else if (text[i] == '[' || text[i] == '{') {
@@ -42,10 +44,11 @@ bool Field::has(const char* key) const {
 }
 
 Result<Field> Field::at(const char* key) const {
-  if (!value_->is_object()) return wrong(std::string("is ") + value_->type_name() + "; expected an object with '" + key + "'");
+  if (!value_->is_object())
+    return wrong(std::string("is ") + value_->type_name() + "; expected an object with '" + key + "'");
   const auto member = value_->find(key);
   if (member == value_->end()) return wrong(std::string("has no '") + key + "'");
-  return Field(*member, place_ + "." + key);
+  return Field(*member, place_ + (place_.ends_with(':') ? " " : ".") + key);
 }
 
 Result<std::vector<Field>> Field::list(const char* key) const {
@@ -66,7 +69,8 @@ Result<std::string> Field::string_or(const char* key, std::string fallback) cons
 Result<bool> Field::boolean_or(const char* key, bool fallback) const {
   if (!has(key)) return fallback;
   HEED_ASSIGN(const Field member, at(key));
-  if (!member.value_->is_boolean()) return member.wrong(std::string("is ") + member.value_->type_name() + "; expected true or false");
+  if (!member.value_->is_boolean())
+    return member.wrong(std::string("is ") + member.value_->type_name() + "; expected true or false");
   return member.value_->get<bool>();
 }
 
@@ -114,8 +118,8 @@ Result<std::string> read_text_file(const std::filesystem::path& path, size_t lim
   const auto size = std::filesystem::file_size(path, failure);
   if (failure) return Error{Code::io, path.string() + ": " + failure.message()};
   if (size > limit_bytes) {
-    return Error{Code::io, path.string() + ": " + std::to_string(size) + " bytes; at most " + std::to_string(limit_bytes) +
-                               " are read. Is it the right file?"};
+    return Error{Code::io, path.string() + ": " + std::to_string(size) + " bytes; at most " +
+                               std::to_string(limit_bytes) + " are read. Is it the right file?"};
   }
   std::string text(size, '\0');
   std::ifstream file(path, std::ios::binary);

@@ -12,7 +12,7 @@
 
 namespace heed::text {
 
-// A view into a parsed file, which must outlive it.
+// A view into a parsed file, which must outlive it. The place of a whole file is its name and a colon.
 class Field {
  public:
   Field(const nlohmann::json& value, std::string place) : value_(&value), place_(std::move(place)) {}

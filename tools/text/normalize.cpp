@@ -32,8 +32,10 @@ std::string clean(std::string_view text) {
     if (c == '\t' || c == '\n' || c == '\r') {
       cleaned += ' ';
     } else if (c != 0 && c != 0xFFFD && !is_control(c)) {
-      if (is_white_space(c)) cleaned += ' ';
-      else cleaned.append(text, begin, offset - begin);
+      if (is_white_space(c))
+        cleaned += ' ';
+      else
+        cleaned.append(text, begin, offset - begin);
     }
   }
   return cleaned;

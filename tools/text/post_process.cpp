@@ -17,7 +17,8 @@ Result<Surround> make_template(const Field& field) {
   bool behind = false;
   for (const Field& piece : pieces) {
     if (piece.has("Sequence")) {
-      if (behind) return piece.wrong("is a second sequence; a single text stands once in its template", Code::unsupported);
+      if (behind)
+        return piece.wrong("is a second sequence; a single text stands once in its template", Code::unsupported);
       behind = true;
       continue;
     }
@@ -67,8 +68,9 @@ Result<Surround> make_sequence(const Field& field) {
 }
 
 constexpr Component<Surround> post_processors[] = {
-    {"BertProcessing", make_cls_and_sep}, {"ByteLevel", make_byte_level},         {"RobertaProcessing", make_cls_and_sep},
-    {"Sequence", make_sequence},          {"TemplateProcessing", make_template},
+    {"BertProcessing", make_cls_and_sep},    {"ByteLevel", make_byte_level},
+    {"RobertaProcessing", make_cls_and_sep}, {"Sequence", make_sequence},
+    {"TemplateProcessing", make_template},
 };
 
 }  // namespace

@@ -11,7 +11,28 @@
 namespace heed::text {
 namespace {
 
-constexpr std::string_view word_set = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// Oniguruma's sets. Of Latin-1 it takes the superscript digits and fractions for word characters too.
+constexpr std::string_view word_set = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+constexpr std::string_view space_set =
+    "\\x{9}-\\x{D}\\x{20}\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}";
+constexpr std::string_view hex_set = "0-9a-fA-F";
+
+// The set that a letter stands for behind a backslash; empty where PCRE2 agrees with Oniguruma.
+std::string_view set_of(char letter) {
+  switch (letter) {
+    case 'w':
+    case 'W':
+      return word_set;
+    case 's':
+    case 'S':
+      return space_set;
+    case 'h':
+    case 'H':
+      return hex_set;
+    default:
+      return {};
+  }
+}
 
 Error unsupported(std::string_view pattern, const std::string& why) {
   return {Code::unsupported, "the regular expression '" + std::string(pattern.substr(0, 200)) + "' " + why};
@@ -34,12 +55,14 @@ Result<std::string> to_pcre(std::string_view pattern) {
     const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
     if (c == '\\') {
       ++i;
-      if (next == 'w') {
-        out += set_depth ? std::string(word_set) : "[" + std::string(word_set) + "]";
-      } else if (next == 'W' && !set_depth) {
-        out += "[^" + std::string(word_set) + "]";
-      } else if (next == 'h') {
-        out += set_depth ? "0-9a-fA-F" : "[0-9a-fA-F]";
+      const std::string_view set = set_of(next);
+      const bool negated = next >= 'A' && next <= 'Z';
+      if (!set.empty() && !set_depth) {
+        out += (negated ? "[^" : "[") + std::string(set) + "]";
+      } else if (!set.empty() && !negated) {
+        out += set;
+      } else if (next == 'H') {
+        return unsupported(pattern, "has \\H inside a set");
       } else if (next == 'u' && i + 4 < pattern.size()) {
         out += "\\x{" + std::string(pattern.substr(i + 1, 4)) + "}";
         i += 4;
@@ -78,8 +101,9 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   int code = 0;
   PCRE2_SIZE offset = 0;
   // MULTILINE: in Ruby's syntax ^ and $ always mean lines.
-  pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset, nullptr);
+  pcre2_code* compiled =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset, nullptr);
   if (!compiled) {
     PCRE2_UCHAR message[128] = {};
     pcre2_get_error_message(code, message, sizeof message);
@@ -88,16 +112,15 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);  // without JIT the interpreter matches
   Regex regex;
   regex.pattern_ = pattern;
-  regex.code_ = std::shared_ptr<const void>(compiled, [](const void* p) {
-    pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p)));
-  });
+  regex.code_ = std::shared_ptr<const void>(
+      compiled, [](const void* p) { pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p))); });
   return regex;
 }
 
 Result<void> Regex::each_match(std::string_view text, const std::function<void(size_t, size_t)>& visit) const {
   const auto* code = static_cast<const pcre2_code*>(code_.get());
   const std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> match(pcre2_match_data_create(1, nullptr),
-                                                                           pcre2_match_data_free);
+                                                                             pcre2_match_data_free);
   if (!match) return Error{Code::out_of_memory, "no memory to match a regular expression"};
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   for (size_t offset = 0; offset < text.size();) {

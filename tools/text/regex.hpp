@@ -25,7 +25,7 @@ class Regex {
   std::shared_ptr<const void> code_;
 };
 
-// Rewrites what PCRE2 reads differently: \w (marks belong to it), \h, \uXXXX, and sets inside sets.
+// Rewrites what PCRE2 reads differently: \w, \s, \h, \uXXXX, and sets inside sets. Inside a set, \W and \S are PCRE2's.
 Result<std::string> to_pcre(std::string_view pattern);
 
 }  // namespace heed::text

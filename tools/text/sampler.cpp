@@ -1,4 +1,4 @@
-// Choosing the next token. Compiled without contraction of multiply and add, so that every machine rounds alike.
+// Choosing the next token. The build contracts no multiply and add, so that every machine rounds alike.
 #include "text/sampler.hpp"
 
 #include <algorithm>
@@ -13,7 +13,8 @@ namespace {
 // e^x for x <= 0, to about 1 ulp: 2^k e^r with |r| <= ln 2 / 2 and the Taylor series of e^r to r^13.
 double exp_not_positive(double x) {
   if (x < -700) return 0;
-  constexpr double log2_e = 1.4426950408889634, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+  constexpr double log2_e = 1.4426950408889634, ln2_high = 6.93147180369123816490e-01,
+                   ln2_low = 1.90821492927058770002e-10;
   const double k = std::floor(x * log2_e + 0.5);
   const double r = (x - k * ln2_high) - k * ln2_low;
   double sum = 1;

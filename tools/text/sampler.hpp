@@ -42,8 +42,8 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options);
   SamplerOptions options_;
   Pcg32 random_;
-  std::vector<int32_t> ids_;       // scratch
-  std::vector<double> weights_;    // scratch, beside ids_
+  std::vector<int32_t> ids_;     // scratch
+  std::vector<double> weights_;  // scratch, beside ids_
 };
 
 }  // namespace heed::text

@@ -43,20 +43,26 @@ void apply(Behavior behavior, std::vector<Span>& spans) {
       break;
     case Behavior::contiguous:
       for (const Span& span : spans) {
-        if (!kept.empty() && kept.back().is_match == span.is_match) kept.back().end = span.end;
-        else kept.push_back(span);
+        if (!kept.empty() && kept.back().is_match == span.is_match)
+          kept.back().end = span.end;
+        else
+          kept.push_back(span);
       }
       break;
     case Behavior::merged_with_previous:
       for (size_t i = 0; i < spans.size(); ++i) {
-        if (spans[i].is_match && i > 0 && !spans[i - 1].is_match) kept.back().end = spans[i].end;
-        else kept.push_back(spans[i]);
+        if (spans[i].is_match && i > 0 && !spans[i - 1].is_match)
+          kept.back().end = spans[i].end;
+        else
+          kept.push_back(spans[i]);
       }
       break;
     case Behavior::merged_with_next:
       for (size_t i = spans.size(); i-- > 0;) {
-        if (spans[i].is_match && i + 1 < spans.size() && !spans[i + 1].is_match) kept.back().begin = spans[i].begin;
-        else kept.push_back(spans[i]);
+        if (spans[i].is_match && i + 1 < spans.size() && !spans[i + 1].is_match)
+          kept.back().begin = spans[i].begin;
+        else
+          kept.push_back(spans[i]);
       }
       std::reverse(kept.begin(), kept.end());
       break;
@@ -124,7 +130,8 @@ Result<Behavior> read_behavior(const Field& field, const std::string& fallback) 
   for (const auto& [known, behavior] : behaviors) {
     if (known == name) return behavior;
   }
-  return field.wrong("has the behavior '" + name + "'; expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+  return field.wrong("has the behavior '" + name +
+                     "'; expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
 }
 
 Result<SplitWords> make_sequence(const Field& field) {
@@ -154,7 +161,8 @@ Result<SplitWords> make_byte_level(const Field& field) {
   return SplitWords([=](Words words) -> Result<Words> {
     if (add_prefix_space) {
       Words prefixed;
-      for (size_t i = 0; i < words.size(); ++i) prefixed.add(words[i].front() == ' ' ? std::string(words[i]) : " " + std::string(words[i]));
+      for (size_t i = 0; i < words.size(); ++i)
+        prefixed.add(words[i].front() == ' ' ? std::string(words[i]) : " " + std::string(words[i]));
       prefixed.starts_text = words.starts_text;
       words = std::move(prefixed);
     }
@@ -209,7 +217,8 @@ Result<SplitWords> make_metaspace(const Field& field) {
     HEED_TRY(member.as_character());
     HEED_ASSIGN(replacement, member.as_string());
   }
-  HEED_ASSIGN(const bool add_prefix_space, field.boolean_or("add_prefix_space", true));  // before prepend_scheme existed
+  HEED_ASSIGN(const bool add_prefix_space,
+              field.boolean_or("add_prefix_space", true));  // before prepend_scheme existed
   HEED_ASSIGN(const std::string scheme, field.string_or("prepend_scheme", add_prefix_space ? "always" : "never"));
   if (scheme != "always" && scheme != "first" && scheme != "never") {
     return field.wrong("has the prepend_scheme '" + scheme + "'; expected always, first or never");
@@ -218,7 +227,8 @@ Result<SplitWords> make_metaspace(const Field& field) {
   const SplitWords cut_before = at_pattern(
       Behavior::merged_with_next, false,
       [replacement](std::string_view text, const std::function<void(size_t, size_t)>& visit) -> Result<void> {
-        for (size_t at = text.find(replacement); at != text.npos; at = text.find(replacement, at + replacement.size())) {
+        for (size_t at = text.find(replacement); at != text.npos;
+             at = text.find(replacement, at + replacement.size())) {
           visit(at, at + replacement.size());
         }
         return {};
@@ -230,8 +240,10 @@ Result<SplitWords> make_metaspace(const Field& field) {
     for (size_t i = 0; i < words.size(); ++i) {
       word.clear();
       for (const char c : words[i]) {
-        if (c == ' ') word += replacement;
-        else word += c;
+        if (c == ' ')
+          word += replacement;
+        else
+          word += c;
       }
       const bool prepend = scheme == "always" || (scheme == "first" && i == 0 && words.starts_text);
       if (prepend && !word.starts_with(replacement)) word.insert(0, replacement);
@@ -252,15 +264,9 @@ Result<SplitWords> make_digits(const Field& field) {
 }
 
 constexpr Component<SplitWords> pre_tokenizers[] = {
-    {"BertPreTokenizer", make_bert},
-    {"ByteLevel", make_byte_level},
-    {"Digits", make_digits},
-    {"Metaspace", make_metaspace},
-    {"Punctuation", make_punctuation},
-    {"Sequence", make_sequence},
-    {"Split", make_split},
-    {"Whitespace", make_whitespace},
-    {"WhitespaceSplit", make_whitespace_split},
+    {"BertPreTokenizer", make_bert}, {"ByteLevel", make_byte_level},    {"Digits", make_digits},
+    {"Metaspace", make_metaspace},   {"Punctuation", make_punctuation}, {"Sequence", make_sequence},
+    {"Split", make_split},           {"Whitespace", make_whitespace},   {"WhitespaceSplit", make_whitespace_split},
 };
 
 // The alphabet: printable Latin-1 bytes stand for themselves, the others for U+0100 and up (GPT-2, encoder.py).

@@ -15,8 +15,8 @@ class Field;
 // Words one behind the other; none is empty.
 struct Words {
   std::string text;
-  std::vector<size_t> ends;   // ends[i] is where word i ends and word i + 1 begins
-  bool starts_text = false;   // the first word begins where the user's text begins
+  std::vector<size_t> ends;  // ends[i] is where word i ends and word i + 1 begins
+  bool starts_text = false;  // the first word begins where the user's text begins
 
   size_t size() const { return ends.size(); }
   std::string_view operator[](size_t i) const {

@@ -69,8 +69,9 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& 
   const auto json_path = model_folder / "tokenizer.json", vocab_path = model_folder / "vocab.txt";
   const bool has_json = std::filesystem::exists(json_path, failure);
   if (!has_json && !std::filesystem::exists(vocab_path, failure)) {
-    return Error{Code::io, model_folder.string() +
-                               ": no tokenizer here: looked for tokenizer.json (Hugging Face's format) and vocab.txt (BERT's)"};
+    return Error{Code::io,
+                 model_folder.string() +
+                     ": no tokenizer here: looked for tokenizer.json (Hugging Face's format) and vocab.txt (BERT's)"};
   }
   HEED_ASSIGN(const Hints hints, read_hints(model_folder));
   HEED_ASSIGN(std::unique_ptr<Parts> parts,
@@ -126,7 +127,8 @@ Result<std::unique_ptr<Tokenizer::Parts>> Tokenizer::read_tokenizer_json(const s
   return parts;
 }
 
-Result<std::unique_ptr<Tokenizer::Parts>> Tokenizer::read_vocab_txt(const std::filesystem::path& path, bool lower_case) {
+Result<std::unique_ptr<Tokenizer::Parts>> Tokenizer::read_vocab_txt(const std::filesystem::path& path,
+                                                                    bool lower_case) {
   HEED_ASSIGN(const std::string text, read_text_file(path, max_file_bytes));
   Vocabulary vocabulary;
   int64_t id = 0;
@@ -164,8 +166,9 @@ Result<std::vector<int64_t>> Tokenizer::encode(std::string_view text, bool add_s
   if (const auto invalid = find_invalid_utf8(text)) {
     constexpr char digits[] = "0123456789ABCDEF";
     const auto byte = static_cast<unsigned char>(text[*invalid]);
-    return Error{Code::invalid_argument, std::string("the text is not UTF-8: byte 0x") + digits[byte >> 4] + digits[byte & 15] +
-                                             " at offset " + std::to_string(*invalid) + "; convert it (iconv -t UTF-8) first"};
+    return Error{Code::invalid_argument, std::string("the text is not UTF-8: byte 0x") + digits[byte >> 4] +
+                                             digits[byte & 15] + " at offset " + std::to_string(*invalid) +
+                                             "; convert it (iconv -t UTF-8) first"};
   }
   std::vector<int64_t> ids;
   if (add_special) ids = parts_->surround.before;
@@ -234,7 +237,8 @@ std::optional<int64_t> Tokenizer::find(std::string_view token) const {
 const Decoder& Tokenizer::decoder() const { return parts_->decoder; }
 
 const std::string* Tokenizer::token_to_decode(int64_t id, bool skip_special) const {
-  if (const AddedToken* added = parts_->added.find(id)) return added->special && skip_special ? nullptr : &added->content;
+  if (const AddedToken* added = parts_->added.find(id))
+    return added->special && skip_special ? nullptr : &added->decoded;
   return parts_->model->vocabulary().token(id);
 }
 

@@ -34,13 +34,13 @@ std::string take_decided_utf8(std::string& bytes);
 
 // Properties as in the Unicode Character Database; the version is utf8proc's.
 bool is_white_space(char32_t c);
-bool is_punctuation(char32_t c);     // general category P*, and all ASCII symbols
-bool is_number(char32_t c);          // N*
-bool is_mark(char32_t c);            // M*
-bool is_nonspacing_mark(char32_t c); // Mn
-bool is_control(char32_t c);         // Cc, Cf, Co
-bool is_word(char32_t c);            // Alphabetic, M*, Nd, Pc, Join_Control: \w of Unicode Technical Standard 18
-bool is_chinese(char32_t c);         // the ideograph blocks that BERT sets apart
+bool is_punctuation(char32_t c);      // general category P*, and all ASCII symbols
+bool is_number(char32_t c);           // N*
+bool is_mark(char32_t c);             // M*
+bool is_nonspacing_mark(char32_t c);  // Mn
+bool is_control(char32_t c);          // Cc, Cf, Co
+bool is_word(char32_t c);             // Alphabetic, M*, Nd, Pc, Join_Control: \w of Unicode Technical Standard 18
+bool is_chinese(char32_t c);          // the ideograph blocks that BERT sets apart
 
 // Lower case, character by character: what depends on neighbours (a final sigma) is not looked at.
 std::string to_lower(std::string_view text);
