@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "heed/dim.hpp"
@@ -16,7 +17,12 @@
 
 namespace heed {
 
-struct DimExpression;
+// For containers keyed by Dim.
+struct DimHash {
+  size_t operator()(Dim dim) const {
+    return (static_cast<uint64_t>(dim.c_dim().number) * 0x9E3779B97F4A7C15u) ^ (dim.c_dim().expression >> 4);
+  }
+};
 
 // A size that is known when inputs are bound, or during a run.
 struct DimSymbol {
@@ -112,34 +118,19 @@ class DimProgram {
     uint32_t destination, a, b;
     int64_t immediate;
   };
-  struct Key {
-    uint64_t number, expression;
-    bool operator==(const Key&) const = default;
-  };
-  struct KeyHash {
-    size_t operator()(const Key& key) const { return (key.number * 0x9E3779B97F4A7C15u) ^ (key.expression * 31); }
-  };
-
   uint32_t compile(Dim dim);
-  uint32_t compile_symbol(uint32_t symbol);
   uint32_t compile_monomial(const void* monomial);
   uint32_t compile_atom(const void* atom);
   uint32_t emit(uint8_t operation, uint32_t a, uint32_t b, int64_t immediate = 0);
   Result<void> run_each(std::span<const int64_t> symbol_values, std::span<int64_t> slots) const;
 
   std::vector<Instruction> code_;
-  std::unordered_map<Key, uint32_t, KeyHash> slot_of_dim_;
+  std::unordered_map<Dim, uint32_t, DimHash> slot_of_dim_;
   std::unordered_map<const void*, uint32_t> slot_of_part_;
   std::vector<std::pair<Dim, uint32_t>> added_;
+  std::vector<bool> slot_was_added_;
   std::vector<uint32_t> required_symbols_;
   uint32_t slots_used_ = 0;
-};
-
-// For containers keyed by Dim.
-struct DimHash {
-  size_t operator()(Dim dim) const {
-    return (static_cast<uint64_t>(dim.c_dim().number) * 0x9E3779B97F4A7C15u) ^ (dim.c_dim().expression >> 4);
-  }
 };
 
 }  // namespace heed

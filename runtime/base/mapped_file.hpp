@@ -42,6 +42,8 @@ class MappedFile {
   // Gives back the memory of whole pages inside [offset, offset + size) of a mapped file; reading them again reads the
   // file again. Nothing for a file that was read.
   void drop_pages(size_t offset, size_t size) const;
+  // The same for bytes that are known to lie in a file that is mapped.
+  static void drop_mapped_pages(std::span<const std::byte> bytes);
 
  private:
   struct Content;
