@@ -340,6 +340,7 @@ void Frame::point_slots(uint32_t index) {
       bound.tensor.data = bound.size_bytes ? arena + segment.placement.offsets[i] : nullptr;
     } else {
       bound.borrowed = context_.gpu->placed(segment.gpu_arena, i);
+      bound.borrowed->element = static_cast<DataType>(bound.tensor.element);
       bound.tensor.offset = 0;
     }
   }

@@ -24,6 +24,12 @@ struct GpuDispatch {
   uint32_t workgroups[3] = {1, 1, 1};
 };
 
+// selector: "" or "vulkan" (the best there is), "vulkan:1", or part of a name.
+Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only);
+std::string device_name(const vulkan::Device& device);
+// PlanOptions::gpu_capability of a vulkan::Device.
+uint64_t device_capability(const void* device, std::string_view name);
+
 Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device, const Step& step);
 
 // A dense copy on the device, made at once.
@@ -50,6 +56,8 @@ class GpuStream {
   // The same tensor at the other place; downloads wait.
   Result<SharedValue> moved(const heed_value& value, Location to);
   Result<void> wait();
+  // Drops what was recorded and not submitted: after a failure in the middle of a run.
+  void discard();
 
   int64_t submission_count() const;
 

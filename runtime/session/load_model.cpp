@@ -1,10 +1,9 @@
 // From a file to a Model: read, type, fold and rewrite to a fixed point, fuse, plan, prepare.
-#include <algorithm>
-
-#include "base/log.hpp"
+#include "fuse/fuse_elementwise.hpp"
 #include "passes/fold_constants.hpp"
 #include "passes/inline_functions.hpp"
 #include "passes/remove_unused.hpp"
+#include "passes/rewrite.hpp"
 #include "session/gpu.hpp"
 #include "session/model.hpp"
 #include "session/prepare.hpp"
@@ -38,6 +37,28 @@ std::string steps_on_cpu(const Plan& plan) {
       if (declined.kernel == "vulkan") text += ": " + declined.reason;
   }
   return text;
+}
+
+// Folding and rewriting open ways for each other: to a fixed point, within a bound.
+Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options, std::vector<RewriteCount>& fired) {
+  constexpr int most_rounds = 16;
+  for (int round = 0; round < most_rounds; ++round) {
+    int64_t changes = 0;
+    if (options.fold) {
+      HEED_ASSIGN(const size_t folded, fold_constants(graph, registry));
+      changes += static_cast<int64_t>(folded);
+    }
+    if (options.rewrite) {
+      HEED_ASSIGN(const int32_t rewritten, rewrite(graph, registry, fired));
+      changes += rewritten;
+    }
+    HEED_TRY(remove_unused(graph, registry));
+    if (changes == 0) break;
+  }
+  HEED_ASSIGN(const size_t merged, merge_equal(graph, registry));
+  if (merged) HEED_TRY(remove_unused(graph, registry));
+  if (options.rewrite) HEED_TRY(fuse_elementwise(graph, registry));
+  return remove_unused(graph, registry);
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
                                              " and " + std::to_string(outputs.size()) + " were given"};
   auto done = run_once(inputs, outputs);
   std::fill(results_.begin(), results_.end(), SharedValue());
+  if (!done && gpu_) gpu_->discard();
   for (auto& state : states_) {
     state->past = state->present = {};
     if (!done && state->in_use && frame_started_) state->grown ? state->grown->reset() : void(state->held = {});

@@ -1,0 +1,173 @@
+// Where the session meets the Vulkan backend.
+#include "session/gpu.hpp"
+
+#include "vulkan/device.hpp"
+#include "vulkan/gpu_kernel.hpp"
+#include "vulkan/recording.hpp"
+
+namespace heed {
+namespace {
+
+// What the storage of a value on the device is.
+struct DeviceStorage {
+  std::shared_ptr<vulkan::Buffer> buffer;
+  vulkan::BufferRange range;
+};
+
+struct DeviceArena {
+  std::shared_ptr<vulkan::Buffer> buffer;
+  std::vector<SharedValue> places;  // one per lifetime
+};
+
+vulkan::BufferRange range_of(const heed_value* value) {
+  return value ? static_cast<const DeviceStorage*>(value->storage.get())->range : vulkan::BufferRange{};
+}
+
+vulkan::BufferRange part_of(const heed_value* value, int64_t offset_elements, size_t size_bytes) {
+  auto range = range_of(value);
+  range.offset_bytes += static_cast<uint64_t>(offset_elements) * static_cast<uint64_t>(bits_of(value->element)) / 8;
+  range.size_bytes = size_bytes;
+  return range;
+}
+
+SharedValue value_at(std::shared_ptr<vulkan::Buffer> buffer, uint64_t offset_bytes, uint64_t size_bytes) {
+  auto storage = std::make_shared<DeviceStorage>();
+  storage->range = {buffer.get(), offset_bytes, size_bytes};
+  storage->buffer = std::move(buffer);
+  auto value = SharedValue::own(new heed_value);
+  value->on_device = true;
+  value->storage = std::move(storage);
+  return value;
+}
+
+Result<SharedValue> new_device_tensor(const std::shared_ptr<vulkan::Device>& device, DataType element, std::span<const int64_t> dims) {
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element, dims));
+  std::shared_ptr<vulkan::Buffer> buffer;
+  if (size_bytes) {
+    HEED_ASSIGN(buffer, vulkan::Buffer::create(device, size_bytes));
+  }
+  auto value = value_at(std::move(buffer), 0, size_bytes);
+  value->element = element;
+  value->dims.assign(dims.begin(), dims.end());
+  value->strides = dense_strides(dims);
+  return value;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only) {
+  if (selector.starts_with("vulkan")) selector.remove_prefix(6);
+  if (selector.starts_with(":")) selector.remove_prefix(1);
+  HEED_ASSIGN(auto device, vulkan::Device::open(selector.empty() ? "auto" : selector));
+  const auto kind = device->info().kind;
+  if (real_gpus_only && kind != vulkan::DeviceKind::discrete && kind != vulkan::DeviceKind::integrated && kind != vulkan::DeviceKind::shared)
+    return Error{Code::unsupported, "the only Vulkan device is '" + device->info().name + "', which is no GPU (--device vulkan takes it all the same)"};
+  return device;
+}
+
+std::string device_name(const vulkan::Device& device) { return device.info().name; }
+
+uint64_t device_capability(const void* device, std::string_view name) {
+  return static_cast<const vulkan::Device*>(device)->capability(name);
+}
+
+Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device, const Step& step) {
+  std::vector<heed_variant> variants;
+  for (const auto& v : step.variants)
+    variants.push_back({sizeof(heed_variant), {v.name.data(), v.name.size()}, v.spirv, v.spirv_word_count,
+                        {v.glsl.data(), v.glsl.size()}, v.bindings.data(), v.bindings.size(), v.constants.data(), v.constants.size()});
+  return vulkan::GpuKernel::create(device, variants);
+}
+
+Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value) {
+  HEED_ASSIGN(const Tensor dense, tensor_of(value));
+  HEED_ASSIGN(auto made, new_device_tensor(device, dense.type, dense.dims));
+  if (dense.size_bytes) HEED_TRY(vulkan::write_now(device, range_of(made.get()), {dense.data, dense.size_bytes}));
+  return made;
+}
+
+struct GpuStream::Content {
+  std::shared_ptr<vulkan::Device> device;
+  std::unique_ptr<vulkan::Recording> recording;
+};
+
+GpuStream::GpuStream(std::unique_ptr<Content> content) : content_(std::move(content)) {}
+GpuStream::~GpuStream() = default;
+
+Result<std::unique_ptr<GpuStream>> GpuStream::create(std::shared_ptr<vulkan::Device> device) {
+  auto content = std::make_unique<Content>();
+  HEED_ASSIGN(content->recording, vulkan::Recording::create(device));
+  content->device = std::move(device);
+  return std::unique_ptr<GpuStream>(new GpuStream(std::move(content)));
+}
+
+Result<void> GpuStream::place(std::shared_ptr<void>& arena, std::span<const Lifetime> lifetimes) {
+  HEED_ASSIGN(const auto placement, place_tensors(lifetimes));
+  auto made = std::make_shared<DeviceArena>();
+  if (arena) made->buffer = static_cast<DeviceArena*>(arena.get())->buffer;
+  if (placement.size_bytes && (!made->buffer || made->buffer->size_bytes() < placement.size_bytes)) {
+    made->buffer.reset();
+    HEED_ASSIGN(made->buffer, vulkan::Buffer::create(content_->device, placement.size_bytes));
+  }
+  for (size_t i = 0; i < lifetimes.size(); ++i) {
+    made->places.push_back(value_at(lifetimes[i].size_bytes ? made->buffer : nullptr, placement.offsets[i], lifetimes[i].size_bytes));
+    made->places.back()->lent = true;
+  }
+  arena = std::move(made);
+  return {};
+}
+
+heed_value* GpuStream::placed(const std::shared_ptr<void>& arena, size_t lifetime) const {
+  return static_cast<DeviceArena*>(arena.get())->places[lifetime].get();
+}
+
+Result<SharedValue> GpuStream::new_tensor(DataType element, std::span<const int64_t> dims) {
+  return new_device_tensor(content_->device, element, dims);
+}
+
+Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches, std::span<heed_value* const> inputs,
+                            std::span<heed_value* const> outputs, size_t scratch_bytes) {
+  std::vector<vulkan::DispatchData> data;
+  for (const auto& d : dispatches) data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}});
+  std::vector<vulkan::BufferRange> in, out;
+  for (const auto* value : inputs) in.push_back(range_of(value));
+  for (const auto* value : outputs) out.push_back(range_of(value));
+  std::shared_ptr<vulkan::Buffer> scratch;
+  if (scratch_bytes) {
+    HEED_ASSIGN(scratch, vulkan::Buffer::create(content_->device, scratch_bytes));
+  }
+  return kernel.record(*content_->recording, data, in, out, scratch ? vulkan::whole(scratch) : vulkan::BufferRange{});
+}
+
+Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes) {
+  if (!size_bytes) return {};
+  return content_->recording->write(part_of(to, offset_elements, size_bytes), {static_cast<const std::byte*>(from), size_bytes});
+}
+
+Result<void> GpuStream::download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes) {
+  if (size_bytes) HEED_TRY(content_->recording->read(part_of(from, offset_elements, size_bytes), {static_cast<std::byte*>(to), size_bytes}));
+  return content_->recording->wait();
+}
+
+Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
+  if (!is_dense(value.dims, value.strides)) return Error{Code::unsupported, "a strided tensor cannot cross between host and device"};
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value.element, value.dims));
+  if (to == Location::vulkan) {
+    HEED_ASSIGN(auto made, new_tensor(value.element, value.dims));
+    if (!value.on_device) {
+      HEED_TRY(upload(value.data, made.get(), 0, size_bytes));
+    } else if (size_bytes) {
+      HEED_TRY(content_->recording->copy(part_of(&value, value.offset, size_bytes), range_of(made.get())));
+    }
+    return made;
+  }
+  HEED_ASSIGN(auto made, new_host_tensor(value.element, value.dims));
+  HEED_TRY(download(&value, value.offset, made->data, size_bytes));
+  return made;
+}
+
+Result<void> GpuStream::wait() { return content_->recording->wait(); }
+void GpuStream::discard() { content_->recording->discard(); }
+int64_t GpuStream::submission_count() const { return static_cast<int64_t>(content_->recording->submission_count()); }
+
+}  // namespace heed

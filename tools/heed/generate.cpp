@@ -1,0 +1,100 @@
+// heed generate: text to text, streaming.
+#include <unistd.h>
+
+#include <chrono>
+#include <iostream>
+
+#include "generation.hpp"
+#include "open_model.hpp"
+#include "session/gpu.hpp"
+#include "text/sampler.hpp"
+#include "text/stream.hpp"
+#include "text/tokenizer.hpp"
+
+namespace heed::tool {
+namespace {
+
+constexpr std::string_view name = "generate";
+constexpr std::string_view synopsis = "MODEL --prompt TEXT [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S]";
+
+struct GenerateOptions {
+  std::string model, prompt;
+  int64_t max_tokens = 200;
+  text::SamplerOptions sampler;
+  bool ids = false;
+};
+
+Result<void> generate_text(const GenerateOptions& options, const RunOptions& run_options) {
+  HEED_ASSIGN(const auto path, find_model(options.model));
+  HEED_ASSIGN(const auto tokenizer, text::Tokenizer::open(path.parent_path()));
+  HEED_ASSIGN(auto sampler, text::Sampler::create(options.sampler));
+  HEED_ASSIGN(auto model, open_model(options.model, run_options));
+  const std::string device = model->device() ? device_name(*model->device()) : "cpu";
+  const int threads = model->threads().thread_count();
+  HEED_ASSIGN(const auto decoder, Decoder::create(std::move(model)));
+  HEED_ASSIGN(auto ids, tokenizer->encode(options.prompt));
+  if (ids.empty()) {
+    if (const auto bos = tokenizer->bos()) ids.push_back(*bos);
+  }
+  if (ids.empty()) return Error{Code::invalid_argument, "the prompt has no tokens; give --prompt some text"};
+
+  text::TextStream stream(*tokenizer);
+  std::string shown;
+  for (const int64_t id : ids) shown += stream.push(id);
+  std::cout << shown << std::flush;
+  std::vector<int64_t> made;
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const auto begin = now();
+  HEED_ASSIGN(auto logits, decoder->run(ids));
+  const auto prefilled = now();
+  while (true) {
+    HEED_ASSIGN(const int64_t id, sampler.choose(logits.last(static_cast<size_t>(decoder->vocab_size()))));
+    if (tokenizer->ends_text(id)) break;
+    made.push_back(id);
+    std::cout << stream.push(id) << std::flush;
+    if (!std::cout) return Error{Code::io, "the text cannot be written to standard output"};
+    if (static_cast<int64_t>(made.size()) >= options.max_tokens || decoder->length() >= decoder->context()) break;
+    HEED_ASSIGN(logits, decoder->run(std::span(&id, 1)));
+  }
+  const auto end = now();
+  std::cout << stream.finish() << std::endl;
+  if (options.ids) {
+    for (const auto* list : {&ids, &made})
+      for (const int64_t id : *list) std::cout << id << ' ';
+    std::cout << std::endl;
+  }
+  const auto seconds = [](auto from, auto to) { return std::chrono::duration<double>(to - from).count(); };
+  char line[200];
+  std::snprintf(line, sizeof line, "%zu tokens read at %.0f a second, %zu written at %.0f a second, on %s (%d thread%s)\n", ids.size(),
+                static_cast<double>(ids.size()) / seconds(begin, prefilled), made.size(),
+                made.size() > 1 ? static_cast<double>(made.size() - 1) / seconds(prefilled, end) : 0.0, device.c_str(), threads,
+                threads == 1 ? "" : "s");
+  std::cerr << line;
+  return {};
+}
+
+}  // namespace
+
+int generate(const Arguments& arguments) {
+  GenerateOptions options;
+  RunOptions run_options;
+  po::options_description all("options");
+  all.add_options()
+      ("model", po::value(&options.model)->required()->value_name("MODEL"), "a model folder with a tokenizer")
+      ("prompt", po::value(&options.prompt)->default_value(""), "what the text begins with")
+      ("max-tokens", po::value(&options.max_tokens)->default_value(options.max_tokens)->value_name("N"), "how many tokens to write at most")
+      ("temperature", po::value(&options.sampler.temperature)->default_value(options.sampler.temperature)->value_name("T"), "0: always the likeliest token")
+      ("top-k", po::value(&options.sampler.top_k)->default_value(options.sampler.top_k)->value_name("K"), "only the K likeliest; 0: all")
+      ("top-p", po::value(&options.sampler.top_p)->default_value(options.sampler.top_p)->value_name("P"), "only the fewest that reach probability P")
+      ("seed", po::value(&options.sampler.seed)->default_value(0)->value_name("S"), "the same seed writes the same text")
+      ("ids", po::bool_switch(&options.ids), "print the token ids, too");
+  all.add(run_options.described());
+  if (const auto status = read_command_line(arguments, name, synopsis, "Continues a text with a decoder, token by token.", all, {"model"})) return *status;
+  if (auto done = generate_text(options, run_options); !done) {
+    std::cout << std::flush;
+    return report(done.error());
+  }
+  return success;
+}
+
+}  // namespace heed::tool
