@@ -1,0 +1,72 @@
+// Device: one GPU (or a driver that computes on the CPU) as Vulkan offers it, with what it can do. No Vulkan type appears
+// here: the room's other headers and whoever includes them stay free of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heed/result.hpp"
+
+namespace heed::vulkan {
+
+enum class DeviceKind : uint8_t { discrete, integrated, shared, software, other };
+constexpr std::string_view name_of(DeviceKind kind) {
+  constexpr std::string_view names[] = {"discrete GPU", "integrated GPU", "virtual GPU", "on the CPU", "other"};
+  return names[static_cast<size_t>(kind)];
+}
+
+struct DeviceInfo {
+  int32_t index = 0;  // N of vulkan:N: the order in which the driver lists them
+  std::string name;   // "llvmpipe (LLVM 15.0.6, 256 bits)"
+  DeviceKind kind = DeviceKind::other;
+  std::string driver;       // "llvmpipe Mesa 22.3.6"
+  std::string api_version;  // "1.3.230"
+  uint64_t memory_bytes = 0;  // of its largest local heap
+  std::string unsuitable;     // why Heed cannot use it, or empty
+};
+
+struct Capability {
+  std::string_view name;
+  uint64_t value = 0;  // a limit, or 1 for a feature that is there
+};
+
+// Ranges that kernels are given begin at multiples of this, whatever the device: the largest that Vulkan allows it to ask.
+inline constexpr uint64_t binding_alignment_bytes = 256;
+
+// Used by any number of threads; open as long as somebody holds it. Buffers and pipelines hold it.
+class Device : public std::enable_shared_from_this<Device> {
+ public:
+  // Every device of every driver, usable or not. Code::unsupported where there is no loader or no driver: its text is a
+  // notice for people.
+  static Result<std::vector<DeviceInfo>> list();
+
+  // selector: "auto" (a discrete GPU before an integrated one, a driver on the CPU last), an index, or a part of the
+  // name in any case. One that is open in this process already is shared. Fails where none fits, naming those there are.
+  static Result<std::shared_ptr<Device>> open(std::string_view selector = "auto");
+
+  ~Device();
+  Device(const Device&) = delete;
+
+  const DeviceInfo& info() const;
+  // What plan_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
+  uint64_t capability(std::string_view name) const;
+  std::span<const Capability> capabilities() const;
+  // Host and device share one memory: buffers are mapped where they lie, and uploads are plain copies.
+  bool unified_memory() const;
+
+  struct Content;  // of device_content.hpp, for this room
+  Content& content() const { return *content_; }
+
+ private:
+  Device();
+  std::unique_ptr<Content> content_;
+};
+
+// How often the validation layer has spoken in this process; see HEED_VULKAN_VALIDATION in instance.hpp.
+uint64_t validation_message_count();
+
+}  // namespace heed::vulkan

@@ -1,0 +1,58 @@
+// What a Device holds of Vulkan, for the .cpp files of this room.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "vulkan/api.hpp"
+#include "vulkan/device.hpp"
+#include "vulkan/instance.hpp"
+#include "vulkan/memory_pool.hpp"
+
+namespace heed::vulkan {
+
+class Pipeline;
+
+// Set 0 of a shader with so many storage buffers, the parameters' among them.
+struct SetLayout {
+  VkDescriptorSetLayout set = VK_NULL_HANDLE;
+  VkPipelineLayout pipeline = VK_NULL_HANDLE;
+};
+
+struct Device::Content {
+  ~Content();
+
+  std::shared_ptr<Instance> instance;
+  VkPhysicalDevice physical = VK_NULL_HANDLE;
+  DeviceInfo info;
+  std::vector<Capability> capabilities;
+  VkPhysicalDeviceLimits limits{};
+  VkPhysicalDeviceMemoryProperties memory{};
+  uint64_t max_allocation_bytes = 0;
+  bool unified_memory = false;
+
+  VkDevice handle = VK_NULL_HANDLE;
+  DeviceFunctions vk;
+  uint32_t queue_family = 0;
+
+  std::mutex queue_mutex;  // guards the queue and submitted_value
+  VkQueue queue = VK_NULL_HANDLE;
+  VkSemaphore timeline = VK_NULL_HANDLE;  // reaches n when the nth submission has been executed
+  uint64_t submitted_value = 0;
+
+  std::array<MemoryPool, memory_use_count> pools;
+
+  std::mutex pipeline_mutex;  // guards the members below
+  VkPipelineCache pipeline_cache = VK_NULL_HANDLE;
+  std::map<uint32_t, SetLayout> layouts;  // by number of bindings
+  std::map<std::string, std::weak_ptr<Pipeline>> pipelines;  // by shader, constants and number of bindings
+
+  // Waits until the nth submission has been executed.
+  Result<void> wait_for(uint64_t value) const;
+};
+
+}  // namespace heed::vulkan

@@ -1,0 +1,74 @@
+// Recording: work for the device in order: dispatches, copies, uploads, downloads. It is recorded at once, submitted by
+// submit(), and waited for at wait() only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "heed/result.hpp"
+#include "vulkan/memory.hpp"
+
+namespace heed::vulkan {
+
+class Device;
+class Pipeline;
+
+// A buffer as one binding of a dispatch sees it.
+struct BoundRange {
+  BufferRange range;
+  bool reads = false;
+  bool writes = false;
+};
+
+// Each command sees what those before it wrote: barriers stand only where byte ranges overlap. Two recordings of one
+// device share nothing that either writes, or the caller waits between. Used by one thread at a time; every function
+// may fail with device_failed or out_of_memory.
+//
+// Buffers are kept until the commands that use them have been executed, and belong to the recording's device. Ranges lie
+// inside their buffers; another range is an Error of invalid_argument.
+class Recording {
+ public:
+  static Result<std::unique_ptr<Recording>> create(const std::shared_ptr<Device>& device);
+  ~Recording();  // waits for what was submitted; what was not is dropped
+  Recording(const Recording&) = delete;
+
+  // One dispatch: `bindings` in the pipeline's order, each beginning at a multiple of binding_alignment_bytes; an empty
+  // range is bound to a few spare bytes that are never read for their value. `parameters` are copied (none: allowed).
+  // Ranges longer than the device can bind are Code::unsupported.
+  Result<void> dispatch(const std::shared_ptr<const Pipeline>& pipeline, std::span<const BoundRange> bindings,
+                        std::span<const std::byte> parameters, const uint32_t workgroups[3]);
+
+  // Equal sizes; the ranges do not overlap.
+  Result<void> copy(BufferRange from, BufferRange to);
+  // Offset and size are multiples of 4 bytes.
+  Result<void> fill(BufferRange to, uint32_t word);
+
+  // `bytes` are copied at once and reach `to`, of the same size, in order with the other commands.
+  Result<void> write(BufferRange to, std::span<const std::byte> bytes);
+  // `to`, of the same size, holds the bytes of `from` when wait() returns: as they are after all that was recorded.
+  Result<void> read(BufferRange from, std::span<std::byte> to);
+
+  // Hands what was recorded to the device and returns; what follows is recorded beside it.
+  Result<void> submit();
+  // submit(), then waits until all of it has been executed and read() has its bytes.
+  Result<void> wait();
+  // Drops what was recorded since the last submit(), reads too: after a failure halfway.
+  void discard();
+
+  uint64_t dispatch_count() const;  // since it was created
+  uint64_t barrier_count() const;
+  uint64_t submission_count() const;
+
+ private:
+  Recording();
+  struct Content;
+  std::unique_ptr<Content> content_;
+};
+
+// Fills fresh buffers, before any recorded command uses them: a plain copy where memory is unified, else staged in
+// pieces and waited for.
+Result<void> write_now(const std::shared_ptr<Device>& device, BufferRange to, std::span<const std::byte> bytes);
+
+}  // namespace heed::vulkan
