@@ -1,0 +1,188 @@
+// Recordings: order, barriers, parameters, several at once, failures halfway.
+#include <bit>
+#include <thread>
+
+#include "gpu.hpp"
+#include "vulkan/pipeline.hpp"
+
+namespace heed::vulkan {
+namespace {
+
+// y = factor * x + addend, one element per invocation: as a fused chain is written at run time.
+constexpr std::string_view affine_glsl = R"(#version 450
+layout(local_size_x = 64) in;
+layout(constant_id = 3) const float factor = 1.0;
+layout(set = 0, binding = 0, std430) readonly buffer X { float x[]; };
+layout(set = 0, binding = 1, std430) writeonly buffer Y { float y[]; };
+layout(set = 0, binding = 2, std430) readonly buffer Parameters { uint count; float addend; };
+void main() {
+  uint i = gl_GlobalInvocationID.x;
+  if (i < count) y[i] = factor * x[i] + addend;
+}
+)";
+
+struct AffineParameters {
+  uint32_t count;
+  float addend;
+};
+
+std::shared_ptr<const Pipeline> affine(const std::shared_ptr<Device>& device, float factor) {
+  const heed_constant constants[] = {{3, std::bit_cast<uint32_t>(factor)}};
+  return must(Pipeline::create(device, {{}, affine_glsl}, constants, 2));
+}
+
+void add_affine(Recording& recording, const std::shared_ptr<const Pipeline>& pipeline, BufferRange from, BufferRange to,
+                float addend) {
+  const auto count = static_cast<uint32_t>(to.size_bytes / sizeof(float));
+  const AffineParameters parameters{count, addend};
+  const BoundRange bindings[] = {{from, true, false}, {to, false, true}};
+  const uint32_t workgroups[3] = {(count + 63) / 64, 1, 1};
+  must(recording.dispatch(pipeline, bindings, std::as_bytes(std::span(&parameters, 1)), workgroups));
+}
+
+}  // namespace
+
+TEST_CASE("a chain of dispatches runs in order, with a barrier where one reads what another wrote") {
+  HEED_NEED_GPU(gpu);
+  const auto twice = affine(gpu.device, 2);
+  const auto x = gpu.buffer(std::vector<float>(1000, 1));
+  const auto a = gpu.room(4000), b = gpu.room(4000), c = gpu.room(4000);
+  add_affine(*gpu.recording, twice, whole(x), whole(a), 1);  // 3
+  add_affine(*gpu.recording, twice, whole(x), whole(b), 2);  // 4, beside a
+  CHECK(gpu.recording->barrier_count() == 0);
+  add_affine(*gpu.recording, twice, whole(a), whole(c), 0);  // 6, read after write
+  add_affine(*gpu.recording, twice, whole(b), whole(a), 0);  // 8, write after read
+  CHECK(gpu.recording->barrier_count() == 2);
+  CHECK(gpu.values<float>(c) == std::vector<float>(1000, 6));
+  CHECK(gpu.values<float>(a) == std::vector<float>(1000, 8));
+  CHECK(gpu.recording->dispatch_count() == 4);
+}
+
+TEST_CASE("a chain longer than the pools, in place, over several submissions") {
+  HEED_NEED_GPU(gpu);
+  const auto once = affine(gpu.device, 1);
+  const auto x = gpu.buffer(std::vector<float>(65, 0));
+  for (int i = 0; i < 700; ++i) {
+    add_affine(*gpu.recording, once, whole(x), whole(x), 1);
+    if (i % 150 == 149) must(gpu.recording->submit());
+  }
+  CHECK(gpu.values<float>(x) == std::vector<float>(65, 700));
+  CHECK(gpu.recording->submission_count() == 5);
+}
+
+TEST_CASE("ranges of one buffer are tensors of their own; a fill before shows what nobody wrote") {
+  HEED_NEED_GPU(gpu);
+  const auto plus = affine(gpu.device, 1);
+  const auto arena = gpu.room(1024);
+  must(gpu.recording->fill(whole(arena), 0x7FC00000));
+  must(gpu.recording->write({arena.get(), 0, 12}, bytes_in(std::vector<float>{1, 2, 3})));
+  add_affine(*gpu.recording, plus, {arena.get(), 0, 12}, {arena.get(), 512, 12}, 10);
+  const auto out = gpu.values<float>(arena);
+  CHECK(out[128] == 11);
+  CHECK(out[130] == 13);
+  CHECK(std::isnan(out[131]));
+  CHECK(std::isnan(out[3]));
+}
+
+TEST_CASE("a buffer that its owner lets go lives until its commands have been executed") {
+  HEED_NEED_GPU(gpu);
+  const auto plus = affine(gpu.device, 1);
+  auto value = gpu.buffer(std::vector<float>(300, 0));
+  for (int i = 0; i < 20; ++i) {
+    auto next = gpu.room(1200);
+    add_affine(*gpu.recording, plus, whole(value), whole(next), 1);
+    value = std::move(next);
+  }
+  CHECK(gpu.values<float>(value) == std::vector<float>(300, 20));
+}
+
+TEST_CASE("what was recorded before a failure is dropped by discard") {
+  HEED_NEED_GPU(gpu);
+  const auto plus = affine(gpu.device, 1);
+  const auto x = gpu.buffer(std::vector<float>(10, 5));
+  float wrong = -1;
+  add_affine(*gpu.recording, plus, whole(x), whole(x), 100);
+  must(gpu.recording->read({x.get(), 0, 4}, std::as_writable_bytes(std::span(&wrong, 1))));
+  const BoundRange misaligned[] = {{{x.get(), 4, 4}, true, false}, {whole(x), false, true}};
+  const uint32_t one[3] = {1, 1, 1};
+  const auto refused = gpu.recording->dispatch(plus, misaligned, {}, one);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("multiple of 256") != std::string::npos);
+  gpu.recording->discard();
+  CHECK(gpu.values<float>(x) == std::vector<float>(10, 5));
+  CHECK(wrong == -1);
+}
+
+TEST_CASE("dispatches that the device cannot take are refused; none has no effect") {
+  HEED_NEED_GPU(gpu);
+  const auto plus = affine(gpu.device, 1);
+  const auto x = gpu.room(256);
+  const BoundRange both[] = {{whole(x), true, false}, {whole(x), false, true}};
+  const auto groups = [&](uint32_t a, uint32_t b, uint32_t c) {
+    const uint32_t workgroups[3] = {a, b, c};
+    return gpu.recording->dispatch(plus, both, {}, workgroups);
+  };
+  if (gpu.device->capability("max_workgroups_y") < UINT32_MAX) CHECK_FALSE(groups(1, UINT32_MAX, 1));
+  CHECK(groups(0, 1, 1));
+  CHECK(gpu.recording->dispatch_count() == 0);
+  const uint32_t one[3] = {1, 1, 1};
+  CHECK_FALSE(gpu.recording->dispatch(plus, {both, 1}, {}, one));
+  must(gpu.recording->wait());
+  CHECK(gpu.recording->submission_count() == 0);
+}
+
+TEST_CASE("an empty tensor is bound to spare bytes") {
+  HEED_NEED_GPU(gpu);
+  const auto plus = affine(gpu.device, 1);
+  const AffineParameters parameters{0, 1};
+  const BoundRange bindings[] = {{{}, true, false}, {{}, false, true}};
+  const uint32_t one[3] = {1, 1, 1};
+  must(gpu.recording->dispatch(plus, bindings, std::as_bytes(std::span(&parameters, 1)), one));
+  must(gpu.recording->wait());
+}
+
+TEST_CASE("threads record on one device at once") {
+  HEED_NEED_GPU(gpu);
+  const auto plus = affine(gpu.device, 1);
+  const auto shared = gpu.buffer(std::vector<float>(100, 1));
+  std::vector<std::vector<float>> results(3);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < results.size(); ++t)
+    threads.emplace_back([&, t] {
+      auto recording = Recording::create(gpu.device);
+      auto mine = Buffer::create(gpu.device, 400);
+      if (!recording || !mine) return;
+      for (int i = 0; i < 10; ++i) {
+        const AffineParameters parameters{100, static_cast<float>(t)};
+        const BoundRange bindings[] = {{whole(shared), true, false}, {whole(*mine), false, true}};
+        const uint32_t workgroups[3] = {2, 1, 1};
+        if (!(*recording)->dispatch(plus, bindings, std::as_bytes(std::span(&parameters, 1)), workgroups)) return;
+        std::vector<float> out(100);
+        if (!(*recording)->read(whole(*mine), std::as_writable_bytes(std::span(out))) || !(*recording)->wait()) return;
+        results[t] = out;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  for (size_t t = 0; t < results.size(); ++t) CHECK(results[t] == std::vector<float>(100, 1 + static_cast<float>(t)));
+}
+
+TEST_CASE("pipelines: equal ones are shared, other constants make another, errors show the compiler's words") {
+  HEED_NEED_GPU(gpu);
+  const auto two = affine(gpu.device, 2);
+  CHECK(affine(gpu.device, 2) == two);
+  CHECK(affine(gpu.device, 3) != two);
+
+  const auto wrong = Pipeline::create(gpu.device, {{}, "#version 450\nvoid main() { nonsense = 1; }\n"}, {}, 1);
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().code == Code::unsupported);
+  CHECK(wrong.error().message.find("0:2") != std::string::npos);
+  CHECK(wrong.error().message.find("nonsense") != std::string::npos);
+  CHECK_FALSE(Pipeline::create(gpu.device, {{}, ""}, {}, 1));
+  const uint32_t foreign[] = {1, 2, 3, 4, 5, 6};
+  CHECK_FALSE(Pipeline::create(gpu.device, {foreign, {}}, {}, 1));
+  const auto many = Pipeline::create(gpu.device, {{}, affine_glsl}, {}, UINT32_MAX - 1);
+  REQUIRE_FALSE(many);
+  CHECK(many.error().code == Code::unsupported);
+}
+
+}  // namespace heed::vulkan

@@ -1,0 +1,256 @@
+// The embedded shaders against the formulas they state, written as plain loops: odd sizes, strides, broadcasts, offsets.
+#include "shaders.hpp"
+
+#include <array>
+
+#include "gpu.hpp"
+
+namespace heed::vulkan {
+namespace {
+
+// Mirrors copy.comp.
+struct CopyParameters {
+  uint32_t count, rank;
+  int32_t x_offset, y_offset;
+  uint32_t dims[8];
+  int32_t x_strides[8], y_strides[8];
+};
+
+// Mirrors matmul.comp.
+struct MatmulParameters {
+  uint32_t rows, columns, inner, batch_count, batch_rank;
+  int32_t a_offset, a_row_stride, a_inner_stride;
+  int32_t b_offset, b_inner_stride, b_column_stride;
+  int32_t c_offset;
+  uint32_t batch_dims[6];
+  int32_t a_batch_strides[6], b_batch_strides[6];
+};
+
+// Mirrors attention.comp and attention_append.comp.
+struct Layout {
+  int32_t offset, batch, head, sequence, channel;
+};
+struct AttentionParameters {
+  uint32_t batch_count, head_count, query_count, past_count, key_count, channel_count, value_channel_count;
+  uint32_t heads_per_key_head;
+  float scale, softcap;
+  uint32_t mask_kind;
+  int32_t last_key_of_first_query, window_begin_of_first_query;
+  Layout query, key, value, past_key, past_value, output, mask;
+};
+struct AppendParameters {
+  uint32_t batch_count, head_count, past_count, key_count, channel_count, value_channel_count;
+  Layout key, value, past_key, past_value, present_key, present_value;
+};
+
+void run(Gpu& gpu, const std::shared_ptr<GpuKernel>& kernel, const Dispatch& dispatch, std::vector<BufferRange> inputs,
+         std::vector<BufferRange> outputs) {
+  must(kernel->record(*gpu.recording, data_of({dispatch}), inputs, outputs, {}));
+}
+
+}  // namespace
+
+TEST_CASE("copy moves words and pairs of words between strides") {
+  HEED_NEED_GPU(gpu);
+  const auto four = kernel_of(gpu.device, {.variants = {{.name = "4 bytes", .shader = shaders::copy_4}}, .bindings = {read(0), write(0)}});
+  const auto eight = kernel_of(gpu.device, {.variants = {{.name = "8 bytes", .shader = shaders::copy_8}}, .bindings = {read(0), write(0)}});
+  // y[i, j, k] = x[k, j, i] of [5, 3, 7], begun 4 elements late.
+  CopyParameters parameters{105, 3, 4, 0, {7, 3, 5}, {1, 7, 21}, {15, 5, 1}};
+  std::vector<uint32_t> x(109);
+  std::vector<uint64_t> wide(109);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint32_t>(i * i), wide[i] = i * 0x100000001ull;
+  const auto in = gpu.buffer(x), wide_in = gpu.buffer(wide), out = gpu.room(105 * 4), wide_out = gpu.room(105 * 8);
+  run(gpu, four, {0, bytes_of(parameters), {2, 1, 1}}, {whole(in)}, {whole(out)});
+  run(gpu, eight, {0, bytes_of(parameters), {1, 1, 1}}, {whole(wide_in)}, {whole(wide_out)});  // in two turns
+  const auto y = gpu.values<uint32_t>(out);
+  const auto wide_y = gpu.values<uint64_t>(wide_out);
+  for (size_t i = 0; i < 7; ++i)
+    for (size_t j = 0; j < 3; ++j)
+      for (size_t k = 0; k < 5; ++k) {
+        CHECK(y[i * 15 + j * 5 + k] == x[4 + k * 21 + j * 7 + i]);
+        CHECK(wide_y[i * 15 + j * 5 + k] == wide[4 + k * 21 + j * 7 + i]);
+      }
+  // A broadcast, and backwards.
+  parameters = {6, 2, 2, 0, {2, 3}, {0, -1}, {3, 1}};
+  run(gpu, four, {0, bytes_of(parameters), {1, 1, 1}}, {whole(in)}, {{out.get(), 0, 24}});
+  const auto backwards = gpu.values<uint32_t>(out);
+  for (size_t i = 0; i < 6; ++i) CHECK(backwards[i] == x[2 - i % 3]);
+}
+
+TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches") {
+  HEED_NEED_GPU(gpu);
+  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "32 x 32 tiles", .shader = shaders::matmul, .constants = {{0, 4}}},
+                                                          {.name = "8 x 32 tiles", .shader = shaders::matmul, .constants = {{0, 1}}}},
+                                             .bindings = {read(0), read(1), write(0)}});
+  const struct {
+    std::string name;
+    uint32_t batch, rows, columns, inner;
+    bool transpose_a, transpose_b, broadcast_b;
+  } cases[] = {{"one number", 1, 1, 1, 1, false, false, false},
+               {"a row", 1, 1, 37, 19, false, false, false},
+               {"larger than a tile", 1, 33, 65, 47, false, false, false},
+               {"both transposed", 1, 17, 13, 31, true, true, false},
+               {"batches", 3, 5, 7, 16, false, false, false},
+               {"batches with one b", 3, 9, 34, 17, false, true, true},
+               {"no inner size gives zeros", 2, 3, 4, 0, false, false, false}};
+  for (const auto& c : cases)
+    for (int32_t variant : {0, 1}) {
+      INFO(c.name << ", variant " << variant);
+      const auto a = random_floats(std::max(1u, c.batch * c.rows * c.inner) + 3, 1);
+      const auto b = random_floats(std::max(1u, c.batch * c.inner * c.columns) + 5, 2);
+      MatmulParameters p{c.rows, c.columns, c.inner, c.batch, 1, 3, static_cast<int32_t>(c.inner), 1, 5,
+                         static_cast<int32_t>(c.columns), 1, 0, {c.batch}, {static_cast<int32_t>(c.rows * c.inner)},
+                         {c.broadcast_b ? 0 : static_cast<int32_t>(c.inner * c.columns)}};
+      if (c.transpose_a) p.a_row_stride = 1, p.a_inner_stride = static_cast<int32_t>(c.rows);
+      if (c.transpose_b) p.b_inner_stride = 1, p.b_column_stride = static_cast<int32_t>(c.inner);
+      std::vector<float> expected(c.batch * c.rows * c.columns);
+      for (uint32_t n = 0; n < c.batch; ++n)
+        for (uint32_t i = 0; i < c.rows; ++i)
+          for (uint32_t j = 0; j < c.columns; ++j) {
+            double sum = 0;
+            for (uint32_t k = 0; k < c.inner; ++k)
+              sum += static_cast<double>(a[static_cast<size_t>(3 + static_cast<int>(n) * p.a_batch_strides[0] + static_cast<int>(i) * p.a_row_stride + static_cast<int>(k) * p.a_inner_stride)]) *
+                     b[static_cast<size_t>(5 + static_cast<int>(n) * p.b_batch_strides[0] + static_cast<int>(k) * p.b_inner_stride + static_cast<int>(j) * p.b_column_stride)];
+            expected[(n * c.rows + i) * c.columns + j] = static_cast<float>(sum);
+          }
+      const uint32_t tile_rows = variant == 0 ? 32 : 8;
+      const auto a_in = gpu.buffer(a), b_in = gpu.buffer(b), out = gpu.room(expected.size() * 4);
+      must(gpu.recording->fill(whole(out), 0x7FC00000));
+      // Fewer workgroups along z than batches: they take turns.
+      run(gpu, kernel, {variant, bytes_of(p), {(c.columns + 31) / 32, (c.rows + tile_rows - 1) / tile_rows, std::min(c.batch, 2u)}},
+          {whole(a_in), whole(b_in)}, {whole(out)});
+      CHECK(difference(gpu.values<float>(out), expected) < 1e-5f);
+    }
+}
+
+namespace {
+
+enum class MaskKind : uint32_t { none, boolean, added };
+
+struct AttentionCase {
+  std::string name;
+  uint32_t batch, heads, key_heads, queries, past, keys, channels, value_channels;  // keys: with the past's
+  bool causal = false;
+  MaskKind mask = MaskKind::none;
+  float softcap = 0;
+  int32_t window = -1;  // keys that a query sees to its left; -1: all
+  bool hide_first_query = false;
+};
+
+// softmax(scale q k' + mask) v; a row without a visible key gives zeros.
+std::vector<float> attention(const AttentionCase& c, const std::vector<float>& q, const std::vector<float>& k,
+                             const std::vector<float>& v, const std::vector<float>& mask, float scale) {
+  std::vector<float> y(c.batch * c.heads * c.queries * c.value_channels);
+  for (uint32_t b = 0; b < c.batch; ++b)
+    for (uint32_t h = 0; h < c.heads; ++h)
+      for (uint32_t i = 0; i < c.queries; ++i) {
+        const uint32_t kh = b * c.key_heads + h / (c.heads / c.key_heads);
+        std::vector<double> scores(c.keys, -INFINITY);
+        double greatest = -INFINITY, total = 0;
+        for (uint32_t j = 0; j < c.keys; ++j) {
+          const auto position = static_cast<int32_t>(i + c.keys - c.queries);
+          if (c.causal && static_cast<int32_t>(j) > position) continue;
+          if (c.window >= 0 && static_cast<int32_t>(j) < position - c.window) continue;
+          double score = 0;
+          for (uint32_t d = 0; d < c.channels; ++d)
+            score += static_cast<double>(q[((b * c.heads + h) * c.queries + i) * c.channels + d]) * k[(kh * c.keys + j) * c.channels + d];
+          score *= scale;
+          if (c.softcap > 0) score = c.softcap * std::tanh(score / c.softcap);
+          scores[j] = score + mask[i * c.keys + j];
+          greatest = std::max(greatest, scores[j]);
+        }
+        if (greatest == -INFINITY) continue;
+        for (auto& score : scores) total += score = std::exp(score - greatest);
+        for (uint32_t d = 0; d < c.value_channels; ++d) {
+          double sum = 0;
+          for (uint32_t j = 0; j < c.keys; ++j) sum += scores[j] * v[(kh * c.keys + j) * c.value_channels + d];
+          y[((b * c.heads + h) * c.queries + i) * c.value_channels + d] = static_cast<float>(sum / total);
+        }
+      }
+  return y;
+}
+
+// Keys [begin, end) of each head.
+std::vector<float> part(const std::vector<float>& all, uint32_t heads, uint32_t keys, uint32_t channels, uint32_t begin, uint32_t end) {
+  std::vector<float> out;
+  for (uint32_t h = 0; h < heads; ++h)
+    out.insert(out.end(), all.begin() + (h * keys + begin) * channels, all.begin() + (h * keys + end) * channels);
+  return out;
+}
+
+// [batch, head, sequence, channel], dense.
+Layout dense(uint32_t heads, uint32_t sequence, uint32_t channels) {
+  const auto c = static_cast<int32_t>(channels), s = static_cast<int32_t>(sequence), h = static_cast<int32_t>(heads);
+  return {0, h * s * c, s * c, c, 1};
+}
+
+}  // namespace
+
+TEST_CASE("attention: causal, grouped, masked, capped, with a past, over more keys than a tile") {
+  HEED_NEED_GPU(gpu);
+  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "attention", .shader = shaders::attention}},
+                                             .bindings = {read(0), read(1), read(2), read(3), read(4), read(5), write(0)}});
+  const auto append = kernel_of(gpu.device, {.variants = {{.name = "append", .shader = shaders::attention_append}},
+                                             .bindings = {read(0), read(1), read(2), read(3), write(0), write(1)}});
+  const AttentionCase cases[] = {
+      {"one of each", 1, 1, 1, 1, 0, 1, 1, 1},
+      {"plain", 2, 3, 3, 5, 0, 7, 8, 8},
+      {"causal", 1, 2, 2, 9, 0, 9, 16, 16, true},
+      {"causal with a past, bottom-right", 1, 2, 2, 3, 4, 7, 16, 16, true},
+      {"one token after a long past", 2, 4, 4, 1, 130, 131, 40, 40, true},
+      {"grouped heads", 1, 6, 2, 3, 5, 8, 8, 8, true},
+      {"values of another width, wider than a workgroup", 1, 2, 1, 2, 0, 5, 24, 100},
+      {"boolean mask", 1, 2, 2, 4, 0, 67, 8, 8, false, MaskKind::boolean},
+      {"added mask", 2, 2, 2, 4, 3, 69, 8, 8, true, MaskKind::added},
+      {"softcap", 1, 1, 1, 3, 0, 5, 8, 8, false, MaskKind::none, 0.5f},
+      {"window", 1, 2, 2, 70, 0, 70, 8, 8, true, MaskKind::none, 0, 3},
+      {"a row that sees nothing gives zeros", 1, 1, 1, 2, 0, 66, 8, 8, false, MaskKind::boolean, 0, -1, true},
+      {"a row that sees nothing by -inf gives zeros", 1, 1, 1, 2, 0, 66, 8, 8, false, MaskKind::added, 0, -1, true},
+      {"more queries than keys: the first see nothing", 1, 1, 1, 4, 0, 2, 8, 8, true},
+  };
+  for (const auto& c : cases) {
+    INFO(c.name);
+    const uint32_t fresh = c.keys - c.past;
+    const auto q = random_floats(c.batch * c.heads * c.queries * c.channels, 1);
+    const auto k = random_floats(c.batch * c.key_heads * c.keys * c.channels, 2);
+    const auto v = random_floats(c.batch * c.key_heads * c.keys * c.value_channels, 3);
+    std::vector<float> added(c.queries * c.keys, 0);
+    std::vector<uint8_t> boolean(c.queries * c.keys, 1);
+    if (c.mask == MaskKind::added) added = random_floats(added.size(), 4);
+    for (uint32_t i = 0; i < c.queries; ++i)
+      for (uint32_t j = 0; j < c.keys; ++j)
+        if (c.mask != MaskKind::none && ((i * 7 + j * 3) % 5 == 0 || (c.hide_first_query && i == 0)))
+          added[i * c.keys + j] = -INFINITY, boolean[i * c.keys + j] = 0;
+    const float scale = 1 / std::sqrt(static_cast<float>(c.channels));
+    const auto expected = attention(c, q, k, v, added, scale);
+
+    const uint32_t heads = c.batch * c.key_heads;
+    const auto q_in = gpu.buffer(q);
+    const auto k_in = gpu.buffer(part(k, heads, c.keys, c.channels, c.past, c.keys));
+    const auto v_in = gpu.buffer(part(v, heads, c.keys, c.value_channels, c.past, c.keys));
+    const auto past_k = gpu.buffer(part(k, heads, c.keys, c.channels, 0, c.past));
+    const auto past_v = gpu.buffer(part(v, heads, c.keys, c.value_channels, 0, c.past));
+    const auto mask = c.mask == MaskKind::boolean ? gpu.buffer(boolean) : gpu.buffer(added);
+    const auto out = gpu.room(expected.size() * 4), present_k = gpu.room(k.size() * 4), present_v = gpu.room(v.size() * 4);
+    const auto position = static_cast<int32_t>(c.keys) - static_cast<int32_t>(c.queries);
+    const AttentionParameters p{c.batch, c.heads, c.queries, c.past, c.keys, c.channels, c.value_channels, c.heads / c.key_heads,
+                                scale, c.softcap, static_cast<uint32_t>(c.mask), c.causal ? position : static_cast<int32_t>(c.keys),
+                                c.window >= 0 ? position - c.window : -static_cast<int32_t>(c.queries),
+                                dense(c.heads, c.queries, c.channels), dense(c.key_heads, fresh, c.channels),
+                                dense(c.key_heads, fresh, c.value_channels), dense(c.key_heads, c.past, c.channels),
+                                dense(c.key_heads, c.past, c.value_channels), dense(c.heads, c.queries, c.value_channels),
+                                {0, 0, 0, static_cast<int32_t>(c.keys), 1}};
+    must(gpu.recording->fill(whole(out), 0x7FC00000));
+    run(gpu, kernel, {0, bytes_of(p), {std::min(7u, c.batch * c.heads * c.queries), 1, 1}},
+        {whole(q_in), whole(k_in), whole(v_in), whole(past_k), whole(past_v), whole(mask)}, {whole(out)});
+    const AppendParameters a{c.batch, c.key_heads, c.past, c.keys, c.channels, c.value_channels, p.key, p.value, p.past_key,
+                             p.past_value, dense(c.key_heads, c.keys, c.channels), dense(c.key_heads, c.keys, c.value_channels)};
+    run(gpu, append, {0, bytes_of(a), {3, 1, 1}}, {whole(k_in), whole(v_in), whole(past_k), whole(past_v)},
+        {whole(present_k), whole(present_v)});
+    CHECK(difference(gpu.values<float>(out), expected) < 1e-5f);
+    CHECK(gpu.values<float>(present_k) == k);
+    CHECK(gpu.values<float>(present_v) == v);
+  }
+}
+
+}  // namespace heed::vulkan
