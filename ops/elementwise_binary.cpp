@@ -1,0 +1,121 @@
+// Add, Sub, Mul, Div, Mod, Pow, Min, Max: y = a op b after broadcasting. Before opset 7 only b is broadcast, and only where
+// the attribute `broadcast` says so, from `axis` on. Integer Div truncates.
+#include "shapes.hpp"
+
+namespace heed::ops {
+namespace {
+
+// Before opset 7: b's sizes are those of a from `axis` on (its last ones without the attribute), or 1.
+Result<void> check_one_sided(Inference& node, std::span<const Dim> a, std::span<const Dim> b) {
+  if (node.integer("broadcast") == 0) {
+    if (a.size() != b.size())
+      return Error{Code::shape_mismatch, text_of(a) + " and " + text_of(b) + " differ, and 'broadcast' is 0"};
+    for (size_t i = 0; i < a.size(); ++i) HEED_TRY(node.require_equal(a[i], b[i], "axis " + std::to_string(i)));
+    return {};
+  }
+  const auto a_rank = static_cast<int64_t>(a.size()), b_rank = static_cast<int64_t>(b.size());
+  int64_t axis = node.has_attribute("axis") ? node.integer("axis") : a_rank - b_rank;
+  if (axis < 0 && node.has_attribute("axis")) axis += a_rank;
+  if (axis < 0 || axis + b_rank > a_rank)
+    return Error{Code::shape_mismatch, text_of(b) + " does not lie within " + text_of(a) + " from axis " + std::to_string(axis)};
+  for (int64_t i = 0; i < b_rank; ++i)
+    if (!b[i].is_number(1)) HEED_TRY(node.require_equal(a[axis + i], b[i], "axis " + std::to_string(axis + i)));
+  return {};
+}
+
+Result<void> infer_dims(Inference& node, DataType element) {
+  for (int32_t i = 0; i < node.input_count(); ++i)
+    if (!node.input(i).has_rank()) return node.set_output(0, element);
+  const auto first = node.input(0).dims();
+  if (node.version() < 7 && node.input_count() == 2 && node.has_attribute("broadcast")) {
+    HEED_TRY(check_one_sided(node, first, node.input(1).dims()));
+    return node.set_output(0, element, first);
+  }
+  Dims dims(first.begin(), first.end());
+  for (int32_t i = 1; i < node.input_count(); ++i) {
+    HEED_ASSIGN(dims, checked_broadcast(node, dims, node.input(i).dims()));
+  }
+  return node.set_output(0, element, dims);
+}
+
+using Combine = Dim (*)(Dim, Dim);
+
+// Sizes that are computed: row-major lists of equal length, or one of them a single number.
+template <auto combine>
+Result<void> infer(Inference& node) {
+  HEED_TRY(infer_dims(node, node.input(0).element()));
+  if constexpr (combine != nullptr) {
+    const auto first = node.elements(0);
+    if (!first) return {};
+    Dims result(first->begin(), first->end());
+    for (int32_t i = 1; i < node.input_count(); ++i) {
+      const auto next = node.elements(i);
+      if (!next || node.input(i).rank() > 1 || node.input(0).rank() > 1) return {};
+      if (next->size() != result.size() && next->size() != 1 && result.size() != 1) return {};
+      Dims met(result.size() == 1 ? next->size() : result.size());
+      for (size_t k = 0; k < met.size(); ++k)
+        met[k] = combine(result[result.size() == 1 ? 0 : k], (*next)[next->size() == 1 ? 0 : k]);
+      result = std::move(met);
+    }
+    for (const auto dim : result)
+      if (dim.is_unknown()) return {};
+    node.set_elements(0, result);
+  }
+  return {};
+}
+
+constexpr Combine plus = [](Dim a, Dim b) { return a + b; };
+constexpr Combine minus = [](Dim a, Dim b) { return a - b; };
+constexpr Combine times = [](Dim a, Dim b) { return a * b; };
+constexpr Combine over = [](Dim a, Dim b) { return truncate_divide(a, b); };
+constexpr Combine rest = [](Dim a, Dim b) { return modulo(a, b); };
+constexpr Combine least = [](Dim a, Dim b) { return min(a, b); };
+constexpr Combine greatest = [](Dim a, Dim b) { return max(a, b); };
+constexpr Combine none = nullptr;
+
+// Mod of integers follows the divisor; with fmod the dividend.
+Result<void> infer_mod(Inference& node) {
+  if (node.integer("fmod") == 0) {
+    if (node.version() < 28 && is_float(node.input(0).element()))
+      return Error{Code::invalid_model, "floating-point Mod needs fmod = 1 before opset 28"};
+    return infer<rest>(node);
+  }
+  return infer<none>(node);
+}
+
+Operator arithmetic(std::string_view op_type, std::string_view expression, uint32_t flags,
+                    Result<void> (*infer)(Inference&)) {
+  return {.op_type = op_type, .versions = {14, 13, 7, 6, 1}, .flags = flags,
+          .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"C", "T"}}, .types = {{"T", any_number}},
+          .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT),
+                         optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
+          .expression = expression, .infer = infer};
+}
+
+Operator extreme(std::string_view op_type, Result<void> (*infer)(Inference&)) {
+  return {.op_type = op_type, .versions = {13, 12, 8, 6, 1}, .flags = HEED_COMMUTATIVE,
+          .inputs = {{"data_0", "T", HEED_VARIADIC}}, .outputs = {{"result", "T"}}, .types = {{"T", any_number}},
+          .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)}, .infer = infer};
+}
+
+}  // namespace
+
+extern const Operator add = arithmetic("Add", "A + B", HEED_COMMUTATIVE, infer<plus>);
+extern const Operator sub = arithmetic("Sub", "A - B", 0, infer<minus>);
+extern const Operator mul = arithmetic("Mul", "A * B", HEED_COMMUTATIVE, infer<times>);
+extern const Operator div = arithmetic("Div", "A / B", 0, infer<over>);
+extern const Operator min_of = extreme("Min", infer<least>);
+extern const Operator max_of = extreme("Max", infer<greatest>);
+
+extern const Operator mod{
+    .op_type = "Mod", .versions = {28, 13, 10},
+    .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"C", "T"}}, .types = {{"T", any_number}},
+    .attributes = {attribute("fmod", 0)}, .infer = infer_mod};
+
+extern const Operator pow{
+    .op_type = "Pow", .versions = {15, 13, 12, 7, 1},
+    .inputs = {{"X", "T"}, {"Y", "T1"}}, .outputs = {{"Z", "T"}}, .types = {{"T", any_number}, {"T1", any_number}},
+    .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT)},
+    .expression = "pow(X, Y)", .infer = infer<none>};
+
+}  // namespace heed::ops

@@ -1,0 +1,76 @@
+// Every built-in operator: the table of contents of this folder.
+#include "ops.hpp"
+
+#include "heed/plugin.hpp"
+
+namespace heed::ops {
+
+// Element by element: elementwise_binary.cpp, comparison.cpp, logic.cpp, elementwise_unary.cpp, where.cpp, clip.cpp,
+// cast.cpp
+extern const Operator add, sub, mul, div, mod, pow, min_of, max_of;
+extern const Operator equal_to, less_than, less_or_equal, greater, greater_or_equal;
+extern const Operator logical_and, logical_or, logical_xor, logical_not;
+extern const Operator relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of, reciprocal, sin_of, cos_of, floor_of, ceil_of,
+    softplus, neg, abs_of, sign, swish, gelu;
+extern const Operator where, clip, cast, cast_like;
+// Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp, rotary_embedding.cpp
+extern const Operator softmax, log_softmax;
+extern const Operator reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min;
+extern const Operator arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
+// Other looks at the same elements: dense_views.cpp, transpose.cpp, slice.cpp, expand.cpp, split.cpp
+extern const Operator reshape, flatten, squeeze, unsqueeze, identity, transpose, slice, expand, split;
+// Tensors from sizes, indices and parts: shape.cpp, constant.cpp, constant_of_shape.cpp, range.cpp, concat.cpp, gather.cpp,
+// trilu.cpp, non_zero.cpp, random.cpp
+extern const Operator shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero;
+extern const Operator random_normal, random_normal_like, random_uniform, random_uniform_like;
+// Sums of products: conv.cpp, max_pool.cpp, gemm.cpp, ai_onnx_attention.cpp
+extern const Operator conv, max_pool, gemm, attention;
+// Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
+extern const Operator string_concat;
+extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
+    concat_from_sequence;
+extern const Operator optional_of, optional_has_element, optional_get_element;
+extern const Operator if_else, loop;
+extern const ControlKernel if_else_control, loop_control;
+// Heed's own: heed_copy.cpp
+extern const Operator heed_copy;
+
+namespace {
+
+PluginContent content() {
+  return {
+      .name = "ops",
+      .version = "0.1.0",
+      .operators =
+          {
+              &add, &sub, &mul, &div, &mod, &pow, &min_of, &max_of,
+              &equal_to, &less_than, &less_or_equal, &greater, &greater_or_equal,
+              &logical_and, &logical_or, &logical_xor, &logical_not,
+              &relu, &sigmoid, &tanh_of, &erf_of, &exp_of, &log_of, &sqrt_of, &reciprocal, &sin_of, &cos_of, &floor_of,
+              &ceil_of, &softplus, &neg, &abs_of, &sign, &swish, &gelu,
+              &where, &clip, &cast, &cast_like,
+              &softmax, &log_softmax,
+              &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square, &reduce_max, &reduce_min,
+              &arg_max, &arg_min, &layer_normalization, &rms_normalization, &rotary_embedding,
+              &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split,
+              &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
+              &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
+              &conv, &max_pool, &gemm, &attention,
+              &string_concat,
+              &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
+              &concat_from_sequence,
+              &optional_of, &optional_has_element, &optional_get_element,
+              &if_else, &loop,
+              &heed_copy,
+          },
+      .control_kernels = {&if_else_control, &loop_control},
+  };
+}
+
+}  // namespace
+}  // namespace heed::ops
+
+const heed_plugin* heed_ops_entry(const heed_host* host) {
+  static const heed::detail::Tables tables{heed::ops::content()};
+  return heed::enter(host, tables);
+}

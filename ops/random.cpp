@@ -1,0 +1,43 @@
+// RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. The generator is Heed's own (see
+// plugins/cpu/random.cpp): ONNX fixes none. With the attribute `seed` every run gives the same numbers.
+#include "shapes.hpp"
+
+namespace heed::ops {
+namespace {
+
+Result<void> infer_of_shape(Inference& node) {
+  const auto shape = node.integers("shape");
+  if (!shape) return Error{Code::invalid_model, "attribute 'shape' is missing"};
+  for (const auto size : *shape)
+    if (size < 0) return Error{Code::invalid_model, "attribute 'shape' holds " + std::to_string(size)};
+  return node.set_output(0, static_cast<DataType>(node.integer("dtype", 1)), Dims(shape->begin(), shape->end()));
+}
+
+Result<void> infer_like(Inference& node) {
+  const int64_t given = node.integer("dtype");
+  return like_input(node, given ? static_cast<DataType>(given) : node.input(0).element());
+}
+
+Operator random(std::string_view op_type, AttributeRule first, AttributeRule second, bool like) {
+  Operator op{.op_type = op_type, .versions = {22, 1}, .flags = HEED_RANDOM, .outputs = {{"output", "T2"}},
+              .types = {{"T1", any_type}, {"T2", any_float}},
+              .attributes = {std::move(first), std::move(second), optional("dtype", HEED_ATTRIBUTE_INT),
+                             optional("seed", HEED_ATTRIBUTE_FLOAT)}};
+  if (like) {
+    op.inputs = {{"input", "T1"}};
+    op.infer = infer_like;
+  } else {
+    op.attributes.push_back(required("shape", HEED_ATTRIBUTE_INTS));
+    op.infer = infer_of_shape;
+  }
+  return op;
+}
+
+}  // namespace
+
+extern const Operator random_normal = random("RandomNormal", attribute("mean", 0.0f), attribute("scale", 1.0f), false);
+extern const Operator random_normal_like = random("RandomNormalLike", attribute("mean", 0.0f), attribute("scale", 1.0f), true);
+extern const Operator random_uniform = random("RandomUniform", attribute("low", 0.0f), attribute("high", 1.0f), false);
+extern const Operator random_uniform_like = random("RandomUniformLike", attribute("low", 0.0f), attribute("high", 1.0f), true);
+
+}  // namespace heed::ops

@@ -1,0 +1,73 @@
+// Equal, Less, LessOrEqual, Greater, GreaterOrEqual: c = a op b as a boolean. Equal also compares texts.
+#include "walk.hpp"
+
+namespace heed::cpu {
+namespace {
+
+struct Same {
+  template <class T>
+  bool operator()(T a, T b) const { return a == b; }
+};
+struct Below {
+  template <class T>
+  bool operator()(T a, T b) const { return a < b; }
+};
+struct AtMost {
+  template <class T>
+  bool operator()(T a, T b) const { return a <= b; }
+};
+struct Above {
+  template <class T>
+  bool operator()(T a, T b) const { return a > b; }
+};
+struct AtLeast {
+  template <class T>
+  bool operator()(T a, T b) const { return a >= b; }
+};
+
+std::array<Strides, 2> strides_of(const Running& run) {
+  int64_t trailing = 0;
+  if (run.version() < 7 && run.has_attribute("axis")) {
+    const int64_t rank = run.input(0).rank(), axis = run.integer("axis");
+    trailing = rank - (axis < 0 ? axis + rank : axis) - run.input(1).rank();
+  }
+  const auto dims = run.output(0).dims();
+  return {broadcast_strides(run.input(0), dims), broadcast_strides(run.input(1), dims, trailing)};
+}
+
+template <class Function>
+Result<void> run_comparison(Running& run) {
+  dispatch(run.input(0).element(), [&]<class T>(T) {
+    apply<T, uint8_t, 2>(run, run.output(0), {run.input(0), run.input(1)}, strides_of(run), binary_block<Function, T, uint8_t>);
+  });
+  return {};
+}
+
+Result<void> run_equal(Running& run) {
+  if (run.input(0).element() != DataType::string) return run_comparison<Same>(run);
+  const auto* a = run.input(0).data<heed_text>();
+  const auto* b = run.input(1).data<heed_text>();
+  auto* out = run.output(0).data<uint8_t>();
+  walk(run, run.output(0).dims(), strides_of(run), [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+      out[first + i] = from_c(a[firsts[0] + i * steps[0]]) == from_c(b[firsts[1] + i * steps[1]]);
+  });
+  return {};
+}
+
+// The output's elements are of another size than the inputs': it never lies in their place.
+Result<void> plan(Planning& node) {
+  node.take_strided(0);
+  node.take_strided(1);
+  return {};
+}
+
+}  // namespace
+
+extern const CpuKernel equal_to{.op_type = "Equal", .plan = plan, .run = run_equal};
+extern const CpuKernel less_than{.op_type = "Less", .plan = plan, .run = run_comparison<Below>};
+extern const CpuKernel less_or_equal{.op_type = "LessOrEqual", .plan = plan, .run = run_comparison<AtMost>};
+extern const CpuKernel greater{.op_type = "Greater", .plan = plan, .run = run_comparison<Above>};
+extern const CpuKernel greater_or_equal{.op_type = "GreaterOrEqual", .plan = plan, .run = run_comparison<AtLeast>};
+
+}  // namespace heed::cpu

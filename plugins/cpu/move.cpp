@@ -1,0 +1,95 @@
+// Moving elements without computing: by element size, not by type.
+#include "move.hpp"
+
+namespace heed::cpu {
+namespace {
+
+struct alignas(16) Sixteen {
+  uint64_t halves[2];
+};
+
+template <class E>
+void move_row(const E* from, int64_t from_step, E* to, int64_t to_step, int64_t n) {
+  if (from_step == 1 && to_step == 1) {
+    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(E));
+  } else if (from_step == 0 && to_step == 1) {
+    std::fill_n(to, n, *from);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
+  }
+}
+
+template <class E>
+void move_sized(const Running& run, std::span<const int64_t> dims, const Side& from, const Side& to) {
+  const E* source = static_cast<const E*>(from.data) + from.first;
+  E* target = static_cast<E*>(to.data) + to.first;
+  const std::array strides{Strides(from.strides.begin(), from.strides.end()), Strides(to.strides.begin(), to.strides.end())};
+  walk(run, dims, strides, [&](int64_t, const int64_t* firsts, const int64_t* steps, int64_t n) {
+    move_row(source + firsts[0], steps[0], target + firsts[1], steps[1], n);
+  });
+}
+
+// Elements of 2 or 4 bits, low ones first: neighbours share a byte, so one thread moves them all.
+void move_packed(int32_t bits, std::span<const int64_t> dims, const Side& from, const Side& to) {
+  const int64_t per_byte = 8 / bits;
+  const auto mask = static_cast<uint8_t>((1 << bits) - 1);
+  std::vector<int64_t> index(dims.size());
+  int64_t count = 1, source = from.first, target = to.first;
+  for (const auto dim : dims) count *= dim;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto from_shift = (source % per_byte) * bits, to_shift = (target % per_byte) * bits;
+    const auto value = static_cast<uint8_t>(static_cast<const uint8_t*>(from.data)[source / per_byte] >> from_shift & mask);
+    auto& byte = static_cast<uint8_t*>(to.data)[target / per_byte];
+    byte = static_cast<uint8_t>((byte & ~(mask << to_shift)) | value << to_shift);
+    for (size_t axis = dims.size(); axis-- > 0;) {
+      source += from.strides[axis];
+      target += to.strides[axis];
+      if (++index[axis] < dims[axis]) break;
+      source -= from.strides[axis] * dims[axis];
+      target -= to.strides[axis] * dims[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+size_t bytes_of_elements(DataType element, int64_t n) {
+  return element == DataType::string ? static_cast<size_t>(n) * sizeof(heed_text)
+                                     : static_cast<size_t>(n) * static_cast<size_t>(bits_of(element) / 8);
+}
+
+void move_elements(const Running& run, DataType element, std::span<const int64_t> dims, const Side& from, const Side& to) {
+  if (is_packed(element)) return move_packed(bits_of(element), dims, from, to);
+  switch (bytes_of_elements(element, 1)) {
+    case 1: return move_sized<uint8_t>(run, dims, from, to);
+    case 2: return move_sized<uint16_t>(run, dims, from, to);
+    case 4: return move_sized<uint32_t>(run, dims, from, to);
+    case 8: return move_sized<uint64_t>(run, dims, from, to);
+    case 16: return move_sized<Sixteen>(run, dims, from, to);
+  }
+}
+
+void move_tensor(const Running& run, const TensorView& from, const TensorView& to) {
+  move_elements(run, from.element(), from.dims(), {from.c.data, from.strides()}, {to.c.data, to.strides()});
+}
+
+void own_texts(const Running& run, int32_t output, const TensorView& to) {
+  if (to.element() != DataType::string) return;
+  for (auto& text : to.as<heed_text>()) text = run.store_text(output, from_c(text));
+}
+
+Result<void> copy_as(const Running& run, std::span<const int64_t> dims) {
+  HEED_ASSIGN(const auto out, run.allocate(0, dims));
+  const auto in = run.input(0);
+  int64_t count = 1;
+  for (const auto dim : dims) count *= dim;
+  if (count != in.count())
+    return Error{Code::shape_mismatch, "the input has " + std::to_string(in.count()) + " elements, the output's shape " + std::to_string(count)};
+  const int64_t one = 1;
+  move_elements(run, in.element(), {&count, 1}, {in.c.data, {&one, 1}}, {out.c.data, {&one, 1}});
+  own_texts(run, 0, out);
+  return {};
+}
+
+}  // namespace heed::cpu

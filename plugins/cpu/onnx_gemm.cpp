@@ -1,0 +1,49 @@
+// Gemm: y = alpha * a' * b' + beta * c, row by row: the formula, not the fast way.
+#include "walk.hpp"
+
+namespace heed::cpu {
+namespace {
+
+Result<void> run(Running& run) {
+  const auto a = run.input(0), b = run.input(1), c = run.input(2), y = run.output(0);
+  const bool a_turned = run.integer("transA") != 0, b_turned = run.integer("transB") != 0;
+  const int64_t m = y.dim(0), n = y.dim(1), inner = a.dim(a_turned ? 0 : 1);
+  const float alpha = run.number("alpha", 1), beta = run.number("beta", 1);
+  const auto c_strides = c.present() ? broadcast_strides(c, y.dims()) : Strides{0, 0};
+  if (y.count() == 0) return {};
+  dispatch(y.element(), [&]<class T>(T) {
+    run.parallel_for(m, std::max<int64_t>(1, 32768 / (n * inner + 1)), [&](int64_t begin, int64_t end) {
+      RowReader<T> a_reader(a), b_reader(b), c_reader(c);
+      RowWriter<T> writer(y);
+      const T* b_all = b_reader.row(0, b.count());
+      std::vector<T> sums(static_cast<size_t>(n));
+      for (int64_t i = begin; i < end; ++i) {
+        const T* row = a_turned ? a_reader.row(i, inner, m) : a_reader.row(i * inner, inner);
+        std::fill(sums.begin(), sums.end(), T{0});
+        for (int64_t k = 0; k < inner; ++k) {
+          const T factor = row[k];
+          for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += factor * b_all[b_turned ? j * inner + k : k * n + j];
+        }
+        T* to = writer.row(i * n, n);
+        for (int64_t j = 0; j < n; ++j) {
+          to[j] = static_cast<T>(static_cast<T>(alpha) * sums[static_cast<size_t>(j)]);
+          if (std::is_integral_v<T> && alpha != 1) to[j] = static_cast<T>(alpha * static_cast<float>(sums[static_cast<size_t>(j)]));
+        }
+        if (c.present() && beta != 0) {
+          for (int64_t j = 0; j < n; ++j) {
+            const T term = *c_reader.row(i * c_strides[0] + j * c_strides[1], 1);
+            to[j] += std::is_integral_v<T> && beta != 1 ? static_cast<T>(beta * static_cast<float>(term)) : static_cast<T>(beta) * term;
+          }
+        }
+        writer.finish();
+      }
+    });
+  });
+  return {};
+}
+
+}  // namespace
+
+extern const CpuKernel gemm{.op_type = "Gemm", .run = run};
+
+}  // namespace heed::cpu

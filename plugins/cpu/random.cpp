@@ -1,0 +1,80 @@
+// RandomUniform, RandomNormal and their -Like forms. The generator is Philox4x32-10 (Salmon et al., "Parallel Random
+// Numbers: As Easy as 1, 2, 3", 2011): the numbers of an element depend on the seed and its index alone, so any number of
+// threads gives the same. Element i takes words of block i / 2; normal numbers come from pairs by Box and Muller.
+#include <bit>
+#include <cmath>
+#include <numbers>
+
+#include "convert.hpp"
+
+namespace heed::cpu {
+namespace {
+
+struct Words {
+  uint32_t word[4];
+};
+
+Words philox(uint64_t seed, uint64_t counter) {
+  Words x{{static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0}};
+  auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t product0 = uint64_t{0xD2511F53} * x.word[0], product1 = uint64_t{0xCD9E8D57} * x.word[2];
+    x = {{static_cast<uint32_t>(product1 >> 32) ^ x.word[1] ^ key0, static_cast<uint32_t>(product1),
+          static_cast<uint32_t>(product0 >> 32) ^ x.word[3] ^ key1, static_cast<uint32_t>(product0)}};
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
+  }
+  return x;
+}
+
+// 53 bits of two words, in [0, 1).
+double unit(uint32_t high, uint32_t low) {
+  return static_cast<double>((uint64_t{high} << 32 | low) >> 11) * 0x1p-53;
+}
+
+struct Uniform {
+  static constexpr const char *first = "low", *second = "high";
+  static void pair(const Words& words, double low, double high, double* to) {
+    to[0] = low + (high - low) * unit(words.word[0], words.word[1]);
+    to[1] = low + (high - low) * unit(words.word[2], words.word[3]);
+  }
+};
+struct Normal {
+  static constexpr const char *first = "mean", *second = "scale";
+  static void pair(const Words& words, double mean, double scale, double* to) {
+    const double radius = std::sqrt(-2 * std::log(1 - unit(words.word[0], words.word[1])));
+    const double angle = 2 * std::numbers::pi * unit(words.word[2], words.word[3]);
+    to[0] = mean + scale * radius * std::cos(angle);
+    to[1] = mean + scale * radius * std::sin(angle);
+  }
+};
+
+template <class Distribution>
+Result<void> run(Running& run) {
+  const auto out = run.output(0);
+  const auto given = run.attribute("seed", HEED_ATTRIBUTE_FLOAT);
+  const uint64_t seed = given ? std::bit_cast<uint32_t>(given->f) : run.random_seed();
+  const double a = run.number(Distribution::first), b = run.number(Distribution::second);
+  run.parallel_for((out.count() + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
+    RowWriter<double> writer(out);
+    const int64_t n = std::min(2 * end, out.count()) - 2 * begin;
+    double* to = writer.row(2 * begin, n);
+    for (int64_t i = 0; i < n; i += 2) {
+      double pair[2];
+      Distribution::pair(philox(seed, static_cast<uint64_t>(begin + i / 2)), a, b, pair);
+      to[i] = pair[0];
+      if (i + 1 < n) to[i + 1] = pair[1];
+    }
+    writer.finish();
+  });
+  return {};
+}
+
+}  // namespace
+
+extern const CpuKernel random_normal{.op_type = "RandomNormal", .run = run<Normal>};
+extern const CpuKernel random_normal_like{.op_type = "RandomNormalLike", .run = run<Normal>};
+extern const CpuKernel random_uniform{.op_type = "RandomUniform", .run = run<Uniform>};
+extern const CpuKernel random_uniform_like{.op_type = "RandomUniformLike", .run = run<Uniform>};
+
+}  // namespace heed::cpu

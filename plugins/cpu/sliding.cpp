@@ -1,0 +1,45 @@
+// Windows that slide over spatial axes, with numbers.
+#include "sliding.hpp"
+
+namespace heed::cpu {
+
+Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::vector<int64_t> kernel) {
+  Sliding s;
+  s.in.assign(data.dims().begin() + 2, data.dims().end());
+  s.kernel = std::move(kernel);
+  const size_t rank = s.in.size();
+  const auto list = [&](std::string_view name, int64_t otherwise, size_t count) {
+    const auto given = node.integers(name);
+    return given ? std::vector<int64_t>(given->begin(), given->end()) : std::vector<int64_t>(count, otherwise);
+  };
+  s.strides = list("strides", 1, rank);
+  s.dilations = list("dilations", 1, rank);
+  const auto pads = list("pads", 0, 2 * rank);
+  const auto auto_pad = node.text("auto_pad", "NOTSET");
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const int64_t reach = (s.kernel[axis] - 1) * s.dilations[axis] + 1, stride = s.strides[axis];
+    int64_t before = pads[axis], after = pads[rank + axis], out = 0;
+    if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
+      out = (s.in[axis] + stride - 1) / stride;
+      const int64_t total = std::max<int64_t>(0, (out - 1) * stride + reach - s.in[axis]);
+      before = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+    } else {
+      if (auto_pad == "VALID") before = after = 0;
+      const int64_t room = s.in[axis] + before + after - reach;
+      if (room < 0)
+        return Error{Code::shape_mismatch, "a window of " + std::to_string(reach) + " does not fit a size of " +
+                                               std::to_string(s.in[axis]) + " with its padding"};
+      out = room / stride + 1;
+      // A last window that would begin in the padding after the data is left out.
+      if (node.integer("ceil_mode") != 0 && room % stride != 0 && out * stride < s.in[axis] + before) ++out;
+    }
+    s.out.push_back(out);
+    s.pads.push_back(before);
+    s.in_count *= s.in[axis];
+    s.out_count *= out;
+    s.kernel_count *= s.kernel[axis];
+  }
+  return s;
+}
+
+}  // namespace heed::cpu
