@@ -12,10 +12,21 @@ std::string_view view_of(heed_text text) { return {text.data, text.size}; }
 
 Error invalid(std::string what) { return Error{Code::invalid_model, std::move(what)}; }
 
-constexpr std::string_view kind_names[] = {"none",  "a float",         "an int",         "a string",     "a tensor",
-                                           "a graph", "a list of floats", "a list of ints", "a list of strings",
-                                           "a list of tensors", "a list of graphs", "a sparse tensor",
-                                           "a list of sparse tensors", "a type", "a list of types"};
+constexpr std::string_view kind_names[] = {"none",
+                                           "a float",
+                                           "an int",
+                                           "a string",
+                                           "a tensor",
+                                           "a graph",
+                                           "a list of floats",
+                                           "a list of ints",
+                                           "a list of strings",
+                                           "a list of tensors",
+                                           "a list of graphs",
+                                           "a sparse tensor",
+                                           "a list of sparse tensors",
+                                           "a type",
+                                           "a list of types"};
 
 std::string_view kind_name(int32_t kind) {
   return kind > 0 && static_cast<size_t>(kind) < std::size(kind_names) ? kind_names[kind] : kind_names[0];
@@ -92,9 +103,10 @@ Result<void> check_attributes(const Node& node, const heed_operator& op) {
 }  // namespace
 
 int32_t kind_of(const Attribute& attribute) {
-  constexpr int32_t kinds[] = {HEED_ATTRIBUTE_INT,    HEED_ATTRIBUTE_FLOAT,  HEED_ATTRIBUTE_STRING, HEED_ATTRIBUTE_TENSOR,
-                               HEED_ATTRIBUTE_GRAPH,  HEED_ATTRIBUTE_INTS,   HEED_ATTRIBUTE_FLOATS, HEED_ATTRIBUTE_STRINGS,
-                               9 /* tensors */,       10 /* graphs */,       HEED_ATTRIBUTE_TYPE};
+  constexpr int32_t kinds[] = {HEED_ATTRIBUTE_INT,    HEED_ATTRIBUTE_FLOAT,   HEED_ATTRIBUTE_STRING,
+                               HEED_ATTRIBUTE_TENSOR, HEED_ATTRIBUTE_GRAPH,   HEED_ATTRIBUTE_INTS,
+                               HEED_ATTRIBUTE_FLOATS, HEED_ATTRIBUTE_STRINGS, 9 /* tensors */,
+                               10 /* graphs */,       HEED_ATTRIBUTE_TYPE};
   static_assert(std::variant_size_v<Attribute::Content> == std::size(kinds) + 1);
   if (const auto* reference = std::get_if<Attribute::Reference>(&attribute.content)) return reference->kind;
   return kinds[attribute.content.index()];
@@ -142,7 +154,8 @@ Result<BoundTypes> check_node(const Graph& graph, const Node& node, const Operat
     const DataType element = *type.element;
     if (!row) {
       const auto expected = data_type_named(view_of(parameter.type));
-      if (expected && *expected != element) return invalid(place + to_string(type) + "; expected " + std::string(name_of(*expected)));
+      if (expected && *expected != element)
+        return invalid(place + to_string(type) + "; expected " + std::string(name_of(*expected)));
       continue;
     }
     const uint64_t allowed = op.types[*row].elements;
@@ -154,8 +167,8 @@ Result<BoundTypes> check_node(const Graph& graph, const Node& node, const Operat
     if (!bound_row.element) {
       bound_row = {element, i};
     } else if (*bound_row.element != element) {
-      return invalid(place + to_string(type) + "; expected " + std::string(name_of(*bound_row.element)) + ", as input " +
-                     std::to_string(bound_row.from_input) + ": both are '" + text_of(parameter.type) +
+      return invalid(place + to_string(type) + "; expected " + std::string(name_of(*bound_row.element)) +
+                     ", as input " + std::to_string(bound_row.from_input) + ": both are '" + text_of(parameter.type) +
                      "'. A Cast before one of them would make them equal.");
     }
   }

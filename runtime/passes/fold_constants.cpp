@@ -82,14 +82,18 @@ class FoldedNode : public heed_node {
   void plan_strided_input(int32_t) override {}
   void plan_strided_output(int32_t) override {}
   void plan_in_place(int32_t, int32_t) override {}
-  const heed_dim* view_source_strides() const override { return reinterpret_cast<const heed_dim*>(source_strides_.data()); }
+  const heed_dim* view_source_strides() const override {
+    return reinterpret_cast<const heed_dim*>(source_strides_.data());
+  }
   void view_output(int32_t output, const heed_dim* strides, heed_dim offset) override;
 
   heed_tensor bind_input(int32_t input) const override {
-    return input < static_cast<int32_t>(inputs_.size()) ? without_data(inputs_[static_cast<size_t>(input)]) : heed_tensor{};
+    return input < static_cast<int32_t>(inputs_.size()) ? without_data(inputs_[static_cast<size_t>(input)])
+                                                        : heed_tensor{};
   }
   heed_tensor bind_output(int32_t output) const override {
-    return output < static_cast<int32_t>(outputs_.size()) ? without_data(outputs_[static_cast<size_t>(output)]) : heed_tensor{};
+    return output < static_cast<int32_t>(outputs_.size()) ? without_data(outputs_[static_cast<size_t>(output)])
+                                                          : heed_tensor{};
   }
   void bind_scratch(size_t size_bytes) override { scratch_bytes_ = size_bytes; }
 
@@ -214,15 +218,18 @@ std::optional<Tensor> FoldedNode::view() {
   const Value *source = input_value(0), *target = output_value(0);
   const Tensor* constant = source ? constant_of(*source) : nullptr;
   const auto dims = target ? numbers(target->type.dims) : std::nullopt;
-  if (constant == nullptr || !dims || is_packed(constant->type) || target->type.element != constant->type) return std::nullopt;
+  if (constant == nullptr || !dims || is_packed(constant->type) || target->type.element != constant->type)
+    return std::nullopt;
   for (const int64_t stride : dense_strides(constant->dims)) source_strides_.emplace_back(stride);
   if (!call_plugin([&] { return contract.c->view(this, contract.c->user); }) || !strides_) return std::nullopt;
   const auto& [strides, offset] = *strides_;
   if (!is_inside(*dims, strides, offset, constant->element_count())) return std::nullopt;
-  const size_t element_bytes = constant->type == DataType::string ? sizeof(heed_text) : static_cast<size_t>(bits_of(constant->type)) / 8;
+  const size_t element_bytes =
+      constant->type == DataType::string ? sizeof(heed_text) : static_cast<size_t>(bits_of(constant->type)) / 8;
   const auto* data = constant->data ? constant->data + offset * static_cast<int64_t>(element_bytes) : nullptr;
-  const heed_tensor look{const_cast<std::byte*>(data), dims->data(),       strides.data(), 0, static_cast<int32_t>(dims->size()),
-                         static_cast<int32_t>(constant->type)};
+  const heed_tensor look{
+      const_cast<std::byte*>(data),        dims->data(), strides.data(), 0, static_cast<int32_t>(dims->size()),
+      static_cast<int32_t>(constant->type)};
   auto copy = copy_to_host_tensor(look);
   if (!copy) return std::nullopt;
   auto tensor = tensor_of(*copy->get());
@@ -267,7 +274,8 @@ Tensor shared_with_attribute(const Node& node, Tensor tensor) {
   return tensor;
 }
 
-std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const Node& node, const OperatorEntry& contract) {
+std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const Node& node,
+                                                    const OperatorEntry& contract) {
   FoldedNode folded(graph, node, contract, pool_);
   const auto output_count = folded.output_count();
   const Value* first = node.inputs.empty() || node.inputs[0] == no_id ? nullptr : &graph.values[node.inputs[0]];
@@ -296,7 +304,8 @@ std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const No
     if (id == no_id) continue;
     const ValueType& type = graph.values[id].type;
     if (type.kind != Kind::tensor || !type.element) return std::nullopt;
-    all_integers = all_integers && (*type.element == DataType::i64 || *type.element == DataType::i32 || *type.element == DataType::boolean);
+    all_integers = all_integers && (*type.element == DataType::i64 || *type.element == DataType::i32 ||
+                                    *type.element == DataType::boolean);
     output_bytes += known_size_bytes(type).value_or(0);
   }
   // Arithmetic on shapes grows, too, and is folded all the same.
@@ -320,7 +329,8 @@ std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const No
 
 bool Folding::fold(Graph& graph, Node& node) {
   const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
-  if (contract == nullptr || contract->is(HEED_RANDOM) || contract->is(HEED_CONTROL) || !subgraphs_of(node).empty()) return false;
+  if (contract == nullptr || contract->is(HEED_RANDOM) || contract->is(HEED_CONTROL) || !subgraphs_of(node).empty())
+    return false;
   bool all_known = true;
   std::vector<std::optional<Tensor>> known;
   for (const ValueId id : node.outputs) {

@@ -10,9 +10,9 @@ namespace heed {
 
 // A node becomes constants where inference knows all elements of its outputs, or where all it reads is constant and a
 // CPU kernel carries it out. The graph is typed before and after. Left alone are random operators, control flow, what
-// makes constants larger (HEED_ENLARGES, or more than a kilobyte and more than all inputs together), and strided views of
-// more than a kilobyte, which kernels read where they lie. A kernel that fails leaves its node for the run, which may
-// never come to it. Gives how many nodes went; subgraphs count.
+// makes constants larger (HEED_ENLARGES, or more than a kilobyte and more than all inputs together), and strided views
+// of more than a kilobyte, which kernels read where they lie. A kernel that fails leaves its node for the run, which
+// may never come to it. Gives how many nodes went; subgraphs count.
 Result<size_t> fold_constants(Graph& graph, const Registry& registry, ThreadPool* pool = nullptr);
 
 }  // namespace heed

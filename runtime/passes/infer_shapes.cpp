@@ -32,11 +32,11 @@ std::string where_from(const Graph& graph, const Value& value) {
 // "'x', axis 1" as the name of a size: "x.1".
 std::string name_of_axis(const std::string& value, size_t axis) { return value + "." + std::to_string(axis); }
 
-
 // Inference of one graph and those in it; they share the DimPool and what is known of symbols.
 class Pass {
  public:
-  Pass(const Registry& registry, DimPool& dims, bool whole_graph) : registry_(registry), dims_(dims), whole_graph_(whole_graph) {}
+  Pass(const Registry& registry, DimPool& dims, bool whole_graph)
+      : registry_(registry), dims_(dims), whole_graph_(whole_graph) {}
 
   Result<void> infer_graph(Graph& graph, int32_t depth);
   // A body whose inputs the node around it knows as `given`, which are trusted before what the body declares.
@@ -53,9 +53,11 @@ class Pass {
   Result<void> ask(class InferredNode& node, const BoundTypes& bound);
   Result<void> infer_by_body(class InferredNode& node);
   void infer_elementwise(class InferredNode& node, const BoundTypes& bound);
-  Result<void> accept(Graph& graph, const Node& node, class InferredNode& inferred, const BoundTypes& bound, uint32_t first_fresh);
+  Result<void> accept(Graph& graph, const Node& node, class InferredNode& inferred, const BoundTypes& bound,
+                      uint32_t first_fresh);
   Result<void> settle_dims(ValueType& type, const std::string& value, const class InferredNode& node);
-  Result<void> join(ValueType& inferred, const ValueType& declared, uint32_t first_fresh, std::vector<std::pair<uint32_t, Dim>>& known);
+  Result<void> join(ValueType& inferred, const ValueType& declared, uint32_t first_fresh,
+                    std::vector<std::pair<uint32_t, Dim>>& known);
   void settle_input(Value& value);
   void introduce(Dim dim);
   void introduce(const Value& value);
@@ -81,7 +83,11 @@ class InferredNode : public heed_node {
   };
 
   InferredNode(Pass& pass, Graph& graph, const Node& node, const OperatorEntry& contract, int32_t depth)
-      : heed_node(graph, node, contract), pass(pass), changing_graph(graph), depth(depth), outputs(node.outputs.size()) {}
+      : heed_node(graph, node, contract),
+        pass(pass),
+        changing_graph(graph),
+        depth(depth),
+        outputs(node.outputs.size()) {}
 
   int32_t infer_output(int32_t output, const heed_type& type) override;
   int32_t infer_output_elements(int32_t output, const heed_dim* elements, size_t count) override;
@@ -99,8 +105,9 @@ class InferredNode : public heed_node {
 Result<ValueType> type_from(const heed_type& c) {
   if (c.kind < HEED_TENSOR || c.kind > HEED_MAP || c.element < 0 || c.element >= data_type_count || c.rank < -1 ||
       c.rank > rank_limit || (c.rank > 0 && c.dims == nullptr)) {
-    return Error{Code::invalid_argument, "the contract gives a malformed type: kind " + std::to_string(c.kind) + ", element " +
-                                             std::to_string(c.element) + ", rank " + std::to_string(c.rank)};
+    return Error{Code::invalid_argument, "the contract gives a malformed type: kind " + std::to_string(c.kind) +
+                                             ", element " + std::to_string(c.element) + ", rank " +
+                                             std::to_string(c.rank)};
   }
   ValueType type;
   type.kind = static_cast<Kind>(c.kind);
@@ -123,7 +130,8 @@ int32_t InferredNode::infer_output(int32_t output, const heed_type& c) {
 }
 
 int32_t InferredNode::infer_output_elements(int32_t output, const heed_dim* elements, size_t count) {
-  if (output < 0) return fail(Code::invalid_argument, "the contract gives elements of output " + std::to_string(output));
+  if (output < 0)
+    return fail(Code::invalid_argument, "the contract gives elements of output " + std::to_string(output));
   if (static_cast<size_t>(output) >= outputs.size() || count > carried_elements_limit) return HEED_OK;
   const Dim* dims = reinterpret_cast<const Dim*>(elements);
   outputs[static_cast<size_t>(output)].elements.emplace(dims, dims + count);
@@ -144,7 +152,8 @@ int32_t InferredNode::infer_equal(heed_dim a, heed_dim b, heed_text what) {
 int32_t InferredNode::infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count) {
   const auto graphs = subgraphs_of(node);
   if (subgraph < 0 || static_cast<size_t>(subgraph) >= graphs.size()) {
-    return fail(Code::invalid_argument, "the contract infers subgraph " + std::to_string(subgraph) + " of " + std::to_string(graphs.size()));
+    return fail(Code::invalid_argument,
+                "the contract infers subgraph " + std::to_string(subgraph) + " of " + std::to_string(graphs.size()));
   }
   std::vector<ValueType> given;
   for (size_t i = 0; i < input_count; ++i) {
@@ -181,7 +190,8 @@ Result<void> Pass::demand(Graph& graph, Dim a, Dim b, const std::string& what) {
   }
   if (!known(a) || !known(b) || difference.is_number(0)) return {};
   const heed_dim x = a.c_dim(), y = b.c_dim();
-  if (demanded_.emplace(&graph, x.number, x.expression, y.number, y.expression).second) graph.constraints.push_back({a, b, what});
+  if (demanded_.emplace(&graph, x.number, x.expression, y.number, y.expression).second)
+    graph.constraints.push_back({a, b, what});
   return {};
 }
 
@@ -239,8 +249,8 @@ Result<void> Pass::infer_body(Graph& body, const Graph& around, std::span<const 
   }
   const auto place = "body '" + body.name + "'";
   if (!given.empty() && given.size() != body.inputs.size()) {
-    return Error{Code::invalid_model, place + " has " + std::to_string(body.inputs.size()) + " inputs; the operator gives it " +
-                                          std::to_string(given.size())};
+    return Error{Code::invalid_model, place + " has " + std::to_string(body.inputs.size()) +
+                                          " inputs; the operator gives it " + std::to_string(given.size())};
   }
   body.constraints.clear();
   const auto& declared = declared_of(body);
@@ -390,7 +400,8 @@ Result<void> Pass::infer_by_body(InferredNode& node) {
     node.outputs[i].type = scratch.values[outputs[i]].type;
     node.outputs[i].elements = scratch.values[outputs[i]].elements;
   }
-  for (const Constraint& constraint : scratch.constraints) HEED_TRY(demand(node.changing_graph, constraint.a, constraint.b, constraint.what));
+  for (const Constraint& constraint : scratch.constraints)
+    HEED_TRY(demand(node.changing_graph, constraint.a, constraint.b, constraint.what));
   return {};
 }
 
@@ -427,7 +438,8 @@ Result<void> Pass::join(ValueType& inferred, const ValueType& declared, uint32_t
   };
   if (!is_declared) return {};
   if (inferred.kind != declared.kind) return contradiction(Code::invalid_model);
-  if (inferred.element && declared.element && *inferred.element != *declared.element) return contradiction(Code::invalid_model);
+  if (inferred.element && declared.element && *inferred.element != *declared.element)
+    return contradiction(Code::invalid_model);
   if (!inferred.element) inferred.element = declared.element;
   if (!inferred.dims || !declared.dims || inferred.kind != Kind::tensor) {
     if (!inferred.dims) inferred.dims = declared.dims;
@@ -439,14 +451,16 @@ Result<void> Pass::join(ValueType& inferred, const ValueType& declared, uint32_t
     if (a == b || b.is_unknown()) continue;
     if (a.is_number() && b.is_number()) return contradiction(Code::shape_mismatch);
     const DimSymbol* symbol = as_symbol(a);
-    if (symbol == nullptr || symbol->index < first_fresh) continue;
-    // Inference knows nothing of this size: what the model calls it is as good, unless that name is another size already.
+    if (symbol == nullptr || symbol->index < first_fresh || introduced_.count(symbol->index) > 0) continue;
+    // Inference knows nothing of this size: what the model calls it is as good, unless that name is another size
+    // already.
     if (b.is_number() || (as_symbol(b) && !(whole_graph_ && is_introduced(b)))) known.emplace_back(symbol->index, b);
   }
   return {};
 }
 
-Result<void> Pass::accept(Graph& graph, const Node& node, InferredNode& inferred, const BoundTypes& bound, uint32_t first_fresh) {
+Result<void> Pass::accept(Graph& graph, const Node& node, InferredNode& inferred, const BoundTypes& bound,
+                          uint32_t first_fresh) {
   const heed_operator& op = *inferred.contract.c;
   const auto& declared = declared_of(graph);
   std::vector<std::pair<uint32_t, Dim>> known;
@@ -457,7 +471,8 @@ Result<void> Pass::accept(Graph& graph, const Node& node, InferredNode& inferred
     const auto place = "output " + std::to_string(i) + " ('" + value.name + "')";
     if (!output.type) {
       output.type = declared[node.outputs[i]];
-      if (!output.type->element) output.type->element = bound.element(parameter_at(op.outputs, op.output_count, i)->type);
+      if (!output.type->element)
+        output.type->element = bound.element(parameter_at(op.outputs, op.output_count, i)->type);
     }
     HEED_TRY(settle_dims(*output.type, value.name, inferred));
     if (auto joined = join(*output.type, declared[node.outputs[i]], first_fresh, known); !joined) {
@@ -519,19 +534,23 @@ Result<void> check_operators(const Graph& graph, const Registry& registry) {
   if (unknown.empty()) return {};
   std::string text = unknown.size() == 1 ? "an operator that nobody here knows:"
                                          : std::to_string(unknown.size()) + " operators that nobody here knows:";
-  size_t name_width = 0;
+  size_t name_width = 0, opset_width = 0;
   const auto name_of_key = [](const auto& key) {
     const auto& [domain, op_type, opset] = key;
     return (domain.empty() ? "ai.onnx" : domain) + "." + op_type;
   };
-  for (const auto& [key, count] : unknown) name_width = std::max(name_width, name_of_key(key).size());
   for (const auto& [key, count] : unknown) {
-    std::string name = name_of_key(key);
+    name_width = std::max(name_width, name_of_key(key).size());
+    opset_width = std::max(opset_width, std::to_string(std::get<2>(key)).size());
+  }
+  for (const auto& [key, count] : unknown) {
+    std::string name = name_of_key(key), opset = std::to_string(std::get<2>(key));
     name.resize(name_width, ' ');
-    text += "\n  " + name + "  opset " + std::to_string(std::get<2>(key)) + "  " + std::to_string(count) +
-            (count == 1 ? " node" : " nodes");
+    opset.resize(opset_width, ' ');
+    text += "\n  " + name + "  opset " + opset + "  " + std::to_string(count) + (count == 1 ? " node" : " nodes");
     const OperatorEntry* contract = registry.find_operator(std::get<0>(key), std::get<1>(key));
-    if (contract) text += "  (known from version " + std::to_string(contract->c->versions[contract->c->version_count - 1]) + " on)";
+    if (contract)
+      text += "  (known from version " + std::to_string(contract->c->versions[contract->c->version_count - 1]) + " on)";
   }
   text += "\n  A plugin could bring " + std::string(unknown.size() == 1 ? "it" : "them") + ": --plugin LIBRARY";
   return Error{Code::unsupported, std::move(text)};
@@ -556,13 +575,15 @@ Error explain_at(const Graph& graph, const Node& node, Error error) {
     if (node.inputs[i] == no_id) continue;
     const Value& value = graph.values[node.inputs[i]];
     rows.push_back({std::to_string(i) + "  '" + value.name + "'", to_string(value.type), where_from(graph, value)});
-    for (size_t column = 0; column < widths.size(); ++column) widths[column] = std::max(widths[column], rows.back()[column].size());
+    for (size_t column = 0; column < widths.size(); ++column)
+      widths[column] = std::max(widths[column], rows.back()[column].size());
   }
   for (auto& row : rows) {
     for (size_t column = 0; column < widths.size(); ++column) row[column].resize(widths[column], ' ');
     lines += "\n  input " + row[0] + "  " + row[1] + "  from " + row[2];
   }
-  error.message = describe(node) + ": " + (error.message.empty() ? "the operator's contract refuses it" : error.message) + lines;
+  error.message =
+      describe(node) + ": " + (error.message.empty() ? "the operator's contract refuses it" : error.message) + lines;
   return error;
 }
 

@@ -36,8 +36,8 @@ class Call {
  public:
   Call(Graph& graph, const Node& call, const Function& function) : graph_(graph), call_(call), function_(function) {}
 
-  // The nodes of the function, over values of the graph. Outputs that the function passes on from elsewhere are added to
-  // `replaced`.
+  // The nodes of the function, over values of the graph. Outputs that the function passes on from elsewhere are added
+  // to `replaced`.
   Result<std::vector<Node>> nodes(Substitution& replaced);
 
  private:
@@ -73,7 +73,7 @@ void Call::copy_attributes(Node& node, int32_t depth) {
     if (const auto* reference = std::get_if<Attribute::Reference>(&content)) {
       const auto given = call_.attributes.find(reference->name);
       const auto otherwise = function_.defaults.find(reference->name);
-      const Attribute* found = given != call_.attributes.end()          ? &given->second
+      const Attribute* found = given != call_.attributes.end()         ? &given->second
                                : otherwise != function_.defaults.end() ? &otherwise->second
                                                                        : nullptr;
       if (found == nullptr) {
@@ -153,7 +153,8 @@ Result<std::vector<Node>> Call::nodes(Substitution& replaced) {
 
   constexpr ValueId not_mapped = no_id - 1;
   values_.assign(body.values.size(), not_mapped);
-  for (size_t i = 0; i < body.inputs.size(); ++i) values_[body.inputs[i]] = i < call_.inputs.size() ? call_.inputs[i] : no_id;
+  for (size_t i = 0; i < body.inputs.size(); ++i)
+    values_[body.inputs[i]] = i < call_.inputs.size() ? call_.inputs[i] : no_id;
   std::vector<std::pair<size_t, ValueId>> passed_on;
   for (size_t i = 0; i < call_.outputs.size(); ++i) {
     if (call_.outputs[i] == no_id) continue;
@@ -233,10 +234,12 @@ Result<void> Inliner::expand(Graph& graph, Node node, const CallChain* chain, in
   HEED_ASSIGN(const auto function, called_by(node));
   if (!function) {
     if (++node_count_ > node_limit) {
-      return Error{Code::unsupported, "the model's functions expand to more than " + std::to_string(node_limit) + " nodes"};
+      return Error{Code::unsupported,
+                   "the model's functions expand to more than " + std::to_string(node_limit) + " nodes"};
     }
     for (const auto& body : subgraphs_of(node)) {
-      if (auto expanded = expand(*body, chain, depth + 1); !expanded) return std::move(expanded).error().within(describe(node));
+      if (auto expanded = expand(*body, chain, depth + 1); !expanded)
+        return std::move(expanded).error().within(describe(node));
     }
     nodes.push_back(std::move(node));
     return {};
@@ -249,7 +252,8 @@ Result<void> Inliner::expand(Graph& graph, Node node, const CallChain* chain, in
     if (outer->name == here.name) return Error{Code::invalid_model, "functions call each other in a circle: " + circle};
   }
   if (depth > depth_limit) {
-    return Error{Code::unsupported, describe(node) + ": functions are nested more than " + std::to_string(depth_limit) + " deep"};
+    return Error{Code::unsupported,
+                 describe(node) + ": functions are nested more than " + std::to_string(depth_limit) + " deep"};
   }
   HEED_ASSIGN(auto body, Call(graph, node, *function).nodes(replaced));
   for (Node& each : body) HEED_TRY(expand(graph, std::move(each), &here, depth + 1, nodes, replaced));
@@ -319,7 +323,8 @@ Result<void> inline_call(Graph& graph, NodeId call, const Function& function) {
   const Node node = graph.nodes[call];
   HEED_ASSIGN(auto nodes, Call(graph, node, function).nodes(replaced));
   const auto place = graph.nodes.begin() + call;
-  graph.nodes.insert(graph.nodes.erase(place), std::make_move_iterator(nodes.begin()), std::make_move_iterator(nodes.end()));
+  graph.nodes.insert(graph.nodes.erase(place), std::make_move_iterator(nodes.begin()),
+                     std::make_move_iterator(nodes.end()));
   substitute_values(graph, replaced);
   return {};
 }

@@ -9,8 +9,8 @@
 
 namespace heed {
 
-// Expands until nothing is left to expand, in subgraphs too. Who wins where a function of the model and an operator share
-// a name is for the runtime to say (onnx.proto, ModelProto.functions):
+// Expands until nothing is left to expand, in subgraphs too. Who wins where a function of the model and an operator
+// share a name is for the runtime to say (onnx.proto, ModelProto.functions):
 //   1. an operator of a plugin that the user gave: that is what it was given for;
 //   2. an operator of ai.onnx, where the contract covers the opset: ONNX says what it means, and its kernels are better
 //      than any decomposition;
@@ -23,7 +23,8 @@ Result<void> inline_functions(ModelFile& model, const Registry& registry);
 // From what a file holds to a graph whose values all have types: inline_functions, then infer_shapes.
 Result<void> type_graph(ModelFile& model, const Registry& registry);
 
-// Puts the nodes of a function where one call of it stands; the graph wants order() afterwards. Calls inside of it stay.
+// Puts the nodes of a function where one call of it stands; the graph wants order() afterwards. Calls inside of it
+// stay.
 Result<void> inline_call(Graph& graph, NodeId call, const Function& function);
 
 // The body of an operator's contract, with the contract's defaults for attributes that the node lacks.

@@ -40,7 +40,8 @@ void bypass_unchanged(Graph& graph, const Registry& registry) {
   Substitution replaced;
   for (const Node& node : graph.nodes) {
     const OperatorEntry* contract = registry.find_operator(node.domain, node.op_type);
-    if (contract == nullptr || !contract->is(HEED_VIEW_DENSE) || node.inputs.empty() || node.inputs[0] == no_id) continue;
+    if (contract == nullptr || !contract->is(HEED_VIEW_DENSE) || node.inputs.empty() || node.inputs[0] == no_id)
+      continue;
     if (node.outputs.size() != 1 || node.outputs[0] == no_id || is_output[node.outputs[0]]) continue;
     if (graph.values[node.inputs[0]].type == graph.values[node.outputs[0]].type &&
         graph.values[node.inputs[0]].type.dims.has_value()) {

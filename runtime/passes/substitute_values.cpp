@@ -8,7 +8,8 @@ namespace heed {
 void substitute_values(Graph& graph, const Substitution& replaced) {
   if (replaced.empty()) return;
   const auto final_value = [&](ValueId& value) {
-    for (auto found = replaced.find(value); found != replaced.end(); found = replaced.find(value)) value = found->second;
+    for (auto found = replaced.find(value); found != replaced.end(); found = replaced.find(value))
+      value = found->second;
   };
   for (Node& node : graph.nodes) {
     std::for_each(node.inputs.begin(), node.inputs.end(), final_value);

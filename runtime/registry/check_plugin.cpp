@@ -53,7 +53,8 @@ Result<void> check_name(heed_text domain, heed_text op_type, std::string_view wh
   return {};
 }
 
-Result<void> check_parameters(const heed_operator& op, const heed_parameter* list, size_t count, std::string_view what) {
+Result<void> check_parameters(const heed_operator& op, const heed_parameter* list, size_t count,
+                              std::string_view what) {
   HEED_TRY(check_list(list, count, what));
   for (size_t i = 0; i < count; ++i) {
     const heed_parameter& parameter = list[i];
@@ -66,7 +67,8 @@ Result<void> check_parameters(const heed_operator& op, const heed_parameter* lis
       return wrong(place + " '" + std::string(text_of(parameter.name)) + "' has type '" + std::string(type) +
                    "', which is neither a row of `types` nor a data type");
     }
-    if ((parameter.flags & HEED_VARIADIC) && i + 1 < count) return wrong(place + " is variadic, which only the last may be");
+    if ((parameter.flags & HEED_VARIADIC) && i + 1 < count)
+      return wrong(place + " is variadic, which only the last may be");
     if (parameter.state_of < -1 || parameter.state_of >= static_cast<int32_t>(op.input_count)) {
       return wrong(place + " is the state of input " + std::to_string(parameter.state_of) + ", which does not exist");
     }
@@ -163,13 +165,14 @@ Result<void> check_plugin(const heed_plugin* plugin) {
   // The head first: the rest may not be there where the version is another.
   constexpr size_t head_bytes = offsetof(heed_plugin, name);
   if (plugin->struct_size < head_bytes) {
-    return wrong("its table has struct_size " + std::to_string(plugin->struct_size) + ", which is too short for any version");
+    return wrong("its table has struct_size " + std::to_string(plugin->struct_size) +
+                 ", which is too short for any version");
   }
   if (plugin->abi_major != HEED_ABI_MAJOR || (HEED_ABI_MAJOR == 0 && plugin->abi_minor != HEED_ABI_MINOR)) {
-    return Error{Code::unsupported,
-                 "it is built for version " + std::to_string(plugin->abi_major) + "." + std::to_string(plugin->abi_minor) +
-                     " of plugin.h; this Heed has " + std::to_string(HEED_ABI_MAJOR) + "." + std::to_string(HEED_ABI_MINOR) +
-                     ". Build it again against this Heed's headers."};
+    return Error{Code::unsupported, "it is built for version " + std::to_string(plugin->abi_major) + "." +
+                                        std::to_string(plugin->abi_minor) + " of plugin.h; this Heed has " +
+                                        std::to_string(HEED_ABI_MAJOR) + "." + std::to_string(HEED_ABI_MINOR) +
+                                        ". Build it again against this Heed's headers."};
   }
   HEED_TRY(check_size(*plugin, "its table"));
   if (plugin->name.size == 0 || plugin->name.data == nullptr) return wrong("it has no name");
@@ -193,19 +196,24 @@ Result<void> check_plugin(const heed_plugin* plugin) {
   for (size_t i = 0; i < plugin->cpu_kernel_count; ++i) {
     const heed_cpu_kernel* kernel = plugin->cpu_kernels[i];
     HEED_TRY(check_kernel(kernel, "CPU", i));
-    if (kernel->run == nullptr) return wrong("CPU kernel " + std::to_string(i) + " (" + full_name(kernel->domain, kernel->op_type) + ") has no run");
+    if (kernel->run == nullptr)
+      return wrong("CPU kernel " + std::to_string(i) + " (" + full_name(kernel->domain, kernel->op_type) +
+                   ") has no run");
   }
   for (size_t i = 0; i < plugin->gpu_kernel_count; ++i) {
     const heed_gpu_kernel* kernel = plugin->gpu_kernels[i];
     HEED_TRY(check_kernel(kernel, "GPU", i));
     if (kernel->plan == nullptr || kernel->bind == nullptr) {
-      return wrong("GPU kernel " + std::to_string(i) + " (" + full_name(kernel->domain, kernel->op_type) + ") lacks plan or bind");
+      return wrong("GPU kernel " + std::to_string(i) + " (" + full_name(kernel->domain, kernel->op_type) +
+                   ") lacks plan or bind");
     }
   }
   for (size_t i = 0; i < plugin->control_kernel_count; ++i) {
     const heed_control_kernel* kernel = plugin->control_kernels[i];
     HEED_TRY(check_kernel(kernel, "control", i));
-    if (kernel->run == nullptr) return wrong("control kernel " + std::to_string(i) + " (" + full_name(kernel->domain, kernel->op_type) + ") has no run");
+    if (kernel->run == nullptr)
+      return wrong("control kernel " + std::to_string(i) + " (" + full_name(kernel->domain, kernel->op_type) +
+                   ") has no run");
   }
   HEED_TRY(check_named_kernels(plugin->cpu_kernels, plugin->cpu_kernel_count, "CPU"));
   HEED_TRY(check_named_kernels(plugin->gpu_kernels, plugin->gpu_kernel_count, "GPU"));
@@ -215,8 +223,10 @@ Result<void> check_plugin(const heed_plugin* plugin) {
     if (rewrite == nullptr) return wrong(place + " is null");
     HEED_TRY(check_size(*rewrite, place));
     if (rewrite->name.size == 0) return wrong(place + " has no name");
-    HEED_TRY(check_list(rewrite->patterns, rewrite->pattern_count, place + " (" + std::string(text_of(rewrite->name)) + "): patterns"));
-    if (rewrite->pattern_count == 0) return wrong(place + " (" + std::string(text_of(rewrite->name)) + ") has no pattern");
+    HEED_TRY(check_list(rewrite->patterns, rewrite->pattern_count,
+                        place + " (" + std::string(text_of(rewrite->name)) + "): patterns"));
+    if (rewrite->pattern_count == 0)
+      return wrong(place + " (" + std::string(text_of(rewrite->name)) + ") has no pattern");
   }
   return {};
 }

@@ -8,7 +8,8 @@ namespace heed {
 namespace {
 
 int32_t no_such_output(int32_t output) {
-  return fail(Code::invalid_argument, "the kernel gives output " + std::to_string(output) + ", which this node does not have");
+  return fail(Code::invalid_argument,
+              "the kernel gives output " + std::to_string(output) + ", which this node does not have");
 }
 
 bool same_dims(const heed_tensor& tensor, std::span<const int64_t> dims) {
@@ -37,9 +38,11 @@ Result<void> CpuRun::run(const heed_cpu_kernel& kernel, const heed_node& node, c
   for (int32_t output = 0; output < step.arguments->output_count; ++output) {
     const heed_tensor& tensor = step.arguments->outputs[output];
     const bool has_slot = static_cast<size_t>(output) < step.outputs.size();
-    if (tensor.element == 0 || is_placed(tensor) || (has_slot && step.outputs[static_cast<size_t>(output)].value)) continue;
-    return Error{Code::invalid_argument, "the kernel left output " + std::to_string(output) +
-                                             " without a value: it calls neither allocate_output nor run_set_output for it"};
+    if (tensor.element == 0 || is_placed(tensor) || (has_slot && step.outputs[static_cast<size_t>(output)].value))
+      continue;
+    return Error{Code::invalid_argument,
+                 "the kernel left output " + std::to_string(output) +
+                     " without a value: it calls neither allocate_output nor run_set_output for it"};
   }
   return {};
 }
@@ -67,9 +70,9 @@ int32_t CpuRun::allocate_output(int32_t output, const int64_t* dims, int32_t ran
   const std::span wanted(dims, static_cast<size_t>(rank));
   if (is_placed(argument)) {
     if (!same_dims(argument, wanted)) {
-      return fail(Code::shape_mismatch,
-                  "the kernel makes output " + std::to_string(output) + " of " + to_string(wanted) + "; inference said " +
-                      to_string(std::span(argument.dims, static_cast<size_t>(argument.rank))));
+      return fail(Code::shape_mismatch, "the kernel makes output " + std::to_string(output) + " of " +
+                                            to_string(wanted) + "; inference said " +
+                                            to_string(std::span(argument.dims, static_cast<size_t>(argument.rank))));
     }
     *tensor = argument;
     return HEED_OK;
@@ -121,11 +124,12 @@ int32_t CpuRun::set_output(int32_t output, heed_value* given) {
   }
   if (is_tensor && is_placed(argument)) {
     if (!same_dims(argument, value->dims)) {
-      return fail(Code::shape_mismatch,
-                  "the kernel gives output " + std::to_string(output) + " of " + to_string(value->dims) + "; inference said " +
-                      to_string(std::span(argument.dims, static_cast<size_t>(argument.rank))));
+      return fail(Code::shape_mismatch, "the kernel gives output " + std::to_string(output) + " of " +
+                                            to_string(value->dims) + "; inference said " +
+                                            to_string(std::span(argument.dims, static_cast<size_t>(argument.rank))));
     }
-    if (value->on_device) return fail(Code::invalid_argument, "a tensor that lies on a device, as output of a kernel of the host");
+    if (value->on_device)
+      return fail(Code::invalid_argument, "a tensor that lies on a device, as output of a kernel of the host");
     copy_dense(view_of(*value.get()), argument.data);
     if (value->element == DataType::string) {
       if (slot == nullptr) return no_such_output(output);

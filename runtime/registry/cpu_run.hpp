@@ -1,5 +1,5 @@
-// CpuRun: what a CPU kernel may ask for while it runs: threads, room for outputs, values, seeds. Constant folding and the
-// session own one each and use it for kernel after kernel.
+// CpuRun: what a CPU kernel may ask for while it runs: threads, room for outputs, values, seeds. Constant folding and
+// the session own one each and use it for kernel after kernel.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,9 @@ struct CpuOutput {
 };
 
 // One execution of one kernel. `arguments` and both lists are the owner's and may be used again: a step builds them
-// once and renews only pointers. An output that is not allocated yet has data null and rank -1 in the arguments; one that
-// lies at its place has its dims. The lists may be empty where every input and output is a plain tensor at its place.
+// once and renews only pointers. An output that is not allocated yet has data null and rank -1 in the arguments; one
+// that lies at its place has its dims. The lists may be empty where every input and output is a plain tensor at its
+// place.
 struct CpuStep {
   heed_arguments* arguments = nullptr;
   std::span<CpuInput> inputs;
@@ -48,9 +49,9 @@ class CpuRun final : public heed_run {
   // Both must outlive it; without a pool everything runs on the calling thread.
   CpuRun(ThreadPool* pool, RandomSeeds* seeds) : pool_(pool), seeds_(seeds) {}
 
-  // Lets go of what the outputs hold, sets arguments->run and calls the kernel, which leaves the arguments as they were:
-  // an output that had no place is in step.outputs. Fails with the kernel's text, to which the caller adds the node, and
-  // where an output has neither a place nor a value.
+  // Lets go of what the outputs hold, sets arguments->run and calls the kernel, which leaves the arguments as they
+  // were: an output that had no place is in step.outputs. Fails with the kernel's text, to which the caller adds the
+  // node, and where an output has neither a place nor a value.
   Result<void> run(const heed_cpu_kernel& kernel, const heed_node& node, const CpuStep& step);
 
   // The same in two halves, for callers that set arguments->run and call the kernel themselves: whatever it asks for is

@@ -50,7 +50,8 @@ Dim unknown_dim() { return Dim::unknown(UnknownDim::outgrown); }
 bool is_kind(const heed_value* value, Kind kind, std::string_view function, std::string_view expected) {
   if (value != nullptr && value->kind == kind) return true;
   fail(Code::invalid_argument, "host->" + std::string(function) + " was given " +
-                                   (value ? "a value that is no " : "no value where it takes a ") + std::string(expected));
+                                   (value ? "a value that is no " : "no value where it takes a ") +
+                                   std::string(expected));
   return false;
 }
 
@@ -123,7 +124,8 @@ int32_t sequence_insert(heed_value* sequence, int64_t index, heed_value* element
 bool is_inside(const heed_value* sequence, int64_t index) {
   const size_t size = sequence->elements.size();
   if (index >= 0 && static_cast<size_t>(index) < size) return true;
-  fail(Code::invalid_argument, "position " + std::to_string(index) + " is outside of a sequence of " + std::to_string(size));
+  fail(Code::invalid_argument,
+       "position " + std::to_string(index) + " is outside of a sequence of " + std::to_string(size));
   return false;
 }
 
@@ -148,7 +150,8 @@ heed_host make_host() {
   host.extension = [](heed_text) -> const void* { return nullptr; };
   host.fail = [](int32_t code, heed_text message) -> int32_t {
     const bool is_code = code >= HEED_INVALID_ARGUMENT && code <= HEED_CANCELLED;
-    return guard(code, [&] { return fail(is_code ? static_cast<Code>(code) : Code::invalid_argument, text_of(message)); });
+    return guard(code,
+                 [&] { return fail(is_code ? static_cast<Code>(code) : Code::invalid_argument, text_of(message)); });
   };
 
   host.node_version = [](const heed_node* node) { return node->version; };
@@ -323,7 +326,8 @@ heed_host make_host() {
     return guard(static_cast<heed_value*>(nullptr), [&] { return control->scalar(element, i); });
   };
   host.control_dims = [](heed_control*, heed_value* value, const int64_t** dims, int32_t* rank) -> int32_t {
-    if (value == nullptr) return guard_code([] { return fail(Code::invalid_argument, "control_dims was given no value"); });
+    if (value == nullptr)
+      return guard_code([] { return fail(Code::invalid_argument, "control_dims was given no value"); });
     *dims = value->dims.data();
     *rank = value->kind == Kind::tensor ? static_cast<int32_t>(value->dims.size()) : -1;
     return HEED_OK;
@@ -332,7 +336,8 @@ heed_host make_host() {
                          heed_value** results, size_t result_count) {
     return guard_code([&] { return control->call(subgraph, arguments, argument_count, results, result_count); });
   };
-  host.control_stack = [](heed_control* control, int32_t axis, heed_value* const* values, size_t count, int32_t output) {
+  host.control_stack = [](heed_control* control, int32_t axis, heed_value* const* values, size_t count,
+                          int32_t output) {
     return guard(static_cast<heed_value*>(nullptr), [&] { return control->stack(axis, values, count, output); });
   };
   host.control_slice = [](heed_control* control, heed_value* value, int32_t axis, int64_t index) {

@@ -31,11 +31,13 @@ Result<void> Registry::load_plugin(const std::filesystem::path& path) {
   Handle handle{dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL)};
   if (handle.library == nullptr) {
     const char* why = dlerror();
-    return failed(Code::io, "this is no shared library that this machine can load: " + std::string(why ? why : "no reason given"));
+    return failed(Code::io, "this is no shared library that this machine can load: " +
+                                std::string(why ? why : "no reason given"));
   }
   const auto entry = reinterpret_cast<heed_plugin_entry_function>(dlsym(handle.library, entry_symbol));
   if (entry == nullptr) {
-    return failed(Code::invalid_argument, "a library, but no Heed plugin: it does not export " + std::string(entry_symbol) +
+    return failed(Code::invalid_argument, "a library, but no Heed plugin: it does not export " +
+                                              std::string(entry_symbol) +
                                               " (HEED_PLUGIN(...) in one of its sources makes it)");
   }
   take_failure();
@@ -43,7 +45,8 @@ Result<void> Registry::load_plugin(const std::filesystem::path& path) {
   try {
     plugin = entry(host_functions());
   } catch (...) {
-    return failed(Code::invalid_argument, std::string(entry_symbol) + " threw an exception, which must not leave a plugin");
+    return failed(Code::invalid_argument,
+                  std::string(entry_symbol) + " threw an exception, which must not leave a plugin");
   }
   if (plugin == nullptr) {
     const std::string why = take_failure();

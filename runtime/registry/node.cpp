@@ -20,8 +20,8 @@ using heed::Code;
 constexpr int64_t unit_stride[1] = {1};
 
 int32_t wrong_phase(std::string_view function, std::string_view phase) {
-  return heed::fail(Code::invalid_argument,
-                    "host->" + std::string(function) + " was called outside of " + std::string(phase) + ", where it belongs");
+  return heed::fail(Code::invalid_argument, "host->" + std::string(function) + " was called outside of " +
+                                                std::string(phase) + ", where it belongs");
 }
 
 bool is_carried(const heed::Tensor& tensor) {
@@ -196,7 +196,9 @@ heed_dim heed_node::infer_symbol(heed_text, heed_dim) {
   return heed::Dim::unknown(heed::UnknownDim::outgrown).c_dim();
 }
 int32_t heed_node::infer_equal(heed_dim, heed_dim, heed_text) { return wrong_phase("infer_equal", "inference"); }
-int32_t heed_node::infer_subgraph(int32_t, const heed_type*, size_t) { return wrong_phase("infer_subgraph", "inference"); }
+int32_t heed_node::infer_subgraph(int32_t, const heed_type*, size_t) {
+  return wrong_phase("infer_subgraph", "inference");
+}
 
 int32_t heed_node::plan_decline(heed_text) { return wrong_phase("plan_decline", "planning"); }
 void heed_node::plan_strided_input(int32_t) { wrong_phase("plan_strided_input", "planning"); }

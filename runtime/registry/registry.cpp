@@ -54,10 +54,11 @@ Result<std::vector<const Entry*>> best_first(const Kernels<Entry>& kernels, std:
   for (size_t i = 1; i < found.size(); ++i) {
     const Entry &a = *found[i - 1], &b = *found[i];
     if (rank(&a) != rank(&b) || a.plugin == b.plugin) continue;
-    return Error{Code::invalid_argument,
-                 provider(a.plugin, a.c->name) + " and " + provider(b.plugin, b.c->name) + " both bring a " +
-                     std::string(target) + " kernel of " + full_name(domain, op_type) + "-" + std::to_string(version) +
-                     " with score " + std::to_string(a.c->score) + ". Load only one of them, or give one a higher score."};
+    return Error{Code::invalid_argument, provider(a.plugin, a.c->name) + " and " + provider(b.plugin, b.c->name) +
+                                             " both bring a " + std::string(target) + " kernel of " +
+                                             full_name(domain, op_type) + "-" + std::to_string(version) +
+                                             " with score " + std::to_string(a.c->score) +
+                                             ". Load only one of them, or give one a higher score."};
   }
   return found;
 }
@@ -119,24 +120,26 @@ Result<void> Registry::add(const heed_plugin* plugin, const std::string& path) {
     const Key key{text_of(op.domain), text_of(op.op_type)};
     const auto found = content.operators.find(key);
     if (found != content.operators.end()) {
-      return Error{Code::invalid_argument, "operator " + full_name(key.first, key.second) + " is there already, from plugin '" +
-                                               found->second.plugin +
-                                               "'. To replace its kernel, bring a kernel without a contract; for another "
-                                               "meaning, take a domain of your own."};
+      return Error{Code::invalid_argument,
+                   "operator " + full_name(key.first, key.second) + " is there already, from plugin '" +
+                       found->second.plugin +
+                       "'. To replace its kernel, bring a kernel without a contract; for another "
+                       "meaning, take a domain of your own."};
     }
     const auto role = content.roles.find(text_of(op.role));
     if (op.role.size > 0 && role != content.roles.end()) {
       return Error{Code::invalid_argument, "operator " + full_name(key.first, key.second) + " takes the role '" +
                                                std::string(text_of(op.role)) + "', which " +
-                                               full_name(role->second->domain(), role->second->op_type()) + " of plugin '" +
-                                               role->second->plugin + "' has already"};
+                                               full_name(role->second->domain(), role->second->op_type()) +
+                                               " of plugin '" + role->second->plugin + "' has already"};
     }
   }
 
   const bool given = !path.empty();
   for (size_t i = 0; i < plugin->operator_count; ++i) {
     const heed_operator* op = plugin->operators[i];
-    const auto [place, is_new] = content.operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name, given});
+    const auto [place, is_new] =
+        content.operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name, given});
     if (op->role.size > 0) content.roles.emplace(text_of(op->role), &place->second);
   }
   const auto add_kernels = [&](auto& kernels, const auto* const* list, size_t count) {
@@ -182,7 +185,8 @@ Result<std::vector<const GpuKernelEntry*>> Registry::gpu_kernels(std::string_vie
   return best_first(content_->gpu_kernels, domain, op_type, version, "GPU");
 }
 
-const ControlKernelEntry* Registry::control_kernel(std::string_view domain, std::string_view op_type, int32_t version) const {
+const ControlKernelEntry* Registry::control_kernel(std::string_view domain, std::string_view op_type,
+                                                   int32_t version) const {
   const auto* entries = find(content_->control_kernels, domain, op_type);
   const ControlKernelEntry* best = nullptr;
   if (entries == nullptr) return best;
@@ -195,7 +199,8 @@ const ControlKernelEntry* Registry::control_kernel(std::string_view domain, std:
 bool Registry::has_kernel(std::string_view domain, std::string_view op_type, int32_t version) const {
   const auto any = [&](const auto& kernels) {
     const auto* entries = find(kernels, domain, op_type);
-    return entries && std::any_of(entries->begin(), entries->end(), [&](const auto& e) { return serves(*e.c, version); });
+    return entries &&
+           std::any_of(entries->begin(), entries->end(), [&](const auto& e) { return serves(*e.c, version); });
   };
   return any(content_->cpu_kernels) || any(content_->gpu_kernels) || any(content_->control_kernels);
 }

@@ -121,12 +121,14 @@ bool is_dense(std::span<const int64_t> dims, std::span<const int64_t> strides) {
 }
 
 Result<SharedValue> new_host_tensor(DataType element, std::span<const int64_t> dims) {
-  if (!is_known(element)) return Error{Code::invalid_argument, "a tensor needs a data type; met number " + std::to_string(static_cast<int32_t>(element))};
+  if (!is_known(element))
+    return Error{Code::invalid_argument,
+                 "a tensor needs a data type; met number " + std::to_string(static_cast<int32_t>(element))};
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element, dims));
   auto storage = allocate_host_memory(size_bytes);
   if (!storage) {
-    return Error{Code::out_of_memory, "no memory for a tensor " + std::string(name_of(element)) + " " + to_string(dims) +
-                                          " of " + std::to_string(size_bytes) + " bytes"};
+    return Error{Code::out_of_memory, "no memory for a tensor " + std::string(name_of(element)) + " " +
+                                          to_string(dims) + " of " + std::to_string(size_bytes) + " bytes"};
   }
   if (element == DataType::string && size_bytes > 0) std::memset(storage.get(), 0, size_bytes);
   auto value = SharedValue::own(new heed_value);
@@ -149,7 +151,8 @@ SharedValue value_of(const Tensor& tensor) {
 }
 
 Result<Tensor> tensor_of(const heed_value& value) {
-  if (value.kind != Kind::tensor) return Error{Code::invalid_argument, "a sequence or optional where a tensor was expected"};
+  if (value.kind != Kind::tensor)
+    return Error{Code::invalid_argument, "a sequence or optional where a tensor was expected"};
   if (value.on_device) return Error{Code::invalid_argument, "the tensor lies on a device; copy it to the host first"};
   if (!is_dense(value.dims, value.strides)) {
     HEED_ASSIGN(const SharedValue copy, copy_to_host_tensor(view_of(value)));
@@ -194,7 +197,11 @@ Result<SharedValue> copy_to_host_tensor(const heed_tensor& tensor) {
 }
 
 heed_tensor view_of(const heed_value& value) {
-  return {value.data,   value.dims.data(), value.strides.data(), value.offset, static_cast<int32_t>(value.dims.size()),
+  return {value.data,
+          value.dims.data(),
+          value.strides.data(),
+          value.offset,
+          static_cast<int32_t>(value.dims.size()),
           static_cast<int32_t>(value.element)};
 }
 

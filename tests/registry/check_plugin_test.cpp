@@ -76,14 +76,17 @@ TEST_CASE("a well-formed plugin passes") {
   tables.op.infer = nullptr;
   tables.op.body = text("z = Add(x, x)");
   CHECK(tables.check());
-  const auto a = cpu_kernel("scalar", 1, 12), b = cpu_kernel("scalar", 13, INT32_MAX), c = cpu_kernel("avx2", 1, INT32_MAX);
+  const auto a = cpu_kernel("scalar", 1, 12), b = cpu_kernel("scalar", 13, INT32_MAX),
+             c = cpu_kernel("avx2", 1, INT32_MAX);
   tables.cpu_kernels = {&a, &b, &c};
   CHECK(tables.check());
 }
 
 TEST_CASE("what is wrong with a plugin is said by name") {
-  static const auto wide = cpu_kernel("scalar", 1, INT32_MAX), narrow = cpu_kernel("scalar", 13, 13), none = cpu_kernel("x", 3, 2);
-  static const heed_gpu_kernel gpu{sizeof(heed_gpu_kernel), {}, text("Op"), 1, 2, text("vulkan"), 0, nullptr, nullptr, nullptr};
+  static const auto wide = cpu_kernel("scalar", 1, INT32_MAX), narrow = cpu_kernel("scalar", 13, 13),
+                    none = cpu_kernel("x", 3, 2);
+  static const heed_gpu_kernel gpu{sizeof(heed_gpu_kernel), {}, text("Op"), 1,       2,
+                                   text("vulkan"),          0,  nullptr,    nullptr, nullptr};
   static const heed_control_kernel control{sizeof(heed_control_kernel), {}, text("Op"), 1, 2, nullptr, nullptr};
   static const heed_rewrite rewrite{sizeof(heed_rewrite), text("fuse"), nullptr, 0, {}, nullptr, nullptr};
   struct Row {
@@ -100,7 +103,11 @@ TEST_CASE("what is wrong with a plugin is said by name") {
       {"long name of ai.onnx", [](Tables& t) { t.op.domain = text("ai.onnx"); }, "written \"\""},
       {"no versions", [](Tables& t) { t.versions.clear(); }, "ai.onnx.Op: it has no versions"},
       {"version 0", [](Tables& t) { t.versions = {0}; }, "less than 1"},
-      {"oldest first", [](Tables& t) { t.versions = {1, 11}; }, "newest first"},
+      {"oldest first",
+       [](Tables& t) {
+         t.versions = {1, 11};
+       },
+       "newest first"},
       {"type row without a name", [](Tables& t) { t.types[0].name = {}; }, "type rule 0 has no name"},
       {"two type rows", [](Tables& t) { t.types.push_back(t.types[0]); }, "two type rules 'T'"},
       {"unknown type row", [](Tables& t) { t.inputs[1].type = text("U"); }, "input 1 'y' has type 'U'"},
@@ -110,7 +117,8 @@ TEST_CASE("what is wrong with a plugin is said by name") {
       {"state of nothing", [](Tables& t) { t.outputs[0].state_of = 2; }, "state of input 2"},
       {"attribute without a name", [](Tables& t) { t.attributes[0].name = {}; }, "attribute 0 has no name"},
       {"attribute of no kind", [](Tables& t) { t.attributes[0].kind = 99; }, "kind 99"},
-      {"default of another kind", [](Tables& t) { t.attributes[0].default_value.kind = HEED_ATTRIBUTE_FLOAT; }, "of another kind"},
+      {"default of another kind", [](Tables& t) { t.attributes[0].default_value.kind = HEED_ATTRIBUTE_FLOAT; },
+       "of another kind"},
       {"default list at null",
        [](Tables& t) {
          t.attributes[0].kind = t.attributes[0].default_value.kind = HEED_ATTRIBUTE_INTS;
@@ -120,10 +128,18 @@ TEST_CASE("what is wrong with a plugin is said by name") {
       {"two attributes", [](Tables& t) { t.attributes.push_back(t.attributes[0]); }, "two attributes 'axis'"},
       {"nothing tells types", [](Tables& t) { t.op.infer = nullptr; }, "neither infer, nor a body"},
       {"strided view without view", [](Tables& t) { t.op.flags = HEED_VIEW_STRIDED; }, "has no `view`"},
-      {"twice the same operator", [](Tables& t) { t.operators = {&t.op, &t.op}; }, "is there twice"},
+      {"twice the same operator",
+       [](Tables& t) {
+         t.operators = {&t.op, &t.op};
+       },
+       "is there twice"},
       {"null kernel", [](Tables& t) { t.cpu_kernels = {nullptr}; }, "CPU kernel 0 is null"},
       {"kernel of no version", [](Tables& t) { t.cpu_kernels = {&none}; }, "serves versions 3 to 2"},
-      {"two kernels for one version", [](Tables& t) { t.cpu_kernels = {&narrow, &wide}; }, "are named 'scalar' and serve version 13"},
+      {"two kernels for one version",
+       [](Tables& t) {
+         t.cpu_kernels = {&narrow, &wide};
+       },
+       "are named 'scalar' and serve version 13"},
       {"GPU kernel without plan", [](Tables& t) { t.gpu_kernels = {&gpu}; }, "lacks plan or bind"},
       {"control kernel without run", [](Tables& t) { t.control_kernels = {&control}; }, "has no run"},
       {"rewrite without pattern", [](Tables& t) { t.rewrites = {&rewrite}; }, "(fuse) has no pattern"},

@@ -43,8 +43,14 @@ struct Step {
   Result<void> run(ThreadPool* pool = nullptr) {
     input_values.resize(inputs.size());
     output_values.resize(outputs.size());
-    arguments = {sizeof arguments, inputs.data(), outputs.data(), static_cast<int32_t>(inputs.size()),
-                 static_cast<int32_t>(outputs.size()), nullptr, nullptr, nullptr};
+    arguments = {sizeof arguments,
+                 inputs.data(),
+                 outputs.data(),
+                 static_cast<int32_t>(inputs.size()),
+                 static_cast<int32_t>(outputs.size()),
+                 nullptr,
+                 nullptr,
+                 nullptr};
     return CpuRun(pool, nullptr).run(*kernel, *node, {&arguments, input_values, output_values});
   }
 };
@@ -207,16 +213,20 @@ TEST_CASE("strided tensors become dense copies in order") {
     int64_t offset;
     std::vector<float> expected;
   } const rows[] = {
-      {{3, 2}, {1, 3}, 0, {1, 4, 2, 5, 3, 6}},           // transposed
-      {{2, 2}, {3, 2}, 0, {1, 3, 4, 6}},                 // every second
-      {{3}, {-1}, 2, {3, 2, 1}},                         // reversed
-      {{2, 2}, {0, 1}, 3, {4, 5, 4, 5}},                 // expanded
-      {{}, {}, 5, {6}},                                  // a scalar
-      {{0, 3}, {3, 1}, 0, {}},                           // empty
+      {{3, 2}, {1, 3}, 0, {1, 4, 2, 5, 3, 6}},  // transposed
+      {{2, 2}, {3, 2}, 0, {1, 3, 4, 6}},        // every second
+      {{3}, {-1}, 2, {3, 2, 1}},                // reversed
+      {{2, 2}, {0, 1}, 3, {4, 5, 4, 5}},        // expanded
+      {{}, {}, 5, {6}},                         // a scalar
+      {{0, 3}, {3, 1}, 0, {}},                  // empty
   };
   for (const auto& row : rows) {
-    const heed_tensor look{static_cast<float*>(x->data) + row.offset, row.dims.data(), row.strides.data(), 0,
-                           static_cast<int32_t>(row.dims.size()), static_cast<int32_t>(DataType::f32)};
+    const heed_tensor look{static_cast<float*>(x->data) + row.offset,
+                           row.dims.data(),
+                           row.strides.data(),
+                           0,
+                           static_cast<int32_t>(row.dims.size()),
+                           static_cast<int32_t>(DataType::f32)};
     auto copy = copy_to_host_tensor(look);
     REQUIRE(copy);
     const auto* data = static_cast<const float*>((*copy)->data);

@@ -12,7 +12,8 @@ const heed::Operator twice{.domain = "com.good",
                              const heed::Dim dims[] = {node.input(0).dim(0) * 2};
                              return node.set_output(0, node.input(0).element(), dims);
                            }};
-const heed::CpuKernel add{.op_type = "Add", .name = "better", .run = [](heed::Running&) -> heed::Result<void> { return {}; }};
+const heed::CpuKernel add{
+    .op_type = "Add", .name = "better", .run = [](heed::Running&) -> heed::Result<void> { return {}; }};
 
 }  // namespace
 

@@ -11,15 +11,16 @@ using namespace heed;
 
 namespace {
 
-const Operator everything{.domain = "test",
-                          .op_type = "Everything",
-                          .versions = {7, 3},
-                          .inputs = {{"a", "T"}, {"b", "T", HEED_OPTIONAL_PARAMETER}, {"c", "T", HEED_OPTIONAL_PARAMETER}},
-                          .outputs = {{"y", "T"}},
-                          .types = {{"T"}},
-                          .attributes = {attribute("axis", -1), attribute("alpha", 0.5f), attribute("mode", "linear"),
-                                         attribute("pads", std::vector<int64_t>{1, 2}), optional("names", HEED_ATTRIBUTE_STRINGS)},
-                          .infer = [](Inference& node) { return node.set_output(0, node.input(0)); }};
+const Operator everything{
+    .domain = "test",
+    .op_type = "Everything",
+    .versions = {7, 3},
+    .inputs = {{"a", "T"}, {"b", "T", HEED_OPTIONAL_PARAMETER}, {"c", "T", HEED_OPTIONAL_PARAMETER}},
+    .outputs = {{"y", "T"}},
+    .types = {{"T"}},
+    .attributes = {attribute("axis", -1), attribute("alpha", 0.5f), attribute("mode", "linear"),
+                   attribute("pads", std::vector<int64_t>{1, 2}), optional("names", HEED_ATTRIBUTE_STRINGS)},
+    .infer = [](Inference& node) { return node.set_output(0, node.input(0)); }};
 
 const heed_plugin* entry(const heed_host* host) {
   static const detail::Tables tables{PluginContent{.name = "test", .version = "1", .operators = {&everything}}};
@@ -70,7 +71,8 @@ TEST_CASE_METHOD(Fixture, "attributes of the node win") {
 }
 
 TEST_CASE_METHOD(Fixture, "absent inputs are seen, trailing ones not counted") {
-  const auto absent = node("g (f32[n] x) => (f32[n] y) <f32[2, 3] w = {1, 2, 3, 4, 5, 6}> { y = test.Everything(x, , w) }");
+  const auto absent =
+      node("g (f32[n] x) => (f32[n] y) <f32[2, 3] w = {1, 2, 3, 4, 5, 6}> { y = test.Everything(x, , w) }");
   CHECK(absent.input_count() == 3);
   CHECK(absent.has_input(0));
   CHECK(!absent.has_input(1));

@@ -83,7 +83,8 @@ TEST_CASE("two plugins with equal claims to a kernel are an error that names bot
   CHECK(names(registry.cpu_kernels("test", "Op", 1)) == std::vector<std::string>{"rival", "scalar"});
   const auto tie = registry.cpu_kernels("test", "Op", 11);
   REQUIRE(!tie);
-  CHECK_THAT(tie.error().message, Catch::Contains("'first'") && Catch::Contains("'second'") && Catch::Contains("score 20"));
+  CHECK_THAT(tie.error().message,
+             Catch::Contains("'first'") && Catch::Contains("'second'") && Catch::Contains("score 20"));
   CHECK(names(registry.cpu_kernels("test", "Op", 13)) == std::vector<std::string>{"avx2", "scalar"});
 }
 

@@ -1,4 +1,5 @@
-// Toy operators, written as a stranger would write them. They speak as ONNX's of the same name do, where the tests need it.
+// Toy operators, written as a stranger would write them. They speak as ONNX's of the same name do, where the tests need
+// it.
 #include "toy_operators.hpp"
 
 #include <cstring>
@@ -119,7 +120,8 @@ Result<void> infer_reshape(Inference& node) {
     HEED_TRY(node.require_equal(total, made, "elements before and after"));
     return node.set_output(0, node.input(0).element(), dims);
   }
-  if (!node.input(1).has_rank() || !node.input(1).dim(0).is_number()) return node.set_output(0, node.input(0).element());
+  if (!node.input(1).has_rank() || !node.input(1).dim(0).is_number())
+    return node.set_output(0, node.input(0).element());
   Dims dims;
   for (int64_t i = 0; i < node.input(1).dim(0).number(); ++i) dims.push_back(node.fresh_symbol("reshaped"));
   return node.set_output(0, node.input(0).element(), dims);
@@ -172,7 +174,8 @@ Result<void> infer_concat(Inference& node) {
     HEED_TRY(node.require_rank(i, static_cast<int32_t>(dims.size())));
     for (int32_t other = 0; other < static_cast<int32_t>(dims.size()); ++other) {
       if (other == axis) continue;
-      HEED_TRY(node.require_equal(dims[static_cast<size_t>(other)], node.input(i).dim(other), "axis " + std::to_string(other)));
+      HEED_TRY(node.require_equal(dims[static_cast<size_t>(other)], node.input(i).dim(other),
+                                  "axis " + std::to_string(other)));
     }
     dims[static_cast<size_t>(axis)] += node.input(i).dim(axis);
     known = known && node.elements(i);
@@ -180,7 +183,8 @@ Result<void> infer_concat(Inference& node) {
   HEED_TRY(node.set_output(0, node.input(0).element(), dims));
   if (!known || dims.size() != 1) return {};
   Dims elements;
-  for (int32_t i = 0; i < node.input_count(); ++i) elements.insert(elements.end(), node.elements(i)->begin(), node.elements(i)->end());
+  for (int32_t i = 0; i < node.input_count(); ++i)
+    elements.insert(elements.end(), node.elements(i)->begin(), node.elements(i)->end());
   node.set_elements(0, elements);
   return {};
 }
@@ -219,7 +223,8 @@ const CpuKernel non_zero_cpu{.op_type = "NonZero", .run = run_non_zero};
 
 Result<void> infer_expand(Inference& node) {
   const auto to = node.elements(1);
-  return to ? node.set_output(0, node.input(0).element(), broadcast(node.input(0).dims(), *to)) : node.set_output(0, node.input(0).element());
+  return to ? node.set_output(0, node.input(0).element(), broadcast(node.input(0).dims(), *to))
+            : node.set_output(0, node.input(0).element());
 }
 Result<void> run_expand(Running& node) {  // of a scalar
   const auto out = node.output(0);
@@ -261,7 +266,8 @@ Result<void> run_upper(Running& node) {
   }
   return {};
 }
-const Operator upper{.op_type = "Upper", .inputs = {{"X", "string"}}, .outputs = {{"Y", "string"}}, .infer = infer_same};
+const Operator upper{
+    .op_type = "Upper", .inputs = {{"X", "string"}}, .outputs = {{"Y", "string"}}, .infer = infer_same};
 const CpuKernel upper_cpu{.op_type = "Upper", .run = run_upper};
 
 Result<void> run_sequence_insert(Running& node) {
@@ -307,16 +313,20 @@ const Operator repeat{.op_type = "Repeat",
                       .infer = infer_repeat};
 
 // Fails at every run.
-const Operator broken{.op_type = "Broken", .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}}, .types = {{"T"}}, .infer = infer_same};
-const CpuKernel broken_cpu{.op_type = "Broken", .run = [](Running&) -> Result<void> { return Error{Code::invalid_argument, "as it always does"}; }};
+const Operator broken{
+    .op_type = "Broken", .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}}, .types = {{"T"}}, .infer = infer_same};
+const CpuKernel broken_cpu{.op_type = "Broken", .run = [](Running&) -> Result<void> {
+                             return Error{Code::invalid_argument, "as it always does"};
+                           }};
 
 const detail::Tables& tables() {
-  static const detail::Tables tables{PluginContent{
-      .name = "toy",
-      .version = "1.0",
-      .operators = {&add, &mul, &sigmoid, &swish, &scale, &identity, &reshape, &transpose, &shape, &concat, &non_zero, &expand,
-                    &noise, &upper, &sequence_insert, &repeat, &broken},
-      .cpu_kernels = {&add_cpu, &scale_cpu, &non_zero_cpu, &expand_cpu, &noise_cpu, &upper_cpu, &sequence_insert_cpu, &broken_cpu}}};
+  static const detail::Tables tables{
+      PluginContent{.name = "toy",
+                    .version = "1.0",
+                    .operators = {&add, &mul, &sigmoid, &swish, &scale, &identity, &reshape, &transpose, &shape,
+                                  &concat, &non_zero, &expand, &noise, &upper, &sequence_insert, &repeat, &broken},
+                    .cpu_kernels = {&add_cpu, &scale_cpu, &non_zero_cpu, &expand_cpu, &noise_cpu, &upper_cpu,
+                                    &sequence_insert_cpu, &broken_cpu}}};
   return tables;
 }
 

@@ -1,5 +1,5 @@
-// A small plugin that tests of the registry and the passes bring themselves: one operator of each kind, so that they need
-// none of those that are built in.
+// A small plugin that tests of the registry and the passes bring themselves: one operator of each kind, so that they
+// need none of those that are built in.
 #pragma once
 
 #include "heed/plugin.h"
