@@ -254,6 +254,10 @@ Result<ValueType> Parser::type() {
   }
   const size_t start = position_;
   HEED_ASSIGN(const std::string word, identifier("a type"));
+  if (peek() != '(') {
+    position_ = start;
+    return fail("'" + word + "' is no type");
+  }
   HEED_TRY(expect("("));
   if (word == "map") {
     HEED_ASSIGN(const std::string key, identifier("the type of the keys"));

@@ -21,6 +21,7 @@ struct Tensor {
   const std::byte* data = nullptr;  // null only where size_bytes is 0
   size_t size_bytes = 0;
   std::shared_ptr<const void> owner;
+  bool mapped = false;                // the bytes lie in a mapped file: their pages may be dropped and come back
   std::vector<int64_t> strides = {};  // in elements; empty: dense. Only the plan looks at constants this way
 
   // Zeroed memory of the right size, 64-byte aligned; the caller may write through `writable` before sharing it.
@@ -50,7 +51,7 @@ std::string to_string(std::span<const int64_t> dims);
 template <class T>
 Tensor Tensor::of(DataType type, std::vector<int64_t> dims, std::span<const T> values) {
   auto copy = std::make_shared<std::vector<T>>(values.begin(), values.end());
-  Tensor tensor{type, std::move(dims), reinterpret_cast<const std::byte*>(copy->data()), copy->size() * sizeof(T), nullptr, {}};
+  Tensor tensor{type, std::move(dims), reinterpret_cast<const std::byte*>(copy->data()), copy->size() * sizeof(T), nullptr, false, {}};
   tensor.owner = std::move(copy);
   return tensor;
 }
