@@ -23,8 +23,8 @@ extern const Operator reshape, flatten, squeeze, unsqueeze, identity, transpose,
 // trilu.cpp, non_zero.cpp, random.cpp
 extern const Operator shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero;
 extern const Operator random_normal, random_normal_like, random_uniform, random_uniform_like;
-// Sums of products: conv.cpp, max_pool.cpp, gemm.cpp, ai_onnx_attention.cpp
-extern const Operator conv, max_pool, gemm, attention;
+// Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
+extern const Operator matmul, gemm, conv, max_pool, attention;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -32,8 +32,8 @@ extern const Operator sequence_construct, sequence_empty, sequence_insert, seque
 extern const Operator optional_of, optional_has_element, optional_get_element;
 extern const Operator if_else, loop;
 extern const ControlKernel if_else_control, loop_control;
-// Heed's own: heed_copy.cpp
-extern const Operator heed_copy;
+// Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp
+extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy;
 
 namespace {
 
@@ -55,13 +55,13 @@ PluginContent content() {
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split,
               &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
-              &conv, &max_pool, &gemm, &attention,
+              &matmul, &gemm, &conv, &max_pool, &attention,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,
               &optional_of, &optional_has_element, &optional_get_element,
               &if_else, &loop,
-              &heed_copy,
+              &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy,
           },
       .control_kernels = {&if_else_control, &loop_control},
   };

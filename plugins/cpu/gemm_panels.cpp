@@ -1,0 +1,289 @@
+// Vector code of the products over panels, once per instruction set.
+#include "gemm_panels.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "vector_targets.hpp"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gemm_panels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+HWY_BEFORE_NAMESPACE();
+namespace heed::cpu::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using Floats = hn::ScalableTag<float>;
+using Vector = hn::VFromD<Floats>;
+
+constexpr int lanes = HWY_MAX_BYTES / sizeof(float);
+constexpr int panel_vectors = 2;
+constexpr int panel_width = panel_vectors * lanes;
+// Sums of a panel's row that fit in registers, beside what is read: 32 registers, 16 with AVX2.
+constexpr int sums = HWY_TARGET == HWY_AVX2 ? 6 : 12;
+constexpr int streams = 8;
+constexpr int tile_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 ? 14 : 12;
+constexpr int few_rows_at_once = HWY_TARGET == HWY_AVX2 ? 6 : 8;
+
+// Writes what a panel's row came to, as far as y has columns.
+HWY_INLINE void store(Vector left, Vector right, int64_t column_count, float* y) {
+  const Floats d;
+  if (HWY_LIKELY(column_count >= panel_width)) {
+    hn::StoreU(left, d, y);
+    hn::StoreU(right, d, y + lanes);
+    return;
+  }
+  HWY_ALIGN float row[panel_width];
+  hn::Store(left, d, row);
+  hn::Store(right, d, row + lanes);
+  std::memcpy(y, row, static_cast<size_t>(column_count) * sizeof(float));
+}
+
+// rows x panels from (row, panel) on, k in `segments` stretches.
+template <int rows, int panels, int segments>
+void few_block(const FewRows& t, int64_t row, int64_t panel) {
+  const Floats d;
+  const int64_t length = t.k_count / segments, a_stride = t.a_row_stride, panel_stride = t.panel_stride, k_stride = t.k_stride;
+  const float* a = t.a + row * a_stride;
+  const float* b = t.b + panel * panel_stride;
+  Vector sum[segments][panels][rows][panel_vectors];
+  HWY_UNROLL(8) for (int s = 0; s < segments; ++s)
+    HWY_UNROLL(8) for (int p = 0; p < panels; ++p)
+      HWY_UNROLL(8) for (int r = 0; r < rows; ++r) sum[s][p][r][0] = sum[s][p][r][1] = hn::Zero(d);
+
+  for (int64_t k = 0; k < length; ++k) {
+    HWY_UNROLL(8) for (int s = 0; s < segments; ++s) {
+      Vector left[rows];
+      HWY_UNROLL(8) for (int r = 0; r < rows; ++r) left[r] = hn::Set(d, a[r * a_stride + s * length + k]);
+      HWY_UNROLL(8) for (int p = 0; p < panels; ++p) {
+        const float* at = b + p * panel_stride + (s * length + k) * k_stride;
+        const Vector b0 = hn::LoadU(d, at), b1 = hn::LoadU(d, at + lanes);
+        HWY_UNROLL(8) for (int r = 0; r < rows; ++r) {
+          sum[s][p][r][0] = hn::MulAdd(left[r], b0, sum[s][p][r][0]);
+          sum[s][p][r][1] = hn::MulAdd(left[r], b1, sum[s][p][r][1]);
+        }
+      }
+    }
+  }
+  // What segments leave over.
+  if constexpr (segments > 1) {
+    for (int64_t k = length * segments; k < t.k_count; ++k) {
+      HWY_UNROLL(8) for (int p = 0; p < panels; ++p) {
+        const float* at = b + p * panel_stride + k * k_stride;
+        const Vector b0 = hn::LoadU(d, at), b1 = hn::LoadU(d, at + lanes);
+        HWY_UNROLL(8) for (int r = 0; r < rows; ++r) {
+          const Vector left = hn::Set(d, a[r * a_stride + k]);
+          sum[0][p][r][0] = hn::MulAdd(left, b0, sum[0][p][r][0]);
+          sum[0][p][r][1] = hn::MulAdd(left, b1, sum[0][p][r][1]);
+        }
+      }
+    }
+    HWY_UNROLL(8) for (int half = segments / 2; half > 0; half /= 2)
+      HWY_UNROLL(8) for (int s = 0; s < half; ++s)
+        HWY_UNROLL(8) for (int p = 0; p < panels; ++p)
+          HWY_UNROLL(8) for (int r = 0; r < rows; ++r) {
+            sum[s][p][r][0] = hn::Add(sum[s][p][r][0], sum[s + half][p][r][0]);
+            sum[s][p][r][1] = hn::Add(sum[s][p][r][1], sum[s + half][p][r][1]);
+          }
+  }
+  HWY_UNROLL(8) for (int p = 0; p < panels; ++p) {
+    const int64_t column = (panel + p) * panel_width;
+    HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
+      store(sum[0][p][r][0], sum[0][p][r][1], t.column_count - column, t.y + (row + r) * t.y_row_stride + column);
+  }
+}
+
+// The last panel of a b that lies in place: what is behind its last column is not read.
+template <int rows>
+void few_last(const FewRows& t, int64_t row, int64_t panel) {
+  const Floats d;
+  const int64_t column = panel * panel_width, columns = t.column_count - column;
+  const auto mask0 = hn::FirstN(d, static_cast<size_t>(columns));
+  const auto mask1 = hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(columns - lanes, 0)));
+  const float* a = t.a + row * t.a_row_stride;
+  const float* b = t.b + panel * t.panel_stride;
+  Vector sum[rows][panel_vectors];
+  HWY_UNROLL(8) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
+  for (int64_t k = 0; k < t.k_count; ++k) {
+    const Vector b0 = hn::MaskedLoad(mask0, d, b + k * t.k_stride);
+    const Vector b1 = columns > lanes ? hn::MaskedLoad(mask1, d, b + k * t.k_stride + lanes) : hn::Zero(d);
+    HWY_UNROLL(8) for (int r = 0; r < rows; ++r) {
+      const Vector left = hn::Set(d, a[r * t.a_row_stride + k]);
+      sum[r][0] = hn::MulAdd(left, b0, sum[r][0]);
+      sum[r][1] = hn::MulAdd(left, b1, sum[r][1]);
+    }
+  }
+  HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
+    store(sum[r][0], sum[r][1], columns, t.y + (row + r) * t.y_row_stride + column);
+}
+
+using FewBlock = void (*)(const FewRows&, int64_t row, int64_t panel);
+
+template <int rows, int segments, int... panels>
+void few_panels(const FewRows& t, int64_t row, std::integer_sequence<int, panels...>) {
+  static constexpr FewBlock blocks[] = {few_block<rows, panels + 1, segments>...};
+  constexpr int64_t most = sizeof...(panels);
+  const bool cut = !t.padded && t.panel_end * panel_width > t.column_count;
+  // Even chunks: 10 panels at most 8 at a time are 5 and 5.
+  const int64_t count = t.panel_end - t.panel_begin - cut, chunks = (count + most - 1) / most;
+  int64_t panel = t.panel_begin;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t end = t.panel_begin + count * (chunk + 1) / chunks;
+    blocks[end - panel - 1](t, row, panel);
+    panel = end;
+  }
+  if (cut) few_last<rows>(t, row, panel);
+}
+
+template <int rows, int segments>
+void few_segments(const FewRows& t, int64_t row) {
+  constexpr int at_once = std::min(streams, sums / rows);
+  few_panels<rows, segments>(t, row, std::make_integer_sequence<int, std::max(1, at_once / segments)>{});
+}
+
+// How many stretches of k depends on the size of b alone, so that a split over threads changes no bit.
+template <int rows>
+void few_of(const FewRows& t, int64_t row) {
+  constexpr int at_once = std::min(streams, sums / rows);
+  const int64_t panels = (t.column_count + panel_width - 1) / panel_width;
+  if constexpr (at_once >= 8)
+    if (panels <= at_once / 8) return few_segments<rows, 8>(t, row);
+  if constexpr (at_once >= 4)
+    if (panels <= at_once / 4) return few_segments<rows, 4>(t, row);
+  if constexpr (at_once >= 2)
+    if (panels <= at_once / 2) return few_segments<rows, 2>(t, row);
+  few_segments<rows, 1>(t, row);
+}
+
+template <int... rows>
+void few_any(const FewRows& t, std::integer_sequence<int, rows...>) {
+  static constexpr void (*blocks[])(const FewRows&, int64_t) = {few_of<rows + 1>...};
+  const int64_t most = sizeof...(rows), chunks = (t.row_count + most - 1) / most;
+  int64_t row = 0;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t end = t.row_count * (chunk + 1) / chunks;
+    blocks[end - row - 1](t, row);
+    row = end;
+  }
+}
+
+void few_rows(const FewRows& t) { few_any(t, std::make_integer_sequence<int, few_rows_at_once>{}); }
+
+// rows of one panel; what is left of y is written through a buffer where its columns do not lie side by side.
+template <int rows>
+void tile(const Tiles& t, int64_t row, int64_t panel) {
+  const Floats d;
+  const float* a = t.a + row * tile_stride;
+  const float* b = t.b + panel * t.panel_stride;
+  Vector sum[rows][panel_vectors];
+  HWY_UNROLL(16) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
+  for (int64_t k = 0; k < t.k_count; ++k) {
+    const Vector b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);
+    HWY_UNROLL(16) for (int r = 0; r < rows; ++r) {
+      const Vector left = hn::Set(d, a[r * tile_stride]);
+      sum[r][0] = hn::MulAdd(left, b0, sum[r][0]);
+      sum[r][1] = hn::MulAdd(left, b1, sum[r][1]);
+    }
+    ++a;
+    b += panel_width;
+  }
+  const int64_t column = panel * panel_width, left_over = t.column_count - column;
+  float* y = t.y + row * t.y_row_stride + column * t.y_column_stride;
+  if (HWY_LIKELY(left_over >= panel_width && t.y_column_stride == 1)) {
+    HWY_UNROLL(16) for (int r = 0; r < rows; ++r) {
+      float* at = y + r * t.y_row_stride;
+      if (t.accumulate) {
+        sum[r][0] = hn::Add(hn::LoadU(d, at), sum[r][0]);
+        sum[r][1] = hn::Add(hn::LoadU(d, at + lanes), sum[r][1]);
+      }
+      hn::StoreU(sum[r][0], d, at);
+      hn::StoreU(sum[r][1], d, at + lanes);
+    }
+    return;
+  }
+  HWY_ALIGN float buffer[rows][panel_width];
+  HWY_UNROLL(16) for (int r = 0; r < rows; ++r) {
+    hn::Store(sum[r][0], d, buffer[r]);
+    hn::Store(sum[r][1], d, buffer[r] + lanes);
+  }
+  const int64_t columns = std::min<int64_t>(left_over, panel_width);
+  for (int r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      float& at = y[r * t.y_row_stride + c * t.y_column_stride];
+      at = t.accumulate ? at + buffer[r][c] : buffer[r][c];
+    }
+  }
+}
+
+template <int... rows>
+void tiles_any(const Tiles& t, std::integer_sequence<int, rows...>) {
+  static constexpr void (*blocks[])(const Tiles&, int64_t, int64_t) = {tile<rows + 1>...};
+  const int64_t most = sizeof...(rows), chunks = (t.row_count + most - 1) / most;
+  for (int64_t panel = t.panel_begin; panel < t.panel_end; ++panel) {
+    int64_t row = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const int64_t end = t.row_count * (chunk + 1) / chunks;
+      blocks[end - row - 1](t, row, panel);
+      row = end;
+    }
+  }
+}
+
+void tiles(const Tiles& t) { tiles_any(t, std::make_integer_sequence<int, tile_rows>{}); }
+
+}  // namespace
+
+extern const PanelKernels panel_kernels_here;
+const PanelKernels panel_kernels_here{panel_width, tile_rows, few_rows, tiles};
+
+}  // namespace heed::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
+
+#if HWY_ONCE
+namespace heed::cpu {
+
+const PanelKernels* panel_kernels(Isa isa) {
+#if HWY_TARGETS & HWY_AVX3
+  if (isa == Isa::avx512) return &N_AVX3::panel_kernels_here;
+#endif
+#if HWY_TARGETS & HWY_AVX2
+  if (isa == Isa::avx2) return &N_AVX2::panel_kernels_here;
+#endif
+#if HWY_TARGETS & HWY_NEON
+  if (isa == Isa::neon) return &N_NEON::panel_kernels_here;
+#endif
+  static_cast<void>(isa);
+  return nullptr;
+}
+
+void pack_panels(const float* b, int64_t k_stride, int64_t column_stride, int64_t k_count, int64_t column_count,
+                 int32_t panel_width, float* panels) {
+  for (int64_t first = 0; first < column_count; first += panel_width) {
+    const int64_t columns = std::min<int64_t>(panel_width, column_count - first);
+    const float* from = b + first * column_stride;
+    if (column_stride == 1) {
+      for (int64_t k = 0; k < k_count; ++k) {
+        float* row = panels + k * panel_width;
+        std::memcpy(row, from + k * k_stride, static_cast<size_t>(columns) * sizeof(float));
+        std::fill(row + columns, row + panel_width, 0.0f);
+      }
+    } else {
+      // Sixteen of k at a time: where k lies side by side, a cache line of each column.
+      for (int64_t k = 0; k < k_count; k += 16) {
+        const int64_t end = std::min<int64_t>(k + 16, k_count);
+        for (int64_t c = 0; c < columns; ++c)
+          for (int64_t i = k; i < end; ++i) panels[i * panel_width + c] = from[i * k_stride + c * column_stride];
+        for (int64_t i = k; i < end; ++i)
+          std::fill(panels + i * panel_width + columns, panels + (i + 1) * panel_width, 0.0f);
+      }
+    }
+    panels += k_count * panel_width;
+  }
+}
+
+}  // namespace heed::cpu
+#endif

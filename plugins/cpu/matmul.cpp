@@ -1,0 +1,368 @@
+// MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]. The scalar kernel serves every type; the vector kernels
+// f32: they pack a constant b once into panels, which serve a decoded token and a prompt alike.
+#include <algorithm>
+#include <cstring>
+
+#include "convert.hpp"
+#include "gemm_panels.hpp"
+
+namespace heed::cpu {
+namespace {
+
+constexpr int max_batch_rank = 14;
+
+// One product with its sizes as numbers and its strides in elements; axes that numpy's rules add have stride 0. `batch`
+// axes are those before the last two, b's strides along them in elements of whatever b lies in.
+struct Product {
+  int64_t rows = 1, columns = 1, k_count = 1;
+  int64_t a_row = 0, a_k = 0, b_k = 0, b_column = 0, y_row = 0, y_column = 0;
+  int64_t batch_count = 1;
+  int batch_rank = 0;
+  int64_t batch[max_batch_rank], a_batch[max_batch_rank], b_batch[max_batch_rank], y_batch[max_batch_rank];
+};
+
+struct Shape {
+  std::span<const int64_t> dims, strides;
+};
+Shape shape_of(const TensorView& tensor) { return {tensor.dims(), tensor.strides()}; }
+
+Result<Product> product_of(Shape a, Shape b, Shape y) {
+  Product p;
+  const size_t a_rank = a.dims.size(), b_rank = b.dims.size();
+  p.k_count = a.dims.back();
+  p.a_k = a.strides.back();
+  p.b_k = b.strides[b_rank == 1 ? 0 : b_rank - 2];
+  size_t y_axis = y.dims.size();
+  if (b_rank > 1) {
+    p.columns = b.dims.back();
+    p.b_column = b.strides.back();
+    p.y_column = y.strides[--y_axis];
+  }
+  if (a_rank > 1) {
+    p.rows = a.dims[a_rank - 2];
+    p.a_row = a.strides[a_rank - 2];
+    p.y_row = y.strides[--y_axis];
+  }
+  // From the innermost axis outwards; y's batch axes are all there are. Axes of size 1 do not count.
+  const size_t a_lead = std::max<size_t>(a_rank, 2) - 2, b_lead = std::max<size_t>(b_rank, 2) - 2;
+  for (size_t back = 0; back < y_axis; ++back) {
+    const int64_t size = y.dims[y_axis - 1 - back];
+    const auto stride_of = [&](Shape shape, size_t lead) {
+      return back < lead && shape.dims[lead - 1 - back] != 1 ? shape.strides[lead - 1 - back] : int64_t{0};
+    };
+    const int64_t a_stride = stride_of(a, a_lead), b_stride = stride_of(b, b_lead), y_stride = y.strides[y_axis - 1 - back];
+    p.batch_count *= size;
+    if (size == 1) continue;
+    if (p.batch_rank == max_batch_rank)
+      return Error{Code::unsupported, "a product over more than " + std::to_string(max_batch_rank + 2) + " axes"};
+    p.batch[p.batch_rank] = size;
+    p.a_batch[p.batch_rank] = a_stride;
+    p.b_batch[p.batch_rank] = b_stride;
+    p.y_batch[p.batch_rank] = y_stride;
+    ++p.batch_rank;
+  }
+  return p;
+}
+
+struct Offsets {
+  int64_t a = 0, b = 0, y = 0;
+};
+Offsets offsets_of(const Product& p, int64_t index) {
+  Offsets at;
+  for (int axis = 0; axis < p.batch_rank; ++axis) {
+    const int64_t i = index % p.batch[axis];
+    index /= p.batch[axis];
+    at.a += i * p.a_batch[axis];
+    at.b += i * p.b_batch[axis];
+    at.y += i * p.y_batch[axis];
+  }
+  return at;
+}
+
+// ---- scalar -----------------------------------------------------------------------------------------------------------
+
+Result<void> run_scalar(Running& run) {
+  const auto a = run.input(0), b = run.input(1), y = run.output(0);
+  HEED_ASSIGN(const Product p, product_of(shape_of(a), shape_of(b), shape_of(y)));
+  if (p.batch_count * p.rows == 0 || p.columns == 0) return {};
+  dispatch(y.element(), [&]<class T>(T) {
+    // Integers wrap: their sums are taken unsigned.
+    using Sum = std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>;
+    const int64_t cost = p.columns * std::max<int64_t>(p.k_count, 1);
+    run.parallel_for(p.batch_count * p.rows, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
+      std::vector<T> a_row(static_cast<size_t>(p.k_count)), b_row(static_cast<size_t>(p.columns));
+      std::vector<Sum> sum(static_cast<size_t>(p.columns));
+      for (int64_t row = begin; row < end; ++row) {
+        const Offsets at = offsets_of(p, row / p.rows);
+        const int64_t i = row % p.rows;
+        read_elements(a.element(), a.c.data, at.a + i * p.a_row, p.a_k, p.k_count, a_row.data());
+        std::fill(sum.begin(), sum.end(), Sum{0});
+        for (int64_t k = 0; k < p.k_count; ++k) {
+          read_elements(b.element(), b.c.data, at.b + k * p.b_k, p.b_column, p.columns, b_row.data());
+          const auto left = static_cast<Sum>(a_row[static_cast<size_t>(k)]);
+          for (size_t j = 0; j < sum.size(); ++j) sum[j] += left * static_cast<Sum>(b_row[j]);
+        }
+        for (size_t j = 0; j < sum.size(); ++j) b_row[j] = static_cast<T>(sum[j]);
+        write_elements(y.element(), b_row.data(), p.columns, y.c.data, at.y + i * p.y_row, p.y_column);
+      }
+    });
+  });
+  return {};
+}
+
+Result<void> plan_scalar(Planning& node) {
+  node.take_strided(0);
+  node.take_strided(1);
+  node.give_strided(0);
+  return {};
+}
+
+// ---- vector -----------------------------------------------------------------------------------------------------------
+
+// Rows up to which b is only read once: a decoded token, or a few of them.
+constexpr int64_t few_row_count = 8;
+// Below this a thread costs more than it brings: multiplications, tuned on two cores of a Zen 5 (a woken thread: 1 us).
+constexpr int64_t serial_few = 24 * 1024, serial_tiles = 64 * 1024;
+constexpr int64_t columns_at_once = 1024, packed_here_columns = 256;  // b in panels already, and packed while running
+
+struct Kept {
+  const float* panels;  // of each of b's matrices, one after the other; null: b is no constant
+  int32_t b_rank;
+  int64_t b_dims[max_batch_rank + 2];
+  int64_t b_strides[max_batch_rank + 2];  // along batch axes, in floats of `panels`
+};
+
+int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// How the tiles of one product are shared out: task by task, each with scratch of its thread.
+struct Split {
+  int64_t row_block, column_block, row_ranges, column_ranges, tasks;
+  size_t a_floats, b_floats;  // of one thread
+};
+
+Split split_of(const PanelKernels& kernels, const Product& p, bool packed, int64_t threads) {
+  Split s{};
+  const int64_t width = kernels.panel_width, rows = p.rows, columns = p.columns, batch_count = p.batch_count;
+  s.row_block = std::min<int64_t>(rows, 112 / kernels.tile_rows * kernels.tile_rows);
+  const int64_t panels = ceil_divide(columns, width);
+  int64_t column_panels = std::min(panels, (packed ? columns_at_once : packed_here_columns) / width);
+  const int64_t wanted = batch_count * rows * columns * p.k_count < serial_tiles ? 1 : 4 * threads;
+  s.column_ranges = ceil_divide(panels, column_panels);
+  s.row_ranges = std::clamp<int64_t>(ceil_divide(wanted, batch_count * s.column_ranges), 1, ceil_divide(rows, s.row_block));
+  if (batch_count * s.row_ranges * s.column_ranges < wanted) {
+    const int64_t more = ceil_divide(wanted, batch_count * s.row_ranges);
+    column_panels = std::min(column_panels, std::max<int64_t>(1, panels / more));
+    s.column_ranges = ceil_divide(panels, column_panels);
+  }
+  s.column_block = column_panels * width;
+  s.tasks = batch_count * s.row_ranges * s.column_ranges;
+  s.a_floats = static_cast<size_t>(s.row_block * tile_stride);
+  s.b_floats = packed ? 0 : static_cast<size_t>(s.column_block * tile_k);
+  return s;
+}
+
+// The batch axes over which b is one and the same, and a and y go on regularly, are rows.
+void fold_batch_into_rows(Product& p) {
+  while (p.batch_rank > 0 && p.b_batch[0] == 0) {
+    if (p.rows == 1) {
+      p.a_row = p.a_batch[0];
+      p.y_row = p.y_batch[0];
+    } else if (p.a_batch[0] != p.a_row * p.rows || p.y_batch[0] != p.y_row * p.rows) {
+      return;
+    }
+    p.rows *= p.batch[0];
+    p.batch_count /= p.batch[0];
+    --p.batch_rank;
+    for (int64_t* list : {p.batch, p.a_batch, p.b_batch, p.y_batch}) std::copy(list + 1, list + 1 + p.batch_rank, list);
+  }
+}
+
+// Whether b is read where it lies or in panels, but not packed for this run, and y is written where it lies.
+bool is_direct(const Product& p, bool packed) {
+  return p.rows <= few_row_count && (p.a_k == 1 || p.k_count == 1) && (p.y_column == 1 || p.columns == 1) &&
+         (packed || p.b_column == 1 || p.columns == 1);
+}
+
+Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
+  auto* kept = node.keep<Kept>();
+  if (kept == nullptr) return Error{Code::out_of_memory, "no memory for a packed matrix"};
+  const auto b = node.constant(1);
+  if (!b || b->count() == 0 || b->rank() > max_batch_rank + 2) return {};
+  kept->b_rank = b->rank();
+  std::copy(b->dims().begin(), b->dims().end(), kept->b_dims);
+  const int32_t batch_rank = std::max(b->rank() - 2, 0);
+  const int64_t k_count = b->dim(b->rank() == 1 ? 0 : -2), columns = b->rank() == 1 ? 1 : b->dim(-1);
+  const int64_t matrix = ceil_divide(columns, kernels.panel_width) * kernels.panel_width * k_count;
+  int64_t count = 1;
+  for (int32_t axis = batch_rank - 1; axis >= 0; --axis) {
+    kept->b_strides[axis] = count * matrix;
+    count *= b->dim(axis);
+  }
+  auto* panels = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count * matrix) * sizeof(float)));
+  if (panels == nullptr)
+    return Error{Code::out_of_memory, "no memory for a packed matrix of " + std::to_string(count * matrix) + " numbers"};
+  for (int64_t index = 0; index < count; ++index) {
+    int64_t offset = 0, rest = index;
+    for (int32_t axis = batch_rank - 1; axis >= 0; --axis) {
+      offset += rest % b->dim(axis) * b->stride(axis);
+      rest /= b->dim(axis);
+    }
+    pack_panels(b->data<float>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1), k_count,
+                columns, kernels.panel_width, panels + index * matrix);
+  }
+  kept->panels = panels;
+  node.replaced(1);
+  return {};
+}
+
+Result<void> bind_vector(Binding& node, const PanelKernels& kernels) {
+  const auto a = node.input(0), y = node.output(0);
+  // Of a constant only the type is left, once it is packed: its strides do not matter, but that they are not 0.
+  const bool packed = node.constant(1).has_value();
+  int64_t dims[max_batch_rank + 2], strides[max_batch_rank + 2];
+  Shape b = shape_of(node.input(1));
+  if (packed) {
+    const auto type = NodeView(node.c()).input(1).dims();
+    if (type.size() > max_batch_rank + 2) return {};
+    for (size_t axis = 0; axis < type.size(); ++axis) dims[axis] = type[axis].number(), strides[axis] = 1;
+    b = {{dims, type.size()}, {strides, type.size()}};
+  }
+  HEED_ASSIGN(Product p, product_of(shape_of(a), b, shape_of(y)));
+  fold_batch_into_rows(p);
+  if (is_direct(p, packed) || p.batch_count * p.rows * p.columns * p.k_count == 0) return {};
+  const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
+  const Split split = split_of(kernels, p, packed, threads);
+  node.scratch((split.a_floats + split.b_floats) * static_cast<size_t>(threads) * sizeof(float));
+  return {};
+}
+
+void multiply_direct(const Running& run, const PanelKernels& kernels, const Product& p, const float* a, const float* b,
+                     bool packed, float* y) {
+  const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
+  const auto multiply = [&](int64_t item, int64_t panel_begin, int64_t panel_end) {
+    const Offsets at = offsets_of(p, item);
+    kernels.few_rows({.a = a + at.a, .a_row_stride = p.a_row, .row_count = p.rows, .k_count = p.k_count, .b = b + at.b,
+                      .panel_stride = packed ? p.k_count * width : width, .k_stride = packed ? width : p.b_k, .padded = packed,
+                      .panel_begin = panel_begin, .panel_end = panel_end, .column_count = p.columns, .y = y + at.y,
+                      .y_row_stride = p.y_row});
+  };
+  const int64_t cost = p.rows * p.columns * p.k_count, wanted = 2 * run.thread_count();
+  if (p.batch_count * cost <= serial_few || wanted == 2) {
+    for (int64_t item = 0; item < p.batch_count; ++item) multiply(item, 0, panels);
+    return;
+  }
+  const int64_t parts = std::min(panels, ceil_divide(wanted, p.batch_count));
+  run.parallel_for(p.batch_count * parts, std::max<int64_t>(1, serial_few * parts / 2 / cost), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t part = task % parts;
+      multiply(task / parts, panels * part / parts, panels * (part + 1) / parts);
+    }
+  });
+}
+
+// [rows, k_count] of a into rows that lie tile_stride apart.
+void pack_rows(const float* a, int64_t row_stride, int64_t k_stride, int64_t rows, int64_t k_count, float* to) {
+  for (int64_t row = 0; row < rows; ++row, a += row_stride, to += tile_stride) {
+    if (k_stride == 1)
+      std::memcpy(to, a, static_cast<size_t>(k_count) * sizeof(float));
+    else
+      for (int64_t k = 0; k < k_count; ++k) to[k] = a[k * k_stride];
+  }
+}
+
+void multiply_tiles(const Running& run, const PanelKernels& kernels, const Product& p, const float* a, const float* b,
+                    bool packed, float* y) {
+  const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
+  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  const Split s = split_of(kernels, p, packed, threads);
+  const auto multiply = [&](int64_t task, float* scratch) {
+    float* const a_block = scratch;
+    float* const b_block = scratch + s.a_floats;
+    const int64_t column_range = task % s.column_ranges, row_range = task / s.column_ranges % s.row_ranges;
+    const Offsets at = offsets_of(p, task / (s.column_ranges * s.row_ranges));
+    const int64_t first_panel = column_range * s.column_block / width, column = first_panel * width;
+    const int64_t panel_count = std::min(s.column_block / width, panels - first_panel);
+    const int64_t columns = std::min(panel_count * width, p.columns - column);
+    // Ranges of rows are whole blocks.
+    const int64_t blocks = ceil_divide(p.rows, s.row_block);
+    const int64_t row_begin = blocks * row_range / s.row_ranges * s.row_block;
+    const int64_t row_end = std::min(p.rows, blocks * (row_range + 1) / s.row_ranges * s.row_block);
+    for (int64_t k = 0; k < p.k_count; k += tile_k) {
+      const int64_t k_count = std::min(tile_k, p.k_count - k);
+      if (!packed)
+        pack_panels(b + at.b + k * p.b_k + column * p.b_column, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_block);
+      for (int64_t row = row_begin; row < row_end; row += s.row_block) {
+        const int64_t rows = std::min(s.row_block, row_end - row);
+        pack_rows(a + at.a + row * p.a_row + k * p.a_k, p.a_row, p.a_k, rows, k_count, a_block);
+        kernels.tiles({.a = a_block, .row_count = rows, .k_count = k_count,
+                       .b = packed ? b + at.b + column * p.k_count + k * width : b_block,
+                       .panel_stride = (packed ? p.k_count : k_count) * width, .panel_begin = 0, .panel_end = panel_count,
+                       .column_count = columns, .y = y + at.y + row * p.y_row + column * p.y_column, .y_row_stride = p.y_row,
+                       .y_column_stride = p.y_column, .accumulate = k > 0});
+      }
+    }
+  };
+  float* const scratch = run.scratch<float>();
+  const size_t floats = s.a_floats + s.b_floats;
+  const int64_t cost = std::max<int64_t>(1, p.batch_count * p.rows * p.columns * p.k_count / s.tasks);
+  if (run.thread_count() > threads) {  // scratch was bound for fewer
+    for (int64_t task = 0; task < s.tasks; ++task) multiply(task, scratch);
+    return;
+  }
+  run.parallel_for(s.tasks, std::max<int64_t>(1, serial_tiles / cost), [&](int64_t begin, int64_t end, int32_t thread) {
+    for (int64_t task = begin; task < end; ++task) multiply(task, scratch + static_cast<size_t>(thread) * floats);
+  });
+}
+
+void fill_zeros(const Product& p, float* y) {
+  for (int64_t item = 0; item < p.batch_count; ++item) {
+    float* at = y + offsets_of(p, item).y;
+    for (int64_t row = 0; row < p.rows; ++row)
+      for (int64_t column = 0; column < p.columns; ++column) at[row * p.y_row + column * p.y_column] = 0;
+  }
+}
+
+Result<void> run_vector(Running& run, const PanelKernels& kernels) {
+  const auto a = run.input(0), y = run.output(0);
+  const auto* kept = run.kept<Kept>();
+  const bool packed = kept->panels != nullptr;
+  Shape b_shape{};
+  if (packed) {
+    const auto rank = static_cast<size_t>(kept->b_rank);
+    b_shape = {{kept->b_dims, rank}, {kept->b_strides, rank}};
+  } else {
+    b_shape = shape_of(run.input(1));
+  }
+  HEED_ASSIGN(Product p, product_of(shape_of(a), b_shape, shape_of(y)));
+  if (p.batch_count * p.rows * p.columns == 0) return {};
+  if (p.k_count == 0) return fill_zeros(p, y.data<float>()), Result<void>{};
+  fold_batch_into_rows(p);
+  const float* b = packed ? kept->panels : run.input(1).data<float>();
+  (is_direct(p, packed) ? multiply_direct : multiply_tiles)(run, kernels, p, a.data<float>(), b, packed, y.data<float>());
+  return {};
+}
+
+template <Isa isa>
+Result<void> plan_vector(Planning& node) {
+  HEED_TRY(require_isa(node, isa));
+  if (node.input(0).element() != DataType::f32) return decline("elements are " + std::string(name_of(node.input(0).element())) + ", not f32");
+  if (panel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
+  return plan_scalar(node);
+}
+
+template <Isa isa, int32_t score>
+CpuKernel vector_kernel() {
+  return {.op_type = "MatMul", .name = name_of(isa), .score = score, .plan = plan_vector<isa>,
+          .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa)); },
+          .bind = [](Binding& node) { return bind_vector(node, *panel_kernels(isa)); },
+          .run = [](Running& run) { return run_vector(run, *panel_kernels(isa)); }};
+}
+
+}  // namespace
+
+extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar, .run = run_scalar};
+extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 10>();
+extern const CpuKernel matmul_avx2 = vector_kernel<Isa::avx2, 10>();
+extern const CpuKernel matmul_avx512 = vector_kernel<Isa::avx512, 20>();
+
+}  // namespace heed::cpu
