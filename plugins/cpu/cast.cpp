@@ -12,8 +12,8 @@ constexpr int64_t piece = 512;
 
 Narrowing narrowing_of(const Running& run) {
   const auto mode = run.text("round_mode", "up");
-  return {run.integer("saturate", 1) != 0,
-          mode == "down" ? Narrowing::Scale::down : mode == "nearest" ? Narrowing::Scale::nearest : Narrowing::Scale::up};
+  return {run.integer("saturate", 1) != 0 ? Overflow::saturate : Overflow::keep,
+          mode == "down" ? ScaleRounding::down : mode == "nearest" ? ScaleRounding::nearest : ScaleRounding::up};
 }
 
 std::string text_of(double value, bool is_single) {

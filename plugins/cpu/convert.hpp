@@ -39,10 +39,10 @@ auto dispatch_float(DataType type, Body&& body) {
   return type == DataType::f64 ? body(double{}) : body(float{});
 }
 
-// What becomes of a number that the type cannot hold. Integers wrap; small floats saturate or become NaN or infinity.
+// What becomes of a number that a small float cannot hold, and how f8e8m0 rounds. Integers wrap.
 struct Narrowing {
-  bool saturate = true;
-  enum class Scale { up, down, nearest } scale = Scale::up;  // how f8e8m0 rounds
+  Overflow overflow = Overflow::saturate;
+  ScaleRounding scale = ScaleRounding::up;
 };
 
 // n elements, `step` apart from element `first` on. T is one of the four wide types; any element type but strings and
