@@ -35,6 +35,7 @@ layout(set = 0, binding = 7, std430) readonly buffer Parameters {
   float scale;
   float softcap;  // 0: none
   uint mask_kind;
+  uint mask_key_count;              // keys from this one on are hidden where there is a mask
   int last_key_of_first_query;  // query i sees keys up to this + i
   int window_begin_of_first_query;  // query i sees keys from this + i on
   Layout query_layout, key_layout, value_layout, past_key_layout, past_value_layout, output_layout;
@@ -91,7 +92,9 @@ void main() {
         if (softcap > 0.0) score = softcap * heed_tanh(score / softcap);
         if (mask_kind != no_mask) {
           uint i = uint(at(mask_layout, batch, head, query) + int(key) * mask_layout.channel);
-          if (mask_kind == float_mask)
+          if (key >= mask_key_count)
+            score = minus_infinity;
+          else if (mask_kind == float_mask)
             score += uintBitsToFloat(mask[i]);
           else if (((mask[i / 4] >> (8 * (i % 4))) & 0xFFu) == 0)
             score = minus_infinity;

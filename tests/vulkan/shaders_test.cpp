@@ -34,7 +34,7 @@ struct AttentionParameters {
   uint32_t batch_count, head_count, query_count, past_count, key_count, channel_count, value_channel_count;
   uint32_t heads_per_key_head;
   float scale, softcap;
-  uint32_t mask_kind;
+  uint32_t mask_kind, mask_key_count;
   int32_t last_key_of_first_query, window_begin_of_first_query;
   Layout query, key, value, past_key, past_value, output, mask;
 };
@@ -234,7 +234,7 @@ TEST_CASE("attention: causal, grouped, masked, capped, with a past, over more ke
     const auto out = gpu.room(expected.size() * 4), present_k = gpu.room(k.size() * 4), present_v = gpu.room(v.size() * 4);
     const auto position = static_cast<int32_t>(c.keys) - static_cast<int32_t>(c.queries);
     const AttentionParameters p{c.batch, c.heads, c.queries, c.past, c.keys, c.channels, c.value_channels, c.heads / c.key_heads,
-                                scale, c.softcap, static_cast<uint32_t>(c.mask), c.causal ? position : static_cast<int32_t>(c.keys),
+                                scale, c.softcap, static_cast<uint32_t>(c.mask), c.keys, c.causal ? position : static_cast<int32_t>(c.keys),
                                 c.window >= 0 ? position - c.window : -static_cast<int32_t>(c.queries),
                                 dense(c.heads, c.queries, c.channels), dense(c.key_heads, fresh, c.channels),
                                 dense(c.key_heads, fresh, c.value_channels), dense(c.key_heads, c.past, c.channels),
