@@ -10,6 +10,7 @@
 #include "compare_values.hpp"
 #include "onnx/read_value.hpp"
 #include "open_model.hpp"
+#include "plan/explain.hpp"
 #include "session/session.hpp"
 
 namespace heed::tool {
@@ -90,13 +91,6 @@ Result<std::vector<Case>> find_cases(const std::vector<std::string>& paths) {
   return cases;
 }
 
-void count_steps(const Plan& plan, std::map<std::string, int64_t>& steps) {
-  for (const Step& step : plan.steps) {
-    if (step.computes) ++steps[step.kind == StepKind::gpu ? "vulkan" : "cpu"];
-    for (const auto& body : step.bodies) count_steps(*body, steps);
-  }
-}
-
 // arange(n).reshape(shape) / n
 Result<HostValue> light_input(const ValueType& type) {
   std::vector<int64_t> dims;
@@ -137,7 +131,8 @@ Outcome run_case(const Case& tested, const Registry& registry, const RunOptions&
   const auto begin = std::chrono::steady_clock::now();
   const auto attempt = [&]() -> Result<void> {
     HEED_ASSIGN(auto model, Model::load(tested.model, registry, options.model_options()));
-    count_steps(model->plan(), outcome.steps);
+    const PlanCounts counts = count_steps(model->plan());
+    outcome.steps = {{"cpu", counts.cpu}, {"vulkan", counts.vulkan}};
     std::vector<const fs::path*> sets;
     for (const auto& set : tested.data_sets) sets.push_back(&set);
     if (sets.empty()) sets.push_back(nullptr);

@@ -1,0 +1,30 @@
+// A Chrome/Perfetto trace of a session's steps: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "session/session.hpp"
+
+namespace heed::tool {
+
+struct TracedStep {
+  const Plan* plan;
+  uint32_t step;
+  int64_t begin_ns, end_ns;  // steady clock
+};
+
+// Notes each step of a session's runs, for as long as both live.
+class Trace {
+ public:
+  void watch(Session& session);
+  const std::vector<TracedStep>& steps() const { return steps_; }
+  void clear() { steps_.clear(); }
+  // Whole or not at all.
+  Result<void> write(const std::string& path) const;
+
+ private:
+  std::vector<TracedStep> steps_;
+};
+
+}  // namespace heed::tool
