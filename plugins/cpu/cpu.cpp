@@ -22,9 +22,13 @@ extern const CpuKernel
 extern const CpuKernel
     shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero, random_normal,
     random_normal_like, random_uniform, random_uniform_like;
-// Sums of products, and pooling: conv.cpp, max_pool.cpp, onnx_gemm.cpp
+// Sums of products, and pooling: matmul.cpp, heed_attention.cpp, conv.cpp, max_pool.cpp, onnx_gemm.cpp
 extern const CpuKernel
-    conv, max_pool, gemm;
+    matmul, matmul_neon, matmul_avx2, matmul_avx512, heed_attention, heed_attention_neon, heed_attention_avx2,
+    heed_attention_avx512, conv, max_pool, gemm;
+// Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp
+extern const CpuKernel
+    heed_causal_mask, heed_embedding;
 // Texts, sequences, optionals: string_concat.cpp, sequence.cpp, optional.cpp
 extern const CpuKernel
     string_concat, sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -48,7 +52,9 @@ PluginContent content() {
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split, &heed_copy,
               &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
-              &conv, &max_pool, &gemm,
+              &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &heed_attention, &heed_attention_neon,
+              &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,
+              &heed_causal_mask, &heed_embedding,
               &string_concat, &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at,
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
           },

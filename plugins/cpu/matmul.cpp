@@ -361,7 +361,7 @@ CpuKernel vector_kernel() {
 }  // namespace
 
 extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar, .run = run_scalar};
-extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 10>();
+extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 5>();
 extern const CpuKernel matmul_avx2 = vector_kernel<Isa::avx2, 10>();
 extern const CpuKernel matmul_avx512 = vector_kernel<Isa::avx512, 20>();
 
