@@ -1,0 +1,279 @@
+// Groups grow from their last node towards what it reads, as long as nobody else reads that.
+#include "fuse/fuse_elementwise.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "heed/expression.hpp"
+#include "passes/infer_shapes.hpp"
+
+namespace heed {
+namespace {
+
+constexpr size_t node_limit = 64;        // of a group
+constexpr size_t operation_limit = 128;  // of its expression
+constexpr size_t input_limit = 8;        // a GPU kernel binds a buffer for each
+constexpr int32_t depth_limit = 64;      // of graphs in graphs
+
+std::string_view view_of(heed_text text) { return {text.data, text.size}; }
+
+bool is_typed(const Value& value, DataType element) {
+  return value.type.kind == Kind::tensor && value.type.element == element && value.type.dims.has_value();
+}
+
+// A group's expression and what it reads.
+struct Fusion {
+  Expression expression;
+  std::vector<ValueId> inputs;
+};
+
+class Fusing {
+ public:
+  Fusing(Graph& graph, const Registry& registry, const OperatorEntry& fused) : graph_(graph), registry_(registry), fused_(fused) {}
+
+  Result<int32_t> run() {
+    uses_ = graph_.use_counts();
+    expressions_.resize(graph_.nodes.size());
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id) expressions_[id] = expression_of(graph_.nodes[id]);
+    int32_t made = 0;
+    const auto count = static_cast<NodeId>(graph_.nodes.size());
+    for (NodeId root = count; root-- > 0;) {
+      if (graph_.nodes[root].removed || !expressions_[root] || !is_typed(graph_.values[graph_.nodes[root].outputs[0]], DataType::f32)) continue;
+      const auto group = grow(root);
+      if (group.size() < 2) HEED_TRY(check_single(root));
+      if (group.size() < 2 && !single_is_wanted_) continue;
+      const auto fusion = fuse(group);
+      if (!fusion) continue;
+      HEED_TRY(replace(group, *fusion));
+      ++made;
+    }
+    if (made) HEED_TRY(graph_.order());
+    return made;
+  }
+
+ private:
+  // The expression of a node over its inputs by place; null where it has none that tells all of its meaning.
+  std::unique_ptr<Expression> expression_of(const Node& node) const {
+    const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
+    if (node.removed || contract == nullptr || contract->c->expression.size == 0 || contract == &fused_) return nullptr;
+    if (node.outputs.size() != 1 || node.outputs[0] == no_id || node.inputs.size() > contract->c->input_count) return nullptr;
+    const std::string_view text = view_of(contract->c->expression);
+    for (const auto& [name, attribute] : node.attributes) {
+      // One that the expression does not mention may mean anything.
+      if (text.find("@" + name) == std::string_view::npos) return nullptr;
+    }
+    std::vector<std::string_view> names;
+    for (size_t i = 0; i < contract->c->input_count; ++i) {
+      if (contract->c->inputs[i].flags & HEED_VARIADIC) return nullptr;
+      const bool is_present = i < node.inputs.size() && node.inputs[i] != no_id;
+      names.push_back(is_present ? view_of(contract->c->inputs[i].name) : std::string_view());
+    }
+    const Value& output = graph_.values[node.outputs[0]];
+    if (!is_typed(output, DataType::f32) && !is_typed(output, DataType::boolean)) return nullptr;
+    for (const ValueId id : node.inputs) {
+      if (id == no_id) continue;
+      const Value& value = graph_.values[id];
+      if (!is_typed(value, DataType::f32) && !is_typed(value, DataType::boolean)) return nullptr;
+    }
+    auto expression = parse_expression(text, names, [&](std::string_view name) { return number_of(node, *contract, name); });
+    return expression ? std::make_unique<Expression>(std::move(*expression)) : nullptr;
+  }
+
+  static std::optional<float> number_of(const Node& node, const OperatorEntry& contract, std::string_view name) {
+    if (const auto found = node.attributes.find(name); found != node.attributes.end()) {
+      if (const auto* f = std::get_if<float>(&found->second.content)) return *f;
+      if (const auto* i = std::get_if<int64_t>(&found->second.content)) return static_cast<float>(*i);
+      return std::nullopt;
+    }
+    for (size_t i = 0; i < contract.c->attribute_count; ++i) {
+      const heed_attribute_rule& rule = contract.c->attributes[i];
+      if (view_of(rule.name) != name) continue;
+      if (rule.default_value.kind == HEED_ATTRIBUTE_FLOAT) return rule.default_value.f;
+      if (rule.default_value.kind == HEED_ATTRIBUTE_INT) return static_cast<float>(rule.default_value.i);
+    }
+    return std::nullopt;
+  }
+
+  const std::vector<Dim>& dims_of(ValueId value) const { return *graph_.values[value].type.dims; }
+
+  // The nodes that end in `root`, it first: all that they make but root's result is read by them alone.
+  std::vector<NodeId> grow(NodeId root) const {
+    std::vector<NodeId> group{root};
+    const auto& dims = dims_of(graph_.nodes[root].outputs[0]);
+    size_t operation_count = expressions_[root]->operation_count();
+    std::unordered_map<ValueId, int32_t> reads;  // by the group
+    for (const ValueId input : graph_.nodes[root].inputs) ++reads[input];
+    for (bool grown = true; grown;) {
+      grown = false;
+      for (const auto& [value, count] : reads) {
+        if (value == no_id || count != uses_[value]) continue;
+        const NodeId producer = graph_.values[value].producer;
+        if (producer == no_id || producer >= expressions_.size() || !expressions_[producer] || graph_.nodes[producer].removed) continue;
+        if (dims_of(value) != dims || std::find(group.begin(), group.end(), producer) != group.end()) continue;
+        const size_t more = expressions_[producer]->operation_count();
+        if (group.size() == node_limit || operation_count + more > operation_limit) continue;
+        std::vector<NodeId> larger = group;
+        larger.push_back(producer);
+        if (outside_inputs(larger).size() > input_limit) continue;
+        operation_count += more;
+        group = std::move(larger);
+        for (const ValueId input : graph_.nodes[producer].inputs) ++reads[input];
+        grown = true;
+        break;  // `reads` changed
+      }
+    }
+    return group;
+  }
+
+  std::vector<ValueId> outside_inputs(const std::vector<NodeId>& group) const {
+    std::vector<ValueId> inputs;
+    for (const NodeId id : group) {
+      for (const ValueId input : graph_.nodes[id].inputs) {
+        if (input == no_id || std::find(inputs.begin(), inputs.end(), input) != inputs.end()) continue;
+        const NodeId producer = graph_.values[input].producer;
+        if (std::find(group.begin(), group.end(), producer) == group.end() && !scalar(input)) inputs.push_back(input);
+      }
+    }
+    return inputs;
+  }
+
+  std::optional<float> scalar(ValueId id) const {
+    const Value& value = graph_.values[id];
+    if (!value.constant || value.is_input || value.constant->type != DataType::f32 || value.constant->element_count() != 1) return std::nullopt;
+    return value.constant->as<float>()[0];
+  }
+
+  Result<void> check_single(NodeId root) {
+    const Node& node = graph_.nodes[root];
+    const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
+    const int32_t version = contract->version_at(node.opset).value_or(1);
+    HEED_ASSIGN(const auto on_cpu, registry_.cpu_kernels(node.domain, node.op_type, version));
+    HEED_ASSIGN(const auto on_gpu, registry_.gpu_kernels(node.domain, node.op_type, version));
+    single_is_wanted_ = on_cpu.empty() || on_gpu.empty();
+    return {};
+  }
+
+  // Null where the group cannot be one node: it reads what is not f32, or nothing but constants tells its dims.
+  std::optional<Fusion> fuse(const std::vector<NodeId>& group) const {
+    const ValueId result = graph_.nodes[group[0]].outputs[0];
+    for (const bool keep_scalars : {false, true}) {
+      Fusion fusion;
+      std::vector<NodeId> in_order(group);
+      std::sort(in_order.begin(), in_order.end());
+      std::unordered_map<ValueId, uint32_t> steps;
+      for (const NodeId id : in_order) {
+        std::vector<uint32_t> arguments;
+        for (const ValueId input : graph_.nodes[id].inputs) {
+          if (input == no_id) {
+            arguments.push_back(0);
+            continue;
+          }
+          const auto [place, is_new] = steps.emplace(input, 0);
+          if (is_new) {
+            const auto number = keep_scalars ? std::nullopt : scalar(input);
+            if (!number && !is_typed(graph_.values[input], DataType::f32)) return std::nullopt;
+            place->second = number ? fusion.expression.add_constant(*number) : fusion.expression.add_input(static_cast<uint32_t>(fusion.inputs.size()));
+            if (!number) fusion.inputs.push_back(input);
+          }
+          arguments.push_back(place->second);
+        }
+        steps[graph_.nodes[id].outputs[0]] = fusion.expression.add_expression(*expressions_[id], arguments);
+      }
+      fusion.expression.set_result(steps.at(result));
+      drop_unread(fusion);
+      if (fusion.inputs.size() > input_limit) return std::nullopt;
+      if (!fusion.inputs.empty() && broadcast_of(fusion.inputs) == dims_of(result)) return fusion;
+    }
+    return std::nullopt;
+  }
+
+  // Inputs that the expression does not read stay only where they tell dims.
+  void drop_unread(Fusion& fusion) const {
+    std::vector<bool> read(fusion.inputs.size(), false);
+    for (const auto& step : fusion.expression.steps()) {
+      if (step.op == ExpressionOp::input) read[step.arguments[0]] = true;
+    }
+    if (std::all_of(read.begin(), read.end(), [](bool is_read) { return is_read; })) return;
+    Fusion smaller;
+    std::vector<uint32_t> arguments(fusion.inputs.size(), 0);
+    for (size_t i = 0; i < read.size(); ++i) {
+      if (!read[i]) continue;
+      arguments[i] = smaller.expression.add_input(static_cast<uint32_t>(smaller.inputs.size()));
+      smaller.inputs.push_back(fusion.inputs[i]);
+    }
+    if (smaller.inputs.empty() || broadcast_of(smaller.inputs) != broadcast_of(fusion.inputs)) return;
+    smaller.expression.set_result(smaller.expression.add_expression(fusion.expression, arguments));
+    fusion = std::move(smaller);
+  }
+
+  std::vector<Dim> broadcast_of(const std::vector<ValueId>& values) const {
+    std::vector<Dim> result;
+    for (const ValueId value : values) {
+      const auto& dims = dims_of(value);
+      if (dims.size() > result.size()) result.insert(result.begin(), dims.size() - result.size(), Dim(1));
+      const size_t lead = result.size() - dims.size();
+      for (size_t axis = 0; axis < dims.size(); ++axis) result[lead + axis] = broadcast(result[lead + axis], dims[axis]);
+    }
+    return result;
+  }
+
+  std::string origin_of(const std::vector<NodeId>& group) const {
+    constexpr size_t named_limit = 6;
+    std::vector<NodeId> in_order(group);
+    std::sort(in_order.begin(), in_order.end());
+    std::string text = std::to_string(group.size()) + (group.size() == 1 ? " node (" : " nodes (");
+    for (size_t i = 0; i < std::min(in_order.size(), named_limit); ++i) text += (i ? ", " : "") + graph_.nodes[in_order[i]].op_type;
+    return text + (in_order.size() > named_limit ? ", ...)" : ")");
+  }
+
+  Result<void> replace(const std::vector<NodeId>& group, const Fusion& fusion) {
+    const Node& root = graph_.nodes[group[0]];
+    Node node;
+    node.name = root.name;
+    node.domain = fused_.domain();
+    node.op_type = fused_.op_type();
+    node.opset = fused_.c->versions[0];
+    node.inputs = fusion.inputs;
+    node.outputs = root.outputs;
+    node.origin = origin_of(group);
+    node.attributes.emplace("expression", Attribute{to_text(fusion.expression)});
+    for (const NodeId id : group) {
+      graph_.nodes[id].removed = true;
+      for (const ValueId input : graph_.nodes[id].inputs) {
+        if (input != no_id) --uses_[input];
+      }
+    }
+    for (const ValueId input : node.inputs) ++uses_[input];
+    return infer_node(graph_, graph_.add_node(std::move(node)), registry_);
+  }
+
+  Graph& graph_;
+  const Registry& registry_;
+  const OperatorEntry& fused_;
+  std::vector<std::unique_ptr<Expression>> expressions_;  // by node, of those that the graph had
+  std::vector<int32_t> uses_;
+  bool single_is_wanted_ = false;
+};
+
+Result<int32_t> fuse_graph(Graph& graph, const Registry& registry, const OperatorEntry& fused, int32_t depth) {
+  if (depth > depth_limit) return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
+  int32_t made = 0;
+  for (const Node& node : graph.nodes) {
+    if (node.removed) continue;
+    for (const auto& body : subgraphs_of(node)) {
+      HEED_ASSIGN(const int32_t inner, fuse_graph(*body, registry, fused, depth + 1));
+      made += inner;
+    }
+  }
+  HEED_ASSIGN(const int32_t own, Fusing(graph, registry, fused).run());
+  return made + own;
+}
+
+}  // namespace
+
+Result<int32_t> fuse_elementwise(Graph& graph, const Registry& registry) {
+  const OperatorEntry* fused = registry.find_role("fused_elementwise");
+  return fused ? fuse_graph(graph, registry, *fused, 0) : Result<int32_t>(0);
+}
+
+}  // namespace heed

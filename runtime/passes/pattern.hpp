@@ -1,0 +1,60 @@
+// Pattern: a few nodes in ONNX's textual syntax, and the places of a graph that they fit.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "graph/graph_builder.hpp"
+#include "heed/result.hpp"
+#include "registry/registry.hpp"
+
+namespace heed {
+
+// Where a pattern fits: a value for each of its names, a node for each of its nodes. A variable that stands for an absent
+// input, and an output that a node lacks, is no_id.
+struct Fit {
+  static constexpr ValueId unbound = no_id - 1;
+  std::vector<ValueId> values;  // by name
+  std::vector<NodeId> nodes;    // by node of the pattern; one node of the graph may stand for two equal ones
+};
+
+class Pattern {
+ public:
+  // Fails with invalid_argument on a text that cannot be read, on attributes that no pattern can ask for, and on nodes that
+  // the last one does not depend on: they would never be found.
+  static Result<Pattern> parse(std::string_view text);
+
+  const std::string& root_domain() const { return nodes_.back().domain; }
+  const std::string& root_op_type() const { return nodes_.back().op_type; }
+  size_t node_count() const { return nodes_.size(); }
+  const std::vector<std::string>& names() const { return names_; }
+  // Index of a name; no_id where the pattern does not use it.
+  uint32_t find_name(std::string_view name) const;
+  // The node that makes a name; no_id for variables.
+  uint32_t maker_of(uint32_t name) const { return makers_[name]; }
+
+  // Calls `accept` for the ways in which the pattern fits with its last node at `root`, until one is taken (true) or there
+  // are no more. Values have their producers; removed nodes fit nothing.
+  bool match(const Graph& graph, const Registry& registry, NodeId root, const std::function<bool(const Fit&)>& accept) const;
+
+ private:
+  struct PatternNode {
+    std::string domain, op_type;
+    std::map<std::string, Attribute, std::less<>> attributes;
+    std::vector<uint32_t> inputs, outputs;  // names; no_id: absent
+  };
+  class Search;
+
+  uint32_t name_index(const std::string& name);
+
+  std::vector<PatternNode> nodes_;
+  std::vector<std::string> names_;
+  std::vector<uint32_t> makers_;         // by name: the node that makes it, or no_id
+  std::vector<uint32_t> maker_outputs_;  // and which of its outputs it is
+};
+
+}  // namespace heed

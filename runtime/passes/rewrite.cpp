@@ -1,0 +1,598 @@
+// rewrite: patterns are tried at every node in order; what a replacement makes takes the place of the values it replaces.
+#include "passes/rewrite.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/log.hpp"
+#include "graph/parse.hpp"
+#include "passes/infer_shapes.hpp"
+#include "passes/pattern.hpp"
+#include "registry/phases.hpp"
+
+namespace heed {
+namespace {
+
+constexpr int64_t least_firing_limit = 10'000;  // per graph; larger graphs may have as many as four per node
+constexpr int32_t depth_limit = 64;             // of graphs in graphs
+
+std::string_view view_of(heed_text text) { return {text.data, text.size}; }
+
+Attribute attribute_from(const heed_attribute& c) {
+  switch (c.kind) {
+    case HEED_ATTRIBUTE_INT:
+      return {c.i};
+    case HEED_ATTRIBUTE_FLOAT:
+      return {c.f};
+    case HEED_ATTRIBUTE_STRING:
+      return {std::string(view_of(c.s))};
+    case HEED_ATTRIBUTE_INTS:
+      return {std::vector<int64_t>(c.ints, c.ints + c.count)};
+    default:
+      return {std::vector<float>(c.floats, c.floats + c.count)};
+  }
+}
+
+// What the accept function of a rewrite talks to.
+class FoundMatch : public heed_match {
+ public:
+  FoundMatch(const Graph& graph, const Registry& registry, const Pattern& pattern, const Fit& fit)
+      : graph_(graph), registry_(registry), pattern_(pattern), fit_(fit) {}
+
+  const heed_node* node(heed_text result) const override {
+    const uint32_t name = pattern_.find_name(view_of(result));
+    if (name == no_id || pattern_.maker_of(name) == no_id) return nullptr;
+    const NodeId id = fit_.nodes[pattern_.maker_of(name)];
+    auto& view = views_[id];
+    const Node& node = graph_.nodes[id];
+    if (!view) view = std::make_unique<heed_node>(graph_, node, *registry_.find_operator(node.domain, node.op_type));
+    return view.get();
+  }
+  int32_t value(heed_text name, heed_type* type) const override {
+    const Value* found = find(name);
+    if (found == nullptr) return 0;
+    *type = heed_node::type_of(*found);
+    return 1;
+  }
+  int32_t constant(heed_text name, heed_tensor* constant) const override {
+    const Value* found = find(name);
+    if (found == nullptr || !found->constant || found->is_input) return 0;
+    const NodeId reader = fit_.nodes.back();
+    auto& view = views_[reader];
+    const Node& node = graph_.nodes[reader];
+    if (!view) view = std::make_unique<heed_node>(graph_, node, *registry_.find_operator(node.domain, node.op_type));
+    *constant = view->lend(*found->constant);
+    return 1;
+  }
+  int64_t elements(heed_text name, const heed_dim** elements) const override {
+    const Value* found = find(name);
+    if (found == nullptr) return -1;
+    const std::vector<Dim>* list = found->elements ? &*found->elements : nullptr;
+    if (list == nullptr && found->constant && !found->is_input && found->type.element &&
+        (*found->type.element == DataType::i64 || *found->type.element == DataType::i32 || *found->type.element == DataType::boolean)) {
+      const auto integers = found->constant->integers(carried_elements_limit);
+      if (integers) list = &carried_.try_emplace(found, integers->begin(), integers->end()).first->second;
+    }
+    if (list == nullptr) return -1;
+    *elements = reinterpret_cast<const heed_dim*>(list->data());
+    return static_cast<int64_t>(list->size());
+  }
+  void set(heed_text name, Attribute value) override { attributes[std::string(view_of(name))] = std::move(value); }
+  void replace(heed_text text) override { replacement = std::string(view_of(text)); }
+
+  std::map<std::string, Attribute, std::less<>> attributes;
+  std::optional<std::string> replacement;
+
+ private:
+  const Value* find(heed_text name) const {
+    const uint32_t index = pattern_.find_name(view_of(name));
+    if (index == no_id) return nullptr;
+    const ValueId id = fit_.values[index];
+    return id == no_id || id == Fit::unbound ? nullptr : &graph_.values[id];
+  }
+
+  const Graph& graph_;
+  const Registry& registry_;
+  const Pattern& pattern_;
+  const Fit& fit_;
+  mutable std::map<NodeId, std::unique_ptr<heed_node>> views_;
+  mutable std::map<const Value*, std::vector<Dim>> carried_;
+};
+
+struct Rule {
+  const heed_rewrite* c;
+  std::vector<Pattern> patterns;
+  std::string name() const { return std::string(view_of(c->name)); }
+};
+
+// All rewrites of a registry, read once per call.
+class Rules {
+ public:
+  Result<void> read(const Registry& registry) {
+    for (const RewriteEntry& entry : registry.rewrites()) {
+      Rule rule{entry.c, {}};
+      for (size_t i = 0; i < entry.c->pattern_count; ++i) {
+        auto pattern = Pattern::parse(view_of(entry.c->patterns[i]));
+        if (!pattern) {
+          return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin + "', pattern " +
+                                                   std::to_string(i));
+        }
+        rule.patterns.push_back(std::move(*pattern));
+      }
+      rules_.push_back(std::move(rule));
+    }
+    for (size_t rule = 0; rule < rules_.size(); ++rule) {
+      for (size_t i = 0; i < rules_[rule].patterns.size(); ++i) {
+        const Pattern& pattern = rules_[rule].patterns[i];
+        by_root_[{pattern.root_domain(), pattern.root_op_type()}].emplace_back(rule, i);
+      }
+    }
+    return {};
+  }
+  // (rule, pattern) with this last node, in the order of registration.
+  const std::vector<std::pair<size_t, size_t>>* ending_in(const Node& node) const {
+    const auto found = by_root_.find({node.domain, node.op_type});
+    return found == by_root_.end() ? nullptr : &found->second;
+  }
+  const Rule& at(size_t index) const { return rules_[index]; }
+  size_t size() const { return rules_.size(); }
+  bool empty() const { return rules_.empty(); }
+
+  Result<const std::vector<Statement>*> replacement(const std::string& text) {
+    auto found = replacements_.find(text);
+    if (found == replacements_.end()) {
+      auto parsed = parse_statements(text);
+      if (!parsed) return Error{Code::invalid_argument, "the replacement cannot be read: " + parsed.error().message + "\n  " + text};
+      found = replacements_.emplace(text, std::move(*parsed)).first;
+    }
+    return &found->second;
+  }
+
+ private:
+  std::vector<Rule> rules_;
+  std::map<std::pair<std::string, std::string>, std::vector<std::pair<size_t, size_t>>> by_root_;
+  std::unordered_map<std::string, std::vector<Statement>> replacements_;
+};
+
+// What a value's type is after its maker was replaced: the old one, with what it did not know. Null: they differ.
+std::optional<ValueType> joined(const ValueType& old, const ValueType& made) {
+  if (old.kind != made.kind || old.sequence_of_optional != made.sequence_of_optional) return std::nullopt;
+  if (old.element && made.element && *old.element != *made.element) return std::nullopt;
+  ValueType type = old;
+  if (!type.element) type.element = made.element;
+  if (!type.dims || !made.dims) {
+    if (!type.dims) type.dims = made.dims;
+    return type;
+  }
+  if (type.dims->size() != made.dims->size()) return std::nullopt;
+  for (size_t axis = 0; axis < type.dims->size(); ++axis) {
+    const Dim a = (*type.dims)[axis], b = (*made.dims)[axis];
+    if (!(a == b) && !(a - b).is_number(0)) return std::nullopt;
+  }
+  return type;
+}
+
+class GraphRewriting {
+ public:
+  GraphRewriting(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired)
+      : graph_(graph), registry_(registry), rules_(rules), fired_(fired) {}
+
+  Result<int32_t> run() {
+    HEED_TRY(graph_.sort());
+    const int64_t limit = std::max(least_firing_limit, 4 * static_cast<int64_t>(graph_.nodes.size()));
+    int32_t total = 0;
+    for (bool again = true; again;) {
+      again = false;
+      uses_ = graph_.use_counts();
+      for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
+        if (graph_.nodes[id].removed) continue;
+        HEED_ASSIGN(const size_t rule, try_node(id));
+        if (rule == no_rule) continue;
+        again = true;
+        ++fired_[rule];
+        if (++total > limit) {
+          return Error{Code::invalid_argument, "rewrite '" + rules_.at(rule).name() + "' keeps firing: " + std::to_string(limit) +
+                                                   " times in one graph. Does its pattern fit its own replacement?"};
+        }
+      }
+      if (again) HEED_TRY(graph_.sort());
+    }
+    return total;
+  }
+
+ private:
+  static constexpr size_t no_rule = SIZE_MAX;
+
+  // Which rule fired at a node.
+  Result<size_t> try_node(NodeId root) {
+    const auto* candidates = rules_.ending_in(graph_.nodes[root]);
+    if (candidates == nullptr) return no_rule;
+    for (const auto& [index, which] : *candidates) {
+      const Rule& rule = rules_.at(index);
+      const Pattern& pattern = rule.patterns[which];
+      std::optional<Error> error;
+      const bool done = pattern.match(graph_, registry_, root, [&](const Fit& fit) {
+        auto replaced = try_fit(rule, pattern, fit);
+        if (!replaced) error = std::move(replaced).error();
+        return error.has_value() || *replaced;
+      });
+      if (error) return std::move(*error).within("rewrite '" + rule.name() + "' at " + describe(graph_.nodes[root]));
+      if (done) return index;
+    }
+    return no_rule;
+  }
+
+  Result<bool> try_fit(const Rule& rule, const Pattern& pattern, const Fit& fit) {
+    FoundMatch match(graph_, registry_, pattern, fit);
+    if (rule.c->accept != nullptr) {
+      take_failure();
+      const int32_t answer = rule.c->accept(&match, rule.c->user);
+      if (answer != 0 && answer != 1) return failure_of(answer);
+      if (const std::string text = take_failure(); !text.empty()) return Error{Code::invalid_argument, text};
+      if (answer == 0) return false;
+    }
+    const std::string text = match.replacement.value_or(std::string(view_of(rule.c->replacement)));
+    HEED_ASSIGN(const auto* statements, rules_.replacement(text));
+    return Replacement(*this, rule, pattern, fit, match, *statements).apply();
+  }
+
+  // One firing: checked, built, inferred, and taken back where it does not hold.
+  class Replacement {
+   public:
+    Replacement(GraphRewriting& rewriting, const Rule& rule, const Pattern& pattern, const Fit& fit, FoundMatch& match,
+                const std::vector<Statement>& statements)
+        : r_(rewriting), graph_(rewriting.graph_), rule_(rule), pattern_(pattern), fit_(fit), match_(match), statements_(statements) {}
+
+    Result<bool> apply() {
+      collect_matched();
+      HEED_TRY(read_names());
+      if (!everything_used_is_made()) return false;
+      keep_statements();
+      const size_t first_node = graph_.nodes.size();
+      const size_t constraint_count = graph_.constraints.size();
+      build();
+      auto inferred = infer(first_node);
+      if (inferred) {
+        finish(first_node);
+        return true;
+      }
+      log(Level::warning, "rewrite '" + rule_.name() + "' at " + describe(graph_.nodes[fit_.nodes.back()]) +
+                              " was taken back: " + inferred.error().message);
+      graph_.nodes.resize(first_node);  // values that only they read or made stay behind, unread
+      for (const auto& [name, id] : own_) graph_.values[id].producer = no_id;
+      graph_.constraints.resize(constraint_count);
+      for (const auto& [id, value] : old_values_) graph_.values[id] = value;
+      return false;
+    }
+
+   private:
+    void collect_matched() {
+      matched_.assign(fit_.nodes.begin(), fit_.nodes.end());
+      std::sort(matched_.begin(), matched_.end());
+      matched_.erase(std::unique(matched_.begin(), matched_.end()), matched_.end());
+    }
+
+    // Each name of the replacement: a variable, a value that takes the place of the pattern's, or one of its own.
+    Result<void> read_names() {
+      for (size_t i = 0; i < statements_.size(); ++i) {
+        for (const auto& name : statements_[i].inputs) {
+          if (name.empty() || makers_.count(name)) continue;
+          const uint32_t index = pattern_.find_name(name);
+          if (index == no_id) return Error{Code::invalid_argument, "the replacement reads '" + name + "', which neither it nor the pattern makes"};
+          if (pattern_.maker_of(index) != no_id) {
+            return Error{Code::invalid_argument, "the replacement reads '" + name + "', which it replaces"};
+          }
+        }
+        for (const auto& name : statements_[i].outputs) {
+          if (name.empty()) continue;
+          const uint32_t index = pattern_.find_name(name);
+          if (index != no_id && pattern_.maker_of(index) == no_id) {
+            return Error{Code::invalid_argument, "the replacement makes '" + name + "', a variable of the pattern"};
+          }
+          if (!makers_.emplace(name, i).second) return Error{Code::invalid_argument, "the replacement makes '" + name + "' twice"};
+        }
+      }
+      return {};
+    }
+
+    // How often each value is read by nodes that go.
+    bool everything_used_is_made() {
+      std::unordered_map<ValueId, int32_t> inner;
+      for (const NodeId id : matched_) {
+        for (const ValueId value : reads_of(graph_.nodes[id])) ++inner[value];
+      }
+      for (const NodeId id : matched_) {
+        for (const ValueId value : graph_.nodes[id].outputs) {
+          if (value == no_id) continue;
+          const auto found = inner.find(value);
+          if (r_.uses_[value] > (found == inner.end() ? 0 : found->second)) used_outside_.insert(value);
+        }
+      }
+      std::unordered_set<ValueId> made;
+      for (const auto& [name, statement] : makers_) {
+        const uint32_t index = pattern_.find_name(name);
+        if (index != no_id) made.insert(fit_.values[index]);
+      }
+      return std::all_of(used_outside_.begin(), used_outside_.end(), [&](ValueId value) { return made.count(value) > 0; });
+    }
+
+    // The statements whose results are read: others would be nodes without use.
+    void keep_statements() {
+      keep_.assign(statements_.size(), false);
+      for (size_t i = statements_.size(); i-- > 0;) {
+        for (const auto& name : statements_[i].outputs) {
+          if (name.empty()) continue;
+          const uint32_t index = pattern_.find_name(name);
+          const bool is_used = (index != no_id && used_outside_.count(fit_.values[index])) || read_.count(name);
+          keep_[i] = keep_[i] || is_used;
+        }
+        if (keep_[i]) read_.insert(statements_[i].inputs.begin(), statements_[i].inputs.end());
+      }
+    }
+
+    ValueId value_of(const std::string& name) const {
+      if (name.empty()) return no_id;
+      if (const auto own = own_.find(name); own != own_.end()) return own->second;
+      return fit_.values[pattern_.find_name(name)];
+    }
+
+    void build() {
+      const Node root = graph_.nodes[fit_.nodes.back()];
+      const auto kept_count = std::count(keep_.begin(), keep_.end(), true);
+      size_t last = 0;
+      for (size_t i = 0; i < keep_.size(); ++i) last = keep_[i] ? i : last;
+      for (size_t i = 0; i < statements_.size(); ++i) {
+        if (!keep_[i]) continue;
+        const Statement& statement = statements_[i];
+        const bool is_last = i == last;
+        Node node;
+        node.name = is_last ? root.name : r_.unique_node_name(root.name + "/" + statement.op_type);
+        node.domain = statement.domain;
+        node.op_type = statement.op_type;
+        node.overload = statement.overload;
+        node.opset = statement.domain.empty() ? newest_opset : r_.opset_of(statement.domain, root);
+        node.origin = origin();
+        for (const auto& [name, attribute] : statement.attributes) set_attribute(node, name, attribute);
+        for (const auto& name : statement.inputs) node.inputs.push_back(value_of(name));
+        while (!node.inputs.empty() && node.inputs.back() == no_id) node.inputs.pop_back();
+        for (const auto& name : statement.outputs) node.outputs.push_back(output_for(name, root));
+        while (!node.outputs.empty() && node.outputs.back() == no_id) node.outputs.pop_back();
+        if (is_last && kept_count == 1) node.replaced = replaced_body(node);
+        graph_.add_node(std::move(node));
+      }
+    }
+
+    ValueId output_for(const std::string& name, const Node& root) {
+      if (name.empty()) return no_id;
+      const uint32_t index = pattern_.find_name(name);
+      const ValueId replaced = index == no_id ? no_id : fit_.values[index];
+      if (replaced != no_id && (used_outside_.count(replaced) || read_.count(name))) {
+        old_values_.emplace_back(replaced, graph_.values[replaced]);
+        own_[name] = replaced;
+        return replaced;
+      }
+      if (!read_.count(name)) return no_id;
+      const ValueId id = graph_.add_value(graph_.unique_name(root.name + "/" + (name[0] == '#' ? "value" : name)));
+      own_[name] = id;
+      return id;
+    }
+
+    void set_attribute(Node& node, const std::string& name, const Attribute& attribute) {
+      const auto* reference = std::get_if<Attribute::Reference>(&attribute.content);
+      if (reference == nullptr) {
+        node.attributes[name] = attribute;
+        return;
+      }
+      if (const auto set = match_.attributes.find(reference->name); set != match_.attributes.end()) {
+        node.attributes[name] = set->second;
+        return;
+      }
+      const Node& root = graph_.nodes[fit_.nodes.back()];
+      if (const auto found = root.attributes.find(reference->name); found != root.attributes.end()) {
+        node.attributes[name] = found->second;
+        return;
+      }
+      const OperatorEntry* contract = r_.registry_.find_operator(root.domain, root.op_type);
+      for (size_t i = 0; contract && i < contract->c->attribute_count; ++i) {
+        const heed_attribute_rule& rule = contract->c->attributes[i];
+        const int32_t kind = rule.default_value.kind;
+        const bool is_plain = kind == HEED_ATTRIBUTE_INT || kind == HEED_ATTRIBUTE_FLOAT || kind == HEED_ATTRIBUTE_STRING ||
+                              kind == HEED_ATTRIBUTE_INTS || kind == HEED_ATTRIBUTE_FLOATS;
+        if (view_of(rule.name) == reference->name && is_plain) node.attributes[name] = attribute_from(rule.default_value);
+      }
+    }
+
+    // "9 nodes (layer_norm)": nodes of the model, also where some of them were replaced before.
+    std::string origin() const {
+      int64_t count = 0;
+      for (const NodeId id : matched_) {
+        int64_t earlier = 1;
+        const std::string& text = graph_.nodes[id].origin;
+        std::from_chars(text.data(), text.data() + text.size(), earlier);
+        count += earlier;
+      }
+      return std::to_string(count) + (count == 1 ? " node (" : " nodes (") + rule_.name() + ")";
+    }
+
+    // The nodes that go, as a function of what the new node reads; null where they read anything else.
+    std::shared_ptr<const Function> replaced_body(const Node& made) const {
+      auto body = std::make_shared<Graph>(graph_.shared_dims());
+      auto function = std::make_shared<Function>();
+      std::unordered_map<ValueId, ValueId> inside;
+      const auto add = [&](ValueId id) {
+        const Value& value = graph_.values[id];
+        const ValueId copy = body->add_value(value.name, value.type);
+        body->values[copy].constant = value.is_input ? nullptr : value.constant;
+        inside.emplace(id, copy);
+        return copy;
+      };
+      for (size_t i = 0; i < made.inputs.size(); ++i) {
+        const ValueId id = made.inputs[i];
+        ValueId copy;
+        if (id == no_id || inside.count(id)) {
+          copy = body->add_value("absent_" + std::to_string(i));
+        } else {
+          copy = add(id);
+          body->values[copy].constant = nullptr;
+        }
+        body->values[copy].is_input = true;
+        body->inputs.push_back(copy);
+        function->inputs.push_back(body->values[copy].name);
+      }
+      std::vector<NodeId> in_order(fit_.nodes);  // of the pattern: makers first
+      std::unordered_set<NodeId> done;
+      for (const NodeId id : in_order) {
+        if (!done.insert(id).second) continue;
+        Node node = graph_.nodes[id];
+        if (!subgraphs_of(node).empty()) return nullptr;
+        for (ValueId& input : node.inputs) {
+          if (input == no_id) continue;
+          const auto found = inside.find(input);
+          if (found != inside.end()) {
+            input = found->second;
+          } else if (graph_.values[input].constant && !graph_.values[input].is_input) {
+            input = add(input);
+          } else {
+            return nullptr;
+          }
+        }
+        for (ValueId& output : node.outputs) {
+          if (output != no_id) output = add(output);
+        }
+        body->add_node(std::move(node));
+      }
+      for (const ValueId id : made.outputs) {
+        const auto found = id == no_id ? inside.end() : inside.find(id);
+        if (found == inside.end()) return nullptr;
+        body->outputs.push_back(found->second);
+        body->output_names.push_back(graph_.values[id].name);
+        function->outputs.push_back(graph_.values[id].name);
+      }
+      function->name = made.op_type;
+      function->domain = made.domain;
+      function->body = std::move(body);
+      return function;
+    }
+
+    Result<void> infer(size_t first_node) {
+      for (size_t id = first_node; id < graph_.nodes.size(); ++id) {
+        HEED_TRY(infer_node(graph_, static_cast<NodeId>(id), r_.registry_));
+      }
+      for (const auto& [id, old] : old_values_) {
+        const Value& made = graph_.values[id];
+        auto type = joined(old.type, made.type);
+        if (!type) {
+          return Error{Code::shape_mismatch, "'" + old.name + "' was " + to_string(old.type) + " and would be " + to_string(made.type)};
+        }
+      }
+      return {};
+    }
+
+    void finish(size_t first_node) {
+      for (const auto& [id, old] : old_values_) {
+        Value& value = graph_.values[id];
+        value.type = *joined(old.type, value.type);
+        if (old.elements) value.elements = old.elements;
+      }
+      r_.uses_.resize(graph_.values.size(), 0);
+      for (size_t id = first_node; id < graph_.nodes.size(); ++id) {
+        for (const ValueId value : reads_of(graph_.nodes[id])) ++r_.uses_[value];
+      }
+      for (const NodeId id : matched_) r_.remove(id);
+    }
+
+    GraphRewriting& r_;
+    Graph& graph_;
+    const Rule& rule_;
+    const Pattern& pattern_;
+    const Fit& fit_;
+    FoundMatch& match_;
+    const std::vector<Statement>& statements_;
+    std::vector<NodeId> matched_;
+    std::unordered_map<std::string, size_t> makers_;  // the replacement's names: which statement makes each
+    std::unordered_set<ValueId> used_outside_;
+    std::vector<bool> keep_;                          // by statement
+    std::unordered_set<std::string> read_;            // names that kept statements read
+    std::unordered_map<std::string, ValueId> own_;    // values of the replacement's names
+    std::vector<std::pair<ValueId, Value>> old_values_;  // as they were before
+  };
+
+  // A node goes, and with it those that only it read.
+  void remove(NodeId first) {
+    std::vector<NodeId> to_remove{first};
+    while (!to_remove.empty()) {
+      const NodeId id = to_remove.back();
+      to_remove.pop_back();
+      Node& node = graph_.nodes[id];
+      if (node.removed) continue;
+      node.removed = true;
+      for (const ValueId value : reads_of(node)) {
+        if (--uses_[value] > 0) continue;
+        const NodeId producer = graph_.values[value].producer;
+        if (producer == no_id || graph_.nodes[producer].removed) continue;
+        const auto& outputs = graph_.nodes[producer].outputs;
+        const bool is_read = std::any_of(outputs.begin(), outputs.end(), [&](ValueId output) { return output != no_id && uses_[output] > 0; });
+        if (!is_read) to_remove.push_back(producer);
+      }
+    }
+  }
+
+  std::string unique_node_name(const std::string& wish) {
+    if (node_names_.empty()) {
+      for (const Node& node : graph_.nodes) node_names_.insert(node.name);
+    }
+    std::string name = wish;
+    for (int32_t suffix = 2; !node_names_.insert(name).second; ++suffix) name = wish + "_" + std::to_string(suffix);
+    return name;
+  }
+
+  // Of a domain other than ONNX's: the newest version that its operators have here, unless the root is of that domain.
+  static int32_t opset_of(const std::string& domain, const Node& root) { return root.domain == domain ? root.opset : 1; }
+
+  Graph& graph_;
+  const Registry& registry_;
+  Rules& rules_;
+  std::vector<int32_t>& fired_;  // by rule
+  std::vector<int32_t> uses_;    // by value: how often nodes that are left, and the graph's outputs, read it
+  std::unordered_set<std::string> node_names_;
+};
+
+Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired, int32_t depth) {
+  if (depth > depth_limit) return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
+  int32_t total = 0;
+  for (const Node& node : graph.nodes) {
+    if (node.removed) continue;
+    for (const auto& body : subgraphs_of(node)) {
+      auto inner = rewrite_graph(*body, registry, rules, fired, depth + 1);
+      if (!inner) return std::move(inner).error().within(describe(node));
+      total += *inner;
+    }
+  }
+  HEED_ASSIGN(const int32_t own, GraphRewriting(graph, registry, rules, fired).run());
+  return total + own;
+}
+
+}  // namespace
+
+Result<int32_t> rewrite(Graph& graph, const Registry& registry, std::vector<RewriteCount>& fired) {
+  Rules rules;
+  HEED_TRY(rules.read(registry));
+  if (rules.empty()) return 0;
+  std::vector<int32_t> counts(rules.size(), 0);
+  HEED_ASSIGN(const int32_t total, rewrite_graph(graph, registry, rules, counts, 0));
+  for (size_t rule = 0; rule < rules.size(); ++rule) {
+    if (counts[rule] == 0) continue;
+    const auto same = std::find_if(fired.begin(), fired.end(), [&](const RewriteCount& count) { return count.name == rules.at(rule).name(); });
+    if (same != fired.end()) {
+      same->count += counts[rule];
+    } else {
+      fired.push_back({rules.at(rule).name(), counts[rule]});
+    }
+  }
+  return total;
+}
+
+}  // namespace heed
