@@ -9,6 +9,7 @@
 #include "base/thread_pool.hpp"
 #include "graph/graph.hpp"
 #include "onnx/read_model.hpp"
+#include "passes/rewrite.hpp"
 #include "plan/plan.hpp"
 #include "registry/registry.hpp"
 
@@ -28,12 +29,6 @@ struct ModelOptions {
   size_t memory_limit_bytes = SIZE_MAX;  // of one session's arena
   ReadOptions read;
   std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"
-};
-
-// What fired while loading, for `heed explain`.
-struct RewriteCount {
-  std::string name;
-  int32_t count = 0;
 };
 
 class Model {
