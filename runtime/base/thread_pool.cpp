@@ -99,12 +99,16 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, Function function, v
   // Sequentially consistent, as is going to sleep in work(): either the worker sees the loop or it is seen sleeping.
   const uint32_t generation = (state_.load(std::memory_order_relaxed) & ~(generation_step - 1)) + generation_step;
   state_.store(generation | open_bit, std::memory_order_seq_cst);
-  if (sleeping_count_.load(std::memory_order_seq_cst) > 0) {
+  // Whoever is woken is counted awake from here on: until it runs, later loops need no system call.
+  const int64_t asleep = sleeping_count_.load(std::memory_order_seq_cst);
+  if (asleep > 0) {
+    const int64_t wanted = std::min(asleep, piece_count - 1);
+    sleeping_count_.fetch_sub(static_cast<int32_t>(wanted), std::memory_order_seq_cst);
     wake_epoch_.fetch_add(1, std::memory_order_seq_cst);
-    if (piece_count == 2) {
-      wake_epoch_.notify_one();
-    } else {
+    if (wanted == asleep) {
       wake_epoch_.notify_all();
+    } else {
+      for (int64_t i = 0; i < wanted; ++i) wake_epoch_.notify_one();
     }
   }
 
@@ -142,8 +146,8 @@ void ThreadPool::work(int32_t thread) {
       sleeping_count_.fetch_add(1, std::memory_order_seq_cst);
       state = state_.load(std::memory_order_seq_cst);
       const bool open = (state & open_bit) != 0 && (state & ~(generation_step - 1)) != seen;
+      // Not taken back where it does not sleep after all: the next loop wakes once in vain.
       if (!open && !stopping_.load(std::memory_order_seq_cst)) wake_epoch_.wait(epoch, std::memory_order_seq_cst);
-      sleeping_count_.fetch_sub(1, std::memory_order_seq_cst);
       continue;
     }
     if ((state & open_bit) == 0) continue;

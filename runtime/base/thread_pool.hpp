@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -71,7 +70,7 @@ class ThreadPool {
   alignas(cache_line_bytes) std::atomic<bool> busy_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<uint32_t> wake_epoch_{0};
-  std::atomic<int32_t> sleeping_count_{0};
+  std::atomic<int32_t> sleeping_count_{0};  // at least as many as wait to be woken
   int thread_count_ = 1;
   int process_id_ = 0;
   std::vector<std::thread> threads_;
