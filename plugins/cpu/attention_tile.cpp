@@ -8,7 +8,7 @@
 
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "attention_tile.cpp"
+#define HWY_TARGET_INCLUDE "plugins/cpu/attention_tile.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 

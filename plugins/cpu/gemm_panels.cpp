@@ -6,7 +6,7 @@
 
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "gemm_panels.cpp"
+#define HWY_TARGET_INCLUDE "plugins/cpu/gemm_panels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
