@@ -54,6 +54,7 @@ Error describe_cycle(const std::vector<Node>& nodes, const std::vector<Value>& v
   }
   path.erase(path.begin(), std::find(path.begin(), path.end(), node));
   std::reverse(path.begin(), path.end());
+  std::rotate(path.begin(), std::min_element(path.begin(), path.end()), path.end());
   constexpr size_t named_limit = 8;
   std::string text = "nodes read each other's outputs in a circle: ";
   for (size_t i = 0; i < std::min(path.size(), named_limit); ++i) text += describe(nodes[path[i]]) + " -> ";

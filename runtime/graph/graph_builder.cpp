@@ -8,11 +8,6 @@ namespace {
 
 Error invalid(std::string message) { return Error{Code::invalid_model, std::move(message)}; }
 
-std::string describe(const Statement& statement, size_t position) {
-  return statement.name.empty() ? "node " + std::to_string(position) + " (" + statement.op_type + ")"
-                                : "node '" + statement.name + "' (" + statement.op_type + ")";
-}
-
 // Keeps what is known on either side; `more` fills gaps.
 void complete_type(ValueType& type, const ValueType& more) {
   if (!type.element && !type.dims && type.kind == Kind::tensor) {
@@ -25,6 +20,11 @@ void complete_type(ValueType& type, const ValueType& more) {
 }
 
 }  // namespace
+
+std::string describe(const Statement& statement, size_t position) {
+  return statement.name.empty() ? "node " + std::to_string(position) + " (" + statement.op_type + ")"
+                                : "node '" + statement.name + "' (" + statement.op_type + ")";
+}
 
 std::string_view canonical_domain(std::string_view domain) { return domain == "ai.onnx" ? std::string_view() : domain; }
 

@@ -21,6 +21,9 @@ struct Statement {
   std::string name, overload;
 };
 
+// "node 'add' (Add)", or by its position where it has no name.
+std::string describe(const Statement& statement, size_t position);
+
 using Opsets = std::map<std::string, int32_t, std::less<>>;
 
 // "ai.onnx" is the domain "".

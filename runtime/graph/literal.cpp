@@ -2,11 +2,10 @@
 #include "graph/literal.hpp"
 
 #include <charconv>
-#include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "heed/numeric.hpp"
+#include "graph/small_float.hpp"
 
 namespace heed {
 namespace {
@@ -45,17 +44,15 @@ std::optional<uint64_t> encode(DataType type, const Literal& literal) {
       std::memcpy(&bits, &*wide, sizeof(bits));
       return bits;
     }
-    const std::optional<float> value = read<float>(literal);
-    if (!value) return std::nullopt;
-    switch (type) {
-      case DataType::f32: {
-        uint32_t bits = 0;
-        std::memcpy(&bits, &*value, sizeof(bits));
-        return bits;
-      }
-      default:
-        return encode_float(type, *value);
+    if (type == DataType::f32) {
+      const std::optional<float> single = read<float>(literal);
+      if (!single) return std::nullopt;
+      uint32_t bits = 0;
+      std::memcpy(&bits, &*single, sizeof(bits));
+      return bits;
     }
+    const std::optional<double> value = read<double>(literal);
+    return value ? std::optional<uint64_t>(encode_small_float(type, *value)) : std::nullopt;
   }
   const int32_t bits = bits_of(type);
   if (literal.kind != LiteralKind::integer || bits == 0) return std::nullopt;

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstring>
 
-#include "heed/numeric.hpp"
+#include "graph/small_float.hpp"
 
 namespace heed {
 namespace {
@@ -71,7 +70,7 @@ std::string element_text(const Tensor& tensor, size_t i) {
     const size_t per_byte = 8 / bits;
     pattern = (static_cast<uint32_t>(tensor.data[i / per_byte]) >> (bits * (i % per_byte))) & ((1u << bits) - 1);
   }
-  if (is_float(tensor.type)) return number_text(decode_float(tensor.type, pattern));
+  if (is_float(tensor.type)) return number_text(decode_small_float(tensor.type, pattern));
   const bool is_negative = is_signed_integer(tensor.type) && (pattern >> (bits - 1)) != 0;
   return number_text(static_cast<int64_t>(pattern) - (is_negative ? int64_t{1} << bits : 0));
 }

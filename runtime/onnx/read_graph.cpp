@@ -142,7 +142,7 @@ class GraphReader {
       : source_(source), dims_(std::move(dims)), opsets_(opsets), is_function_(is_function) {}
 
   Result<void> read_graph(Bytes message, GraphBuilder& builder);
-  Result<Statement> read_node(Bytes message);
+  Result<Statement> read_node(Bytes message, size_t position);
   Result<NamedAttribute> read_attribute(Bytes message);
   Result<void> declare(Bytes value_info, GraphBuilder& builder);
 
@@ -263,7 +263,7 @@ Result<NamedAttribute> GraphReader::read_attribute(Bytes message) {
   return NamedAttribute{std::move(parts.name), {std::move(*content)}};
 }
 
-Result<Statement> GraphReader::read_node(Bytes message) {
+Result<Statement> GraphReader::read_node(Bytes message, size_t position) {
   Statement node;
   std::vector<Bytes> attributes;
   Fields field(message);
@@ -280,7 +280,7 @@ Result<Statement> GraphReader::read_node(Bytes message) {
       default: break;
     }
   }
-  const auto place = [&] { return "node '" + node.name + "' (" + node.op_type + ")"; };
+  const auto place = [&] { return describe(node, position); };
   if (Result<void> whole = field.finish(); !whole) return std::move(whole).error().within(place());
   for (const Bytes attribute_message : attributes) {
     Result<NamedAttribute> read = read_attribute(attribute_message);
@@ -326,8 +326,8 @@ Result<void> GraphReader::read_graph(Bytes message, GraphBuilder& builder) {
     HEED_ASSIGN(NamedTensor constant, read_sparse_tensor(initializer, source_));
     HEED_TRY(builder.add_constant(std::move(constant.name), std::move(constant.tensor)));
   }
-  for (const Bytes node : nodes) {
-    HEED_ASSIGN(Statement statement, read_node(node));
+  for (size_t position = 0; position < nodes.size(); ++position) {
+    HEED_ASSIGN(Statement statement, read_node(nodes[position], position));
     HEED_TRY(builder.add_statement(std::move(statement)));
   }
   for (const Bytes output : outputs) {
@@ -399,8 +399,8 @@ Result<std::shared_ptr<const Function>> read_function(Bytes message, Source& sou
     GraphBuilder builder(dims, GraphBuilder::Scope::complete);
     builder.set_name(function->name);
     for (const std::string& input : function->inputs) HEED_TRY(builder.add_input(input, {}));
-    for (const Bytes node : nodes) {
-      HEED_ASSIGN(Statement statement, reader.read_node(node));
+    for (size_t position = 0; position < nodes.size(); ++position) {
+      HEED_ASSIGN(Statement statement, reader.read_node(nodes[position], position));
       HEED_TRY(builder.add_statement(std::move(statement)));
     }
     for (const std::string& output : function->outputs) builder.add_output(output, {});

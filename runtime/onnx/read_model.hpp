@@ -18,9 +18,9 @@ struct ReadOptions {
   // For what a model makes the loader allocate: tensors that cannot stay where they lie. 0: the machine's memory.
   size_t memory_limit_bytes = 0;
   // Inputs with an initializer that the caller wants to give values to; all others become constants.
-  std::vector<std::string> overridable;
+  std::vector<std::string> overridable = {};
   // For a model from memory: where its external data lies. Empty: it may have none.
-  std::filesystem::path external_data_folder;
+  std::filesystem::path external_data_folder = {};
 };
 
 // Errors say which file, node or tensor, what was met and what was expected: io where a file cannot be read,

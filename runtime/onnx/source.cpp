@@ -69,7 +69,7 @@ Result<Tensor> Source::tensor_in(const MappedFile* file, const std::shared_ptr<c
                                  DataType type, std::vector<int64_t> dims) {
   if (data.empty()) return Tensor{type, std::move(dims), nullptr, 0, nullptr};
   if (reinterpret_cast<uintptr_t>(data.data()) % alignment_of(type) == 0) {
-    return Tensor{type, std::move(dims), data.data(), data.size(), owner};
+    return Tensor{type, std::move(dims), data.data(), data.size(), owner, file != nullptr, {}};
   }
   HEED_ASSIGN(Tensor tensor, allocate(type, std::move(dims)));
   for (size_t at = 0; at < data.size(); at += kept_page_bytes) {

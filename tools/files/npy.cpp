@@ -8,7 +8,7 @@
 
 #include "base/mapped_file.hpp"
 #include "files/whole_file.hpp"
-#include "heed/numeric.hpp"
+#include "graph/small_float.hpp"
 
 namespace heed {
 namespace {
@@ -353,7 +353,7 @@ std::string widened_bytes(const Tensor& tensor) {
   for (size_t i = 0; i < count; ++i) {
     const uint32_t pattern = pattern_at(tensor, i);
     if (is_float(tensor.type)) {
-      const float value = decode_float(tensor.type, pattern);
+      const float value = decode_small_float(tensor.type, pattern);
       bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
     } else {
       const bool is_negative = is_signed_integer(tensor.type) && pattern >> (bits - 1) != 0;
