@@ -32,8 +32,11 @@ extern const Operator sequence_construct, sequence_empty, sequence_insert, seque
 extern const Operator optional_of, optional_has_element, optional_get_element;
 extern const Operator if_else, loop;
 extern const ControlKernel if_else_control, loop_control;
-// Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp
-extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy;
+// Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp
+extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise;
+// Fusions and simplifications: the files in rewrites/. What comes first is tried first.
+extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding, causal_mask,
+    ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 
 namespace {
 
@@ -61,9 +64,14 @@ PluginContent content() {
               &concat_from_sequence,
               &optional_of, &optional_has_element, &optional_get_element,
               &if_else, &loop,
-              &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy,
+              &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
           },
       .control_kernels = {&if_else_control, &loop_control},
+      .rewrites =
+          {
+              &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding, &causal_mask,
+              &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past, &attention_causal,
+          },
   };
 }
 

@@ -319,15 +319,27 @@ class GraphRewriting {
       return std::all_of(used_outside_.begin(), used_outside_.end(), [&](ValueId value) { return made.count(value) > 0; });
     }
 
+    // Whether a statement's result takes the place of a value that is read outside. Where two names of the pattern stand for
+    // one value, the first statement makes it.
+    bool makes_outside(const std::string& name, size_t statement) const {
+      const uint32_t index = pattern_.find_name(name);
+      const auto maker = index == no_id ? outside_makers_.end() : outside_makers_.find(fit_.values[index]);
+      return maker != outside_makers_.end() && maker->second == std::pair(statement, name);
+    }
+
     // The statements whose results are read: others would be nodes without use.
     void keep_statements() {
+      for (size_t i = 0; i < statements_.size(); ++i) {
+        for (const auto& name : statements_[i].outputs) {
+          const uint32_t index = name.empty() ? no_id : pattern_.find_name(name);
+          if (index != no_id && used_outside_.count(fit_.values[index])) outside_makers_.try_emplace(fit_.values[index], i, name);
+        }
+      }
       keep_.assign(statements_.size(), false);
       for (size_t i = statements_.size(); i-- > 0;) {
         for (const auto& name : statements_[i].outputs) {
           if (name.empty()) continue;
-          const uint32_t index = pattern_.find_name(name);
-          const bool is_used = (index != no_id && used_outside_.count(fit_.values[index])) || read_.count(name);
-          keep_[i] = keep_[i] || is_used;
+          keep_[i] = keep_[i] || makes_outside(name, i) || read_.count(name);
         }
         if (keep_[i]) read_.insert(statements_[i].inputs.begin(), statements_[i].inputs.end());
       }
@@ -342,14 +354,13 @@ class GraphRewriting {
     void build() {
       const Node root = graph_.nodes[fit_.nodes.back()];
       const auto kept_count = std::count(keep_.begin(), keep_.end(), true);
-      size_t last = 0;
-      for (size_t i = 0; i < keep_.size(); ++i) last = keep_[i] ? i : last;
+      const size_t named = statement_to_name();
       for (size_t i = 0; i < statements_.size(); ++i) {
         if (!keep_[i]) continue;
         const Statement& statement = statements_[i];
-        const bool is_last = i == last;
+        const bool takes_name = i == named;
         Node node;
-        node.name = is_last ? root.name : r_.unique_node_name(root.name + "/" + statement.op_type);
+        node.name = takes_name ? root.name : r_.unique_node_name(root.name + "/" + statement.op_type);
         node.domain = statement.domain;
         node.op_type = statement.op_type;
         node.overload = statement.overload;
@@ -358,18 +369,29 @@ class GraphRewriting {
         for (const auto& [name, attribute] : statement.attributes) set_attribute(node, name, attribute);
         for (const auto& name : statement.inputs) node.inputs.push_back(value_of(name));
         while (!node.inputs.empty() && node.inputs.back() == no_id) node.inputs.pop_back();
-        for (const auto& name : statement.outputs) node.outputs.push_back(output_for(name, root));
+        for (const auto& name : statement.outputs) node.outputs.push_back(output_for(name, i, root));
         while (!node.outputs.empty() && node.outputs.back() == no_id) node.outputs.pop_back();
-        if (is_last && kept_count == 1) node.replaced = replaced_body(node);
+        if (kept_count == 1) node.replaced = replaced_body(node);
         graph_.add_node(std::move(node));
       }
     }
 
-    ValueId output_for(const std::string& name, const Node& root) {
+    // The last node that computes something: views around it are not what people look for.
+    size_t statement_to_name() const {
+      size_t last = 0, last_computing = SIZE_MAX;
+      for (size_t i = 0; i < statements_.size(); ++i) {
+        if (!keep_[i]) continue;
+        last = i;
+        const OperatorEntry* contract = r_.registry_.find_operator(statements_[i].domain, statements_[i].op_type);
+        if (contract != nullptr && !contract->is_view()) last_computing = i;
+      }
+      return last_computing == SIZE_MAX ? last : last_computing;
+    }
+
+    ValueId output_for(const std::string& name, size_t statement, const Node& root) {
       if (name.empty()) return no_id;
-      const uint32_t index = pattern_.find_name(name);
-      const ValueId replaced = index == no_id ? no_id : fit_.values[index];
-      if (replaced != no_id && (used_outside_.count(replaced) || read_.count(name))) {
+      if (makes_outside(name, statement)) {
+        const ValueId replaced = fit_.values[pattern_.find_name(name)];
         old_values_.emplace_back(replaced, graph_.values[replaced]);
         own_[name] = replaced;
         return replaced;
@@ -514,6 +536,7 @@ class GraphRewriting {
     std::vector<NodeId> matched_;
     std::unordered_map<std::string, size_t> makers_;  // the replacement's names: which statement makes each
     std::unordered_set<ValueId> used_outside_;
+    std::unordered_map<ValueId, std::pair<size_t, std::string>> outside_makers_;  // which statement makes it, by which name
     std::vector<bool> keep_;                          // by statement
     std::unordered_set<std::string> read_;            // names that kept statements read
     std::unordered_map<std::string, ValueId> own_;    // values of the replacement's names

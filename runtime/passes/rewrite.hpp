@@ -20,8 +20,8 @@ struct RewriteCount {
 // Applies all registered rewrites (see heed_rewrite in plugin.h) to a typed graph whose nodes stand in order, and to the
 // graphs in it, until none fires. Adds to `fired`, one entry per rewrite by name; gives how often any of them did.
 //
-// The last node of a replacement bears the name of the pattern's last node and says in `origin` what it replaced; where it
-// is the only one and what it replaced reads nothing else, it keeps that in `replaced`. Every new node is inferred: where
+// The last node of a replacement that is no view bears the name of the pattern's last node; all say in `origin` what they
+// replaced. A replacement of one node that reads all that the replaced ones read keeps them in `replaced`. Every new node is inferred: where
 // a result would be of another type or shape, the replacement is taken back and logged. Nodes that nobody reads any more go.
 //
 // Fails with invalid_argument on patterns and replacements that cannot be read, and on a rewrite that fires without end; the

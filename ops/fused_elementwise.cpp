@@ -1,0 +1,197 @@
+// heed.FusedElementwise: y = expression(x0, x1, ...), element by element after broadcasting; the language is that of
+// heed/expression.hpp. Fusion makes these nodes of whatever publishes an expression. The GPU half writes its shader.
+#include "heed/expression.hpp"
+#include "launch.hpp"
+#include "shaders.hpp"
+#include "shapes.hpp"
+
+namespace heed::ops {
+namespace {
+
+constexpr int32_t most_axes = 8, most_inputs = 8;
+constexpr int64_t workgroup_size = 256;
+
+Result<void> infer(Inference& node) {
+  const auto expression = parse_fused_expression(node.text("expression"), static_cast<size_t>(node.input_count()));
+  if (!expression) return Error{Code::invalid_model, expression.error().message};
+  Dims dims;
+  for (int32_t i = 0; i < node.input_count(); ++i) {
+    if (!node.input(i).has_rank()) return node.set_output(0, DataType::f32);
+    HEED_ASSIGN(dims, checked_broadcast(node, dims, node.input(i).dims()));
+  }
+  return node.set_output(0, DataType::f32, dims);
+}
+
+// ---- GLSL ---------------------------------------------------------------------------------------------------------------
+
+// Beside math.glsl: what GLSL leaves undefined for some numbers.
+constexpr std::string_view functions = R"(
+float heed_min(float a, float b) { return b < a || isnan(b) ? b : a; }
+float heed_max(float a, float b) { return b > a || isnan(b) ? b : a; }
+float heed_sign(float a) { return a > 0.0 ? 1.0 : a < 0.0 ? -1.0 : a; }
+float heed_sigmoid(float a) { return 1.0 / (1.0 + heed_exp(-a)); }
+// Where the base is negative only whole exponents have a power.
+float heed_pow(float a, float b) {
+  if (b == 0.0 || a == 1.0) return 1.0;
+  float size = pow(abs(a), b);
+  if (a >= 0.0) return size;
+  if (floor(b) != b) return isinf(a) ? size : uintBitsToFloat(0x7FC00000u);
+  return mod(b, 2.0) == 0.0 ? size : -size;
+}
+)";
+
+std::string literal(float number) {
+  if (number != number) return "uintBitsToFloat(0x7FC00000u)";
+  if (std::isinf(number)) return number > 0 ? "uintBitsToFloat(0x7F800000u)" : "uintBitsToFloat(0xFF800000u)";
+  std::string text = detail::text_of_number(number);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return number < 0 ? "(" + text + ")" : text;
+}
+
+std::string glsl_of(const ExpressionStep& step, const std::string& a, const std::string& b, const std::string& c, float exponent) {
+  const auto call = [&](std::string_view name) { return std::string(name) + "(" + a + (b.empty() ? "" : ", " + b) + ")"; };
+  switch (step.op) {
+    case ExpressionOp::negative: return "-" + a;
+    case ExpressionOp::sign: return call("heed_sign");
+    case ExpressionOp::exp: return call("heed_exp");
+    case ExpressionOp::tanh: return call("heed_tanh");
+    case ExpressionOp::sigmoid: return call("heed_sigmoid");
+    case ExpressionOp::erf: return call("heed_erf");
+    case ExpressionOp::round: return call("roundEven");
+    case ExpressionOp::logical_not: return "float(" + a + " == 0.0)";
+    case ExpressionOp::min: return call("heed_min");
+    case ExpressionOp::max: return call("heed_max");
+    case ExpressionOp::pow:
+      if (exponent == 2) return a + " * " + a;
+      if (exponent == 3) return a + " * " + a + " * " + a;
+      if (exponent == 0.5f) return "sqrt(" + a + ")";
+      return call("heed_pow");
+    case ExpressionOp::logical_and: return "float(" + a + " != 0.0 && " + b + " != 0.0)";
+    case ExpressionOp::logical_or: return "float(" + a + " != 0.0 || " + b + " != 0.0)";
+    case ExpressionOp::select: return a + " != 0.0 ? " + b + " : " + c;
+    default: break;
+  }
+  if (!detail::is_infix(step.op)) return call(rule_of(step.op).name);
+  const std::string infix = a + " " + std::string(rule_of(step.op).name) + " " + b;
+  return step.op >= ExpressionOp::less && step.op <= ExpressionOp::not_equal ? "float(" + infix + ")" : infix;
+}
+
+// The shader of an expression: each invocation makes elements of the output in turns.
+std::string shader_of(const Expression& expression, int32_t input_count) {
+  std::string text = "#version 450\nlayout(local_size_x = " + std::to_string(workgroup_size) + ") in;\n";
+  for (int32_t k = 0; k < input_count; ++k) {
+    const std::string n = std::to_string(k);
+    text += "layout(set = 0, binding = " + n + ", std430) readonly buffer Input" + n + " { float input" + n + "[]; };\n";
+  }
+  text += "layout(set = 0, binding = " + std::to_string(input_count) + ", std430) writeonly buffer Output { float result[]; };\n";
+  text += "layout(set = 0, binding = " + std::to_string(input_count + 1) +
+          ", std430) readonly buffer Parameters {\n  uint count;\n  uint rank;\n  int offsets[9];\n  uint dims[8];\n  int strides[64];\n};\n";
+  text += shaders::math_glsl;
+  text += functions;
+  text += "void main() {\n  for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * gl_WorkGroupSize.x) {\n";
+  for (int32_t k = 0; k < input_count; ++k) text += "    int at" + std::to_string(k) + " = offsets[" + std::to_string(k) + "];\n";
+  text += "    uint rest = index;\n    for (int axis = int(rank) - 1; axis >= 0; --axis) {\n"
+          "      uint outer = axis == 0 ? 0u : rest / dims[axis];\n      int i = int(rest - outer * dims[axis]);\n      rest = outer;\n";
+  for (int32_t k = 0; k < input_count; ++k) {
+    const std::string n = std::to_string(k);
+    text += "      at" + n + " += i * strides[" + std::to_string(k * most_axes) + " + axis];\n";
+  }
+  text += "    }\n";
+
+  const auto& steps = expression.steps();
+  std::vector<std::string> names(steps.size());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const auto& step = steps[i];
+    if (step.op == ExpressionOp::constant) {
+      names[i] = literal(step.number);
+      continue;
+    }
+    std::string value;
+    if (step.op == ExpressionOp::input) {
+      const std::string n = std::to_string(step.arguments[0]);
+      value = "input" + n + "[at" + n + "]";
+    } else {
+      const int32_t count = rule_of(step.op).argument_count;
+      const auto name = [&](int32_t k) { return k < count ? names[step.arguments[k]] : std::string(); };
+      const auto& second = steps[step.arguments[1]];
+      const float exponent = step.op == ExpressionOp::pow && second.op == ExpressionOp::constant ? second.number : 0;
+      value = glsl_of(step, name(0), name(1), name(2), exponent);
+    }
+    names[i] = "t" + std::to_string(i);
+    text += "    float " + names[i] + " = " + value + ";\n";
+  }
+  return text + "    result[offsets[8] + int(index)] = " + names[expression.result()] + ";\n  }\n}\n";
+}
+
+// Mirrors the shader's.
+struct Parameters {
+  uint32_t count, rank;
+  int32_t offsets[most_inputs + 1];  // the last one is the output's
+  uint32_t dims[most_axes];
+  int32_t strides[most_inputs][most_axes];
+};
+
+Result<GpuPlan> plan(Planning& node) {
+  const int32_t count = node.input_count();
+  if (count > most_inputs) return decline("more than " + std::to_string(most_inputs) + " inputs");
+  const auto y = node.output(0);
+  if (!y.has_rank() || y.rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes, or not known how many");
+  HEED_ASSIGN(const auto expression, parse_fused_expression(node.text("expression"), static_cast<size_t>(count)));
+  GpuPlan plan;
+  for (int32_t k = 0; k < count; ++k) {
+    node.take_strided(k);
+    const auto x = node.input(k);
+    if (x.has_rank() && std::equal(x.dims().begin(), x.dims().end(), y.dims().begin(), y.dims().end())) node.in_place(k, 0);
+    plan.bindings.push_back(read(k));
+  }
+  plan.bindings.push_back(write(0));
+  // The text is copied before it goes.
+  static thread_local std::string text;
+  text = shader_of(expression, count);
+  plan.variants.push_back({.name = std::to_string(expression.operation_count()) + " operations", .shader = {.glsl = text}});
+  return plan;
+}
+
+// Axes that all tensors cross with one stride are one axis.
+Result<Launch> bind(const Binding& node) {
+  const auto y = node.output(0);
+  const int32_t input_count = node.input_count();
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(y, "the output"));
+  Parameters parameters{};
+  parameters.count = static_cast<uint32_t>(y.count());
+  parameters.offsets[most_inputs] = offset_of(y);
+  std::vector<TensorView> inputs;
+  for (int32_t k = 0; k < input_count; ++k) {
+    inputs.push_back(node.input(k));
+    HEED_TRY(check_addressable(inputs.back(), "input " + std::to_string(k)));
+    parameters.offsets[k] = offset_of(inputs.back());
+  }
+  const auto stride = [&](const TensorView& x, int32_t axis) {
+    const int32_t own = axis - (y.rank() - x.rank());
+    return own < 0 || x.dim(own) == 1 ? 0 : static_cast<int32_t>(x.stride(own));
+  };
+  uint32_t rank = 0;
+  for (int32_t axis = 0; axis < y.rank(); ++axis) {
+    const auto size = static_cast<uint32_t>(y.dim(axis));
+    if (size == 1) continue;
+    bool joins = rank > 0;
+    for (size_t k = 0; joins && k < inputs.size(); ++k)
+      joins = static_cast<int64_t>(parameters.strides[k][rank - 1]) == static_cast<int64_t>(stride(inputs[k], axis)) * size;
+    if (!joins) parameters.dims[rank++] = 1;
+    parameters.dims[rank - 1] *= size;
+    for (size_t k = 0; k < inputs.size(); ++k) parameters.strides[k][rank - 1] = stride(inputs[k], axis);
+  }
+  parameters.rank = rank;
+  return Launch{.dispatches = {{0, bytes_of(parameters), {workgroups_for(y.count(), workgroup_size), 1, 1}}}};
+}
+
+}  // namespace
+
+extern const Operator fused_elementwise{
+    .domain = "heed", .op_type = "FusedElementwise", .role = "fused_elementwise",
+    .inputs = {{"x", "T", HEED_VARIADIC}}, .outputs = {{"y", "T"}}, .types = {{"T", {DataType::f32}}},
+    .attributes = {required("expression", HEED_ATTRIBUTE_STRING)},
+    .infer = infer, .plan = plan, .bind = bind};
+
+}  // namespace heed::ops

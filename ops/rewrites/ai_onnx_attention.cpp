@@ -1,0 +1,57 @@
+// ai.onnx Attention (23 to 25) -> heed.Attention. Queries, keys and values of rank 3 are split into heads first. ONNX counts
+// positions from the past on (top_left), except where nonpad_kv_seqlen tells how many keys there are: there the last query
+// stands at the last of them.
+#include <string>
+
+#include "heed/plugin.hpp"
+
+namespace heed::ops {
+namespace {
+
+// Text that makes [batch, heads, sequence, width], named "Q_heads", of "Q" [batch, sequence, heads * width].
+std::string split_heads(const std::string& input, TypeView type, int64_t heads) {
+  const Dim width = floor_divide(type.dim(2), heads);
+  const std::string last = width.is_number() ? std::to_string(width.number()) : "-1";
+  return input + "_heads = Transpose<perm = [0, 2, 1, 3]>(Reshape(" + input + ", Constant<value_ints = [0, 0, " +
+         std::to_string(heads) + ", " + last + "]>()));";
+}
+
+bool accept(Match& match) {
+  const auto node = match.node("y");
+  const auto q = match.type("Q"), k = match.type("K"), v = match.type("V");
+  if (!q || !k || !v || !q->has_rank() || !k->has_rank() || !v->has_rank()) return false;
+  const int64_t query_heads = node.integer("q_num_heads"), key_heads = node.integer("kv_num_heads");
+
+  std::string text, query = "Q", key = "K", value = "V";
+  const bool is_flat = q->rank() == 3;
+  if (is_flat) {
+    if (query_heads < 1 || key_heads < 1 || k->rank() != 3 || v->rank() != 3) return false;
+    text += split_heads("Q", *q, query_heads) + split_heads("K", *k, key_heads) + split_heads("V", *v, key_heads);
+    query = "Q_heads", key = "K_heads", value = "V_heads";
+  }
+  const bool from_end = match.type("valid").has_value();
+  match.set("top_left", int64_t{!from_end});
+  match.set("scale", node.number("scale", 0));
+  match.set("window", node.integer("left_window_size", -1));
+  match.set("right_window", node.integer("right_window_size", -1));
+  text += std::string(is_flat ? "y_heads" : "y") +
+          ", present_key, present_value, weights = heed.Attention<scale = @scale, causal = @is_causal, top_left = @top_left, "
+          "softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = @qk_matmul_output_mode>(" +
+          query + ", " + key + ", " + value + ", mask, past_key, past_value, valid);";
+  if (is_flat) {
+    const Dim width = floor_divide(v->dim(2), key_heads) * query_heads;
+    const std::string last = width.is_number() ? std::to_string(width.number()) : "-1";
+    text += "y = Reshape(Transpose<perm = [0, 2, 1, 3]>(y_heads), Constant<value_ints = [0, 0, " + last + "]>());";
+  }
+  match.replace_by(text);
+  return true;
+}
+
+}  // namespace
+
+extern const Rewrite ai_onnx_attention{
+    .name = "ai_onnx_attention",
+    .patterns = {"y, present_key, present_value, weights = Attention(Q, K, V, mask, past_key, past_value, valid)"},
+    .replacement = "", .accept = accept};
+
+}  // namespace heed::ops

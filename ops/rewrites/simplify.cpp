@@ -1,0 +1,46 @@
+// What says the same with less, so that other patterns need not know every way of saying it.
+#include <string>
+
+#include "heed/plugin.hpp"
+
+namespace heed::ops {
+namespace {
+
+bool same_type(Match& match) {
+  const auto from = match.type("x"), to = match.type("y");
+  return from && to && from->has_element() && from->c.element == to->c.element;
+}
+
+// Two permutations, the inner one first, as one.
+bool combine(Match& match) {
+  const auto inner = match.node("t").integers("perm"), outer = match.node("y").integers("perm");
+  const auto type = match.type("x");
+  if (!type || !type->has_rank()) return false;
+  const auto rank = static_cast<size_t>(type->rank());
+  if (!inner || !outer || inner->size() != rank || outer->size() != rank) return false;
+  std::vector<int64_t> perm;
+  bool unchanged = true;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    perm.push_back((*inner)[static_cast<size_t>((*outer)[axis])]);
+    unchanged = unchanged && perm.back() == static_cast<int64_t>(axis);
+  }
+  match.set("perm", perm);
+  if (unchanged) match.replace_by("t = Transpose<perm = @inner>(x); y = Identity(x)");
+  match.set("inner", *inner);
+  return true;
+}
+
+}  // namespace
+
+extern const Rewrite cast_to_same{.name = "cast_to_same", .patterns = {"y = Cast(x)"}, .replacement = "y = Identity(x)", .accept = same_type};
+
+extern const Rewrite where_not{
+    .name = "where_not", .patterns = {"n = Not(condition); y = Where(n, a, b)"}, .replacement = "n = Not(condition); y = Where(condition, b, a)"};
+
+extern const Rewrite not_not{.name = "not_not", .patterns = {"n = Not(x); y = Not(n)"}, .replacement = "n = Not(x); y = Identity(x)"};
+
+extern const Rewrite transposes{
+    .name = "transposes", .patterns = {"t = Transpose(x); y = Transpose(t)"},
+    .replacement = "t = Transpose<perm = @inner>(x); y = Transpose<perm = @perm>(x)", .accept = combine};
+
+}  // namespace heed::ops
