@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
 #include "vulkan/device_content.hpp"
@@ -124,10 +125,14 @@ Result<const DeviceInfo*> choose(std::span<const DeviceInfo> devices, std::strin
     return Error{Code::unsupported,
                  "no Vulkan here: the drivers list no device (Debian: mesa-vulkan-drivers has one that runs on any CPU)"};
   const DeviceInfo* chosen = nullptr;
-  if (selector == "auto" || selector.empty()) {
+  if (selector == "auto" || selector == "gpu" || selector.empty()) {
     for (const auto& device : devices)
-      if (device.unsuitable.empty() && (!chosen || device.kind < chosen->kind)) chosen = &device;
-    if (!chosen) return Error{Code::unsupported, "no Vulkan device that Heed can use:" + list_text(devices)};
+      if (device.unsuitable.empty() && (selector != "gpu" || device.kind != DeviceKind::software) &&
+          (!chosen || device.kind < chosen->kind))
+        chosen = &device;
+    if (!chosen)
+      return Error{Code::unsupported, std::string("no ") + (selector == "gpu" ? "GPU" : "Vulkan device") +
+                                          " that Heed can use:" + list_text(devices)};
     return chosen;
   }
   int32_t index = -1;
@@ -144,6 +149,16 @@ Result<const DeviceInfo*> choose(std::span<const DeviceInfo> devices, std::strin
   if (!chosen->unsuitable.empty())
     return Error{Code::unsupported, "Heed cannot use " + chosen->name + ": " + chosen->unsuitable};
   return chosen;
+}
+
+// The files through which Linux drivers reach a GPU: the kernel's own, NVIDIA's, and Windows's below WSL.
+bool has_gpu_file() {
+  std::error_code failure;
+  for (const char* path : {"/dev/nvidiactl", "/dev/dxg", "/dev/kgsl-3d0", "/dev/mali0"})
+    if (std::filesystem::exists(path, failure)) return true;
+  for (const auto& file : std::filesystem::directory_iterator("/dev/dri", failure))
+    if (file.path().filename().string().starts_with("renderD")) return true;
+  return false;
 }
 
 bool has_extension(const Instance& instance, VkPhysicalDevice device, const char* name) {
@@ -310,6 +325,7 @@ Result<std::shared_ptr<Device>> Device::open(std::string_view selector) {
   static std::mutex mutex;
   static std::map<int32_t, std::weak_ptr<Device>> opened;  // by index: one VkDevice per GPU and process
   const std::lock_guard lock(mutex);
+  if (selector == "gpu" && !has_gpu_file()) return Error{Code::unsupported, "this machine has no GPU (no /dev/dri/renderD*)"};
   HEED_ASSIGN(const auto instance, Instance::get());
   HEED_ASSIGN(const auto list, Device::list());
   HEED_ASSIGN(const DeviceInfo* info, choose(list, selector));

@@ -13,9 +13,9 @@
 
 namespace heed::vulkan {
 
-enum class DeviceKind : uint8_t { discrete, integrated, shared, software, other };
+enum class DeviceKind : uint8_t { discrete, integrated, shared, other, software };  // better first
 constexpr std::string_view name_of(DeviceKind kind) {
-  constexpr std::string_view names[] = {"discrete GPU", "integrated GPU", "virtual GPU", "on the CPU", "other"};
+  constexpr std::string_view names[] = {"discrete GPU", "integrated GPU", "virtual GPU", "other", "on the CPU"};
   return names[static_cast<size_t>(kind)];
 }
 
@@ -44,8 +44,10 @@ class Device : public std::enable_shared_from_this<Device> {
   // notice for people.
   static Result<std::vector<DeviceInfo>> list();
 
-  // selector: "auto" (a discrete GPU before an integrated one, a driver on the CPU last), an index, or a part of the
-  // name in any case. One that is open in this process already is shared. Fails where none fits, naming those there are.
+  // selector: "auto" (a discrete GPU before an integrated one, a driver on the CPU last), "gpu" (the same without drivers
+  // on the CPU; where the machine has no GPU's device file it says so at once, without the tenth of a second that loading
+  // drivers takes), an index, or a part of the name in any case. One that is open in this process already is shared. Fails
+  // where none fits, naming those there are.
   static Result<std::shared_ptr<Device>> open(std::string_view selector = "auto");
 
   ~Device();

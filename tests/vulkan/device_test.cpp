@@ -13,6 +13,15 @@ TEST_CASE("a device is opened by auto, by index and by a part of its name, and s
   CHECK(info.memory_bytes > 0);
 }
 
+TEST_CASE("gpu means no driver on the CPU") {
+  HEED_NEED_GPU(gpu);
+  const auto opened = Device::open("gpu");
+  if (opened)
+    CHECK((*opened)->info().kind != DeviceKind::software);
+  else
+    CHECK(opened.error().code == Code::unsupported);
+}
+
 TEST_CASE("a device that is not there is an error that names those that are") {
   HEED_NEED_GPU(gpu);
   for (const std::string selector : {"99", "-1", "no such card"}) {
