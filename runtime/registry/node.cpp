@@ -104,7 +104,9 @@ const std::vector<heed::Dim>* heed_node::input_elements(int32_t input) const {
 heed_tensor heed_node::lend(const heed::Tensor& tensor) const {
   const size_t rank = tensor.dims.size();
   const int64_t* strides = unit_stride;
-  if (rank > 1) {
+  if (!tensor.strides.empty()) {
+    strides = tensor.strides.data();
+  } else if (rank > 1) {
     strides = lend_once(&tensor, [&](Lent& lent) { lent.strides = heed::dense_strides(tensor.dims); }).strides.data();
   }
   return {const_cast<std::byte*>(tensor.data), tensor.dims.data(), strides, 0, static_cast<int32_t>(rank),
