@@ -163,6 +163,7 @@ Split split_of(const PanelKernels& kernels, const Product& p, bool packed, int64
 
 // The batch axes over which b is one and the same, and a and y go on regularly, are rows.
 void fold_batch_into_rows(Product& p) {
+  if (p.batch_count == 0) return;
   while (p.batch_rank > 0 && p.b_batch[0] == 0) {
     if (p.rows == 1) {
       p.a_row = p.a_batch[0];
