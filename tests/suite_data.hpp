@@ -7,7 +7,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <optional>
 #include <string>
 
@@ -37,7 +36,7 @@ inline std::optional<std::filesystem::path> suite_folder() {
       std::filesystem::rename(has_folder ? part / name : part, folder);
       is_there = true;
     } else {
-      std::cout << "skipped: " << archive->string() << " cannot be unpacked" << std::endl;
+      test::skip_row(archive->string() + " cannot be unpacked");
     }
     std::filesystem::remove_all(part);
   }

@@ -3,9 +3,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <optional>
 #include <string_view>
+
+#include "rows.hpp"
 
 namespace heed {
 
@@ -16,8 +17,7 @@ inline std::optional<std::filesystem::path> test_data(std::string_view relative)
   const auto path = std::filesystem::path(chosen && *chosen ? chosen : HEED_TEST_DATA_DEFAULT) / relative;
   std::error_code failure;
   if (std::filesystem::exists(path, failure)) return path;
-  std::cout << "skipped: no " << path.lexically_normal().string() << " (set HEED_TEST_DATA to the folder of test data)"
-            << std::endl;
+  test::skip_row("no " + path.lexically_normal().string() + " (set HEED_TEST_DATA to the folder of test data)");
   return std::nullopt;
 }
 

@@ -1,0 +1,13 @@
+// Rows of tables of cases: what the last line of tools/check counts.
+#pragma once
+
+#include <string>
+
+namespace heed::test {
+
+// One row of a table was looked at. A test case that counts no rows is itself one row.
+void count_row(bool passed);
+// A row that cannot be looked at here: said on standard output, and counted.
+void skip_row(const std::string& reason);
+
+}  // namespace heed::test

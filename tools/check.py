@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+"""What tools/check does once the packages are there: builds, runs every test, adds up the rows."""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MODE = sys.argv[1]  # quick, default, full
+DATA = Path(os.environ.get("HEED_TEST_DATA") or ROOT.parent / "shared" / "data")
+LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+totals = {"passed": 0, "failed": 0, "skipped": 0}
+began = time.time()
+
+
+def say(text):
+    print(f"[{time.time() - began:5.0f} s] {text}", flush=True)
+
+
+def count(passed, failed, skipped, name):
+    totals["passed"] += passed
+    totals["failed"] += failed
+    totals["skipped"] += skipped
+    say(f"{name}: {passed} passed, {failed} failed, {skipped} skipped")
+
+
+def build(preset, *targets):
+    """Configures and builds a CMake preset; returns its folder, or None after a failure."""
+    folder = ROOT / "build" / preset
+    log = folder.parent / f"{preset}.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    commands = []
+    if not (folder / "build.ninja").exists():
+        commands.append(["cmake", "--preset", preset])
+    commands.append(["ninja", "-C", str(folder), *targets])
+    with log.open("w") as out:
+        for command in commands:
+            if subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT).returncode:
+                print(log.read_text()[-6000:])
+                count(0, 1, 0, f"build {preset}")
+                return None
+    say(f"built {preset}")
+    return folder
+
+
+def run_test(name, command, env=None, timeout=1800):
+    """Runs a program whose last line counts rows; a crash or a missing line is a failure."""
+    try:
+        done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, errors="replace",
+                              env={**os.environ, **(env or {})}, timeout=timeout)
+        output, status = done.stdout + done.stderr, done.returncode
+        lines = done.stdout.strip().splitlines()
+    except subprocess.TimeoutExpired as late:
+        output, status, lines = f"{late}", 1, []
+    found = LAST_LINE.match(lines[-1]) if lines else None
+    rows = [int(number) for number in found.groups()] if found else [0, 0, 0]
+    if (status != 0 and rows[1] == 0) or not found:
+        rows[1] += 1
+    for line in lines:
+        if line.startswith("skipped:"):
+            print("  " + line)
+    if rows[1]:
+        print(output[-6000:])
+    count(*rows, name)
+
+
+def run_tests(folder, names, label, env=None):
+    for name in names:
+        run_test(f"{label} {name}", [folder / "tests" / name / f"{name}_test"], env)
+
+
+def all_tests(folder):
+    listed = subprocess.run(["ctest", "--test-dir", str(folder), "-N"], capture_output=True, text=True).stdout
+    return re.findall(r"Test +#\d+: (\S+)", listed)
+
+
+def read_list(path):
+    """Names that are expected to fail, one a line, with the reason behind."""
+    return {line.split()[0] for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")}
+
+
+def verify(folder, name, paths, expected=frozenset(), options=(), only=None):
+    """Runs `heed verify`: a failure outside of the list fails, and so does a pass inside of it."""
+    command = [folder / "tools" / "heed" / "heed", "verify", "--json", *options, *paths]
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, errors="replace")
+    passed = failed = skipped = 0
+    for line in done.stdout.splitlines():
+        if not line.startswith("{"):
+            continue
+        row = json.loads(line)
+        if only is not None and row["case"] not in only:
+            continue
+        if row["status"] == "skipped":
+            skipped += 1
+        elif (row["status"] == "passed") == (row["case"] not in expected):
+            passed += 1
+        else:
+            failed += 1
+            print(f"  {row['case']}: " + (row["reason"][:300] if row["status"] == "failed" else "passes, and stands in the list of those that do not"))
+    if done.returncode not in (0, 1) or not passed + failed + skipped:
+        failed += 1
+        print(done.stderr[-3000:])
+    count(passed, failed, skipped, name)
+
+
+def unpack_suite(folder):
+    archive = DATA / "onnx-1.23.2-cases.tar.xz"
+    if not archive.exists():
+        print(f"skipped: no {archive} (set HEED_TEST_DATA to the folder of test data)")
+        count(0, 0, 1, "ONNX's suite")
+        return None
+    target = folder / "suite"
+    if not (target / "onnx-1.23.2-cases").exists():
+        target.mkdir(exist_ok=True)
+        partial = target / "partial"
+        partial.mkdir(exist_ok=True)
+        subprocess.run(["tar", "xJf", str(archive), "-C", str(partial)], check=True)
+        (partial / "onnx-1.23.2-cases").rename(target / "onnx-1.23.2-cases")
+    return target / "onnx-1.23.2-cases"
+
+
+def check_models(folder):
+    verify(folder, "shipped models", [ROOT / "models"])
+    verify(folder, "shipped models, scalar kernels", [ROOT / "models"], options=["--option", "kernel=scalar"])
+    zoo = DATA / "real" / "onnx-zoo" / "mnist"
+    if not zoo.exists():
+        print(f"skipped: no {zoo}")
+        return count(0, 0, 1, "real models")
+    verify(folder, "mnist (opset 1)", [zoo])
+    source = DATA / "real" / "stories260k"
+    target = folder / "stories260k"
+    done = subprocess.run([ROOT / "models" / "stories260k" / "make.py", source, target], capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout + done.stderr)
+        return count(0, 1, 0, "stories260k")
+    expected = next(line.split() for line in (source / "EXPECTED.txt").read_text().splitlines() if re.match(r"^\d+( \d+)+ *$", line))
+    written = subprocess.run([folder / "tools" / "heed" / "heed", "generate", target, "--prompt", "", "--ids",
+                              "--max-tokens", str(len(expected) - 1)], capture_output=True, text=True)
+    met = written.stdout.strip().splitlines()[-1].split() if written.stdout.strip() else []
+    if met[:len(expected)] != expected:
+        print("  met     ", *met, "\n  expected", *expected, written.stderr)
+    count(int(met[:len(expected)] == expected), int(met[:len(expected)] != expected), 0, "stories260k writes what it should")
+
+
+def main():
+    release = build("release")
+    if release:
+        run_tests(release, all_tests(release), "release")
+        run_test("house", ["/usr/bin/python3", ROOT / "tests" / "house_test.py"])
+        run_test("command line", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", release / "tools" / "heed" / "heed", str(DATA)])
+        check_models(release)
+        suite = unpack_suite(release)
+        if suite:
+            lists = ROOT / "tests" / "suite"
+            expected = read_list(lists / "permanent.txt") | read_list(lists / "not_yet.txt")
+            verify(release, "ONNX's suite on the CPU", [suite], expected)
+            if MODE != "quick":
+                sample = None if MODE == "full" else read_list(lists / "vulkan_sample.txt")
+                verify(release, "ONNX's suite on vulkan", [suite], expected, ["--device", "vulkan", "--no-fold"], sample)
+        if MODE != "quick":
+            run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release])
+    if MODE != "quick":
+        asan = build("asan")
+        if asan:
+            quiet = {"ASAN_OPTIONS": "detect_leaks=0" if MODE == "default" else ""}
+            run_tests(asan, [name for name in all_tests(asan) if name != "vulkan"], "asan+ubsan", quiet)
+            run_test("command line, asan+ubsan", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", asan / "tools" / "heed" / "heed", str(DATA)], quiet)
+        tsan = build("tsan", "session_test", "base_test")
+        if tsan:
+            run_tests(tsan, ["base", "session"], "tsan")
+    print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
+    sys.exit(1 if totals["failed"] or not totals["passed"] else 0)
+
+
+main()
