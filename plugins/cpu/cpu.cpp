@@ -26,9 +26,10 @@ extern const CpuKernel
 extern const CpuKernel
     matmul, matmul_neon, matmul_avx2, matmul_avx512, heed_attention, heed_attention_neon, heed_attention_avx2,
     heed_attention_avx512, conv, max_pool, gemm;
-// Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp
+// Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
 extern const CpuKernel
-    heed_causal_mask, heed_embedding;
+    heed_causal_mask, heed_embedding, fused_elementwise, fused_elementwise_neon, fused_elementwise_avx2,
+    fused_elementwise_avx512;
 // Texts, sequences, optionals: string_concat.cpp, sequence.cpp, optional.cpp
 extern const CpuKernel
     string_concat, sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -54,7 +55,8 @@ PluginContent content() {
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
               &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &heed_attention, &heed_attention_neon,
               &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,
-              &heed_causal_mask, &heed_embedding,
+              &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
+              &fused_elementwise_avx2, &fused_elementwise_avx512,
               &string_concat, &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at,
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
           },

@@ -1,0 +1,257 @@
+// heed.FusedElementwise: y = expression(x0, x1, ...). The expression becomes a program of registers once; it runs over blocks
+// that stay in the cache, an instruction at a time.
+#include "fused_elementwise.hpp"
+
+#include <array>
+#include <cmath>
+
+#include "heed/plugin.hpp"
+#include "walk.hpp"
+
+namespace heed::cpu {
+namespace {
+
+constexpr int32_t most_axes = 16;
+
+// ---- once per Model: from steps to registers ---------------------------------------------------------------------------
+
+// pow by a constant, in cheaper steps; they round as pow does to within 1 ulp.
+bool is_square(const Expression& expression, const ExpressionStep& step) {
+  const auto& exponent = expression.steps()[step.arguments[1]];
+  return step.op == ExpressionOp::pow && exponent.op == ExpressionOp::constant && exponent.number == 2;
+}
+
+Result<void> compile(const Expression& expression, int32_t input_count, FusedProgram& program) {
+  const auto& steps = expression.steps();
+  const auto too_large = [](const char* what) { return Error{Code::unsupported, std::string("the expression has too many ") + what}; };
+  if (input_count > FusedProgram::most_inputs) return too_large("inputs");
+  program.input_count = input_count;
+  std::vector<size_t> last_use(steps.size(), 0);
+  for (size_t i = 0; i < steps.size(); ++i)
+    for (int32_t k = 0; k < rule_of(steps[i].op).argument_count; ++k) last_use[steps[i].arguments[k]] = i;
+  for (const auto& step : steps) {
+    if (step.op != ExpressionOp::constant) continue;
+    if (program.constant_count == FusedProgram::most_constants) return too_large("constants");
+    program.constants[program.constant_count++] = step.number;
+  }
+  // Registers are numbered behind the constants; the output's number is known when all are counted.
+  constexpr int32_t output = -1;
+  std::vector<int32_t> slots(steps.size()), free;
+  int32_t constant = program.first_constant();
+  std::vector<std::pair<FusedInstruction, std::array<int32_t, 4>>> made;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const auto& step = steps[i];
+    const int32_t count = rule_of(step.op).argument_count;
+    if (step.op == ExpressionOp::input) slots[i] = static_cast<int32_t>(step.arguments[0]);
+    if (step.op == ExpressionOp::constant) slots[i] = constant++;
+    if (count > 0) {
+      // A register that is read here for the last time may be written here: elements do not cross.
+      std::array<int32_t, 4> at{};
+      for (int32_t k = 0; k < count; ++k) {
+        const uint32_t from = step.arguments[k];
+        at[k] = slots[from];
+        bool is_repeated = false;
+        for (int32_t j = 0; j < k; ++j) is_repeated = is_repeated || step.arguments[j] == from;
+        if (last_use[from] == i && slots[from] >= program.first_register() && !is_repeated) free.push_back(slots[from]);
+      }
+      FusedInstruction instruction{.op = step.op};
+      if (is_square(expression, step)) instruction.op = ExpressionOp::multiply, at[1] = at[0];
+      if (i == expression.result()) {
+        slots[i] = output;
+      } else if (!free.empty()) {
+        slots[i] = free.back();
+        free.pop_back();
+      } else {
+        if (program.register_count == FusedProgram::most_registers) return too_large("intermediate results");
+        slots[i] = program.first_register() + program.register_count++;
+      }
+      at[3] = slots[i];
+      made.emplace_back(instruction, at);
+    }
+  }
+  if (rule_of(steps[expression.result()].op).argument_count == 0) {
+    const int32_t from = slots[expression.result()];
+    made.push_back({{.op = ExpressionOp::input}, {from, 0, 0, output}});
+  }
+  if (made.size() > FusedProgram::most_instructions) return too_large("operations");
+  for (auto& [instruction, at] : made) {
+    const int32_t count = std::max(rule_of(instruction.op).argument_count, 1);
+    for (int32_t k = 0; k < 3; ++k) instruction.arguments[k] = static_cast<uint8_t>(k < count ? at[k] : at[0]);
+    instruction.to = static_cast<uint8_t>(at[3] == output ? program.output() : at[3]);
+    program.instructions[program.instruction_count++] = instruction;
+  }
+  return {};
+}
+
+Result<void> prepare(Preparing& node) {
+  const auto expression = parse_fused_expression(node.text("expression"), static_cast<size_t>(node.input_count()));
+  if (!expression) return expression.error();
+  auto* program = node.keep<FusedProgram>();
+  if (!program) return Error{Code::out_of_memory, "no memory for the program of an expression"};
+  return compile(*expression, node.input_count(), *program);
+}
+
+// ---- one by one: the oracle of the vector loops --------------------------------------------------------------------------
+
+void run_scalar(const FusedProgram& program, const FusedSlot* slots, int64_t n) {
+  for (int32_t i = 0; i < program.instruction_count; ++i) {
+    const FusedInstruction& step = program.instructions[i];
+    const FusedSlot &a = slots[step.arguments[0]], &b = slots[step.arguments[1]], &c = slots[step.arguments[2]];
+    float* out = slots[step.to].data;
+    for (int64_t at = 0; at < n; ++at) out[at] = apply(step.op, a.data[a.is_list ? at : 0], b.data[b.is_list ? at : 0], c.data[c.is_list ? at : 0]);
+  }
+}
+
+// ---- a run -----------------------------------------------------------------------------------------------------------------
+
+// The output's axes, merged where every input crosses them with one stride; the last one is the row.
+struct Axes {
+  int32_t count = 0;
+  int64_t total = 1;
+  int64_t dims[most_axes];
+  int64_t strides[FusedProgram::most_inputs][most_axes];
+};
+
+Axes merged_axes(const Running& run, const TensorView& out, int32_t input_count) {
+  Axes axes;
+  TensorView inputs[FusedProgram::most_inputs];
+  for (int32_t k = 0; k < input_count; ++k) inputs[k] = run.input(k);
+  const auto stride = [&](int32_t k, int32_t axis) {
+    const int32_t own = axis - (out.rank() - inputs[k].rank());
+    return own < 0 || inputs[k].dim(own) == 1 ? 0 : inputs[k].stride(own);
+  };
+  for (int32_t axis = 0; axis < out.rank(); ++axis) {
+    const int64_t size = out.dim(axis);
+    axes.total *= size;
+    if (size == 1) continue;
+    const int32_t last = axes.count - 1;
+    bool merges = last >= 0;
+    for (int32_t k = 0; merges && k < input_count; ++k) merges = axes.strides[k][last] == stride(k, axis) * size;
+    if (!merges) axes.dims[axes.count++] = 1;
+    axes.dims[axes.count - 1] *= size;
+    for (int32_t k = 0; k < input_count; ++k) axes.strides[k][axes.count - 1] = stride(k, axis);
+  }
+  if (axes.count == 0) {
+    axes.count = 1;
+    axes.dims[0] = 1;
+    for (int32_t k = 0; k < input_count; ++k) axes.strides[k][0] = 0;
+  }
+  return axes;
+}
+
+// One thread's part: its registers, and the slots of the block that is being run.
+class Blocks {
+ public:
+  Blocks(const Running& run, const FusedProgram& program, const Axes& axes, RunFused function)
+      : program_(program), axes_(axes), function_(function) {
+    // Lists that are not contiguous in their row are gathered into a buffer, as registers are.
+    const int32_t row_axis = axes.count - 1;
+    int32_t buffer_count = program.register_count;
+    for (int32_t k = 0; k < program.input_count; ++k) {
+      steps_[k] = axes.strides[k][row_axis];
+      base_[k] = run.input(k).data<float>();
+      if (steps_[k] != 0 && steps_[k] != 1) ++buffer_count;
+    }
+    out_ = run.output(0).data<float>();
+    block_ = std::min<int64_t>(most_block, buffer_size / std::max(buffer_count, 1) / 16 * 16);
+    float* next = buffer_;
+    for (int32_t k = 0; k < program.input_count; ++k) {
+      const bool is_gathered = steps_[k] != 0 && steps_[k] != 1;
+      slots_[k] = {is_gathered ? next : nullptr, steps_[k] != 0};
+      if (is_gathered) next += block_;
+    }
+    for (int32_t k = 0; k < program.constant_count; ++k)
+      slots_[program.first_constant() + k] = {const_cast<float*>(&program.constants[k]), false};
+    for (int32_t k = 0; k < program.register_count; ++k, next += block_) slots_[program.first_register() + k] = {next, true};
+    slots_[program.output()].is_list = true;
+  }
+
+  // Elements [begin, end) of the output.
+  void run(int64_t begin, int64_t end) {
+    const int64_t row = axes_.dims[axes_.count - 1];
+    while (begin < end) {
+      int64_t rest = begin / row;
+      const int64_t column = begin % row, n = std::min({block_, row - column, end - begin});
+      int64_t at[FusedProgram::most_inputs];
+      for (int32_t k = 0; k < program_.input_count; ++k) at[k] = column * steps_[k];
+      for (int32_t axis = axes_.count - 1; axis-- > 0; rest /= axes_.dims[axis]) {
+        const int64_t index = rest % axes_.dims[axis];
+        for (int32_t k = 0; k < program_.input_count; ++k) at[k] += index * axes_.strides[k][axis];
+      }
+      for (int32_t k = 0; k < program_.input_count; ++k) {
+        const float* from = base_[k] + at[k];
+        if (steps_[k] == 0 || steps_[k] == 1) {
+          slots_[k].data = const_cast<float*>(from);
+        } else {
+          for (int64_t i = 0; i < n; ++i, from += steps_[k]) slots_[k].data[i] = *from;
+        }
+      }
+      slots_[program_.output()].data = out_ + begin;
+      function_(program_, slots_, n);
+      begin += n;
+    }
+  }
+
+ private:
+  static constexpr int64_t most_block = 512, buffer_size = 8192;  // 32 KiB: a core's first cache
+  static_assert(FusedProgram::most_registers + FusedProgram::most_inputs <= buffer_size / 16);
+
+  const FusedProgram& program_;
+  const Axes& axes_;
+  const RunFused function_;
+  int64_t block_ = 0;
+  int64_t steps_[FusedProgram::most_inputs];
+  const float* base_[FusedProgram::most_inputs];
+  float* out_ = nullptr;
+  FusedSlot slots_[FusedProgram::most_slots];
+  alignas(64) float buffer_[buffer_size];
+};
+
+void run_program(Running& run, RunFused function) {
+  const auto& program = *run.kept<FusedProgram>();
+  const auto out = run.output(0);
+  const Axes axes = merged_axes(run, out, program.input_count);
+  if (axes.total == 0) return;
+  // Below, waking a thread costs more than it saves; tuned on two cores of a Xeon.
+  constexpr int64_t operations_per_thread = 1 << 17;
+  const int64_t grain = std::max<int64_t>(1024, operations_per_thread / std::max(program.instruction_count, 1));
+  if (axes.total <= grain) return Blocks(run, program, axes, function).run(0, axes.total);
+  run.parallel_for(axes.total, grain, [&](int64_t begin, int64_t end) { Blocks(run, program, axes, function).run(begin, end); });
+}
+
+// ---- kernels -----------------------------------------------------------------------------------------------------------------
+
+Result<void> plan(Planning& node) {
+  if (node.output(0).has_rank() && node.output(0).rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes");
+  return plan_elementwise(node);
+}
+
+template <Isa isa>
+Result<void> plan_for(Planning& node) {
+  HEED_TRY(require_isa(node, isa));
+  if (!fused_with(isa)) return decline("built without " + std::string(name_of(isa)));
+  return plan(node);
+}
+
+template <Isa isa, int32_t score>
+CpuKernel vector_kernel() {
+  return {.domain = "heed", .op_type = "FusedElementwise", .name = name_of(isa), .score = score, .plan = plan_for<isa>, .prepare = prepare,
+          .run = [](Running& run) -> Result<void> {
+            run_program(run, fused_with(isa));
+            return {};
+          }};
+}
+
+}  // namespace
+
+extern const CpuKernel fused_elementwise{
+    .domain = "heed", .op_type = "FusedElementwise", .plan = plan, .prepare = prepare,
+    .run = [](Running& run) -> Result<void> {
+      run_program(run, run_scalar);
+      return {};
+    }};
+extern const CpuKernel fused_elementwise_neon = vector_kernel<Isa::neon, 5>();
+extern const CpuKernel fused_elementwise_avx2 = vector_kernel<Isa::avx2, 10>();
+extern const CpuKernel fused_elementwise_avx512 = vector_kernel<Isa::avx512, 20>();
+
+}  // namespace heed::cpu

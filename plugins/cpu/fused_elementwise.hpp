@@ -1,0 +1,40 @@
+// Programs of fused element-wise nodes, made once per Model, and the loops that run them over a block.
+#pragma once
+
+#include <cstdint>
+
+#include "heed/expression.hpp"
+#include "isa.hpp"
+
+namespace heed::cpu {
+
+// A slot is a list of n numbers, or one number for all n: first the inputs, then constants, registers, and the output.
+struct FusedInstruction {
+  ExpressionOp op = ExpressionOp::constant;  // `input`: a copy
+  uint8_t to = 0, arguments[3] = {0, 0, 0};
+};
+
+struct FusedProgram {
+  static constexpr int32_t most_inputs = 32, most_constants = 96, most_registers = 96, most_instructions = 512;
+  static constexpr int32_t most_slots = most_inputs + most_constants + most_registers + 1;
+  int32_t input_count = 0, constant_count = 0, register_count = 0, instruction_count = 0;
+  FusedInstruction instructions[most_instructions];
+  float constants[most_constants];
+  int32_t first_constant() const { return input_count; }
+  int32_t first_register() const { return input_count + constant_count; }
+  int32_t output() const { return first_register() + register_count; }
+  int32_t slot_count() const { return output() + 1; }
+};
+
+struct FusedSlot {
+  float* data;
+  bool is_list;  // n numbers; else one
+};
+
+// Runs a program over n numbers. Registers have room for them.
+using RunFused = void (*)(const FusedProgram& program, const FusedSlot* slots, int64_t n);
+
+// The loops of an instruction set; null where this build has none for it. Scalar ones are in fused_elementwise.cpp.
+RunFused fused_with(Isa isa);
+
+}  // namespace heed::cpu
