@@ -30,7 +30,9 @@ bool accept(Match& match) {
     query = "Q_heads", key = "K_heads", value = "V_heads";
   }
   const bool from_end = match.type("valid").has_value();
-  match.set("top_left", int64_t{!from_end});
+  const int32_t sequence = q->rank() - 2;
+  // Where queries and new keys are as many, both ways of counting meet.
+  match.set("top_left", int64_t{!from_end && !(q->dim(sequence) == k->dim(sequence))});
   match.set("scale", node.number("scale", 0));
   match.set("window", node.integer("left_window_size", -1));
   match.set("right_window", node.integer("right_window_size", -1));

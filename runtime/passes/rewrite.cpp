@@ -360,12 +360,13 @@ class GraphRewriting {
         const Statement& statement = statements_[i];
         const bool takes_name = i == named;
         Node node;
-        node.name = takes_name ? root.name : r_.unique_node_name(root.name + "/" + statement.op_type);
+        const Node* again = made_again(i);
+        node.name = again ? again->name : takes_name ? root.name : r_.unique_node_name(root.name + "/" + statement.op_type);
         node.domain = statement.domain;
         node.op_type = statement.op_type;
         node.overload = statement.overload;
         node.opset = statement.domain.empty() ? newest_opset : r_.opset_of(statement.domain, root);
-        node.origin = origin();
+        node.origin = again ? again->origin : origin();
         for (const auto& [name, attribute] : statement.attributes) set_attribute(node, name, attribute);
         for (const auto& name : statement.inputs) node.inputs.push_back(value_of(name));
         while (!node.inputs.empty() && node.inputs.back() == no_id) node.inputs.pop_back();
@@ -383,7 +384,7 @@ class GraphRewriting {
         if (!keep_[i]) continue;
         last = i;
         const OperatorEntry* contract = r_.registry_.find_operator(statements_[i].domain, statements_[i].op_type);
-        if (contract != nullptr && !contract->is_view()) last_computing = i;
+        if (contract != nullptr && !contract->is_view() && !statements_[i].inputs.empty()) last_computing = i;
       }
       return last_computing == SIZE_MAX ? last : last_computing;
     }
@@ -427,16 +428,35 @@ class GraphRewriting {
       }
     }
 
-    // "9 nodes (layer_norm)": nodes of the model, also where some of them were replaced before.
+    // The node that a statement merely repeats for those outside who read it; null where it is new.
+    const Node* made_again(size_t statement) const {
+      for (const auto& name : statements_[statement].outputs) {
+        if (name.empty() || !makes_outside(name, statement)) continue;
+        const NodeId id = fit_.nodes[pattern_.maker_of(pattern_.find_name(name))];
+        const Node& node = graph_.nodes[id];
+        const bool is_same = node.op_type == statements_[statement].op_type && node.domain == statements_[statement].domain;
+        return is_same && id != fit_.nodes.back() ? &node : nullptr;
+      }
+      return nullptr;
+    }
+
+    // "9 nodes (layer_norm)": nodes of the model, also where some of them were replaced before; the name is that of the first
+    // rewrite that replaced the last one.
     std::string origin() const {
+      std::unordered_set<NodeId> repeated;
+      for (size_t i = 0; i < statements_.size(); ++i) {
+        if (const Node* node = keep_[i] ? made_again(i) : nullptr) repeated.insert(static_cast<NodeId>(node - graph_.nodes.data()));
+      }
       int64_t count = 0;
       for (const NodeId id : matched_) {
         int64_t earlier = 1;
         const std::string& text = graph_.nodes[id].origin;
         std::from_chars(text.data(), text.data() + text.size(), earlier);
-        count += earlier;
+        if (!repeated.count(id)) count += earlier;
       }
-      return std::to_string(count) + (count == 1 ? " node (" : " nodes (") + rule_.name() + ")";
+      const std::string& before = graph_.nodes[fit_.nodes.back()].origin;
+      const size_t open = before.find('(');
+      return std::to_string(count) + (count == 1 ? " node " : " nodes ") + (open == std::string::npos ? "(" + rule_.name() + ")" : before.substr(open));
     }
 
     // The nodes that go, as a function of what the new node reads; null where they read anything else.
