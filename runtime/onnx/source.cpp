@@ -23,6 +23,10 @@ size_t physical_memory_bytes() {
 // As many bytes of a file may stand in memory beside the copies that were made of them.
 constexpr size_t kept_page_bytes = size_t{4} << 20;
 
+// Smaller tensors of a mapped file are copied: the system maps 64 KiB around each page that is touched, so that borrowing
+// them would bring in their neighbours, which were copied, once more.
+constexpr size_t least_borrowed_bytes = size_t{256} << 10;
+
 // What a kernel needs to address elements: the size of an element, or of a part of a complex one.
 size_t alignment_of(DataType type) {
   const auto bits = static_cast<size_t>(bits_of(type));
@@ -68,7 +72,8 @@ Result<Tensor> Source::tensor_at(Bytes data, DataType type, std::vector<int64_t>
 Result<Tensor> Source::tensor_in(const MappedFile* file, const std::shared_ptr<const void>& owner, Bytes data,
                                  DataType type, std::vector<int64_t> dims) {
   if (data.empty()) return Tensor{type, std::move(dims), nullptr, 0, nullptr};
-  if (reinterpret_cast<uintptr_t>(data.data()) % alignment_of(type) == 0) {
+  const bool is_aligned = reinterpret_cast<uintptr_t>(data.data()) % alignment_of(type) == 0;
+  if (is_aligned && (file == nullptr || data.size() >= least_borrowed_bytes)) {
     return Tensor{type, std::move(dims), data.data(), data.size(), owner, file != nullptr, {}};
   }
   HEED_ASSIGN(Tensor tensor, allocate(type, std::move(dims)));
