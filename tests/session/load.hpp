@@ -1,0 +1,48 @@
+// Models for the session's tests, from text.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include "graph/parse.hpp"
+#include "plugins/built_in.hpp"
+#include "session/session.hpp"
+
+namespace heed::test {
+
+inline const Registry& registry() {
+  static Registry* const all = [] {
+    auto* made = new Registry;  // outlives every model
+    for (const auto entry : built_in_plugins)
+      if (auto added = made->add_built_in(entry); !added) FAIL(added.error().message);
+    return made;
+  }();
+  return *all;
+}
+
+template <class T>
+T take(Result<T> result) {
+  if (!result) FAIL(result.error().message);
+  return std::move(*result);
+}
+
+inline std::shared_ptr<const Model> load_text(std::string_view text, ModelOptions options = {}) {
+  if (options.device == "auto") options.device = "cpu";
+  return take(Model::load(take(parse_model(text)), registry(), options));
+}
+
+template <class T>
+HostValue tensor(DataType type, std::vector<int64_t> dims, const std::vector<T>& values) {
+  HostValue value;
+  value.tensor = Tensor::of<T>(type, std::move(dims), values);
+  return value;
+}
+inline HostValue f32(std::vector<int64_t> dims, const std::vector<float>& values) { return tensor(DataType::f32, std::move(dims), values); }
+inline HostValue i64(std::vector<int64_t> dims, const std::vector<int64_t>& values) { return tensor(DataType::i64, std::move(dims), values); }
+
+inline std::vector<float> floats(const HostValue& value) {
+  const auto span = value.tensor.as<float>();
+  return {span.begin(), span.end()};
+}
+inline std::vector<int64_t> integers(const HostValue& value) { return take(value.tensor.integers()); }
+
+}  // namespace heed::test

@@ -1,0 +1,119 @@
+// Model and Session: binding, segments, control flow, errors at a run.
+#include "load.hpp"
+
+namespace heed::test {
+
+TEST_CASE("a session runs the same plan at many sizes") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[batch, seq] x, float[seq] bias) => (float[batch, seq] y) { t = Add(x, bias) y = Relu(t) })");
+  const auto session = take(Session::create(model));
+  for (const int64_t seq : {1, 7, 3, 2053}) {
+    const std::vector<float> x(static_cast<size_t>(2 * seq), -1.0f), bias(static_cast<size_t>(seq), 1.5f);
+    const auto outputs = take(session->run({{"x", f32({2, seq}, x)}, {"bias", f32({seq}, bias)}}));
+    REQUIRE(outputs.size() == 1);
+    CHECK(outputs[0].second.tensor.dims == std::vector<int64_t>{2, seq});
+    CHECK(floats(outputs[0].second) == std::vector<float>(static_cast<size_t>(2 * seq), 0.5f));
+  }
+}
+
+TEST_CASE("empty tensors pass through") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n, 3] x) => (float[n, 3] y) { y = Relu(x) })");
+  const auto session = take(Session::create(model));
+  const auto outputs = take(session->run({{"x", f32({0, 3}, {})}}));
+  CHECK(outputs[0].second.tensor.dims == std::vector<int64_t>{0, 3});
+}
+
+TEST_CASE("sizes that depend on data end a segment, and what follows is bound when they are known") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n] x) => (float[m] y, int64[1, m] where) { where = NonZero(x) flat = Squeeze(where) y = Gather(x, flat) })");
+  CHECK(model->plan().segments.size() > 1);
+  const auto session = take(Session::create(model));
+  const auto two = take(session->run({{"x", f32({5}, {0, 3, 0, 0, 4})}}));
+  CHECK(floats(two[0].second) == std::vector<float>{3, 4});
+  CHECK(integers(two[1].second) == std::vector<int64_t>{1, 4});
+  const auto three = take(session->run({{"x", f32({4}, {1, 2, 0, 7})}}));
+  CHECK(floats(three[0].second) == std::vector<float>{1, 2, 7});
+  const auto none = take(session->run({{"x", f32({2}, {0, 0})}}));
+  CHECK(none[0].second.tensor.dims == std::vector<int64_t>{0});
+}
+
+TEST_CASE("If runs one branch, and branches see outer values") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (bool c, float[n] x) => (float[n] y) {
+      y = If (c) <then_branch = t () => (float[n] a) { a = Add(x, x) }, else_branch = e () => (float[n] b) { b = Neg(x) }>
+    })");
+  const auto session = take(Session::create(model));
+  const auto yes = tensor<uint8_t>(DataType::boolean, {}, {1}), no = tensor<uint8_t>(DataType::boolean, {}, {0});
+  CHECK(floats(take(session->run({{"c", yes}, {"x", f32({2}, {1, 2})}}))[0].second) == std::vector<float>{2, 4});
+  CHECK(floats(take(session->run({{"c", no}, {"x", f32({2}, {1, 2})}}))[0].second) == std::vector<float>{-1, -2});
+}
+
+TEST_CASE("Loop carries values, stacks what it scans, and runs no iteration when told so") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (int64 count, float[n] x) => (float[n] last, float[k, n] all) {
+      last, all = Loop (count, "", x) <body = b (int64 i, bool go, float[n] v) => (bool go_on, float[n] w, float[n] seen) {
+        go_on = Identity(go) w = Add(v, x) seen = Identity(w) }>
+    })");
+  const auto session = take(Session::create(model));
+  const auto outputs = take(session->run({{"count", i64({}, {3})}, {"x", f32({2}, {1, 10})}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{4, 40});
+  CHECK(outputs[1].second.tensor.dims == std::vector<int64_t>{3, 2});
+  CHECK(floats(outputs[1].second) == std::vector<float>{2, 20, 3, 30, 4, 40});
+  const auto none = take(session->run({{"count", i64({}, {0})}, {"x", f32({2}, {1, 10})}}));
+  CHECK(floats(none[0].second) == std::vector<float>{1, 10});
+  CHECK(none[1].second.tensor.dims == std::vector<int64_t>{0, 2});
+}
+
+TEST_CASE("views cost no step, and a value that is an output keeps its elements") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[a, b] x) => (float[b, a] t, float[a, b] r) { r = Relu(x) t = Transpose(r) })");
+  const auto session = take(Session::create(model));
+  const auto outputs = take(session->run({{"x", f32({2, 3}, {1, -2, 3, 4, 5, -6})}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{1, 4, 0, 5, 3, 0});
+  CHECK(floats(outputs[1].second) == std::vector<float>{1, 0, 3, 4, 5, 0});
+}
+
+TEST_CASE("a reshape of a split needs no copy; a reshape of a transpose does") {
+  const auto copies = [](std::string_view text) {
+    int count = 0;
+    const auto model = load_text(text);
+    for (const Step& step : model->plan().steps) count += step.kind == StepKind::cpu && step.op->is(HEED_COPIES);
+    return count;
+  };
+  CHECK(copies(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[b, s, 12] x, float[6, 5] w) => (float[b, s, 5] y) { p, q = Split<axis = 2>(x) y = MatMul(p, w) })") == 0);
+  CHECK(copies(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[a, b] x) => (float[n] y) <int64[1] flat = {-1}> { t = Transpose(x) r = Reshape(t, flat) y = Relu(r) })") == 1);
+}
+
+TEST_CASE("a run says what does not fit, and the session stays usable") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[batch, 4] x, int64[batch] ids, float[7, 4] table) => (float[batch, 4] y) { e = Gather(table, ids) y = Add(e, x) })");
+  const auto session = take(Session::create(model));
+  const std::vector<float> table(28, 1), x(8, 1);
+  const Session::NamedValues good = {{"x", f32({2, 4}, x)}, {"ids", i64({2}, {0, 6})}, {"table", f32({7, 4}, table)}};
+  struct Row {
+    const char* what;
+    Session::NamedValues inputs;
+    const char* told;
+  };
+  const Row rows[] = {
+      {"a missing input", {good[0], good[1]}, "table"},
+      {"a name that is none", {good[0], good[1], good[2], {"z", f32({1}, {1})}}, "no input 'z'"},
+      {"a wrong type", {{"x", i64({2, 4}, std::vector<int64_t>(8, 1))}, good[1], good[2]}, "'x' is i64"},
+      {"a wrong rank", {{"x", f32({8}, x)}, good[1], good[2]}, "rank 1"},
+      {"a wrong size", {{"x", f32({4, 2}, x)}, good[1], good[2]}, "axis 1 has size 2"},
+      {"two sizes for one symbol", {good[0], {"ids", i64({3}, {0, 1, 2})}, good[2]}, "'batch'"},
+      {"an index that is out of range", {good[0], {"ids", i64({2}, {0, 7})}, good[2]}, "7"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.what);
+    const auto failed = session->run(row.inputs);
+    REQUIRE_FALSE(failed);
+    CHECK_THAT(failed.error().message, Catch::Contains(row.told));
+    CHECK(session->run(good));
+  }
+}
+
+}  // namespace heed::test

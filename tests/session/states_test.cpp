@@ -1,0 +1,108 @@
+// States: past keys and values that live across runs, written in place, and what they cost.
+#include <cmath>
+#include <filesystem>
+#include <thread>
+
+#include "load.hpp"
+
+namespace heed::test {
+namespace {
+
+constexpr std::string_view decoder = R"(<ir_version: 10, opset_import: ["" : 23]>
+  g (float[batch, 2, seq, 4] q, float[batch, 2, past, 4] past_key, float[batch, 2, past, 4] past_value)
+    => (float[batch, 2, seq, 4] y, float[batch, 2, total, 4] present_key, float[batch, 2, total, 4] present_value) {
+    y, present_key, present_value = Attention<is_causal = 1>(q, q, q, "", past_key, past_value)
+  })";
+
+std::vector<float> numbers(size_t count, int seed) {
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(std::sin(static_cast<double>(i * 7 + static_cast<size_t>(seed) * 13)));
+  return values;
+}
+
+HostValue token(int index, int64_t batch = 1, int64_t seq = 1) {
+  return f32({batch, 2, seq, 4}, numbers(static_cast<size_t>(batch * 2 * seq * 4), index));
+}
+
+}  // namespace
+
+TEST_CASE("a decode loop of growing length plans once and places once per growth of capacity") {
+  const auto session = take(Session::create(load_text(decoder)));
+  REQUIRE(session->model().plan().states.size() == 2);
+  CHECK(session->model().plan().states[0].in_place);
+  constexpr int64_t tokens = 300;  // capacities 64, 128, 256, 512
+  for (int i = 0; i < tokens; ++i) {
+    const auto outputs = take(session->run({{"q", token(i)}}));
+    CHECK(outputs.size() == 1);  // the states stay inside
+  }
+  CHECK(session->state_length() == tokens);
+  CHECK(session->counts().runs == tokens);
+  CHECK(session->counts().placements == 4);
+}
+
+TEST_CASE("states give what the same tensors give when they are passed by hand") {
+  const auto model = load_text(decoder);
+  const auto with_states = take(Session::create(model));
+  const auto by_hand = take(Session::create(model, {.use_states = false}));
+  HostValue key = f32({1, 2, 0, 4}, {}), value = key;
+  for (int i = 0; i < 130; ++i) {
+    const auto kept = take(with_states->run({{"q", token(i)}}));
+    const auto plain = take(by_hand->run({{"q", token(i)}, {"past_key", key}, {"past_value", value}}));
+    REQUIRE(plain.size() == 3);
+    REQUIRE(floats(kept[0].second) == floats(plain[0].second));
+    key = plain[1].second;
+    value = plain[2].second;
+  }
+}
+
+TEST_CASE("a cut state goes on as if the rest had never been") {
+  const auto model = load_text(decoder);
+  const auto session = take(Session::create(model)), other = take(Session::create(model));
+  for (int i = 0; i < 10; ++i) REQUIRE(session->run({{"q", token(i)}}));
+  REQUIRE(session->truncate_states(4));
+  for (int i = 0; i < 4; ++i) REQUIRE(other->run({{"q", token(i)}}));
+  CHECK(floats(take(session->run({{"q", token(77)}}))[0].second) == floats(take(other->run({{"q", token(77)}}))[0].second));
+  CHECK_FALSE(session->truncate_states(100));
+  session->reset_states();
+  CHECK(session->state_length() == 0);
+}
+
+TEST_CASE("another batch needs the states reset, and says so") {
+  const auto session = take(Session::create(load_text(decoder)));
+  REQUIRE(session->run({{"q", token(0, 2, 3)}}));
+  const auto failed = session->run({{"q", token(0, 1, 1)}});
+  REQUIRE_FALSE(failed);
+  session->reset_states();
+  CHECK(session->run({{"q", token(0, 1, 1)}}));
+}
+
+TEST_CASE("sessions of one model run from several threads at once") {
+  const auto model = load_text(decoder, {.device = "cpu", .thread_count = 2});
+  const auto run = [&](std::vector<float>& last) {
+    auto session = Session::create(model);
+    for (int i = 0; i < 100; ++i) last = floats((*(*session)->run({{"q", token(i)}}))[0].second);
+  };
+  std::vector<std::vector<float>> results(4);
+  std::vector<std::thread> threads;
+  for (auto& result : results) threads.emplace_back([&] { run(result); });
+  for (auto& thread : threads) thread.join();
+  for (const auto& result : results) CHECK(result == results[0]);
+}
+
+TEST_CASE("a run is cancelled from another thread, and the session goes on afterwards") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n] x) => (float[n] y) <int64 count = {1000000000}> {
+      y = Loop (count, "", x) <body = b (int64 i, bool go, float[n] v) => (bool on, float[n] w) { on = Identity(go) w = Neg(v) }>
+    })");
+  const auto session = take(Session::create(model));
+  std::thread stop([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    session->cancel();
+  });
+  const auto failed = session->run({{"x", f32({1}, {1})}});
+  stop.join();
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code == Code::cancelled);
+}
+
+}  // namespace heed::test
