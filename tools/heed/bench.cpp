@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "generation.hpp"
 #include "inputs.hpp"
 #include "open_model.hpp"
 #include "session/gpu.hpp"
@@ -25,6 +26,7 @@ struct Options {
   std::string model;
   InputRequest inputs;
   int64_t warm_up = 10, repetitions = 100;
+  int64_t decode_tokens = 0;  // > 0: a decoder writes so many, and each is a sample
   bool samples = false, json = false;
 };
 
@@ -34,12 +36,44 @@ size_t peak_bytes() {
   return static_cast<size_t>(usage.ru_maxrss) * 1024;
 }
 
+// One token after another, the likeliest each: what a generation costs without tokenizer and terminal.
+Result<void> bench_decoding(const Options& options, const std::shared_ptr<const Model>& model) {
+  HEED_ASSIGN(const auto decoder, Decoder::create(model));
+  std::vector<double> samples;
+  for (int64_t round = 0; round <= (options.warm_up > 0 ? 1 : 0); ++round) {
+    decoder->reset();
+    samples.clear();
+    int64_t id = 1;
+    for (int64_t i = 0; i < options.decode_tokens; ++i) {
+      const auto begin = Clock::now();
+      HEED_ASSIGN(const auto logits, decoder->run(std::span(&id, 1)));
+      samples.push_back(milliseconds(Clock::now() - begin));
+      id = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    }
+  }
+  if (options.samples) {
+    for (const double sample : samples) std::cout << sample << " ms\n";
+    return {};
+  }
+  std::sort(samples.begin(), samples.end());
+  const double median = samples[samples.size() / 2];
+  if (options.json) {
+    std::cout << nlohmann::json{{"tokens", samples.size()}, {"min_ms", samples.front()}, {"median_ms", median}, {"threads", model->threads().thread_count()}}.dump(2) << "\n";
+    return {};
+  }
+  char line[200];
+  std::snprintf(line, sizeof line, "%zu tokens: min %.4f ms, median %.4f ms a token (%.0f a second) with %d threads\n", samples.size(), samples.front(), median, 1000 / median, model->threads().thread_count());
+  std::cout << line;
+  return {};
+}
+
 Result<void> bench_model(Options& options, const RunOptions& run_options) {
   HEED_ASSIGN(options.inputs.dims, run_options.dim_values());
   HEED_ASSIGN(const auto path, find_model(options.model));
   const auto loading = Clock::now();
   HEED_ASSIGN(const auto model, open_model(options.model, run_options));
   const double load_ms = milliseconds(Clock::now() - loading);
+  if (options.decode_tokens > 0) return bench_decoding(options, model);
   options.inputs.random = true;
   HEED_ASSIGN(const auto named, make_inputs(*model, options.inputs, path.parent_path()));
   const Plan& plan = model->plan();
@@ -116,6 +150,7 @@ int bench(const Arguments& arguments) {
       ("input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"), "an input; what is not given is made up")
       ("warm-up", po::value(&options.warm_up)->default_value(options.warm_up)->value_name("N"), "runs before the clock counts")
       ("repetitions", po::value(&options.repetitions)->default_value(options.repetitions)->value_name("N"), "runs that are timed")
+      ("decode", po::value(&options.decode_tokens)->value_name("N"), "time N tokens of a decoder, one by one, its states kept")
       ("samples", po::bool_switch(&options.samples), "one `NUMBER ms` a line, for scripts")
       ("json", po::bool_switch(&options.json), "report as JSON");
   all.add(run_options.described());
