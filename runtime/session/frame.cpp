@@ -17,8 +17,11 @@ namespace heed {
 class BoundNode : public heed_node {
  public:
   BoundNode(const Graph& graph, const Node& node, const OperatorEntry& op, const std::vector<heed_tensor>& inputs,
-            const std::vector<heed_tensor>& outputs)
-      : heed_node(graph, node, op), inputs_(inputs), outputs_(outputs) {}
+            const std::vector<heed_tensor>& outputs, const ThreadPool* threads)
+      : heed_node(graph, node, op), inputs_(inputs), outputs_(outputs), threads_(threads) {}
+
+  // How many threads scratch is for.
+  int32_t prepare_threads() const override { return threads_ ? threads_->thread_count() : 1; }
 
   heed_tensor bind_input(int32_t input) const override { return at(inputs_, input); }
   heed_tensor bind_output(int32_t output) const override { return at(outputs_, output); }
@@ -39,6 +42,7 @@ class BoundNode : public heed_node {
   }
   const std::vector<heed_tensor>& inputs_;
   const std::vector<heed_tensor>& outputs_;
+  const ThreadPool* threads_;
 };
 
 namespace {
@@ -82,7 +86,8 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
                        static_cast<int32_t>(bound.inputs.size()), static_cast<int32_t>(bound.outputs.size()),
                        prepared.steps[index].kept, nullptr, context.cpu_run};
     if (step.op && step.kind != StepKind::view)
-      bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs, bound.outputs);
+      bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs, bound.outputs,
+                                               context_.threads);
     for (const auto& body : prepared.steps[index].bodies) bound.bodies.push_back(std::make_unique<Frame>(*body, context));
   }
   segments_.resize(plan_.segments.size());
