@@ -1,0 +1,99 @@
+// MatMul: numpy's rules and every type. Memory that is laid out otherwise, packing and threads: matmul_memory_test.cpp.
+#include <catch2/catch.hpp>
+
+#include "cases.hpp"
+
+namespace heed::test {
+namespace {
+
+// numpy.matmul in f64.
+Tensors matmul(const Tensors& in) {
+  auto a_dims = in[0].dims, b_dims = in[1].dims;
+  const bool row = a_dims.size() == 1, column = b_dims.size() == 1;
+  if (row) a_dims.insert(a_dims.begin(), 1);
+  if (column) b_dims.push_back(1);
+  while (a_dims.size() < b_dims.size()) a_dims.insert(a_dims.begin(), 1);
+  while (b_dims.size() < a_dims.size()) b_dims.insert(b_dims.begin(), 1);
+  const size_t outer = a_dims.size() - 2;
+  const int64_t rows = a_dims[outer], k_count = a_dims[outer + 1], columns = b_dims[outer + 1];
+  std::vector<int64_t> dims;
+  int64_t batches = 1;
+  for (size_t axis = 0; axis < outer; ++axis) batches *= dims.emplace_back(a_dims[axis] == 1 ? b_dims[axis] : a_dims[axis]);
+  const auto a = values_of(in[0]), b = values_of(in[1]);
+  std::vector<double> y;
+  for (int64_t batch = 0; batch < batches; ++batch) {
+    int64_t rest = batch, a_at = 0, b_at = 0, a_size = rows * k_count, b_size = k_count * columns;
+    for (size_t axis = outer; axis-- > 0;) {
+      const int64_t i = rest % dims[axis];
+      rest /= dims[axis];
+      a_at += a_dims[axis] == 1 ? 0 : i * a_size;
+      b_at += b_dims[axis] == 1 ? 0 : i * b_size;
+      a_size *= a_dims[axis];
+      b_size *= b_dims[axis];
+    }
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) {
+        double sum = 0;
+        for (int64_t k = 0; k < k_count; ++k)
+          sum += a[static_cast<size_t>(a_at + i * k_count + k)] * b[static_cast<size_t>(b_at + k * columns + j)];
+        y.push_back(sum);
+      }
+  }
+  if (!row) dims.push_back(rows);
+  if (!column) dims.push_back(columns);
+  return {numbers(in[0].type, dims, y)};
+}
+
+Case row(std::string what, std::vector<int64_t> a, std::vector<int64_t> b, double tolerance = 1e-5, DataType type = DataType::f32,
+         int32_t opset = newest_opset) {
+  const double most = is_float(type) ? 1 : 9;
+  const double least = is_float(type) || is_signed_integer(type) ? -most : 0;
+  return by(matmul, std::move(what), {random(std::move(a), least, most, type), random(std::move(b), least, most, type)}, tolerance, "", opset);
+}
+
+const std::vector<Case> cases = {
+    {"by hand", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), f32({3, 2}, {1, 0, 0, 1, 1, 1})}, {f32({2, 2}, {4, 5, 10, 11})}},
+    {"integers wrap", {i32({1, 2}, {65536, 2147483647}), i32({2, 1}, {65536, 2})}, {i32({1, 1}, {-2})}},
+    {"infinity times zero is no number", {f32({1, 2}, {infinity, 1}), f32({2, 1}, {0, 1})}, {f32({1, 1}, {nan})}},
+    {"nothing to sum gives zeros", {f32({2, 0}, {}), f32({0, 3}, {})}, {f32({2, 3}, {0, 0, 0, 0, 0, 0})}},
+    row("onnx test_matmul_2d", {3, 4}, {4, 3}),
+    row("onnx test_matmul_3d", {2, 3, 4}, {2, 4, 3}),
+    row("onnx test_matmul_4d", {1, 2, 3, 4}, {1, 2, 4, 3}),
+    row("onnx test_matmul_bcast", {3, 1, 3, 4}, {1, 2, 4, 2}),
+    row("onnx test_matmul_1d_1d", {3}, {3}),
+    row("onnx test_matmul_1d_3d", {2}, {3, 2, 4}),
+    row("onnx test_matmul_4d_1d", {3, 1, 4, 2}, {2}),
+    row("a vector on the left", {67}, {67, 41}),
+    row("a vector on the right", {41, 67}, {67}),
+    row("fewer batch axes on the right", {3, 5, 7, 11}, {11, 13}),
+    row("fewer batch axes on the left", {7, 11}, {5, 11, 13}),
+    row("a decoded token", {1, 1, 192}, {192, 577}),
+    row("eight of them", {8, 1, 172}, {172, 65}),
+    row("a prompt", {2, 37, 61}, {61, 129}),
+    row("longer than a block of k", {3, 1031}, {1031, 17}, 3e-5),
+    row("no rows", {0, 4}, {4, 3}),
+    row("no columns", {2, 4}, {4, 0}),
+    row("f64", {3, 50}, {50, 7}, 1e-13, DataType::f64),
+    row("f16", {3, 50}, {50, 7}, 2e-3, DataType::f16),
+    row("bf16", {3, 50}, {50, 7}, 1e-2, DataType::bf16),
+    row("i32", {3, 50}, {50, 7}, 0, DataType::i32),
+    row("i64", {2, 3, 5}, {5, 7}, 0, DataType::i64),
+    row("u32", {3, 50}, {50, 7}, 0, DataType::u32),
+    row("u64", {3, 50}, {50, 7}, 0, DataType::u64),
+    row("version 1", {3, 4}, {4, 3}, 1e-6, DataType::f32, 1),
+};
+
+}  // namespace
+
+HEED_TEST_OPERATOR("MatMul", cases)
+
+TEST_CASE("MatMul refuses what does not fit, with the shapes") {
+  const auto refused = [](std::vector<int64_t> a, std::vector<int64_t> b, std::string_view part) {
+    check_refused("MatMul", {"", {random(std::move(a)), random(std::move(b))}, {f32({1}, {0})}}, part);
+  };
+  refused({2, 3}, {4, 5}, "[2, 3] and [4, 5]");
+  refused({}, {4, 5}, "input 0 has rank 0");
+  refused({2, 1, 3}, {5, 3, 2}, "do not broadcast");
+}
+
+}  // namespace heed::test
