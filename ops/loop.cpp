@@ -27,7 +27,8 @@ struct Carried {
     bool widened = false;
     if (type.element == 0 && result.has_element()) type.element = result.c.element, widened = true;
     if (type.rank < 0) return widened;
-    if (result.rank() != type.rank) {
+    const bool same = std::equal(dims.begin(), dims.end(), result.dims().begin(), result.dims().end());
+    if (result.rank() != type.rank || (type.kind != HEED_TENSOR && !same)) {
       type.rank = -1;
       dims.clear();
       changes.clear();
@@ -70,7 +71,9 @@ Result<void> infer(Inference& node) {
   for (int32_t i = 0; i < node.output_count(); ++i) {
     if (!node.has_output(i)) continue;
     if (i < carried_count) {
-      Carried last = carried[i];
+      const auto result = node.subgraph_output(body, 1 + i);
+      // An optional that goes in may come out as what it holds.
+      Carried last = result.c.kind == carried[i].type.kind ? carried[i] : Carried(result);
       for (size_t axis = 0; axis < last.dims.size(); ++axis)
         if (last.changes[axis]) last.dims[axis] = node.fresh_symbol("final");
       HEED_TRY(node.set_output(i, last.view()));
@@ -108,7 +111,12 @@ Result<void> run(Controlling& node) {
 
   for (int64_t iteration = 0; iteration < trips && condition; ++iteration) {
     std::vector<ValueRef> arguments{node.scalar(DataType::i64, iteration), node.scalar(DataType::boolean, condition)};
-    for (auto& value : carried) arguments.push_back(std::move(value));
+    for (size_t i = 0; i < carried_count; ++i) {
+      // What came out of an optional goes in again as one.
+      const auto kind = node.NodeView::input(first_carried + static_cast<int32_t>(i)).c.kind;
+      const bool wrap = kind == HEED_OPTIONAL && carried[i].kind() != HEED_OPTIONAL;
+      arguments.push_back(wrap ? node.new_optional(carried[i]) : std::move(carried[i]));
+    }
     HEED_ASSIGN(auto results, node.call(body, arguments, result_count));
     for (size_t i = 0; i < carried_count; ++i) carried[i] = std::move(results[1 + i]);
     for (size_t i = 0; i < scans.size(); ++i) scans[i].push_back(std::move(results[1 + carried_count + i]));

@@ -34,10 +34,18 @@ Result<void> infer_insert(Inference& node) {
 
 Result<void> infer_erase(Inference& node) { return node.set_output(0, node.input(0)); }
 
+// The sizes of one of its tensors: a symbol in the type of a sequence may stand for another number in each.
+Dims sizes_of_one(Inference& node, TypeView list) {
+  Dims dims(list.dims().begin(), list.dims().end());
+  for (auto& dim : dims)
+    if (!dim.is_number()) dim = node.fresh_symbol("element");
+  return dims;
+}
+
 Result<void> infer_at(Inference& node) {
-  auto type = node.input(0);
-  type.c.kind = HEED_TENSOR;
-  return node.set_output(0, type);
+  const auto list = node.input(0);
+  if (!list.has_rank()) return node.set_output(0, list.element());
+  return node.set_output(0, list.element(), sizes_of_one(node, list));
 }
 
 Result<void> infer_length(Inference& node) { return node.set_output(0, DataType::i64, Dims{}); }
@@ -45,7 +53,7 @@ Result<void> infer_length(Inference& node) { return node.set_output(0, DataType:
 Result<void> infer_concat(Inference& node) {
   const auto list = node.input(0);
   if (!list.has_rank()) return node.set_output(0, list.element());
-  Dims dims(list.dims().begin(), list.dims().end());
+  Dims dims = sizes_of_one(node, list);
   const bool new_axis = node.integer("new_axis") != 0;
   HEED_ASSIGN(const int32_t axis, node.axis("axis", list.rank() + (new_axis ? 1 : 0)));
   const Dim joined = node.fresh_symbol("joined");

@@ -1,5 +1,5 @@
 // ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: y = finish(combine over the reduced
-// axes of take(x)). Each is a struct of those three and of what an empty slice gives.
+// axes of take(x)). Each is a struct of those three and of what an empty slice of elements of a type gives.
 #include <cmath>
 
 #include "walk.hpp"
@@ -7,8 +7,22 @@
 namespace heed::cpu {
 namespace {
 
+// The extreme numbers of a type, infinities where it has them.
+template <class T>
+T greatest(DataType type) {
+  if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::infinity();
+  if (type == DataType::boolean) return 1;
+  const int bits = bits_of(type) - (is_signed_integer(type) ? 1 : 0);
+  return static_cast<T>(bits == 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1);
+}
+template <class T>
+T least(DataType type) {
+  if constexpr (std::is_floating_point_v<T>) return -std::numeric_limits<T>::infinity();
+  return is_signed_integer(type) ? static_cast<T>(-greatest<T>(type) - 1) : T{0};
+}
+
 struct Sum {
-  template <class T> static T empty() { return 0; }
+  template <class T> static T empty(DataType) { return 0; }
   template <class T> static T take(T x) { return x; }
   template <class T> static T combine(T a, T b) {
     if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
@@ -32,7 +46,7 @@ struct L2 : SumSquare {
   template <class T> static T finish(T y, int64_t) { return static_cast<T>(std::sqrt(y)); }
 };
 struct Product {
-  template <class T> static T empty() { return 1; }
+  template <class T> static T empty(DataType) { return 1; }
   template <class T> static T take(T x) { return x; }
   template <class T> static T combine(T a, T b) {
     if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
@@ -41,17 +55,13 @@ struct Product {
   template <class T> static T finish(T y, int64_t) { return y; }
 };
 struct Max {
-  template <class T> static T empty() {
-    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-  }
+  template <class T> static T empty(DataType type) { return least<T>(type); }
   template <class T> static T take(T x) { return x; }
   template <class T> static T combine(T a, T b) { return b > a || b != b ? b : a; }
   template <class T> static T finish(T y, int64_t) { return y; }
 };
 struct Min {
-  template <class T> static T empty() {
-    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
-  }
+  template <class T> static T empty(DataType type) { return greatest<T>(type); }
   template <class T> static T take(T x) { return x; }
   template <class T> static T combine(T a, T b) { return b < a || b != b ? b : a; }
   template <class T> static T finish(T y, int64_t) { return y; }
@@ -184,7 +194,7 @@ Result<void> run_reduce(Running& run) {
 
   dispatch(in.element(), [&]<class T>(T) {
     if (in.count() == 0) {  // slices without elements
-      std::vector<T> values(static_cast<size_t>(out.count()), F::finish(F::template empty<T>(), 0));
+      std::vector<T> values(static_cast<size_t>(out.count()), F::finish(F::template empty<T>(in.element()), 0));
       write_elements(out.element(), values.data(), out.count(), out.c.data, 0);
       return;
     }

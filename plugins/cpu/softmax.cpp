@@ -25,8 +25,8 @@ void log_softmax_row(const T* x, T* y, int64_t n) {
   for (int64_t i = 1; i < n; ++i) greatest = std::max(greatest, x[i]);
   T sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += std::exp(x[i] - greatest);
-  const T shift = greatest + std::log(sum);
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] - shift;
+  const T logarithm = std::log(sum);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] - greatest - logarithm;
 }
 
 template <bool logarithm>

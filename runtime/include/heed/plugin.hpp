@@ -467,6 +467,9 @@ class Controlling : public NodeView {
   ValueRef slice(const ValueRef& value, int32_t axis, int64_t index) const {
     return ValueRef::own(host->control_slice(control_, value.c(), axis, index));
   }
+  ValueRef new_optional(const ValueRef& content) const {
+    return ValueRef::own(host->new_optional(host->control_run(control_), content.c()));
+  }
   Result<void> set_output(int32_t output, ValueRef value) const {
     return Inference::result_of(host->control_set_output(control_, output, value.release()));
   }

@@ -1,0 +1,115 @@
+// Add, Sub, Mul, Div, Mod, Pow, Min, Max.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "cases.hpp"
+
+namespace heed::test {
+namespace {
+
+// numpy's rule for two inputs, one number at a time.
+template <double (*function)(double, double)>
+Tensors broadcast(const Tensors& in) {
+  const auto a = values_of(in[0]), b = values_of(in[1]);
+  const size_t rank = std::max(in[0].dims.size(), in[1].dims.size());
+  std::vector<int64_t> dims(rank, 1);
+  for (const auto& tensor : in)
+    for (size_t i = 0; i < tensor.dims.size(); ++i) {
+      auto& dim = dims[rank - tensor.dims.size() + i];
+      if (dim == 1) dim = tensor.dims[i];
+    }
+  size_t count = 1;
+  for (const auto dim : dims) count *= static_cast<size_t>(dim);
+  std::vector<double> out(count);
+  const auto at = [&](const Tensor& tensor, size_t index) {
+    const auto strides = row_major(tensor.dims);
+    size_t offset = 0;
+    for (size_t i = rank; i-- > 0; index /= static_cast<size_t>(dims[i])) {
+      if (i < rank - tensor.dims.size()) continue;
+      const size_t own = i - (rank - tensor.dims.size());
+      if (tensor.dims[own] != 1) offset += index % static_cast<size_t>(dims[i]) * static_cast<size_t>(strides[own]);
+    }
+    return offset;
+  };
+  for (size_t i = 0; i < count; ++i) out[i] = function(a[at(in[0], i)], b[at(in[1], i)]);
+  return {numbers(in[0].type, dims, out)};
+}
+
+double plus(double a, double b) { return a + b; }
+double minus(double a, double b) { return a - b; }
+double times(double a, double b) { return a * b; }
+double over(double a, double b) { return a / b; }
+
+const std::vector<Case> add_cases = {
+    {"scalars (by hand)", {f32({}, {1.5}), f32({}, {2})}, {f32({}, {3.5})}},
+    by(broadcast<plus>, "same shape, prime sizes", {random({3, 7, 11}), random({3, 7, 11}, 2, 3)}, 1e-6),
+    by(broadcast<plus>, "a row to a matrix", {random({5, 13}), random({13}, 2, 3)}, 1e-6),
+    by(broadcast<plus>, "a column to a matrix, from the left", {random({5, 1}), random({2, 5, 13})}, 1e-6),
+    by(broadcast<plus>, "both grow", {random({4, 1, 6, 1}), random({3, 1, 5})}, 1e-6),
+    by(broadcast<plus>, "a scalar on the left", {random({}), random({2, 3})}, 1e-6),
+    by(broadcast<plus>, "longer than a thread's piece", {random({40001}), random({40001}, 5, 6)}, 1e-6),
+    {"empty", {f32({0, 3}, {}), f32({3}, {1, 2, 3})}, {f32({0, 3}, {})}},
+    by(broadcast<plus>, "f16, rounded once", {random({7, 5}, -4, 4, DataType::f16), random({7, 5}, 1, 2, DataType::f16)}, 1e-3),
+    by(broadcast<plus>, "bf16", {random({7, 5}, -4, 4, DataType::bf16), random({5}, 1, 2, DataType::bf16)}, 1e-2),
+    by(broadcast<plus>, "f64", {random({7, 5}, -4, 4, DataType::f64), random({5}, 1, 2, DataType::f64)}),
+    {"u8 wraps (numpy)", {u8({3}, {250, 1, 255}), u8({3}, {10, 2, 1})}, {u8({3}, {4, 3, 0})}},
+    {"i64 shapes", {i64({3}, {1, -2, 3}), i64({1}, {4})}, {i64({3}, {5, 2, 7})}},
+    {"Add-6: b along axis 1 (Operators.md of opset 6)",
+     {f32({2, 3, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}), f32({3}, {10, 20, 30})},
+     {f32({2, 3, 2}, {10, 11, 22, 23, 34, 35, 16, 17, 28, 29, 40, 41})}, 0, "broadcast = 1, axis = 1", 6},
+    {"Add-6: b along the last axes", {f32({2, 2}, {1, 2, 3, 4}), f32({2}, {10, 20})}, {f32({2, 2}, {11, 22, 13, 24})}, 0, "broadcast = 1", 6},
+    {"Add-1 without broadcast", {f32({2}, {1, 2}), f32({2}, {3, 4})}, {f32({2}, {4, 6})}, 0, "broadcast = 0", 1},
+};
+const std::vector<Case> sub_cases = {
+    by(broadcast<minus>, "broadcast", {random({5, 13}), random({13}, 2, 3)}, 1e-6),
+    {"u32 wraps", {numbers(DataType::u32, {1}, {1}), numbers(DataType::u32, {1}, {2})}, {numbers(DataType::u32, {1}, {4294967295.0})}},
+};
+const std::vector<Case> mul_cases = {
+    by(broadcast<times>, "broadcast", {random({5, 13}), random({5, 1}, 2, 3)}, 1e-6),
+    {"i32", {i32({3}, {-2, 3, 4}), i32({3}, {5, 6, -7})}, {i32({3}, {-10, 18, -28})}},
+};
+const std::vector<Case> div_cases = {
+    by(broadcast<over>, "floats", {random({5, 13}), random({13}, 2, 3)}, 1e-6),
+    {"integers truncate (onnx test_div_int32_trunc)", {i32({4}, {-3, 3, -8, 8}), i32({4}, {2, -2, 3, 3})}, {i32({4}, {-1, -1, -2, 2})}},
+    {"by zero: infinity and NaN", {f32({3}, {1, -1, 0}), f32({1}, {0})}, {f32({3}, {infinity, -infinity, nan})}},
+};
+const std::vector<Case> mod_cases = {
+    {"follows the divisor (onnx test_mod_mixed_sign_int32)", {i32({6}, {-4, 7, 5, 4, -7, 8}), i32({6}, {2, -3, 8, -2, 3, 5})}, {i32({6}, {0, -2, 5, 0, 2, 3})}},
+    {"fmod follows the dividend (onnx test_mod_mixed_sign_float32)", {f32({6}, {-4.3, 7.2, 5.0, 4.3, -7.2, 8.0}), f32({6}, {2.1, -3.4, 8.0, -2.1, 3.4, 5.0})},
+     {f32({6}, {-0.1, 0.4, 5, 0.1, -0.4, 3})}, 1e-5, "fmod = 1"},
+    {"u8", {u8({3}, {7, 8, 9}), u8({1}, {4})}, {u8({3}, {3, 0, 1})}},
+};
+const std::vector<Case> pow_cases = {
+    {"floats", {f32({3}, {1, 2, 3}), f32({3}, {4, 5, 6})}, {f32({3}, {1, 32, 729})}, 1e-6},
+    {"a square", {f32({3}, {1.5, -2, 3}), f32({}, {2})}, {f32({3}, {2.25, 4, 9})}},
+    {"i64 to the i64", {i64({3}, {2, -3, 5}), i64({3}, {10, 3, 0})}, {i64({3}, {1024, -27, 1})}},
+    {"f32 to the i32", {f32({2}, {2, 0.5}), i32({2}, {3, 2})}, {f32({2}, {8, 0.25})}},
+    {"i32 to the f32, truncated (onnx test_pow_types_int32_float32)", {i32({3}, {1, 2, 3}), f32({3}, {4, 5, 0.5})}, {i32({3}, {1, 32, 1})}},
+};
+const std::vector<Case> min_cases = {
+    {"three of them", {f32({3}, {3, 2, 1}), f32({3}, {1, 4, 4}), f32({3}, {2, 5, 0})}, {f32({3}, {1, 2, 0})}},
+    {"one", {f32({2}, {3, 2})}, {f32({2}, {3, 2})}},
+    {"broadcast, i8", {numbers(DataType::i8, {2, 1}, {-3, 4}), numbers(DataType::i8, {3}, {-5, 0, 9})}, {numbers(DataType::i8, {2, 3}, {-5, -3, -3, -5, 0, 4})}},
+    {"NaN wins (numpy)", {f32({2}, {nan, 1}), f32({2}, {1, nan})}, {f32({2}, {nan, nan})}},
+};
+const std::vector<Case> max_cases = {
+    {"three of them", {f32({3}, {3, 2, 1}), f32({3}, {1, 4, 4}), f32({3}, {2, 5, 3})}, {f32({3}, {3, 5, 4})}},
+    {"u64 beyond i64", {numbers(DataType::u64, {1}, {9223372036854775808.0}), numbers(DataType::u64, {1}, {1})}, {numbers(DataType::u64, {1}, {9223372036854775808.0})}},
+};
+
+}  // namespace
+
+HEED_TEST_OPERATOR("Add", add_cases)
+HEED_TEST_OPERATOR("Sub", sub_cases)
+HEED_TEST_OPERATOR("Mul", mul_cases)
+HEED_TEST_OPERATOR("Div", div_cases)
+HEED_TEST_OPERATOR("Mod", mod_cases)
+HEED_TEST_OPERATOR("Pow", pow_cases)
+HEED_TEST_OPERATOR("Min", min_cases)
+HEED_TEST_OPERATOR("Max", max_cases)
+
+TEST_CASE("Add says which shapes do not broadcast") {
+  check_refused("Add", {"12 and 13", {f32({1, 2}, {0, 0}), f32({1, 3}, {0, 0, 0})}, {f32({1, 3}, {0, 0, 0})}}, "[1, 2] and [1, 3] do not broadcast");
+}
+
+}  // namespace heed::test

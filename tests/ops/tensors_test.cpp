@@ -1,0 +1,144 @@
+// Tensors from sizes, indices and parts: Shape, Size, Constant, ConstantOfShape, Range, Concat, Gather, Trilu, NonZero.
+#include <catch2/catch.hpp>
+
+#include "cases.hpp"
+
+namespace heed::test {
+namespace {
+
+const Tensor x = random({2, 3, 4});
+const std::vector<Case> shape_cases = {
+    {"all sizes", {x}, {i64({3}, {2, 3, 4})}},
+    {"from start on", {x}, {i64({2}, {3, 4})}, 0, "start = 1"},
+    {"to a negative end", {x}, {i64({2}, {2, 3})}, 0, "end = -1"},
+    {"clamped", {x}, {i64({3}, {2, 3, 4})}, 0, "start = -10, end = 10"},
+    {"start behind end", {x}, {i64({0}, {})}, 0, "start = 2, end = 1"},
+    {"scalar", {f32({}, {1})}, {i64({0}, {})}},
+    {"of texts", {texts({2}, {"a", "b"})}, {i64({1}, {2})}},
+};
+const std::vector<Case> size_cases = {{"a matrix", {x}, {i64({}, {24})}}, {"empty", {f32({2, 0}, {})}, {i64({}, {0})}}, {"scalar", {f32({}, {1})}, {i64({}, {1})}}};
+
+const std::vector<Case> constant_cases = {
+    {"value", {}, {f32({2}, {1, 2})}, 0, "value = float[2] {1, 2}"},
+    {"value_float", {}, {f32({}, {2.5})}, 0, "value_float = 2.5"},
+    {"value_floats", {}, {f32({2}, {2.5, 3})}, 0, "value_floats = [2.5, 3.0]"},
+    {"value_int", {}, {i64({}, {7})}, 0, "value_int = 7"},
+    {"value_ints", {}, {i64({3}, {7, 8, 9})}, 0, "value_ints = [7, 8, 9]"},
+    {"value_string", {}, {texts({}, {"seven"})}, 0, "value_string = \"seven\""},
+    {"value_strings", {}, {texts({2}, {"a", "b"})}, 0, "value_strings = [\"a\", \"b\"]"},
+};
+const std::vector<Case> constant_of_shape_cases = {
+    {"zero by default", {i64({2}, {2, 1})}, {f32({2, 1}, {0, 0})}},
+    {"a value", {i64({1}, {3})}, {i64({3}, {5, 5, 5})}, 0, "value = int64[1] {5}"},
+    {"empty", {i64({2}, {0, 2})}, {u8({0, 2}, {})}, 0, "value = uint8[1] {5}"},
+    {"scalar", {i64({0}, {})}, {f32({}, {1})}, 0, "value = float[1] {1}"},
+};
+const std::vector<Case> range_cases = {
+    {"up (onnx test_range_float_type_positive_delta)", {f32({}, {1}), f32({}, {5}), f32({}, {2})}, {f32({2}, {1, 3})}},
+    {"down (onnx test_range_int32_type_negative_delta)", {i32({}, {10}), i32({}, {6}), i32({}, {-3})}, {i32({2}, {10, 7})}},
+    {"a part of a step more", {i64({}, {0}), i64({}, {7}), i64({}, {3})}, {i64({3}, {0, 3, 6})}},
+    {"nothing", {i64({}, {3}), i64({}, {1}), i64({}, {1})}, {i64({0}, {})}},
+    {"f64", {f64({}, {0}), f64({}, {1}), f64({}, {0.25})}, {f64({4}, {0, 0.25, 0.5, 0.75})}},
+};
+const std::vector<Case> concat_cases = {
+    {"axis 0", {f32({1, 2}, {1, 2}), f32({2, 2}, {3, 4, 5, 6})}, {f32({3, 2}, {1, 2, 3, 4, 5, 6})}, 0, "axis = 0"},
+    {"axis -1, three", {f32({2, 1}, {1, 4}), f32({2, 2}, {2, 3, 5, 6}), f32({2, 0}, {})}, {f32({2, 3}, {1, 2, 3, 4, 5, 6})}, 0, "axis = -1"},
+    {"one", {f32({2}, {1, 2})}, {f32({2}, {1, 2})}, 0, "axis = 0"},
+    {"u8", {u8({1}, {1}), u8({2}, {2, 3})}, {u8({3}, {1, 2, 3})}, 0, "axis = 0"},
+    {"texts", {texts({1}, {"a"}), texts({1}, {"b"})}, {texts({2}, {"a", "b"})}, 0, "axis = 0"},
+    {"i4, packed at an odd place", {numbers(DataType::i4, {3}, {1, 2, 3}), numbers(DataType::i4, {2}, {-4, -5})}, {numbers(DataType::i4, {5}, {1, 2, 3, -4, -5})}, 0, "axis = 0"},
+    {"axis 1 by default before opset 4", {f32({1, 1}, {1}), f32({1, 1}, {2})}, {f32({1, 2}, {1, 2})}, 0, "", 1},
+};
+const std::vector<Case> gather_cases = {
+    {"rows", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({2, 2}, {0, 1, 1, 2})}, {f32({2, 2, 2}, {1, 2, 3, 4, 3, 4, 5, 6})}},
+    {"columns", {f32({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}), i64({1, 2}, {0, 2})}, {f32({3, 1, 2}, {1, 3, 4, 6, 7, 9})}, 0, "axis = 1"},
+    {"a scalar index drops the axis", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({}, {-1})}, {f32({2}, {5, 6})}},
+    {"i32 indices from the end", {i64({3}, {7, 8, 9}), i32({2}, {-1, -3})}, {i64({2}, {9, 7})}},
+    {"no indices", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({0}, {})}, {f32({0, 2}, {})}},
+    {"texts", {texts({2}, {"a", "b"}), i64({3}, {1, 0, 1})}, {texts({3}, {"b", "a", "b"})}},
+};
+const std::vector<Case> trilu_cases = {
+    {"upper", {i64({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9})}, {i64({3, 3}, {1, 2, 3, 0, 5, 6, 0, 0, 9})}},
+    {"lower", {i64({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9})}, {i64({3, 3}, {1, 0, 0, 4, 5, 0, 7, 8, 9})}, 0, "upper = 0"},
+    {"upper, k = 1", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({}, {1})}, {f32({2, 3}, {0, 2, 3, 0, 0, 6})}},
+    {"lower, k = -1, a stack", {f32({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), i64({}, {-1})}, {f32({2, 2, 2}, {0, 0, 3, 0, 0, 0, 7, 0})}, 0, "upper = 0"},
+    {"k beyond the matrix", {f32({2, 2}, {1, 2, 3, 4}), i64({}, {50})}, {f32({2, 2}, {0, 0, 0, 0})}},
+};
+const std::vector<Case> non_zero_cases = {
+    {"onnx test_nonzero_example", {boolean({2, 2}, {1, 0, 1, 1})}, {i64({2, 3}, {0, 1, 1, 0, 0, 1})}},
+    {"none", {f32({2, 2}, {0, 0, -0.0, 0})}, {i64({2, 0}, {})}},
+    {"rank 1, NaN counts", {f32({4}, {0, 3, nan, 0})}, {i64({1, 2}, {1, 2})}},
+};
+
+}  // namespace
+
+HEED_TEST_OPERATOR("Shape", shape_cases)
+HEED_TEST_OPERATOR("Size", size_cases)
+HEED_TEST_OPERATOR("Constant", constant_cases)
+HEED_TEST_OPERATOR("ConstantOfShape", constant_of_shape_cases)
+HEED_TEST_OPERATOR("Range", range_cases)
+HEED_TEST_OPERATOR("Concat", concat_cases)
+HEED_TEST_OPERATOR("Gather", gather_cases)
+HEED_TEST_OPERATOR("Trilu", trilu_cases)
+HEED_TEST_OPERATOR("NonZero", non_zero_cases)
+
+TEST_CASE("Gather names the index that is outside") {
+  check_refused("Gather", {"3 of 3", {f32({3}, {1, 2, 3}), i64({1}, {3})}, {f32({1}, {0})}}, "index 3 at position 0");
+}
+TEST_CASE("Concat says which sizes differ") {
+  check_refused("Concat", {"2 and 3 rows", {f32({2, 1}, {1, 2}), f32({3, 1}, {1, 2, 3})}, {f32({2, 2}, {0, 0, 0, 0})}, 0, "axis = 1"}, "axis 0 of inputs 0 and 1");
+}
+
+TEST_CASE("sizes computed by nodes are known to the operators that read them") {
+  // The usual way of exporters: flatten the last two axes, whatever they are.
+  const auto outputs = run_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    agraph (float[batch, seq, heads, width] x) => (float[b, s, w] y, int64[n] last) {
+      shape = Shape(x)
+      zero = Constant<value_ints = [0]>()
+      two = Constant<value_ints = [2]>()
+      four = Constant<value_ints = [4]>()
+      start = Slice(shape, zero, two)
+      tail = Slice(shape, two, four)
+      product = ReduceProd<keepdims = 1, axes = [0]>(tail)
+      wanted = Concat<axis = 0>(start, product)
+      y = Reshape(x, wanted)
+      one = Constant<value_int = 1>()
+      seq = Gather(shape, one)
+      axes = Constant<value_ints = [0]>()
+      seqs = Unsqueeze(seq, axes)
+      last = Sub(Mul(seqs, two), Div(seqs, two))
+    })", {random({2, 5, 3, 4})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  CHECK((*outputs)[0].dims == std::vector<int64_t>{2, 5, 12});
+  check_equal((*outputs)[1], i64({1}, {8}));
+}
+
+TEST_CASE("a size that depends on data flows on") {
+  const auto outputs = run_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    agraph (float[n] x) => (float[found, one] y, int64[rank] sizes) {
+      where = NonZero(x)
+      indices = Transpose(where)
+      y = Gather<axis = 0>(x, indices)
+      sizes = Shape(y)
+    })", {f32({5}, {0, 3, 0, 4, 5})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  check_equal((*outputs)[0], f32({3, 1}, {3, 4, 5}));
+  check_equal((*outputs)[1], i64({2}, {3, 1}));
+}
+
+TEST_CASE("a shape that only the run knows") {
+  const auto outputs = run_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    agraph (float[n] x, int64[2] shape, int64[1] start) => (float[a, b] y, float[c] z) {
+      y = Reshape(x, shape)
+      end = Constant<value_ints = [1000]>()
+      z = Slice(x, start, end)
+    })", {f32({6}, {1, 2, 3, 4, 5, 6}), i64({2}, {2, 3}), i64({1}, {4})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  check_equal((*outputs)[0], f32({2, 3}, {1, 2, 3, 4, 5, 6}));
+  check_equal((*outputs)[1], f32({2}, {5, 6}));
+}
+
+}  // namespace heed::test
