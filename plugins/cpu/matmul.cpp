@@ -26,8 +26,7 @@ struct Shape {
 };
 Shape shape_of(const TensorView& tensor) { return {tensor.dims(), tensor.strides()}; }
 
-Result<Product> product_of(Shape a, Shape b, Shape y) {
-  Product p;
+Result<void> describe(Shape a, Shape b, Shape y, Product& p) {
   const size_t a_rank = a.dims.size(), b_rank = b.dims.size();
   p.k_count = a.dims.back();
   p.a_k = a.strides.back();
@@ -61,7 +60,7 @@ Result<Product> product_of(Shape a, Shape b, Shape y) {
     p.y_batch[p.batch_rank] = y_stride;
     ++p.batch_rank;
   }
-  return p;
+  return {};
 }
 
 struct Offsets {
@@ -83,7 +82,8 @@ Offsets offsets_of(const Product& p, int64_t index) {
 
 Result<void> run_scalar(Running& run) {
   const auto a = run.input(0), b = run.input(1), y = run.output(0);
-  HEED_ASSIGN(const Product p, product_of(shape_of(a), shape_of(b), shape_of(y)));
+  Product p;
+  HEED_TRY(describe(shape_of(a), shape_of(b), shape_of(y), p));
   if (p.batch_count * p.rows == 0 || p.columns == 0) return {};
   dispatch(y.element(), [&]<class T>(T) {
     // Integers wrap: their sums are taken unsigned.
@@ -228,7 +228,8 @@ Result<void> bind_vector(Binding& node, const PanelKernels& kernels) {
     for (size_t axis = 0; axis < type.size(); ++axis) dims[axis] = type[axis].number(), strides[axis] = 1;
     b = {{dims, type.size()}, {strides, type.size()}};
   }
-  HEED_ASSIGN(Product p, product_of(shape_of(a), b, shape_of(y)));
+  Product p;
+  HEED_TRY(describe(shape_of(a), b, shape_of(y), p));
   fold_batch_into_rows(p);
   if (is_direct(p, packed) || p.batch_count * p.rows * p.columns * p.k_count == 0) return {};
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
@@ -334,7 +335,8 @@ Result<void> run_vector(Running& run, const PanelKernels& kernels) {
   } else {
     b_shape = shape_of(run.input(1));
   }
-  HEED_ASSIGN(Product p, product_of(shape_of(a), b_shape, shape_of(y)));
+  Product p;
+  HEED_TRY(describe(shape_of(a), b_shape, shape_of(y), p));
   if (p.batch_count * p.rows * p.columns == 0) return {};
   if (p.k_count == 0) return fill_zeros(p, y.data<float>()), Result<void>{};
   fold_batch_into_rows(p);
