@@ -183,11 +183,24 @@ class Planner {
     if (options_.use_gpu) open_[slot] = true;
   }
 
+  // The location of an open slot and of all that look at the same memory.
+  void settle(SlotId decided, Location location) {
+    if (!open_[decided]) return;
+    for (SlotId id = 0; id < plan_->slots.size(); ++id) {
+      Slot& slot = plan_->slots[id];
+      if (slot.root != plan_->slots[decided].root) continue;
+      open_[id] = false;
+      slot.location = location;
+      slots_of_[slot.value] = {no_id, no_id};
+      slots_of_[slot.value][static_cast<size_t>(location)] = id;
+    }
+  }
+
   Result<SlotId> slot_at(ValueId value, Location location) {
     if (value >= slots_of_.size()) slots_of_.resize(graph_.values.size(), {no_id, no_id});
     auto& slots = slots_of_[value];
     if (const SlotId slot = slots[static_cast<size_t>(location)]; slot != no_id) {
-      open_[slot] = false;
+      settle(slot, location);
       return slot;
     }
     if (const auto& constant = graph_.values[value].constant) {
@@ -203,10 +216,7 @@ class Planner {
     }
     SlotId from = slots_of_[value][static_cast<size_t>(other)];
     if (open_[from]) {
-      open_[from] = false;
-      plan_->slots[from].location = location;
-      slots_of_[value] = {no_id, no_id};
-      slots_of_[value][static_cast<size_t>(location)] = from;
+      settle(from, location);
       return from;
     }
     HEED_ASSIGN(from, dense(from));
@@ -258,6 +268,7 @@ class Planner {
   Result<SlotId> copy_of(SlotId from) {
     const auto* op = registry_.find_role("copy");
     if (!op) return Error{Code::unsupported, "no plugin brings the operator of role 'copy'"};
+    settle(from, plan_->slots[from].location);
     const Slot source = plan_->slots[from];
     const ValueId value = graph_.add_value(graph_.unique_name(source.name + "/copy"), source.type);
     Node node;
@@ -412,6 +423,7 @@ class Planner {
     slot.offset = source.offset + view.offset;
     slot.strided = !is_row_major;
     if (slot.strided) slot.strides = view.strides;
+    open_[id] = open_[source_id];
     return id;
   }
 
