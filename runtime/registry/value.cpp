@@ -144,7 +144,7 @@ SharedValue value_of(const Tensor& tensor) {
   auto value = SharedValue::own(new heed_value);
   value->element = tensor.type;
   value->dims = tensor.dims;
-  value->strides = dense_strides(tensor.dims);
+  value->strides = tensor.strides.empty() ? dense_strides(tensor.dims) : tensor.strides;
   value->data = const_cast<std::byte*>(tensor.data);
   value->storage = std::const_pointer_cast<void>(tensor.owner);
   return value;

@@ -1,5 +1,6 @@
 // Model and Session: binding, segments, control flow, errors at a run.
 #include "load.hpp"
+#include "rows.hpp"
 
 namespace heed::test {
 
@@ -87,6 +88,24 @@ TEST_CASE("a reshape of a split needs no copy; a reshape of a transpose does") {
     g (float[b, s, 12] x, float[6, 5] w) => (float[b, s, 5] y) { p, q = Split<axis = 2>(x) y = MatMul(p, w) })") == 0);
   CHECK(copies(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[a, b] x) => (float[n] y) <int64[1] flat = {-1}> { t = Transpose(x) r = Reshape(t, flat) y = Relu(r) })") == 1);
+}
+
+TEST_CASE("a transposed constant is read where it lies, on every device") {
+  for (const char* device : {"cpu", "vulkan"}) {
+    ModelOptions options;
+    options.device = device;
+    auto file = take(parse_model(R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (float[n, 2] x) => (float[n, 3] y) <float[3, 2] w = {1, 2, 3, 4, 5, 6}> { t = Transpose(w) y = MatMul(x, t) })"));
+    options.fold = false;
+    const auto model = Model::load(std::move(file), registry(), options);
+    if (!model) {
+      skip_row(std::string(device) + ": " + model.error().message);
+      continue;
+    }
+    const auto session = take(Session::create(*model));
+    CHECK(floats(take(session->run({{"x", f32({2, 2}, {1, 10, 100, 1000})}}))[0].second) ==
+          std::vector<float>{21, 43, 65, 2100, 4300, 6500});
+  }
 }
 
 TEST_CASE("a run says what does not fit, and the session stays usable") {
