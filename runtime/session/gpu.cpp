@@ -58,11 +58,7 @@ Result<SharedValue> new_device_tensor(const std::shared_ptr<vulkan::Device>& dev
 Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only) {
   if (selector.starts_with("vulkan")) selector.remove_prefix(6);
   if (selector.starts_with(":")) selector.remove_prefix(1);
-  HEED_ASSIGN(auto device, vulkan::Device::open(selector.empty() ? "auto" : selector));
-  const auto kind = device->info().kind;
-  if (real_gpus_only && kind != vulkan::DeviceKind::discrete && kind != vulkan::DeviceKind::integrated && kind != vulkan::DeviceKind::shared)
-    return Error{Code::unsupported, "the only Vulkan device is '" + device->info().name + "', which is no GPU (--device vulkan takes it all the same)"};
-  return device;
+  return vulkan::Device::open(real_gpus_only ? "gpu" : selector.empty() ? "auto" : selector);
 }
 
 std::string device_name(const vulkan::Device& device) { return device.info().name; }
