@@ -111,8 +111,13 @@ class KernelNode : public heed_node {
   // What is packed is gone.
   void prepare_replaced(int32_t input) override { inputs[static_cast<size_t>(input)].data = nullptr; }
   int32_t prepare_threads() const override { return pool_ ? pool_->thread_count() : 1; }
-  int32_t prepare_option(heed_text, heed_text*) const override { return 0; }
+  int32_t prepare_option(heed_text name, heed_text* value) const override {
+    if (isa.empty() || std::string_view(name.data, name.size) != "cpu.isa") return 0;
+    *value = {isa.data(), isa.size()};
+    return 1;
+  }
 
+  std::string isa;  // the option "cpu.isa"; empty: not given
   std::vector<heed_tensor> inputs, outputs;
   std::vector<uint64_t> scratch;
   std::optional<std::string> declined;
@@ -134,10 +139,10 @@ class ReadyKernel {
   // The kernel named `kernel` of `call`, "heed.Attention<causal = 1>" for one, on inputs and outputs as they lie. Where it
   // declines, the error is its reason (Code::unsupported).
   static Result<std::unique_ptr<ReadyKernel>> make(const std::string& kernel, const std::string& call, std::vector<Laid> inputs,
-                                                   std::vector<Laid> outputs, ThreadPool* pool = nullptr) {
+                                                   std::vector<Laid> outputs, ThreadPool* pool = nullptr, std::string isa = "") {
     auto ready = std::unique_ptr<ReadyKernel>(new ReadyKernel(std::move(inputs), std::move(outputs), pool));
     HEED_TRY(ready->type(call));
-    HEED_TRY(ready->prepare(kernel));
+    HEED_TRY(ready->prepare(kernel, std::move(isa)));
     return ready;
   }
 
@@ -190,9 +195,10 @@ class ReadyKernel {
     return {};
   }
 
-  Result<void> prepare(const std::string& name) {
+  Result<void> prepare(const std::string& name, std::string isa) {
     const Node& node = graph_->nodes.at(0);
     node_ = std::make_unique<KernelNode>(*graph_, node, *built_in_registry().find_operator(node.domain, node.op_type), pool_);
+    node_->isa = std::move(isa);
     HEED_ASSIGN(const auto kernels, built_in_registry().cpu_kernels(node.domain, node.op_type, node_->version));
     for (const auto* entry : kernels)
       if (std::string_view(entry->c->name.data, entry->c->name.size) == name) kernel_ = entry->c;
@@ -226,8 +232,8 @@ class ReadyKernel {
 };
 
 inline Result<void> run_kernel(const std::string& kernel, const std::string& call, std::vector<Laid> inputs, std::vector<Laid> outputs,
-                               ThreadPool* pool = nullptr) {
-  HEED_ASSIGN(const auto ready, ReadyKernel::make(kernel, call, std::move(inputs), std::move(outputs), pool));
+                               ThreadPool* pool = nullptr, std::string isa = "") {
+  HEED_ASSIGN(const auto ready, ReadyKernel::make(kernel, call, std::move(inputs), std::move(outputs), pool, std::move(isa)));
   return ready->run();
 }
 

@@ -139,3 +139,14 @@ TEST_CASE("sizes that do not fit are refused with both shapes") {
   const auto refused = run_kernel("scalar", "MatMul", {laid(noise({2, 3}, 1)), laid(noise({4, 5}, 2))}, {room(DataType::f32, {2, 5})});
   CHECK_THAT(text_of(refused), Catch::Contains("[2, 3]") && Catch::Contains("[4, 5]"));
 }
+
+TEST_CASE("the option cpu.isa keeps kernels of greater instruction sets away, and must name one") {
+  const auto plan = [](const std::string& kernel, const std::string& isa) {
+    return text_of(run_kernel(kernel, "MatMul", {laid(noise({2, 3}, 1)), laid(noise({3, 5}, 2))}, {room(DataType::f32, {2, 5})}, nullptr, isa));
+  };
+  for (const auto& kernel : kernels_here()) {
+    CHECK(plan(kernel, kernel) == "");
+    if (kernel != "scalar") CHECK_THAT(plan(kernel, "scalar"), Catch::Contains("option cpu.isa is scalar"));
+    if (kernel != "scalar") CHECK_THAT(plan(kernel, "sse9"), Catch::Contains("'sse9'; expected scalar"));
+  }
+}
