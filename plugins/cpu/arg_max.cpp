@@ -18,8 +18,14 @@ int64_t find(const T* x, int64_t n, bool last) {
 
 template <bool greatest>
 Result<void> run(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  const auto in = run.input(0);
   HEED_ASSIGN(const int32_t axis, run.axis("axis", in.rank()));
+  std::vector<int64_t> dims(in.dims().begin(), in.dims().end());
+  if (run.integer("keepdims", 1) != 0)
+    dims[static_cast<size_t>(axis)] = 1;
+  else
+    dims.erase(dims.begin() + axis);
+  HEED_ASSIGN(const auto out, run.allocate(0, dims));
   const bool last = run.integer("select_last_index") != 0;
   const int64_t length = in.dim(axis), inner = in.count(axis + 1, in.rank());
   if (out.count() > 0 && length == 0) return Error{Code::shape_mismatch, "axis " + std::to_string(axis) + " is empty"};

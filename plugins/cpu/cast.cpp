@@ -84,7 +84,8 @@ void convert(DataType from, const void* source, int64_t first, int64_t step, Dat
 }
 
 Result<void> run(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto in = run.input(0);
   const auto narrowing = narrowing_of(run);
   if (in.element() == DataType::string && out.element() == DataType::string) {
     for (int64_t i = 0; i < in.count(); ++i) out.data<heed_text>()[i] = run.store_text(0, from_c(in.data<heed_text>()[i]));

@@ -19,7 +19,11 @@ template <class T>
 constexpr T unbounded_below = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
 
 Result<void> run(Running& run) {
-  const auto x = run.input(0), out = run.output(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto x = run.input(0);
+  for (const int32_t i : {1, 2})
+    if (run.input(i).present() && run.input(i).count() != 1)
+      return Error{Code::shape_mismatch, "a bound has " + std::to_string(run.input(i).count()) + " elements; expected one"};
   dispatch(out.element(), [&]<class T>(T) {
     T bounds[2] = {unbounded_below<T>, unbounded<T>};
     for (int32_t i : {0, 1}) {

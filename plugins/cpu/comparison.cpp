@@ -25,20 +25,20 @@ struct AtLeast {
   bool operator()(T a, T b) const { return a >= b; }
 };
 
-std::array<Strides, 2> strides_of(const Running& run) {
+std::array<Strides, 2> strides_of(const Running& run, std::span<const int64_t> dims) {
   int64_t trailing = 0;
   if (run.version() < 7 && run.has_attribute("axis")) {
     const int64_t rank = run.input(0).rank(), axis = run.integer("axis");
     trailing = rank - (axis < 0 ? axis + rank : axis) - run.input(1).rank();
   }
-  const auto dims = run.output(0).dims();
   return {broadcast_strides(run.input(0), dims), broadcast_strides(run.input(1), dims, trailing)};
 }
 
 template <class Function>
 Result<void> run_comparison(Running& run) {
+  HEED_ASSIGN(const auto out, broadcast_output(run));
   dispatch(run.input(0).element(), [&]<class T>(T) {
-    apply<T, uint8_t, 2>(run, run.output(0), {run.input(0), run.input(1)}, strides_of(run), binary_block<Function, T, uint8_t>);
+    apply<T, uint8_t, 2>(run, out, {run.input(0), run.input(1)}, strides_of(run, out.dims()), binary_block<Function, T, uint8_t>);
   });
   return {};
 }
@@ -47,8 +47,9 @@ Result<void> run_equal(Running& run) {
   if (run.input(0).element() != DataType::string) return run_comparison<Same>(run);
   const auto* a = run.input(0).data<heed_text>();
   const auto* b = run.input(1).data<heed_text>();
-  auto* out = run.output(0).data<uint8_t>();
-  walk(run, run.output(0).dims(), strides_of(run), [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
+  HEED_ASSIGN(const auto output, broadcast_output(run));
+  auto* out = output.data<uint8_t>();
+  walk(run, output.dims(), strides_of(run, output.dims()), [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
     for (int64_t i = 0; i < n; ++i)
       out[first + i] = from_c(a[firsts[0] + i * steps[0]]) == from_c(b[firsts[1] + i * steps[1]]);
   });

@@ -8,7 +8,15 @@ Result<void> run(Running& run) {
   const auto first = run.input(0);
   HEED_ASSIGN(const int32_t axis, run.axis("axis", first.rank(), 1));
   std::vector<int64_t> dims(first.dims().begin(), first.dims().end());
-  for (int32_t i = 1; i < run.input_count(); ++i) dims[static_cast<size_t>(axis)] += run.input(i).dim(axis);
+  for (int32_t i = 1; i < run.input_count(); ++i) {
+    const auto in = run.input(i);
+    HEED_TRY(check_rank(run, i, first.rank()));
+    for (int32_t k = 0; k < in.rank(); ++k)
+      if (k != axis && in.dim(k) != first.dim(k))
+        return Error{Code::shape_mismatch, "axis " + std::to_string(k) + " of inputs 0 and " + std::to_string(i) + ": " +
+                                               std::to_string(first.dim(k)) + " and " + std::to_string(in.dim(k)) + " differ"};
+    dims[static_cast<size_t>(axis)] += in.dim(axis);
+  }
   HEED_ASSIGN(const auto out, run.allocate(0, dims));
   int64_t begin = 0;
   for (int32_t i = 0; i < run.input_count(); ++i) {

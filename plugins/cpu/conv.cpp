@@ -1,7 +1,7 @@
 // Conv: y[n, m, p] = bias[m] + sum over c and window positions k of w[m, c, k] * x[n, group(m) + c, p * stride + k *
 // dilation - pad], over one to any number of spatial axes.
-#include "convert.hpp"
 #include "sliding.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -48,12 +48,17 @@ void convolve(const T* x, const T* w, T* y, int64_t channels, const Sliding& s) 
 
 Result<void> run(Running& run) {
   const auto x = run.input(0), w = run.input(1), bias = run.input(2);
+  if (x.rank() < 3) return check_rank(run, 0, 4);
+  HEED_TRY(check_rank(run, 1, x.rank()));
+  const int64_t groups = run.integer("group", 1), outputs = w.dim(0), channels = w.dim(1);
+  if (x.dim(1) != channels * groups || outputs % groups != 0 || (bias.present() && bias.count() != outputs))
+    return Error{Code::shape_mismatch, std::to_string(x.dim(1)) + " channels of data meet weights for " + std::to_string(channels) +
+                                           " in each of " + std::to_string(groups) + " groups, with " + std::to_string(outputs) + " outputs"};
   const std::vector<int64_t> kernel(w.dims().begin() + 2, w.dims().end());
   HEED_ASSIGN(const auto s, sliding_of(run, x, kernel));
   std::vector<int64_t> dims{x.dim(0), w.dim(0)};
   dims.insert(dims.end(), s.out.begin(), s.out.end());
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
-  const int64_t groups = run.integer("group", 1), outputs = w.dim(0), channels = w.dim(1);
   if (y.count() == 0) return {};
 
   dispatch_float(x.element(), [&]<class T>(T) {

@@ -42,6 +42,8 @@ Result<void> run_flatten(Running& run) {
   const auto in = run.input(0);
   const int64_t given = run.integer("axis", 1);
   const auto axis = static_cast<int32_t>(given < 0 ? given + in.rank() : given);
+  if (axis < 0 || axis > in.rank())
+    return Error{Code::shape_mismatch, "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};
   return copy_as(run, Sizes{in.count(0, axis), in.count(axis, in.rank())});
 }
 

@@ -112,8 +112,9 @@ void apply_pair(const Running& run, const TensorView& out, const TensorView& a, 
 
 template <class Function>
 Result<void> run_binary(Running& run) {
-  dispatch(run.output(0).element(), [&]<class T>(T) {
-    apply_pair<T>(run, run.output(0), run.input(0), run.input(1), binary_block<Function, T, T>);
+  HEED_ASSIGN(const auto out, broadcast_output(run));
+  dispatch(out.element(), [&]<class T>(T) {
+    apply_pair<T>(run, out, run.input(0), run.input(1), binary_block<Function, T, T>);
   });
   return {};
 }
@@ -122,7 +123,8 @@ Result<void> run_mod(Running& run) { return run.integer("fmod") ? run_binary<Rem
 
 // z = x ^ y in the type of x; y may be of another type.
 Result<void> run_pow(Running& run) {
-  const auto base = run.input(0), exponent = run.input(1), out = run.output(0);
+  const auto base = run.input(0), exponent = run.input(1);
+  HEED_ASSIGN(const auto out, broadcast_output(run));
   const bool through_double = !is_float(base.element()) && is_float(exponent.element());
   dispatch(through_double ? DataType::f64 : base.element(),
            [&]<class T>(T) { apply_pair<T>(run, out, base, exponent, power_block<T>); });
@@ -131,7 +133,7 @@ Result<void> run_pow(Running& run) {
 
 template <class Function>
 Result<void> run_variadic(Running& run) {
-  const auto out = run.output(0);
+  HEED_ASSIGN(const auto out, broadcast_output(run));
   dispatch(out.element(), [&]<class T>(T) {
     const auto block = binary_block<Function, T, T>;
     apply_pair<T>(run, out, run.input(0), run.input(run.input_count() > 1 ? 1 : 0), block);

@@ -93,7 +93,8 @@ struct GeluTanh {
 
 template <class Function>
 Result<void> run_float(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto in = run.input(0);
   dispatch_float(out.element(), [&]<class T>(T) {
     apply<T, T, 1>(run, out, {in}, {broadcast_strides(in, out.dims())}, unary_block<Function, T, T>);
   });
@@ -102,7 +103,8 @@ Result<void> run_float(Running& run) {
 
 template <class Function>
 Result<void> run_number(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto in = run.input(0);
   dispatch(out.element(), [&]<class T>(T) {
     apply<T, T, 1>(run, out, {in}, {broadcast_strides(in, out.dims())}, unary_block<Function, T, T>);
   });
@@ -121,7 +123,8 @@ void swish_block(const T* const* in, const int64_t* steps, T* out, int64_t n) {
 }
 
 Result<void> run_swish(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto in = run.input(0);
   float alpha = run.number("alpha", 1);
   const TensorView scalar{{&alpha, nullptr, nullptr, 0, 0, static_cast<int32_t>(DataType::f32)}};
   dispatch_float(out.element(), [&]<class T>(T) {

@@ -8,9 +8,20 @@ namespace heed::cpu {
 namespace {
 
 Result<void> run(Running& run) {
-  const auto x = run.input(0), scale = run.input(1), bias = run.input(2), y = run.output(0);
-  const auto mean_out = run.output(1), inverse_out = run.output(2);
+  const auto x = run.input(0), scale = run.input(1), bias = run.input(2);
+  HEED_ASSIGN(const auto y, output_like(run));
   HEED_ASSIGN(const int32_t axis, run.axis("axis", x.rank(), -1));
+  std::vector<int64_t> row_dims(x.dims().begin(), x.dims().end());
+  std::fill(row_dims.begin() + axis, row_dims.end(), 1);
+  TensorView mean_out{}, inverse_out{};
+  if (run.output_count() > 1 && run.has_output(1)) {
+    HEED_ASSIGN(mean_out, run.allocate(1, row_dims));
+  }
+  if (run.output_count() > 2 && run.has_output(2)) {
+    HEED_ASSIGN(inverse_out, run.allocate(2, row_dims));
+  }
+  HEED_TRY(check_broadcasts_to(scale, x.dims()));
+  if (bias.present()) HEED_TRY(check_broadcasts_to(bias, x.dims()));
   const int64_t rows = x.count(0, axis), length = x.count(axis, x.rank());
   if (rows == 0 || length == 0) return {};
   const float epsilon = run.number("epsilon", 1e-5f);

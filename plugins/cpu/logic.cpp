@@ -19,7 +19,8 @@ struct Inverse {
 
 template <class Function>
 Result<void> run_logic(Running& run) {
-  const auto out = run.output(0), a = run.input(0), b = run.input(1);
+  HEED_ASSIGN(const auto out, broadcast_output(run));
+  const auto a = run.input(0), b = run.input(1);
   int64_t trailing = 0;
   if (run.version() < 7 && run.has_attribute("axis")) trailing = a.rank() - run.integer("axis") - b.rank();
   const std::array strides{broadcast_strides(a, out.dims()), broadcast_strides(b, out.dims(), trailing)};
@@ -31,7 +32,8 @@ Result<void> run_logic(Running& run) {
 }
 
 Result<void> run_not(Running& run) {
-  const auto out = run.output(0), a = run.input(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto a = run.input(0);
   const std::array strides{broadcast_strides(a, out.dims())};
   walk(run, out.dims(), strides, [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
     const uint8_t* in[] = {a.data<uint8_t>() + firsts[0]};

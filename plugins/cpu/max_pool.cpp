@@ -1,7 +1,7 @@
 // MaxPool: the greatest element of each window; padding never wins. Indices count through the whole flattened input,
 // column-major within an image where storage_order is 1.
-#include "convert.hpp"
 #include "sliding.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -9,11 +9,15 @@ namespace {
 Result<void> run(Running& run) {
   const auto x = run.input(0);
   const auto kernel = *run.integers("kernel_shape");
+  HEED_TRY(check_rank(run, 0, static_cast<int32_t>(kernel.size()) + 2));
   HEED_ASSIGN(const auto s, sliding_of(run, x, {kernel.begin(), kernel.end()}));
   std::vector<int64_t> dims{x.dim(0), x.dim(1)};
   dims.insert(dims.end(), s.out.begin(), s.out.end());
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
-  const auto indices = run.output(1);
+  TensorView indices{};
+  if (run.output_count() > 1 && run.has_output(1)) {
+    HEED_ASSIGN(indices, run.allocate(1, dims));
+  }
   const bool column_major = run.integer("storage_order") != 0;
   const size_t rank = s.in.size();
 

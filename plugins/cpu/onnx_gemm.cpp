@@ -5,9 +5,16 @@ namespace heed::cpu {
 namespace {
 
 Result<void> run(Running& run) {
-  const auto a = run.input(0), b = run.input(1), c = run.input(2), y = run.output(0);
+  const auto a = run.input(0), b = run.input(1), c = run.input(2);
+  HEED_TRY(check_rank(run, 0, 2));
+  HEED_TRY(check_rank(run, 1, 2));
   const bool a_turned = run.integer("transA") != 0, b_turned = run.integer("transB") != 0;
-  const int64_t m = y.dim(0), n = y.dim(1), inner = a.dim(a_turned ? 0 : 1);
+  const int64_t m = a.dim(a_turned ? 1 : 0), n = b.dim(b_turned ? 0 : 1), inner = a.dim(a_turned ? 0 : 1);
+  if (b.dim(b_turned ? 1 : 0) != inner)
+    return Error{Code::shape_mismatch, "inner sizes " + std::to_string(inner) + " and " + std::to_string(b.dim(b_turned ? 1 : 0)) + " differ"};
+  const int64_t dims[] = {m, n};
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));
+  if (c.present()) HEED_TRY(check_broadcasts_to(c, dims));
   const float alpha = run.number("alpha", 1), beta = run.number("beta", 1);
   const auto c_strides = c.present() ? broadcast_strides(c, y.dims()) : Strides{0, 0};
   if (y.count() == 0) return {};

@@ -51,7 +51,8 @@ struct Normal {
 
 template <class Distribution>
 Result<void> run(Running& run) {
-  const auto out = run.output(0);
+  const auto known = run.output(0);
+  HEED_ASSIGN(const auto out, known.c.rank >= 0 ? Result<TensorView>(known) : run.allocate(0, run.input(0).dims()));
   const auto given = run.attribute("seed", HEED_ATTRIBUTE_FLOAT);
   const uint64_t seed = given ? std::bit_cast<uint32_t>(given->f) : run.random_seed();
   const double a = run.number(Distribution::first), b = run.number(Distribution::second);

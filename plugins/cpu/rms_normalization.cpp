@@ -7,8 +7,10 @@ namespace heed::cpu {
 namespace {
 
 Result<void> run(Running& run) {
-  const auto x = run.input(0), scale = run.input(1), y = run.output(0);
+  const auto x = run.input(0), scale = run.input(1);
+  HEED_ASSIGN(const auto y, output_like(run));
   HEED_ASSIGN(const int32_t axis, run.axis("axis", x.rank(), -1));
+  HEED_TRY(check_broadcasts_to(scale, x.dims()));
   const int64_t rows = x.count(0, axis), length = x.count(axis, x.rank());
   if (rows == 0 || length == 0) return {};
   const float epsilon = run.number("epsilon", 1e-5f);

@@ -2,7 +2,7 @@
 // LogSoftmax: y = x - max - log(sum(exp(x - max))).
 #include <cmath>
 
-#include "convert.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -31,10 +31,13 @@ void log_softmax_row(const T* x, T* y, int64_t n) {
 
 template <bool logarithm>
 Result<void> run(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto in = run.input(0);
   const bool flat = run.version() < 13;
   const int64_t given = run.integer("axis", flat ? 1 : -1);
   const auto axis = static_cast<int32_t>(given < 0 ? given + in.rank() : given);
+  if (axis < 0 || axis > in.rank() || (axis == in.rank() && !flat && in.rank() > 0))
+    return Error{Code::shape_mismatch, "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};
   const int64_t length = in.rank() == 0 ? 1 : flat ? in.count(std::min(axis, in.rank()), in.rank()) : in.dim(axis);
   const int64_t inner = in.rank() == 0 || flat ? 1 : in.count(axis + 1, in.rank());
   if (in.count() == 0) return {};

@@ -5,7 +5,8 @@ namespace heed::cpu {
 namespace {
 
 Result<void> run(Running& run) {
-  const auto a = run.input(0), b = run.input(1), out = run.output(0);
+  HEED_ASSIGN(const auto out, broadcast_output(run));
+  const auto a = run.input(0), b = run.input(1);
   const auto a_strides = broadcast_strides(a, out.dims()), b_strides = broadcast_strides(b, out.dims());
   std::string joined;
   for (int64_t i = 0; i < out.count(); ++i) {

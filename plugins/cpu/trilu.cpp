@@ -5,11 +5,15 @@ namespace heed::cpu {
 namespace {
 
 Result<void> run(Running& run) {
-  const auto in = run.input(0), out = run.output(0);
+  const auto in = run.input(0);
+  if (in.rank() < 2) return check_rank(run, 0, 2);
+  HEED_ASSIGN(const auto out, output_like(run));
   if (is_packed(in.element()) || in.element() == DataType::string)
     return Error{Code::unsupported, "Trilu of " + std::string(name_of(in.element()))};
   const bool upper = run.integer("upper", 1) != 0;
   const int64_t rows = in.dim(-2), columns = in.dim(-1);
+  if (run.input(1).present() && run.input(1).count() != 1)
+    return Error{Code::shape_mismatch, "k has " + std::to_string(run.input(1).count()) + " elements; expected one"};
   const int64_t given = run.input(1).present() ? run.input(1).integers()[0] : 0;
   const int64_t k = std::clamp(given, -rows - 1, columns + 1);
   const size_t size = bytes_of_elements(in.element(), 1);

@@ -10,6 +10,46 @@ Strides dense_strides(std::span<const int64_t> dims) {
   return strides;
 }
 
+Result<TensorView> broadcast_output(const Running& run) {
+  const auto known = run.output(0);
+  if (known.c.rank >= 0) return known;
+  std::vector<int64_t> dims;
+  for (int32_t i = 0; i < run.input_count(); ++i) {
+    const auto in = run.input(i);
+    if (!in.present()) continue;
+    if (in.dims().size() > dims.size()) dims.insert(dims.begin(), in.dims().size() - dims.size(), 1);
+    for (size_t axis = 0; axis < in.dims().size(); ++axis) {
+      auto& dim = dims[dims.size() - in.dims().size() + axis];
+      const int64_t size = in.dims()[axis];
+      if (dim != size && dim != 1 && size != 1)
+        return Error{Code::shape_mismatch, "sizes " + std::to_string(dim) + " and " + std::to_string(size) + " do not broadcast"};
+      if (dim == 1) dim = size;
+    }
+  }
+  return run.allocate(0, dims);
+}
+
+Result<TensorView> output_like(const Running& run, int32_t input, int32_t output) {
+  const auto known = run.output(output);
+  return known.c.rank >= 0 ? known : run.allocate(output, run.input(input).dims());
+}
+
+Result<void> check_broadcasts_to(const TensorView& tensor, std::span<const int64_t> dims) {
+  bool fits = tensor.dims().size() <= dims.size();
+  for (size_t axis = 0; fits && axis < tensor.dims().size(); ++axis) {
+    const int64_t size = tensor.dims()[axis];
+    fits = size == 1 || size == dims[dims.size() - tensor.dims().size() + axis];
+  }
+  if (fits) return {};
+  return Error{Code::shape_mismatch, "a tensor of rank " + std::to_string(tensor.rank()) + " does not broadcast to its partner"};
+}
+
+Result<void> check_rank(const Running& run, int32_t input, int32_t rank) {
+  if (run.input(input).rank() == rank) return {};
+  return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has rank " + std::to_string(run.input(input).rank()) +
+                                         "; expected rank " + std::to_string(rank)};
+}
+
 Strides broadcast_strides(const TensorView& tensor, std::span<const int64_t> dims, int64_t trailing) {
   Strides strides(dims.size(), 0);
   const size_t lead = dims.size() - static_cast<size_t>(trailing) - static_cast<size_t>(tensor.rank());

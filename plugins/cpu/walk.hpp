@@ -18,6 +18,19 @@ Strides dense_strides(std::span<const int64_t> dims);
 // `trailing` axes of dims lie behind the tensor's last one (ONNX before opset 7).
 Strides broadcast_strides(const TensorView& tensor, std::span<const int64_t> dims, int64_t trailing = 0);
 
+// Output 0 of an element-wise kernel: where it lies if its shape is known, else room for the shape to which all inputs
+// broadcast (inputs whose rank only the run tells). Fails where they do not broadcast.
+Result<TensorView> broadcast_output(const Running& run);
+
+// An output in the shape of an input, likewise.
+Result<TensorView> output_like(const Running& run, int32_t input = 0, int32_t output = 0);
+
+// Fails where a tensor does not broadcast to dims, one way.
+Result<void> check_broadcasts_to(const TensorView& tensor, std::span<const int64_t> dims);
+
+// Fails where an input has another rank; for kernels whose inputs may have a rank that inference did not see.
+Result<void> check_rank(const Running& run, int32_t input, int32_t rank);
+
 // Calls body(first, firsts, steps, n) for pieces of rows that together cover dims, on all threads: n elements of the
 // output from element `first` on, and for each input its first element and the step between elements.
 using WalkBody = std::function<void(int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n)>;

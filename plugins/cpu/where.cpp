@@ -26,7 +26,7 @@ void choose(const Running& run, const TensorView& out) {
 }
 
 Result<void> run(Running& run) {
-  const auto out = run.output(0);
+  HEED_ASSIGN(const auto out, broadcast_output(run));
   if (is_packed(out.element())) return Error{Code::unsupported, "Where of " + std::string(name_of(out.element()))};
   switch (bytes_of_elements(out.element(), 1)) {
     case 1: choose<uint8_t>(run, out); break;
