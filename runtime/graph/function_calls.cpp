@@ -10,7 +10,8 @@ namespace {
 constexpr uint64_t inlined_node_limit = 4'000'000;
 
 std::string describe(const FunctionKey& key) {
-  return "'" + (key.domain.empty() ? "" : key.domain + ".") + key.name + (key.overload.empty() ? "" : ":" + key.overload) + "'";
+  return "'" + (key.domain.empty() ? "" : key.domain + ".") + key.name +
+         (key.overload.empty() ? "" : ":" + key.overload) + "'";
 }
 
 class CallGraph {
@@ -48,8 +49,8 @@ class CallGraph {
     }
     constexpr size_t depth_limit = 256;
     if (path_.size() >= depth_limit) {
-      return Error{Code::unsupported, "functions call each other more than " + std::to_string(depth_limit) +
-                                          " deep, at " + describe(key)};
+      return Error{Code::unsupported,
+                   "functions call each other more than " + std::to_string(depth_limit) + " deep, at " + describe(key)};
     }
     path_.push_back(key);
     HEED_ASSIGN(const uint64_t nodes, inlined_nodes(*called->second->body));

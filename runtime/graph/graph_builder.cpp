@@ -129,7 +129,8 @@ void GraphBuilder::name_nodes() {
 void GraphBuilder::settle_defaults(std::span<const std::string> overridable, std::vector<std::string>* defaulted) {
   std::erase_if(graph_->inputs, [&](ValueId id) {
     Value& input = graph_->values[id];
-    if (!input.constant || std::find(overridable.begin(), overridable.end(), input.name) != overridable.end()) return false;
+    if (!input.constant || std::find(overridable.begin(), overridable.end(), input.name) != overridable.end())
+      return false;
     input.is_input = false;
     if (defaulted) defaulted->push_back(input.name);
     return true;

@@ -39,7 +39,8 @@ class GraphBuilder {
     nested,    // a subgraph: other names are captured from the graph around it, which resolves them when it is built
   };
 
-  GraphBuilder(std::shared_ptr<DimPool> dims, Scope scope) : graph_(std::make_shared<Graph>(std::move(dims))), scope_(scope) {}
+  GraphBuilder(std::shared_ptr<DimPool> dims, Scope scope)
+      : graph_(std::make_shared<Graph>(std::move(dims))), scope_(scope) {}
 
   void set_name(std::string name) { graph_->name = std::move(name); }
   // Fail with invalid_model on a second definition of a name, and on an empty name.

@@ -147,7 +147,8 @@ int32_t attribute_kind_of(std::string_view kind) {
 }
 
 std::optional<Attribute> attribute_of_literal(const Literal& literal, std::string_view kind) {
-  if (kind.empty()) kind = literal.kind == LiteralKind::string ? "string" : literal.kind == LiteralKind::real ? "float" : "int";
+  if (kind.empty())
+    kind = literal.kind == LiteralKind::string ? "string" : literal.kind == LiteralKind::real ? "float" : "int";
   if (kind == "string" && literal.kind == LiteralKind::string) return Attribute{literal.text};
   if (literal.kind == LiteralKind::string) return std::nullopt;
   if (kind == "float") {

@@ -2,8 +2,8 @@
 #include "graph/parse.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -100,8 +100,8 @@ Error Parser::fail(const std::string& message) const {
   const std::string_view before = text_.substr(0, position_);
   const size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
   const size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-  return Error{Code::invalid_model,
-               "line " + std::to_string(line) + ", column " + std::to_string(position_ - line_start + 1) + ": " + message};
+  return Error{Code::invalid_model, "line " + std::to_string(line) + ", column " +
+                                        std::to_string(position_ - line_start + 1) + ": " + message};
 }
 
 void Parser::skip_space() {
@@ -132,7 +132,8 @@ bool Parser::accept(std::string_view symbol) {
 Result<void> Parser::expect(std::string_view symbol) {
   if (accept(symbol)) return {};
   const char met = peek();
-  return fail("expected '" + std::string(symbol) + "', met " + (met == '\0' ? "the end" : "'" + std::string(1, met) + "'"));
+  return fail("expected '" + std::string(symbol) + "', met " +
+              (met == '\0' ? "the end" : "'" + std::string(1, met) + "'"));
 }
 
 Result<void> Parser::expect_end() {
@@ -195,8 +196,8 @@ Result<Literal> Parser::literal() {
   } else {
     while (position_ < text_.size()) {
       const char c = text_[position_];
-      const bool sign_of_exponent = (c == '-' || c == '+') && position_ > start &&
-                                    (text_[position_ - 1] == 'e' || text_[position_ - 1] == 'E');
+      const bool sign_of_exponent =
+          (c == '-' || c == '+') && position_ > start && (text_[position_ - 1] == 'e' || text_[position_ - 1] == 'E');
       if (!is_digit(c) && c != '.' && c != 'e' && c != 'E' && !sign_of_exponent) break;
       if (!is_digit(c)) kind = LiteralKind::real;
       ++position_;
@@ -233,8 +234,8 @@ bool Parser::peek_type() {
   if (peek_data_type()) return true;
   const size_t start = position_;
   const Result<std::string> word = is_name_start(peek()) ? identifier("") : Result<std::string>(std::string());
-  const bool is_container = peek() == '(' && (*word == "seq" || *word == "sequence" || *word == "optional" || *word == "map" ||
-                                              *word == "sparse_tensor" || *word == "opaque");
+  const bool is_container = peek() == '(' && (*word == "seq" || *word == "sequence" || *word == "optional" ||
+                                              *word == "map" || *word == "sparse_tensor" || *word == "opaque");
   position_ = start;
   return is_container;
 }
@@ -300,7 +301,8 @@ Result<std::vector<Dim>> Parser::dims(bool& all_numbers) {
       open += c == '(' ? 1 : c == ')' ? -1 : 0;
     }
     std::string_view expression = text_.substr(start, position_ - start);
-    while (!expression.empty() && std::isspace(static_cast<unsigned char>(expression.back()))) expression.remove_suffix(1);
+    while (!expression.empty() && std::isspace(static_cast<unsigned char>(expression.back())))
+      expression.remove_suffix(1);
     if (expression.size() >= 2 && expression.front() == '"' && expression.back() == '"') {
       expression = expression.substr(1, expression.size() - 2);
     }
@@ -323,7 +325,8 @@ Result<std::vector<Dim>> Parser::dims(bool& all_numbers) {
 Result<Tensor> Parser::tensor_elements(const ValueType& type) {
   std::vector<int64_t> sizes;
   for (const Dim dim : type.dims.value_or(std::vector<Dim>())) {
-    if (!dim.is_number()) return fail("a tensor with elements has sizes that are numbers, not '" + to_string(dim) + "'");
+    if (!dim.is_number())
+      return fail("a tensor with elements has sizes that are numbers, not '" + to_string(dim) + "'");
     sizes.push_back(dim.number());
   }
   if (!type.element || type.kind != Kind::tensor) return fail("only a tensor has elements here");
@@ -551,7 +554,8 @@ Result<Attribute> Parser::attribute_list(std::string_view kind) {
       if (is_word && !is_constant) {
         HEED_ASSIGN(Attribute element, attribute_value(""));
         if (auto* tensor = std::get_if<Tensor>(&element.content)) tensors.push_back(std::move(*tensor));
-        if (auto* subgraph = std::get_if<std::shared_ptr<Graph>>(&element.content)) graphs.push_back(std::move(*subgraph));
+        if (auto* subgraph = std::get_if<std::shared_ptr<Graph>>(&element.content))
+          graphs.push_back(std::move(*subgraph));
       } else {
         HEED_ASSIGN(Literal element, literal());
         literals.push_back(std::move(element));
@@ -560,7 +564,8 @@ Result<Attribute> Parser::attribute_list(std::string_view kind) {
     HEED_TRY(expect("]"));
   }
   if (kind.empty() && literals.empty()) kind = !tensors.empty() ? "tensors" : !graphs.empty() ? "graphs" : "ints";
-  if (!literals.empty() + !tensors.empty() + !graphs.empty() > 1) return fail("a list holds elements of different kinds");
+  if (!literals.empty() + !tensors.empty() + !graphs.empty() > 1)
+    return fail("a list holds elements of different kinds");
   if (kind == "tensors" && literals.empty() && graphs.empty()) return Attribute{std::move(tensors)};
   if (kind == "graphs" && literals.empty() && tensors.empty()) return Attribute{std::move(graphs)};
   std::optional<Attribute> attribute = attribute_of_literals(literals, kind);
@@ -717,7 +722,8 @@ Result<ModelFile> Parser::model() {
   while (peek() != '\0') {
     HEED_ASSIGN(std::shared_ptr<const Function> local, function());
     const FunctionKey key{local->domain, local->name, local->overload};
-    if (!model.functions.emplace(key, std::move(local)).second) return fail("function '" + key.name + "' is defined twice");
+    if (!model.functions.emplace(key, std::move(local)).second)
+      return fail("function '" + key.name + "' is defined twice");
   }
   HEED_TRY(check_function_calls(model));
   return model;

@@ -1,5 +1,5 @@
-// Reads ONNX's textual syntax (onnx/docs/Syntax.md): how tests build graphs, and how bodies of operators and patterns of
-// rewrites are written.
+// Reads ONNX's textual syntax (onnx/docs/Syntax.md): how tests build graphs, and how bodies of operators and patterns
+// of rewrites are written.
 //
 //   agraph (float[N, 3] x, int64[2] shape) => (float[N, M] y) <float[3] w = {1, 2, 3}> {
 //     t = Mul(x, w)

@@ -32,8 +32,11 @@ std::string quoted(std::string_view text) {
 
 // As the parser reads it back: quoted unless it is an identifier.
 std::string name_text(std::string_view name) {
-  const auto is_part = [](char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const bool is_plain = !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), is_part);
+  const auto is_part = [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  const bool is_plain =
+      !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), is_part);
   return is_plain ? std::string(name) : quoted(name);
 }
 
@@ -46,21 +49,35 @@ T load(const Tensor& tensor, size_t index) {
 
 std::string element_text(const Tensor& tensor, size_t i) {
   switch (tensor.type) {
-    case DataType::f32: return number_text(load<float>(tensor, i));
-    case DataType::f64: return number_text(load<double>(tensor, i));
-    case DataType::i8: return number_text(load<int8_t>(tensor, i));
-    case DataType::i16: return number_text(load<int16_t>(tensor, i));
-    case DataType::i32: return number_text(load<int32_t>(tensor, i));
-    case DataType::i64: return number_text(load<int64_t>(tensor, i));
+    case DataType::f32:
+      return number_text(load<float>(tensor, i));
+    case DataType::f64:
+      return number_text(load<double>(tensor, i));
+    case DataType::i8:
+      return number_text(load<int8_t>(tensor, i));
+    case DataType::i16:
+      return number_text(load<int16_t>(tensor, i));
+    case DataType::i32:
+      return number_text(load<int32_t>(tensor, i));
+    case DataType::i64:
+      return number_text(load<int64_t>(tensor, i));
     case DataType::boolean:
-    case DataType::u8: return number_text(load<uint8_t>(tensor, i));
-    case DataType::u16: return number_text(load<uint16_t>(tensor, i));
-    case DataType::u32: return number_text(load<uint32_t>(tensor, i));
-    case DataType::u64: return number_text(load<uint64_t>(tensor, i));
-    case DataType::string: return quoted({tensor.texts()[i].data, tensor.texts()[i].size});
-    case DataType::c64: return number_text(load<float>(tensor, 2 * i)) + ", " + number_text(load<float>(tensor, 2 * i + 1));
-    case DataType::c128: return number_text(load<double>(tensor, 2 * i)) + ", " + number_text(load<double>(tensor, 2 * i + 1));
-    default: break;
+    case DataType::u8:
+      return number_text(load<uint8_t>(tensor, i));
+    case DataType::u16:
+      return number_text(load<uint16_t>(tensor, i));
+    case DataType::u32:
+      return number_text(load<uint32_t>(tensor, i));
+    case DataType::u64:
+      return number_text(load<uint64_t>(tensor, i));
+    case DataType::string:
+      return quoted({tensor.texts()[i].data, tensor.texts()[i].size});
+    case DataType::c64:
+      return number_text(load<float>(tensor, 2 * i)) + ", " + number_text(load<float>(tensor, 2 * i + 1));
+    case DataType::c128:
+      return number_text(load<double>(tensor, 2 * i)) + ", " + number_text(load<double>(tensor, 2 * i + 1));
+    default:
+      break;
   }
   const int32_t bits = bits_of(tensor.type);
   uint32_t pattern = 0;
@@ -86,7 +103,9 @@ std::string list_text(const List& list, size_t limit, Text text) {
   return result + "]";
 }
 
-std::string tensor_text(const Tensor& tensor, size_t limit) { return to_string(tensor) + " " + print_elements(tensor, limit); }
+std::string tensor_text(const Tensor& tensor, size_t limit) {
+  return to_string(tensor) + " " + print_elements(tensor, limit);
+}
 
 std::string indented(std::string text) {
   for (size_t at = text.find('\n'); at != text.npos; at = text.find('\n', at + 3)) text.insert(at + 1, "  ");
@@ -113,7 +132,8 @@ class AttributePrinter {
   const PrintOptions& options_;
 };
 
-std::string attributes_text(const std::map<std::string, Attribute, std::less<>>& attributes, const PrintOptions& options) {
+std::string attributes_text(const std::map<std::string, Attribute, std::less<>>& attributes,
+                            const PrintOptions& options) {
   if (attributes.empty()) return "";
   std::string text = "<";
   for (const auto& [name, attribute] : attributes) {
@@ -181,7 +201,8 @@ std::string print(const Graph& graph, const PrintOptions& options) {
     if (input.constant) text += " = " + print_elements(*input.constant, options.element_limit);
   }
   text += ") => (";
-  for (size_t i = 0; i < graph.outputs.size(); ++i) text += (i ? ", " : "") + typed_text(graph.values[graph.outputs[i]]);
+  for (size_t i = 0; i < graph.outputs.size(); ++i)
+    text += (i ? ", " : "") + typed_text(graph.values[graph.outputs[i]]);
   return text + ") " + constants_text(graph, options) + body_text(graph, options);
 }
 
@@ -199,7 +220,8 @@ std::string print(const Function& function, const PrintOptions& options) {
     for (const std::string& name : list) joined += (joined.empty() ? "" : ", ") + name_text(name);
     return "(" + joined + ")";
   };
-  return text + " " + names(function.inputs) + " => " + names(function.outputs) + " " + body_text(*function.body, options);
+  return text + " " + names(function.inputs) + " => " + names(function.outputs) + " " +
+         body_text(*function.body, options);
 }
 
 }  // namespace heed

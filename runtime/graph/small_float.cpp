@@ -10,14 +10,22 @@ namespace {
 template <class Use>
 auto with_number(DataType type, Use use) {
   switch (type) {
-    case DataType::f16: return use(Float16());
-    case DataType::bf16: return use(BFloat16());
-    case DataType::f8e4m3fn: return use(Float8E4M3FN());
-    case DataType::f8e4m3fnuz: return use(Float8E4M3FNUZ());
-    case DataType::f8e5m2: return use(Float8E5M2());
-    case DataType::f8e5m2fnuz: return use(Float8E5M2FNUZ());
-    case DataType::f8e8m0: return use(Float8E8M0());
-    default: return use(Float4E2M1());
+    case DataType::f16:
+      return use(Float16());
+    case DataType::bf16:
+      return use(BFloat16());
+    case DataType::f8e4m3fn:
+      return use(Float8E4M3FN());
+    case DataType::f8e4m3fnuz:
+      return use(Float8E4M3FNUZ());
+    case DataType::f8e5m2:
+      return use(Float8E5M2());
+    case DataType::f8e5m2fnuz:
+      return use(Float8E5M2FNUZ());
+    case DataType::f8e8m0:
+      return use(Float8E8M0());
+    default:
+      return use(Float4E2M1());
   }
 }
 

@@ -48,7 +48,8 @@ Result<Tensor> Tensor::allocate(DataType type, std::vector<int64_t> dims) {
   // calloc leaves large memory untouched until it is written.
   void* memory = *size <= SIZE_MAX - alignment_bytes ? std::calloc(*size + alignment_bytes, 1) : nullptr;
   if (memory == nullptr) {
-    return Error{Code::out_of_memory, "no memory for a tensor " + to_string(tensor) + " of " + std::to_string(*size) + " bytes"};
+    return Error{Code::out_of_memory,
+                 "no memory for a tensor " + to_string(tensor) + " of " + std::to_string(*size) + " bytes"};
   }
   tensor.owner = std::shared_ptr<void>(memory, std::free);
   const auto address = reinterpret_cast<uintptr_t>(memory);
@@ -98,8 +99,6 @@ std::string to_string(std::span<const int64_t> dims) {
   return text + "]";
 }
 
-std::string to_string(const Tensor& tensor) {
-  return std::string(name_of(tensor.type)) + " " + to_string(tensor.dims);
-}
+std::string to_string(const Tensor& tensor) { return std::string(name_of(tensor.type)) + " " + to_string(tensor.dims); }
 
 }  // namespace heed

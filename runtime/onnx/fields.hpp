@@ -1,6 +1,8 @@
-// Fields: walks one protobuf message field by field. Nested messages and bytes are borrowed as spans and not touched, so
-// that a tensor of gigabytes costs nothing until it is read.
+// Fields: walks one protobuf message field by field. Nested messages and bytes are borrowed as spans and not touched,
+// so that a tensor of gigabytes costs nothing until it is read.
 #pragma once
+
+#include <google/protobuf/io/coded_stream.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <google/protobuf/io/coded_stream.h>
 
 #include "heed/result.hpp"
 

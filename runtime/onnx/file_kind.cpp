@@ -21,12 +21,21 @@ constexpr Magic magics[] = {
     {0, std::string_view("\x89HDF\r\n\x1a\n", 8), "an HDF5 file, such as a Keras model"},
     {0, std::string_view("\x93NUMPY", 6), "a NumPy array (.npy)"},
     {0, std::string_view("\x1f\x8b", 2), "gzip-compressed: unpack it first"},
-    {0, std::string_view("\xfd" "7zXZ", 5), "xz-compressed: unpack it first"},
+    {0,
+     std::string_view("\xfd"
+                      "7zXZ",
+                      5),
+     "xz-compressed: unpack it first"},
     {0, std::string_view("\x28\xb5\x2f\xfd", 4), "zstd-compressed: unpack it first"},
-    {0, std::string_view("\x7f" "ELF", 4), "a program or library"},
+    {0,
+     std::string_view("\x7f"
+                      "ELF",
+                      4),
+     "a program or library"},
     {4, std::string_view("TFL3", 4), "a TensorFlow Lite model"},
     {4, std::string_view("ORTM", 4), "a model in ONNX Runtime's own format (.ort)"},
-    {0, std::string_view("version https://git-lfs", 23), "a Git LFS pointer, not the file that it stands for: run `git lfs pull`"},
+    {0, std::string_view("version https://git-lfs", 23),
+     "a Git LFS pointer, not the file that it stands for: run `git lfs pull`"},
     {0, std::string_view("<!DOCTYPE", 9), "a web page: the download went wrong"},
     {0, std::string_view("<html", 5), "a web page: the download went wrong"},
 };
@@ -54,7 +63,8 @@ std::string likely_kind(Bytes file) {
     if (text.size() >= magic.offset && text.substr(magic.offset).starts_with(magic.bytes)) return magic.kind;
   }
   if (is_safetensors(text)) return "a safetensors file: it holds weights and no graph";
-  if (text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5) return "a Python pickle, such as an old PyTorch checkpoint";
+  if (text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5)
+    return "a Python pickle, such as an old PyTorch checkpoint";
   if (text.starts_with("\xEF\xBB\xBF") || is_text(text)) {
     return text.front() == '{' ? "JSON text" : text.front() == '<' ? "XML text" : "text";
   }

@@ -80,10 +80,12 @@ Result<AttributeParts> read_attribute_parts(Bytes message) {
         if (is_bytes) parts.s = field.string();
         break;
       case Proto::kFloatsFieldNumber:
-        is_whole &= for_each_number(field, Wire::fixed32, [&](uint64_t bits) { parts.floats.push_back(float_of(bits)); });
+        is_whole &=
+            for_each_number(field, Wire::fixed32, [&](uint64_t bits) { parts.floats.push_back(float_of(bits)); });
         break;
       case Proto::kIntsFieldNumber:
-        is_whole &= for_each_number(field, Wire::varint, [&](uint64_t bits) { parts.ints.push_back(static_cast<int64_t>(bits)); });
+        is_whole &= for_each_number(field, Wire::varint,
+                                    [&](uint64_t bits) { parts.ints.push_back(static_cast<int64_t>(bits)); });
         break;
       case Proto::kStringsFieldNumber:
         if (is_bytes) parts.strings.push_back(field.string());
@@ -117,21 +119,36 @@ Result<AttributeParts> read_attribute_parts(Bytes message) {
 
 int64_t kind_of_field(int number) {
   switch (number) {
-    case Proto::kFFieldNumber: return Proto::FLOAT;
-    case Proto::kIFieldNumber: return Proto::INT;
-    case Proto::kSFieldNumber: return Proto::STRING;
-    case Proto::kTFieldNumber: return Proto::TENSOR;
-    case Proto::kGFieldNumber: return Proto::GRAPH;
-    case Proto::kFloatsFieldNumber: return Proto::FLOATS;
-    case Proto::kIntsFieldNumber: return Proto::INTS;
-    case Proto::kStringsFieldNumber: return Proto::STRINGS;
-    case Proto::kTensorsFieldNumber: return Proto::TENSORS;
-    case Proto::kGraphsFieldNumber: return Proto::GRAPHS;
-    case Proto::kSparseTensorFieldNumber: return Proto::SPARSE_TENSOR;
-    case Proto::kSparseTensorsFieldNumber: return Proto::SPARSE_TENSORS;
-    case Proto::kTpFieldNumber: return Proto::TYPE_PROTO;
-    case Proto::kTypeProtosFieldNumber: return Proto::TYPE_PROTOS;
-    default: return Proto::UNDEFINED;
+    case Proto::kFFieldNumber:
+      return Proto::FLOAT;
+    case Proto::kIFieldNumber:
+      return Proto::INT;
+    case Proto::kSFieldNumber:
+      return Proto::STRING;
+    case Proto::kTFieldNumber:
+      return Proto::TENSOR;
+    case Proto::kGFieldNumber:
+      return Proto::GRAPH;
+    case Proto::kFloatsFieldNumber:
+      return Proto::FLOATS;
+    case Proto::kIntsFieldNumber:
+      return Proto::INTS;
+    case Proto::kStringsFieldNumber:
+      return Proto::STRINGS;
+    case Proto::kTensorsFieldNumber:
+      return Proto::TENSORS;
+    case Proto::kGraphsFieldNumber:
+      return Proto::GRAPHS;
+    case Proto::kSparseTensorFieldNumber:
+      return Proto::SPARSE_TENSOR;
+    case Proto::kSparseTensorsFieldNumber:
+      return Proto::SPARSE_TENSORS;
+    case Proto::kTpFieldNumber:
+      return Proto::TYPE_PROTO;
+    case Proto::kTypeProtosFieldNumber:
+      return Proto::TYPE_PROTOS;
+    default:
+      return Proto::UNDEFINED;
   }
 }
 
@@ -172,7 +189,8 @@ Result<std::vector<T>> GraphReader::each(const std::vector<Bytes>& messages, Rea
 
 Result<std::shared_ptr<Graph>> GraphReader::read_subgraph(Bytes message) {
   if (depth_ >= nesting_limit) {
-    return Error{Code::unsupported, "subgraphs stand more than " + std::to_string(nesting_limit) + " deep in each other"};
+    return Error{Code::unsupported,
+                 "subgraphs stand more than " + std::to_string(nesting_limit) + " deep in each other"};
   }
   ++depth_;
   GraphBuilder builder(dims_, GraphBuilder::Scope::nested);
@@ -196,12 +214,18 @@ Result<Attribute::Content> GraphReader::content_of(AttributeParts& parts) {
   };
   using Content = Attribute::Content;
   switch (parts.kind) {
-    case Proto::FLOAT: return Content(parts.f);
-    case Proto::INT: return Content(parts.i);
-    case Proto::STRING: return Content(std::move(parts.s));
-    case Proto::FLOATS: return Content(std::move(parts.floats));
-    case Proto::INTS: return Content(std::move(parts.ints));
-    case Proto::STRINGS: return Content(std::move(parts.strings));
+    case Proto::FLOAT:
+      return Content(parts.f);
+    case Proto::INT:
+      return Content(parts.i);
+    case Proto::STRING:
+      return Content(std::move(parts.s));
+    case Proto::FLOATS:
+      return Content(std::move(parts.floats));
+    case Proto::INTS:
+      return Content(std::move(parts.ints));
+    case Proto::STRINGS:
+      return Content(std::move(parts.strings));
     case Proto::TENSOR: {
       HEED_ASSIGN(const Bytes message, one(parts.tensors, "tensor"));
       HEED_ASSIGN(Tensor tensor, read_dense(message));
@@ -232,7 +256,8 @@ Result<Attribute::Content> GraphReader::content_of(AttributeParts& parts) {
     }
     case Proto::GRAPHS: {
       using GraphPointer = std::shared_ptr<Graph>;
-      HEED_ASSIGN(std::vector<GraphPointer> graphs, each<GraphPointer>(parts.graphs, [&](Bytes message) { return read_subgraph(message); }));
+      HEED_ASSIGN(std::vector<GraphPointer> graphs,
+                  each<GraphPointer>(parts.graphs, [&](Bytes message) { return read_subgraph(message); }));
       return Content(std::move(graphs));
     }
     case Proto::TYPE_PROTOS:
@@ -253,7 +278,8 @@ Result<NamedAttribute> GraphReader::read_attribute(Bytes message) {
   if (parts.kind == Proto::UNDEFINED) parts.kind = kind_of_field(parts.first_field);
   if (!parts.reference.empty()) {
     if (!is_function_) {
-      return invalid(place + " refers to the attribute '" + parts.reference + "' of a function, but stands in no function");
+      return invalid(place + " refers to the attribute '" + parts.reference +
+                     "' of a function, but stands in no function");
     }
     return NamedAttribute{std::move(parts.name),
                           {Attribute::Reference{std::move(parts.reference), static_cast<int32_t>(parts.kind)}}};
@@ -270,14 +296,29 @@ Result<Statement> GraphReader::read_node(Bytes message, size_t position) {
   while (field.next()) {
     if (field.wire() != Wire::bytes) continue;
     switch (field.number()) {
-      case onnx::NodeProto::kInputFieldNumber: node.inputs.push_back(field.string()); break;
-      case onnx::NodeProto::kOutputFieldNumber: node.outputs.push_back(field.string()); break;
-      case onnx::NodeProto::kNameFieldNumber: node.name = field.string(); break;
-      case onnx::NodeProto::kOpTypeFieldNumber: node.op_type = field.string(); break;
-      case onnx::NodeProto::kDomainFieldNumber: node.domain = field.string(); break;
-      case onnx::NodeProto::kAttributeFieldNumber: attributes.push_back(field.bytes()); break;
-      case node_overload: node.overload = field.string(); break;
-      default: break;
+      case onnx::NodeProto::kInputFieldNumber:
+        node.inputs.push_back(field.string());
+        break;
+      case onnx::NodeProto::kOutputFieldNumber:
+        node.outputs.push_back(field.string());
+        break;
+      case onnx::NodeProto::kNameFieldNumber:
+        node.name = field.string();
+        break;
+      case onnx::NodeProto::kOpTypeFieldNumber:
+        node.op_type = field.string();
+        break;
+      case onnx::NodeProto::kDomainFieldNumber:
+        node.domain = field.string();
+        break;
+      case onnx::NodeProto::kAttributeFieldNumber:
+        attributes.push_back(field.bytes());
+        break;
+      case node_overload:
+        node.overload = field.string();
+        break;
+      default:
+        break;
     }
   }
   const auto place = [&] { return describe(node, position); };
@@ -303,14 +344,29 @@ Result<void> GraphReader::read_graph(Bytes message, GraphBuilder& builder) {
   while (field.next()) {
     if (field.wire() != Wire::bytes) continue;
     switch (field.number()) {
-      case onnx::GraphProto::kNodeFieldNumber: nodes.push_back(field.bytes()); break;
-      case onnx::GraphProto::kNameFieldNumber: builder.set_name(field.string()); break;
-      case onnx::GraphProto::kInitializerFieldNumber: initializers.push_back(field.bytes()); break;
-      case onnx::GraphProto::kSparseInitializerFieldNumber: sparse_initializers.push_back(field.bytes()); break;
-      case onnx::GraphProto::kInputFieldNumber: inputs.push_back(field.bytes()); break;
-      case onnx::GraphProto::kOutputFieldNumber: outputs.push_back(field.bytes()); break;
-      case onnx::GraphProto::kValueInfoFieldNumber: value_infos.push_back(field.bytes()); break;
-      default: break;  // among them quantization_annotation, which tells nothing that is needed to run
+      case onnx::GraphProto::kNodeFieldNumber:
+        nodes.push_back(field.bytes());
+        break;
+      case onnx::GraphProto::kNameFieldNumber:
+        builder.set_name(field.string());
+        break;
+      case onnx::GraphProto::kInitializerFieldNumber:
+        initializers.push_back(field.bytes());
+        break;
+      case onnx::GraphProto::kSparseInitializerFieldNumber:
+        sparse_initializers.push_back(field.bytes());
+        break;
+      case onnx::GraphProto::kInputFieldNumber:
+        inputs.push_back(field.bytes());
+        break;
+      case onnx::GraphProto::kOutputFieldNumber:
+        outputs.push_back(field.bytes());
+        break;
+      case onnx::GraphProto::kValueInfoFieldNumber:
+        value_infos.push_back(field.bytes());
+        break;
+      default:
+        break;  // among them quantization_annotation, which tells nothing that is needed to run
     }
   }
   HEED_TRY(field.finish());
@@ -342,7 +398,8 @@ Result<void> GraphReader::read_graph(Bytes message, GraphBuilder& builder) {
 
 Result<std::pair<std::string, std::string>> read_string_entry(Bytes message) {
   onnx::StringStringEntryProto entry;
-  if (!entry.ParseFromArray(message.data(), static_cast<int>(message.size()))) return invalid("cut short or damaged: metadata");
+  if (!entry.ParseFromArray(message.data(), static_cast<int>(message.size())))
+    return invalid("cut short or damaged: metadata");
   return std::pair(entry.key(), entry.value());
 }
 
@@ -375,17 +432,38 @@ Result<std::shared_ptr<const Function>> read_function(Bytes message, Source& sou
   while (field.next()) {
     if (field.wire() != Wire::bytes) continue;
     switch (field.number()) {
-      case onnx::FunctionProto::kNameFieldNumber: function->name = field.string(); break;
-      case onnx::FunctionProto::kDomainFieldNumber: function->domain = canonical_domain(field.text()); break;
-      case onnx::FunctionProto::kInputFieldNumber: function->inputs.push_back(field.string()); break;
-      case onnx::FunctionProto::kOutputFieldNumber: function->outputs.push_back(field.string()); break;
-      case onnx::FunctionProto::kAttributeFieldNumber: function->attributes.push_back(field.string()); break;
-      case onnx::FunctionProto::kNodeFieldNumber: nodes.push_back(field.bytes()); break;
-      case onnx::FunctionProto::kOpsetImportFieldNumber: HEED_TRY(read_opset(field.bytes(), function->opsets)); break;
-      case function_attribute_proto: defaults.push_back(field.bytes()); break;
-      case function_value_info: value_infos.push_back(field.bytes()); break;
-      case function_overload: function->overload = field.string(); break;
-      default: break;
+      case onnx::FunctionProto::kNameFieldNumber:
+        function->name = field.string();
+        break;
+      case onnx::FunctionProto::kDomainFieldNumber:
+        function->domain = canonical_domain(field.text());
+        break;
+      case onnx::FunctionProto::kInputFieldNumber:
+        function->inputs.push_back(field.string());
+        break;
+      case onnx::FunctionProto::kOutputFieldNumber:
+        function->outputs.push_back(field.string());
+        break;
+      case onnx::FunctionProto::kAttributeFieldNumber:
+        function->attributes.push_back(field.string());
+        break;
+      case onnx::FunctionProto::kNodeFieldNumber:
+        nodes.push_back(field.bytes());
+        break;
+      case onnx::FunctionProto::kOpsetImportFieldNumber:
+        HEED_TRY(read_opset(field.bytes(), function->opsets));
+        break;
+      case function_attribute_proto:
+        defaults.push_back(field.bytes());
+        break;
+      case function_value_info:
+        value_infos.push_back(field.bytes());
+        break;
+      case function_overload:
+        function->overload = field.string();
+        break;
+      default:
+        break;
     }
   }
   const auto build = [&]() -> Result<void> {

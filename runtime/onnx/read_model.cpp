@@ -40,24 +40,40 @@ Result<ModelParts> read_parts(Bytes file) {
     if (field.is(Proto::kIrVersionFieldNumber, Wire::varint)) model.ir_version = field.integer();
     if (field.wire() != Wire::bytes) continue;
     switch (field.number()) {
-      case Proto::kProducerNameFieldNumber: model.producer = field.string(); break;
-      case Proto::kProducerVersionFieldNumber: model.producer_version = field.string(); break;
-      case Proto::kDocStringFieldNumber: model.doc = field.string(); break;
-      case Proto::kGraphFieldNumber: parts.graphs.push_back(field.bytes()); break;
-      case Proto::kFunctionsFieldNumber: parts.functions.push_back(field.bytes()); break;
-      case Proto::kTrainingInfoFieldNumber: parts.has_training = true; break;
-      case Proto::kOpsetImportFieldNumber: HEED_TRY(onnx_file::read_opset(field.bytes(), model.opsets)); break;
+      case Proto::kProducerNameFieldNumber:
+        model.producer = field.string();
+        break;
+      case Proto::kProducerVersionFieldNumber:
+        model.producer_version = field.string();
+        break;
+      case Proto::kDocStringFieldNumber:
+        model.doc = field.string();
+        break;
+      case Proto::kGraphFieldNumber:
+        parts.graphs.push_back(field.bytes());
+        break;
+      case Proto::kFunctionsFieldNumber:
+        parts.functions.push_back(field.bytes());
+        break;
+      case Proto::kTrainingInfoFieldNumber:
+        parts.has_training = true;
+        break;
+      case Proto::kOpsetImportFieldNumber:
+        HEED_TRY(onnx_file::read_opset(field.bytes(), model.opsets));
+        break;
       case Proto::kMetadataPropsFieldNumber: {
         HEED_ASSIGN(auto entry, onnx_file::read_string_entry(field.bytes()));
         model.metadata.insert_or_assign(std::move(entry.first), std::move(entry.second));
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
   HEED_TRY(field.finish());
   if (parts.graphs.empty()) return invalid("it holds no graph");
-  if (parts.graphs.size() > 1) return invalid("it holds " + std::to_string(parts.graphs.size()) + " graphs, expected one");
+  if (parts.graphs.size() > 1)
+    return invalid("it holds " + std::to_string(parts.graphs.size()) + " graphs, expected one");
   return parts;
 }
 
@@ -68,7 +84,8 @@ void warn(ModelParts& parts) {
     model.warnings.push_back("IR version " + std::to_string(model.ir_version) + " is newer than " +
                              std::to_string(newest_ir_version) + ", the newest known" + tried);
   } else if (model.ir_version < 3) {
-    model.warnings.push_back("IR version " + std::to_string(model.ir_version) + " is older than 3, the oldest supported" + tried);
+    model.warnings.push_back("IR version " + std::to_string(model.ir_version) +
+                             " is older than 3, the oldest supported" + tried);
   }
   if (model.opsets.empty()) {
     model.opsets.emplace("", 1);
@@ -76,8 +93,8 @@ void warn(ModelParts& parts) {
   }
   const auto opset = model.opsets.find("");
   if (opset != model.opsets.end() && opset->second > newest_opset) {
-    model.warnings.push_back("opset " + std::to_string(opset->second) + " is newer than " + std::to_string(newest_opset) +
-                             ", the newest known" + tried);
+    model.warnings.push_back("opset " + std::to_string(opset->second) + " is newer than " +
+                             std::to_string(newest_opset) + ", the newest known" + tried);
   }
   if (parts.has_training) model.warnings.push_back("its training information is ignored");
 }
@@ -114,10 +131,12 @@ Result<ModelFile> read_from(Source& source, const ReadOptions& options) {
   ModelFile& model = parts.model;
   const auto dims = std::make_shared<DimPool>();
   for (const Bytes message : parts.functions) {
-    HEED_ASSIGN(std::shared_ptr<const Function> function, onnx_file::read_function(message, source, dims, model.opsets));
+    HEED_ASSIGN(std::shared_ptr<const Function> function,
+                onnx_file::read_function(message, source, dims, model.opsets));
     FunctionKey key{function->domain, function->name, function->overload};
     const auto [at, is_new] = model.functions.emplace(std::move(key), std::move(function));
-    if (!is_new) return invalid("function '" + at->first.name + "' of domain '" + at->first.domain + "' is defined twice");
+    if (!is_new)
+      return invalid("function '" + at->first.name + "' of domain '" + at->first.domain + "' is defined twice");
   }
   HEED_ASSIGN(model.graph, onnx_file::read_graph(parts.graphs[0], source, dims, model.opsets, options.overridable,
                                                  model.defaulted_inputs));

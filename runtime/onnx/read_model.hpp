@@ -24,9 +24,9 @@ struct ReadOptions {
 };
 
 // Errors say which file, node or tensor, what was met and what was expected: io where a file cannot be read,
-// invalid_model where it contradicts itself or ONNX, unsupported where it is sound but beyond what is done here (embedded
-// data over 2 GiB among it), out_of_memory over the limit, invalid_argument for names in `overridable` that no such
-// input has.
+// invalid_model where it contradicts itself or ONNX, unsupported where it is sound but beyond what is done here
+// (embedded data over 2 GiB among it), out_of_memory over the limit, invalid_argument for names in `overridable` that
+// no such input has.
 Result<ModelFile> read_model(const std::filesystem::path& path, const ReadOptions& options = {});
 
 // Tensors borrow `model`, which `owner` keeps alive.

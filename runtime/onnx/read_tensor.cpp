@@ -44,9 +44,8 @@ Result<Header> read_header(Bytes message) {
   while (field.next()) {
     switch (field.number()) {
       case Proto::kDimsFieldNumber:
-        is_whole = is_whole && for_each_number(field, Wire::varint, [&](uint64_t dim) {
-                     header.dims.push_back(static_cast<int64_t>(dim));
-                   });
+        is_whole = is_whole && for_each_number(field, Wire::varint,
+                                               [&](uint64_t dim) { header.dims.push_back(static_cast<int64_t>(dim)); });
         break;
       case Proto::kDataTypeFieldNumber:
         if (field.wire() == Wire::varint) header.data_type = field.integer();
@@ -105,21 +104,28 @@ Result<ExternalLocation> read_location(const Header& header) {
 // Where the elements of a type stand when not in raw_data, and how.
 struct TypedField {
   int number;
-  Wire wire;                // of one element when not packed
+  Wire wire;                  // of one element when not packed
   size_t numbers_per_tensor;  // how many there must be
 };
 
 TypedField typed_field_of(const Tensor& claimed) {
   const auto count = static_cast<size_t>(claimed.element_count());
   switch (claimed.type) {
-    case DataType::f32: return {Proto::kFloatDataFieldNumber, Wire::fixed32, count};
-    case DataType::c64: return {Proto::kFloatDataFieldNumber, Wire::fixed32, 2 * count};
-    case DataType::f64: return {Proto::kDoubleDataFieldNumber, Wire::fixed64, count};
-    case DataType::c128: return {Proto::kDoubleDataFieldNumber, Wire::fixed64, 2 * count};
-    case DataType::i64: return {Proto::kInt64DataFieldNumber, Wire::varint, count};
+    case DataType::f32:
+      return {Proto::kFloatDataFieldNumber, Wire::fixed32, count};
+    case DataType::c64:
+      return {Proto::kFloatDataFieldNumber, Wire::fixed32, 2 * count};
+    case DataType::f64:
+      return {Proto::kDoubleDataFieldNumber, Wire::fixed64, count};
+    case DataType::c128:
+      return {Proto::kDoubleDataFieldNumber, Wire::fixed64, 2 * count};
+    case DataType::i64:
+      return {Proto::kInt64DataFieldNumber, Wire::varint, count};
     case DataType::u32:
-    case DataType::u64: return {Proto::kUint64DataFieldNumber, Wire::varint, count};
-    case DataType::string: return {Proto::kStringDataFieldNumber, Wire::bytes, count};
+    case DataType::u64:
+      return {Proto::kUint64DataFieldNumber, Wire::varint, count};
+    case DataType::string:
+      return {Proto::kStringDataFieldNumber, Wire::bytes, count};
     default:  // a number holds one element, or one byte of packed ones
       return {Proto::kInt32DataFieldNumber, Wire::varint, bits_of(claimed.type) < 8 ? claimed.size_bytes : count};
   }
@@ -248,9 +254,8 @@ Result<SparseParts> read_sparse_parts(Bytes message) {
     if (field.is(onnx::SparseTensorProto::kValuesFieldNumber, Wire::bytes)) parts.values = field.bytes();
     if (field.is(onnx::SparseTensorProto::kIndicesFieldNumber, Wire::bytes)) parts.indices = field.bytes();
     if (field.number() == onnx::SparseTensorProto::kDimsFieldNumber) {
-      is_whole = is_whole && for_each_number(field, Wire::varint, [&](uint64_t dim) {
-                   parts.dims.push_back(static_cast<int64_t>(dim));
-                 });
+      is_whole = is_whole && for_each_number(field, Wire::varint,
+                                             [&](uint64_t dim) { parts.dims.push_back(static_cast<int64_t>(dim)); });
     }
   }
   HEED_TRY(field.finish());
@@ -301,7 +306,8 @@ Result<Tensor> densify(const SparseParts& parts, const NamedTensor& values, Sour
               dense_positions(indices.tensor, static_cast<size_t>(from.dims[0]), dense));
   for (size_t i = 0; i < positions.size(); ++i) copy_element(from, i, dense, static_cast<size_t>(positions[i]));
   if (from.type == DataType::string) {  // zeroed texts are empty; the others' characters lie with `from`
-    dense.owner = std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(dense.owner, from.owner);
+    dense.owner =
+        std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(dense.owner, from.owner);
   }
   return dense;
 }
@@ -317,7 +323,9 @@ Result<NamedTensor> read_tensor(Bytes message, Source& source) {
                    std::to_string(data_type_count - 1));
   }
   if (header.has_segment) {
-    return Error{Code::unsupported, title(header) + " is one segment of a larger tensor: ONNX gave that form up. Save the model with whole tensors."};
+    return Error{Code::unsupported,
+                 title(header) +
+                     " is one segment of a larger tensor: ONNX gave that form up. Save the model with whole tensors."};
   }
   Result<Tensor> tensor = read_elements(message, header, source);
   if (!tensor) return std::move(tensor).error().within(title(header));

@@ -12,7 +12,8 @@ Error invalid(std::string message) { return Error{Code::invalid_model, std::move
 Result<std::optional<DataType>> element_of(int32_t number) {
   if (number == 0) return std::optional<DataType>();
   if (number > 0 && number < data_type_count) return std::optional(static_cast<DataType>(number));
-  return invalid("its data type is " + std::to_string(number) + ", expected 1 to " + std::to_string(data_type_count - 1));
+  return invalid("its data type is " + std::to_string(number) + ", expected 1 to " +
+                 std::to_string(data_type_count - 1));
 }
 
 // What a type is read with; sizes about which nothing is said are named after the value and their axis.

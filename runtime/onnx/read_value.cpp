@@ -39,8 +39,8 @@ class ValueReader {
 
  private:
   Result<HostValue> tensor(Bytes message, bool is_sparse) {
-    HEED_ASSIGN(onnx_file::NamedTensor named, is_sparse ? onnx_file::read_sparse_tensor(message, source_)
-                                                        : onnx_file::read_tensor(message, source_));
+    HEED_ASSIGN(onnx_file::NamedTensor named,
+                is_sparse ? onnx_file::read_sparse_tensor(message, source_) : onnx_file::read_tensor(message, source_));
     HostValue value;
     value.tensor = std::move(named.tensor);
     return value;
@@ -59,12 +59,23 @@ class ValueReader {
         return {};
       };
       switch (field.number()) {
-        case Proto::kTensorValuesFieldNumber: HEED_TRY(append(tensor(field.bytes(), false))); break;
-        case Proto::kSparseTensorValuesFieldNumber: HEED_TRY(append(tensor(field.bytes(), true))); break;
-        case Proto::kSequenceValuesFieldNumber: HEED_TRY(append(read(field.bytes(), Kind::sequence))); break;
-        case Proto::kMapValuesFieldNumber: HEED_TRY(append(read(field.bytes(), Kind::map))); break;
-        case Proto::kOptionalValuesFieldNumber: HEED_TRY(append(read(field.bytes(), Kind::optional))); break;
-        default: break;
+        case Proto::kTensorValuesFieldNumber:
+          HEED_TRY(append(tensor(field.bytes(), false)));
+          break;
+        case Proto::kSparseTensorValuesFieldNumber:
+          HEED_TRY(append(tensor(field.bytes(), true)));
+          break;
+        case Proto::kSequenceValuesFieldNumber:
+          HEED_TRY(append(read(field.bytes(), Kind::sequence)));
+          break;
+        case Proto::kMapValuesFieldNumber:
+          HEED_TRY(append(read(field.bytes(), Kind::map)));
+          break;
+        case Proto::kOptionalValuesFieldNumber:
+          HEED_TRY(append(read(field.bytes(), Kind::optional)));
+          break;
+        default:
+          break;
       }
     }
     HEED_TRY(field.finish());
@@ -84,12 +95,23 @@ class ValueReader {
         return {};
       };
       switch (field.number()) {
-        case Proto::kTensorValueFieldNumber: HEED_TRY(set(tensor(field.bytes(), false))); break;
-        case Proto::kSparseTensorValueFieldNumber: HEED_TRY(set(tensor(field.bytes(), true))); break;
-        case Proto::kSequenceValueFieldNumber: HEED_TRY(set(read(field.bytes(), Kind::sequence))); break;
-        case Proto::kMapValueFieldNumber: HEED_TRY(set(read(field.bytes(), Kind::map))); break;
-        case Proto::kOptionalValueFieldNumber: HEED_TRY(set(read(field.bytes(), Kind::optional))); break;
-        default: break;
+        case Proto::kTensorValueFieldNumber:
+          HEED_TRY(set(tensor(field.bytes(), false)));
+          break;
+        case Proto::kSparseTensorValueFieldNumber:
+          HEED_TRY(set(tensor(field.bytes(), true)));
+          break;
+        case Proto::kSequenceValueFieldNumber:
+          HEED_TRY(set(read(field.bytes(), Kind::sequence)));
+          break;
+        case Proto::kMapValueFieldNumber:
+          HEED_TRY(set(read(field.bytes(), Kind::map)));
+          break;
+        case Proto::kOptionalValueFieldNumber:
+          HEED_TRY(set(read(field.bytes(), Kind::optional)));
+          break;
+        default:
+          break;
       }
     }
     HEED_TRY(field.finish());
@@ -108,7 +130,8 @@ class ValueReader {
     bool is_whole = true;
     while (field.next()) {
       if (field.number() == Proto::kKeysFieldNumber) {
-        is_whole &= onnx_file::for_each_number(field, Wire::varint, [&](uint64_t key) { keys.push_back(static_cast<int64_t>(key)); });
+        is_whole &= onnx_file::for_each_number(field, Wire::varint,
+                                               [&](uint64_t key) { keys.push_back(static_cast<int64_t>(key)); });
       } else if (field.is(Proto::kStringKeysFieldNumber, Wire::bytes)) {
         texts.push_back(field.string());
       } else if (field.is(Proto::kValuesFieldNumber, Wire::bytes)) {
@@ -119,7 +142,8 @@ class ValueReader {
     const size_t count = texts.empty() ? keys.size() : texts.size();
     if (!is_whole) return invalid("cut short or damaged: its keys");
     if (count != values.elements.size()) {
-      return invalid("it has " + std::to_string(count) + " keys and " + std::to_string(values.elements.size()) + " values");
+      return invalid("it has " + std::to_string(count) + " keys and " + std::to_string(values.elements.size()) +
+                     " values");
     }
     HostValue key_tensor;
     const std::vector<int64_t> dims = {static_cast<int64_t>(count)};
@@ -141,7 +165,8 @@ class ValueReader {
 Result<HostValue> read_value(const std::filesystem::path& path, const ValueType& expected) {
   HEED_ASSIGN(MappedFile file, MappedFile::open(path.string()));
   if (file.size_bytes() > INT_MAX) {
-    return Error{Code::unsupported, path.string() + ": it has " + std::to_string(file.size_bytes()) + " bytes, and protobuf ends at 2 GiB"};
+    return Error{Code::unsupported, path.string() + ": it has " + std::to_string(file.size_bytes()) +
+                                        " bytes, and protobuf ends at 2 GiB"};
   }
   Source source(std::move(file), path.string(), FileAccess::map, false, 0);
   Result<HostValue> value = ValueReader(source).read(source.bytes(), expected.kind);

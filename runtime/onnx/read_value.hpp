@@ -12,8 +12,8 @@ namespace heed {
 // borrow the mapped file. Fails with io and invalid_model.
 Result<HostValue> read_value(const std::filesystem::path& path, const ValueType& expected);
 
-// Writes such a file, whole or not at all; `name` is the tensor's name in it. Fails with io, and with unsupported beyond
-// 2 GiB.
+// Writes such a file, whole or not at all; `name` is the tensor's name in it. Fails with io, and with unsupported
+// beyond 2 GiB.
 Result<void> write_value(const std::filesystem::path& path, const HostValue& value, const std::string& name = "");
 
 }  // namespace heed

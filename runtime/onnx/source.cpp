@@ -23,8 +23,8 @@ size_t physical_memory_bytes() {
 // As many bytes of a file may stand in memory beside the copies that were made of them.
 constexpr size_t kept_page_bytes = size_t{4} << 20;
 
-// Smaller tensors of a mapped file are copied: the system maps 64 KiB around each page that is touched, so that borrowing
-// them would bring in their neighbours, which were copied, once more.
+// Smaller tensors of a mapped file are copied: the system maps 64 KiB around each page that is touched, so that
+// borrowing them would bring in their neighbours, which were copied, once more.
 constexpr size_t least_borrowed_bytes = size_t{256} << 10;
 
 // What a kernel needs to address elements: the size of an element, or of a part of a complex one.
@@ -36,7 +36,8 @@ size_t alignment_of(DataType type) {
 }  // namespace
 
 Source::Source(MappedFile file, std::string model_path, FileAccess access, bool strict, size_t memory_limit_bytes)
-    : Source(file.bytes(), std::make_shared<MappedFile>(file), std::move(model_path), access, strict, memory_limit_bytes) {
+    : Source(file.bytes(), std::make_shared<MappedFile>(file), std::move(model_path), access, strict,
+             memory_limit_bytes) {
   file_ = std::move(file);
 }
 
@@ -52,7 +53,8 @@ Source::Source(Bytes bytes, std::shared_ptr<const void> owner, std::string model
 
 Result<void> Source::reserve(size_t size_bytes) {
   if (size_bytes > memory_left_bytes_) {
-    return Error{Code::out_of_memory, "its " + std::to_string(size_bytes) + " bytes do not fit what is left of the limit of " +
+    return Error{Code::out_of_memory, "its " + std::to_string(size_bytes) +
+                                          " bytes do not fit what is left of the limit of " +
                                           std::to_string(memory_limit_bytes_) + " bytes for this model"};
   }
   memory_left_bytes_ -= size_bytes;
@@ -101,8 +103,8 @@ Result<Source::OpenFile*> Source::open_external(const std::string& location) {
     return Error{Code::io, "its data lies in the file '" + location +
                                "', but the model came from memory: give the folder of external data when loading it"};
   }
-  HEED_ASSIGN(MappedFile file, MappedFile::open_beneath(model_path_, location, access_,
-                                                        strict_ ? HardLinks::refuse : HardLinks::allow));
+  HEED_ASSIGN(MappedFile file,
+              MappedFile::open_beneath(model_path_, location, access_, strict_ ? HardLinks::refuse : HardLinks::allow));
   auto owner = std::make_shared<MappedFile>(file);
   return &external_files_.emplace(location, OpenFile{std::move(file), std::move(owner)}).first->second;
 }
@@ -112,23 +114,25 @@ Result<Tensor> Source::external_tensor(const ExternalLocation& external, DataTyp
   HEED_ASSIGN(OpenFile * open, open_external(external.location));
   const Bytes bytes = open->file.bytes();
   if (external.length_bytes && *external.length_bytes != expected_bytes) {
-    return Error{Code::invalid_model, "its shape needs " + std::to_string(expected_bytes) + " bytes, its external data has " +
-                                          std::to_string(*external.length_bytes)};
+    return Error{Code::invalid_model, "its shape needs " + std::to_string(expected_bytes) +
+                                          " bytes, its external data has " + std::to_string(*external.length_bytes)};
   }
   if (external.offset_bytes > bytes.size() || expected_bytes > bytes.size() - external.offset_bytes) {
     return Error{Code::io, "its " + std::to_string(expected_bytes) + " bytes at offset " +
-                               std::to_string(external.offset_bytes) + " reach beyond the end of '" + external.location +
-                               "', which has " + std::to_string(bytes.size()) + " bytes: is that file complete?"};
+                               std::to_string(external.offset_bytes) + " reach beyond the end of '" +
+                               external.location + "', which has " + std::to_string(bytes.size()) +
+                               " bytes: is that file complete?"};
   }
   if (strict_ && !external.checksum.empty() && !open->is_checked) {
     const std::string met = sha1_hex(bytes);
     if (met != external.checksum) {
-      return Error{Code::invalid_model, "the SHA-1 of '" + external.location + "' is " + met + ", the model expects " +
-                                            external.checksum};
+      return Error{Code::invalid_model,
+                   "the SHA-1 of '" + external.location + "' is " + met + ", the model expects " + external.checksum};
     }
     open->is_checked = true;
   }
-  return tensor_in(&open->file, open->owner, bytes.subspan(external.offset_bytes, expected_bytes), type, std::move(dims));
+  return tensor_in(&open->file, open->owner, bytes.subspan(external.offset_bytes, expected_bytes), type,
+                   std::move(dims));
 }
 
 void Source::drop_parsed_pages() const {

@@ -35,7 +35,8 @@ class Source {
   Result<Tensor> allocate(DataType type, std::vector<int64_t> dims);
   Result<void> reserve(size_t size_bytes);
 
-  // A tensor whose bytes lie at `data`, in this file: borrowed where they are aligned for it and not small, else copied.
+  // A tensor whose bytes lie at `data`, in this file: borrowed where they are aligned for it and not small, else
+  // copied.
   Result<Tensor> tensor_at(Bytes data, DataType type, std::vector<int64_t> dims);
   Result<Tensor> external_tensor(const ExternalLocation& location, DataType type, std::vector<int64_t> dims);
   // Keeps the file's bytes alive.

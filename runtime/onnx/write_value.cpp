@@ -1,6 +1,5 @@
 // Writing of values, through ONNX's generated classes.
 #include <onnx/onnx-data_pb.h>
-
 #include <unistd.h>
 
 #include <cerrno>

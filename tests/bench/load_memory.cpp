@@ -28,8 +28,12 @@ std::string varint(uint64_t number) {
   for (; number >= 128; number >>= 7) bytes += static_cast<char>(number | 128);
   return bytes + static_cast<char>(number);
 }
-std::string number_field(int field, uint64_t value) { return varint(static_cast<uint64_t>(field) << 3) + varint(value); }
-std::string bytes_start(int field, uint64_t size) { return varint(static_cast<uint64_t>(field) << 3 | 2) + varint(size); }
+std::string number_field(int field, uint64_t value) {
+  return varint(static_cast<uint64_t>(field) << 3) + varint(value);
+}
+std::string bytes_start(int field, uint64_t size) {
+  return varint(static_cast<uint64_t>(field) << 3 | 2) + varint(size);
+}
 std::string bytes_field(int field, const std::string& bytes) { return bytes_start(field, bytes.size()) + bytes; }
 
 // Bytes of a file in order: text, or `zeros` bytes that are written without standing in memory.
@@ -82,7 +86,8 @@ std::vector<Piece> initializers(size_t count, int data_field) {
   std::vector<Piece> graph;
   // Names of every length: raw_data begins at every remainder of 4.
   for (size_t i = 0; i < count; ++i) {
-    append(graph, wrapped(5, tensor("w" + std::to_string(i) + std::string(i % 4, '_'), weights_bytes / count, data_field)));
+    append(graph,
+           wrapped(5, tensor("w" + std::to_string(i) + std::string(i % 4, '_'), weights_bytes / count, data_field)));
   }
   return graph;
 }
@@ -99,8 +104,9 @@ std::vector<Piece> external_initializer(const std::string& file, size_t offset) 
   const auto entry = [](const std::string& key, const std::string& value) {
     return bytes_field(13, bytes_field(1, key) + bytes_field(2, value));
   };
-  return {{bytes_field(5, number_field(1, weights_bytes / 4) + number_field(2, 1) + bytes_field(8, "w") +
-                              entry("location", file) + entry("offset", std::to_string(offset)) + number_field(14, 1))}};
+  return {
+      {bytes_field(5, number_field(1, weights_bytes / 4) + number_field(2, 1) + bytes_field(8, "w") +
+                          entry("location", file) + entry("offset", std::to_string(offset)) + number_field(14, 1))}};
 }
 
 // Reads each byte of the constants, as packing them does.
@@ -108,7 +114,8 @@ uint64_t touch(const heed::Graph& graph) {
   uint64_t sum = 0;
   for (const heed::Value& value : graph.values) {
     if (value.constant) {
-      for (size_t at = 0; at < value.constant->size_bytes; at += 64) sum += static_cast<uint64_t>(value.constant->data[at]);
+      for (size_t at = 0; at < value.constant->size_bytes; at += 64)
+        sum += static_cast<uint64_t>(value.constant->data[at]);
     }
   }
   for (const heed::Node& node : graph.nodes) {
@@ -164,7 +171,8 @@ Peak measure(const std::string& program, const std::string& path, bool map) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--load") == 0) return load(argv[2], true);
   if (argc == 3 && std::strcmp(argv[1], "--load-without-map") == 0) return load(argv[2], false);
-  const fs::path folder = fs::path(argc > 1 ? argv[1] : fs::temp_directory_path()) / ("heed_load_memory_" + std::to_string(getpid()));
+  const fs::path folder =
+      fs::path(argc > 1 ? argv[1] : fs::temp_directory_path()) / ("heed_load_memory_" + std::to_string(getpid()));
   fs::create_directories(folder);
   const std::string program = fs::read_symlink("/proc/self/exe");
 
@@ -193,7 +201,8 @@ int main(int argc, char** argv) {
     const Peak peak = measure(program, folder / "m.onnx", one.map);
     const double load_mb = static_cast<double>(peak.load_kib - empty.load_kib) * 1024 / 1e6;
     const double read_mb = static_cast<double>(peak.read_kib - empty.load_kib) * 1024 / 1e6;
-    std::printf("%-30s %9.1f %12.1f %7.2f %18.1f %7.2f\n", one.name, files_mb, load_mb, load_mb / files_mb, read_mb, read_mb / files_mb);
+    std::printf("%-30s %9.1f %12.1f %7.2f %18.1f %7.2f\n", one.name, files_mb, load_mb, load_mb / files_mb, read_mb,
+                read_mb / files_mb);
   }
   fs::remove_all(folder);
   return 0;

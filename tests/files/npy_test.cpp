@@ -13,8 +13,10 @@ using namespace heed;
 
 namespace {
 
-std::string npy(const std::string& descr, const std::string& shape, const std::string& data, bool is_fortran = false, int version = 1) {
-  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + (is_fortran ? "True" : "False") + ", 'shape': " + shape + ", }\n";
+std::string npy(const std::string& descr, const std::string& shape, const std::string& data, bool is_fortran = false,
+                int version = 1) {
+  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + (is_fortran ? "True" : "False") +
+                       ", 'shape': " + shape + ", }\n";
   std::string bytes = "\x93NUMPY" + std::string(1, static_cast<char>(version)) + std::string(1, '\0');
   for (int i = 0; i < (version == 1 ? 2 : 4); ++i) bytes += static_cast<char>(header.size() >> (8 * i));
   return bytes + header + data;
@@ -55,7 +57,8 @@ TEST_CASE("NumPy's types in both byte orders") {
       {">c8", std::string("\x3F\x80\0\0\x40\0\0\0\x40\x40\0\0\x40\x80\0\0", 16), "c64 [2] {1.0, 2.0, 3.0, 4.0}"},
       {"<c16", bytes_of<double>({1, 2, 3, 4}), "c128 [2] {1.0, 2.0, 3.0, 4.0}"},
       {"|S3", std::string("ab\0cde", 6), "string [2] {\"ab\", \"cde\"}"},
-      {"<U2", bytes_of<char32_t>({U'a', 0, U'\u00E9', U'\U0001F600'}), "string [2] {\"a\", \"\xC3\xA9\xF0\x9F\x98\x80\"}"},
+      {"<U2", bytes_of<char32_t>({U'a', 0, U'\u00E9', U'\U0001F600'}),
+       "string [2] {\"a\", \"\xC3\xA9\xF0\x9F\x98\x80\"}"},
       {">U1", std::string("\0\0\0a\0\0\0\0", 8), "string [2] {\"a\", \"\"}"},
       {"<U0", "", "string [2] {\"\", \"\"}"},
       {"|V2", bytes_of<uint16_t>({0x3F80, 0xC000}), "bf16 [2] {1.0, -2.0}"},

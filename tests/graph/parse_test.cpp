@@ -16,7 +16,9 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
-std::shared_ptr<Graph> graph_of(std::string_view text) { return value_of(parse_graph(text, std::make_shared<DimPool>())); }
+std::shared_ptr<Graph> graph_of(std::string_view text) {
+  return value_of(parse_graph(text, std::make_shared<DimPool>()));
+}
 
 }  // namespace
 
@@ -206,7 +208,8 @@ TEST_CASE("errors say where and what") {
       {"g (float x) => (float y) {\n  y = Relu(x\n}", "line 3, column 1: expected ')', met '}'"},
       {"g (float x) => (float y) { y = Relu(z) }", "reads, as input 0, 'z'"},
       {"g (float x) => (float y) { }", "output 'y'"},
-      {"g (float x) => (float y) { y = Neg(x) y = Abs(x) }", "'y' is defined twice: by node 0 (Neg) and by node 1 (Abs)"},
+      {"g (float x) => (float y) { y = Neg(x) y = Abs(x) }",
+       "'y' is defined twice: by node 0 (Neg) and by node 1 (Abs)"},
       {"g (float x, float x) => (float y) { y = Neg(x) }", "'x' is defined twice"},
       {"g (float[-1] x) => (float y) { y = Neg(x) }", "-1 is negative"},
       {"g (floot x) => (float y) { y = Neg(x) }", "'floot' is no type"},
@@ -218,7 +221,8 @@ TEST_CASE("errors say where and what") {
       {"g (float x) => (float y) { y = Neg<a = [1, \"s\"]>(x) }", "does not fit"},
       {"g (float x) => (float y) { y = Neg<a = \"s>(x) }", "a string is not closed"},
       {"g (float x) => (float y) { y = Neg(x) } more", "expected the end"},
-      {"g (float x) => (float y) { y = If<b = s () => (float p) { p = Neg(q) }>(x) }", "a subgraph of node 'If_0' (If) reads 'q'"},
+      {"g (float x) => (float y) { y = If<b = s () => (float p) { p = Neg(q) }>(x) }",
+       "a subgraph of node 'If_0' (If) reads 'q'"},
       {"g (float[N x) => (float y) { }", "expected ']'"},
       {"g (float x) => (float y) { y = Neg<a = 99999999999999999999>(x) }", "expected a number"},
   };

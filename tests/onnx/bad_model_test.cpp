@@ -1,8 +1,7 @@
 // Files that are no sound models: each gives an error that says what is wrong, and none a crash.
-#include "onnx/sha1.hpp"
-
 #include "graph/print.hpp"
 #include "model_text.hpp"
+#include "onnx/sha1.hpp"
 #include "suite_data.hpp"
 
 using namespace heed;
@@ -13,7 +12,8 @@ const std::string ends = "input { name: 'x' type { tensor_type { elem_type: 1 } 
 
 // A small model that has a bit of everything.
 std::string rich_model() {
-  std::string bytes = model_bytes(R"(
+  std::string bytes = model_bytes(
+      R"(
     node { op_type: 'Add' input: 'x' input: 'w' output: 'a' attribute { name: 'i' type: INTS ints: 1 ints: 2 } }
     node { op_type: 'If' input: 'c' output: 'b' attribute { name: 'then_branch' type: GRAPH g { name: 's'
       node { op_type: 'Neg' input: 'a' output: 'p' } output { name: 'p' type { tensor_type { elem_type: 1 } } } } } }
@@ -23,10 +23,11 @@ std::string rich_model() {
     initializer { name: 't' data_type: 8 dims: 2 string_data: 'ab' string_data: 'c' }
     sparse_initializer { dims: 4 values { name: 'v' data_type: 1 dims: 1 float_data: 4 } indices { data_type: 7 dims: 1 int64_data: 2 } }
     input { name: 'c' type { tensor_type { elem_type: 9 shape { dim { dim_param: 'N' } dim { dim_value: 4 } } } } }
-    value_info { name: 'a' type { optional_type { elem_type { sequence_type { elem_type { tensor_type { elem_type: 1 } } } } } } })" + ends,
-    "metadata_props { key: 'k' value: 'v' } opset_import { domain: 'l' version: 1 } "
-    "functions { name: 'f' domain: 'l' input: 'p' input: 'q' input: 's' output: 'r' attribute: 'z' "
-    "node { op_type: 'Neg' input: 'p' output: 'r' attribute { name: 'z' type: INT ref_attr_name: 'z' } } }");
+    value_info { name: 'a' type { optional_type { elem_type { sequence_type { elem_type { tensor_type { elem_type: 1 } } } } } } })" +
+          ends,
+      "metadata_props { key: 'k' value: 'v' } opset_import { domain: 'l' version: 1 } "
+      "functions { name: 'f' domain: 'l' input: 'p' input: 'q' input: 's' output: 'r' attribute: 'z' "
+      "node { op_type: 'Neg' input: 'p' output: 'r' attribute { name: 'z' type: INT ref_attr_name: 'z' } } }");
   return bytes;
 }
 
@@ -38,29 +39,46 @@ TEST_CASE("models that contradict themselves say which node or value does") {
     const char* error;
   };
   const Row rows[] = {
-      {"node { op_type: 'Neg' input: 'z' output: 'y' }" + ends, "node 'Neg_0' (Neg) reads, as input 0, 'z', which no node makes"},
+      {"node { op_type: 'Neg' input: 'z' output: 'y' }" + ends,
+       "node 'Neg_0' (Neg) reads, as input 0, 'z', which no node makes"},
       {"node { op_type: 'Neg' input: 'x' output: 'z' }" + ends, "output 'y' of the graph: no node makes it"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' } node { name: 'two' op_type: 'Abs' input: 'x' output: 'y' }" + ends,
+      {"node { op_type: 'Neg' input: 'x' output: 'y' } node { name: 'two' op_type: 'Abs' input: 'x' output: 'y' }" +
+           ends,
        "value 'y' is defined twice: by node 0 (Neg) and by node 'two' (Abs)"},
-      {"node { op_type: 'Neg' input: 'x' output: 'x' }" + ends, "value 'x' is defined twice: by an input or initializer and by node 0 (Neg)"},
+      {"node { op_type: 'Neg' input: 'x' output: 'x' }" + ends,
+       "value 'x' is defined twice: by an input or initializer and by node 0 (Neg)"},
       {"node { op_type: 'Add' input: 'x' input: 'b' output: 'a' } node { op_type: 'Neg' input: 'a' output: 'b' } "
-       "node { op_type: 'Abs' input: 'b' output: 'y' }" + ends, "circle: node 'Add_0' (Add) -> node 'Neg_1' (Neg) -> node 'Add_0' (Add)"},
+       "node { op_type: 'Abs' input: 'b' output: 'y' }" +
+           ends,
+       "circle: node 'Add_0' (Add) -> node 'Neg_1' (Neg) -> node 'Add_0' (Add)"},
       {"node { op_type: 'Neg' input: 'y' output: 'y' }" + ends, "circle: node 'Neg_0' (Neg) -> node 'Neg_0' (Neg)"},
-      {"initializer { name: 'w' data_type: 1 float_data: 1 } initializer { name: 'w' data_type: 1 float_data: 1 }" + ends, "value 'w' is defined twice"},
+      {"initializer { name: 'w' data_type: 1 float_data: 1 } initializer { name: 'w' data_type: 1 float_data: 1 }" +
+           ends,
+       "value 'w' is defined twice"},
       {"initializer { data_type: 1 float_data: 1 }" + ends, "an initializer f32 [] has no name"},
       {"initializer { name: 'w' data_type: 77 }" + ends, "tensor 'w' has the data type 77"},
       {"input { type { tensor_type { elem_type: 1 } } } output { name: 'y' }", "input 0 of the graph has no name"},
       {"node { input: 'x' output: 'y' }" + ends, "node 0 () has no op_type"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { type: INT i: 1 } }" + ends, "node 0 (Neg): an attribute has no name"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' i: 1 } attribute { name: 'a' i: 1 } }" + ends, "attribute 'a' is given twice"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' } }" + ends, "attribute 'a': it has neither a kind nor content"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' type: TENSOR } }" + ends, "attribute 'a': it holds no tensor"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' type: TYPE_PROTOS } }" + ends, "attribute 'a': it is a list of types"},
-      {"node { op_type: 'If' input: 'x' output: 'y' attribute { name: 'b' type: GRAPH g { output { name: 'p' } } } }" + ends,
+      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { type: INT i: 1 } }" + ends,
+       "node 0 (Neg): an attribute has no name"},
+      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' i: 1 } attribute { name: 'a' i: 1 } }" +
+           ends,
+       "attribute 'a' is given twice"},
+      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' } }" + ends,
+       "attribute 'a': it has neither a kind nor content"},
+      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' type: TENSOR } }" + ends,
+       "attribute 'a': it holds no tensor"},
+      {"node { op_type: 'Neg' input: 'x' output: 'y' attribute { name: 'a' type: TYPE_PROTOS } }" + ends,
+       "attribute 'a': it is a list of types"},
+      {"node { op_type: 'If' input: 'x' output: 'y' attribute { name: 'b' type: GRAPH g { output { name: 'p' } } } }" +
+           ends,
        "a subgraph of node 'If_0' (If) reads 'p'"},
-      {"node { op_type: 'Neg' input: 'x' output: 'y' } value_info { name: 'y' type { tensor_type { elem_type: 88 } } }" + ends,
+      {"node { op_type: 'Neg' input: 'x' output: 'y' } value_info { name: 'y' type { tensor_type { elem_type: 88 } } "
+       "}" +
+           ends,
        "value 'y': its data type is 88"},
-      {"initializer { name: 'x' data_type: 1 float_data: 1 } input { name: 'x' type { sequence_type { } } } output { name: 'x' }",
+      {"initializer { name: 'x' data_type: 1 float_data: 1 } input { name: 'x' type { sequence_type { } } } output { "
+       "name: 'x' }",
        "initializer 'x' is f32 [], the input of that name is sequence(?)"},
   };
   for (const Row& row : rows) {
@@ -165,8 +183,9 @@ TEST_CASE("a model that is cut anywhere gives an error or a model, never a crash
 TEST_CASE("altered models give an error or a model, never a crash") {
   std::vector<std::string> models = {rich_model()};
   if (const auto suite = suite_folder()) {
-    for (const char* name : {"node/test_if_seq", "node/test_loop13_seq", "node/test_constant", "node/test_sequence_map_add_2_sequences",
-                             "node/test_optional_get_element_sequence", "node/test_strnormalizer_nostopwords_nochangecase"}) {
+    for (const char* name :
+         {"node/test_if_seq", "node/test_loop13_seq", "node/test_constant", "node/test_sequence_map_add_2_sequences",
+          "node/test_optional_get_element_sequence", "node/test_strnormalizer_nostopwords_nochangecase"}) {
       const auto path = *suite / name / "model.onnx";
       REQUIRE(std::filesystem::exists(path));
       std::ifstream stream(path, std::ios::binary);
@@ -184,10 +203,18 @@ TEST_CASE("altered models give an error or a model, never a crash") {
     const size_t changes = 1 + random(3);
     for (size_t change = 0; change < changes; ++change) {
       switch (random(4)) {
-        case 0: bytes[random(bytes.size())] ^= static_cast<char>(1 << random(8)); break;
-        case 1: bytes[random(bytes.size())] = static_cast<char>(random(256)); break;
-        case 2: bytes.erase(random(bytes.size()), 1 + random(4)); break;
-        default: bytes.insert(random(bytes.size()), 1 + random(4), static_cast<char>(random(256))); break;
+        case 0:
+          bytes[random(bytes.size())] ^= static_cast<char>(1 << random(8));
+          break;
+        case 1:
+          bytes[random(bytes.size())] = static_cast<char>(random(256));
+          break;
+        case 2:
+          bytes.erase(random(bytes.size()), 1 + random(4));
+          break;
+        default:
+          bytes.insert(random(bytes.size()), 1 + random(4), static_cast<char>(random(256)));
+          break;
       }
     }
     const auto model = read_bytes(bytes, {.memory_limit_bytes = size_t{64} << 20});
@@ -199,7 +226,9 @@ TEST_CASE("altered models give an error or a model, never a crash") {
 }
 
 TEST_CASE("SHA-1 of known texts (FIPS 180-4, examples)") {
-  const auto of = [](const std::string& text) { return onnx_file::sha1_hex(std::as_bytes(std::span(text.data(), text.size()))); };
+  const auto of = [](const std::string& text) {
+    return onnx_file::sha1_hex(std::as_bytes(std::span(text.data(), text.size())));
+  };
   CHECK(of("") == "da39a3ee5e6b4b0d3255bfef95601890afd80709");
   CHECK(of("abc") == "a9993e364706816aba3e25717850c26c9cd0d89d");
   CHECK(of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") == "84983e441c3bd26ebaae4aa1f95129e5e54670f1");

@@ -8,8 +8,10 @@ using namespace heed;
 namespace {
 
 std::string external_model(const std::string& entries, const std::string& dims = "dims: 3", int data_type = 1) {
-  return model_bytes("node { op_type: 'Add' input: 'x' input: 'w' output: 'y' } input { name: 'x' } output { name: 'y' } "
-                     "initializer { name: 'w' data_location: EXTERNAL data_type: " + std::to_string(data_type) + " " + dims + " " + entries + " }");
+  return model_bytes(
+      "node { op_type: 'Add' input: 'x' input: 'w' output: 'y' } input { name: 'x' } output { name: 'y' } "
+      "initializer { name: 'w' data_location: EXTERNAL data_type: " +
+      std::to_string(data_type) + " " + dims + " " + entries + " }");
 }
 
 std::string entry(const std::string& key, const std::string& value) {
@@ -65,9 +67,11 @@ TEST_CASE("external data that is missing, short, elsewhere or contradictory") {
       {entry("location", "none.bin"), "none.bin", Code::io},
       {entry("location", "../outside.bin"), "outside.bin", Code::io},
       {entry("location", (folder.path() / "outside.bin").string()), "outside.bin", Code::io},
-      {entry("location", "w.bin") + entry("offset", "4"), "its 12 bytes at offset 4 reach beyond the end of 'w.bin', which has 12 bytes", Code::io},
+      {entry("location", "w.bin") + entry("offset", "4"),
+       "its 12 bytes at offset 4 reach beyond the end of 'w.bin', which has 12 bytes", Code::io},
       {entry("location", "w.bin") + entry("offset", "18446744073709551615"), "reach beyond the end", Code::io},
-      {entry("location", "w.bin") + entry("length", "8"), "its shape needs 12 bytes, its external data has 8", Code::invalid_model},
+      {entry("location", "w.bin") + entry("length", "8"), "its shape needs 12 bytes, its external data has 8",
+       Code::invalid_model},
       {entry("location", "w.bin") + entry("offset", "-1"), "the offset '-1', which is no size", Code::invalid_model},
       {entry("location", "w.bin") + entry("length", "12x"), "the length '12x', which is no size", Code::invalid_model},
       {"", "external data without a location", Code::invalid_model},
@@ -77,7 +81,8 @@ TEST_CASE("external data that is missing, short, elsewhere or contradictory") {
     const auto model = read_model(folder.write("model/m.onnx", external_model(row.entries)));
     REQUIRE(!model);
     CHECK(model.error().code == row.code);
-    CHECK_THAT(model.error().message, Catch::Contains(row.error) && Catch::Contains("tensor 'w'") && Catch::Contains("m.onnx"));
+    CHECK_THAT(model.error().message,
+               Catch::Contains(row.error) && Catch::Contains("tensor 'w'") && Catch::Contains("m.onnx"));
   }
   const auto nowhere = read_bytes(external_model(entry("location", "w.bin")));
   REQUIRE(!nowhere);
@@ -89,7 +94,8 @@ TEST_CASE("checksums are checked under strict") {
   const ScratchFolder folder("external_checksum");
   folder.write("w.bin", "abc");
   const auto with = [&](const std::string& checksum) {
-    return folder.write("m.onnx", external_model(entry("location", "w.bin") + entry("checksum", checksum), "dims: 3", 2));
+    return folder.write("m.onnx",
+                        external_model(entry("location", "w.bin") + entry("checksum", checksum), "dims: 3", 2));
   };
   CHECK(read_model(with("a9993e364706816aba3e25717850c26c9cd0d89d"), {.strict = true}));
   CHECK(read_model(with("0000000000000000000000000000000000000000")));
@@ -104,7 +110,8 @@ TEST_CASE("external data beyond 2 GiB") {
   const size_t offset = (size_t{3} << 30) + 4096;
   std::filesystem::resize_file(data, offset);
   std::ofstream(data, std::ios::binary | std::ios::app) << bytes_of<float>({7, 8, 9});
-  const auto model = read_model(folder.write("m.onnx", external_model(entry("location", "w.bin") + entry("offset", std::to_string(offset)))));
+  const auto model = read_model(
+      folder.write("m.onnx", external_model(entry("location", "w.bin") + entry("offset", std::to_string(offset)))));
   REQUIRE(model);
   CHECK(print_elements(weights(*model)) == "{7.0, 8.0, 9.0}");
 }

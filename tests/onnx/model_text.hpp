@@ -25,7 +25,8 @@ Proto proto_of(const std::string& text) {
 
 // A ModelProto of IR 10 and opset 21 around a graph.
 inline std::string model_bytes(const std::string& graph, const std::string& more = "") {
-  return proto_of<onnx::ModelProto>("ir_version: 10 opset_import { version: 21 } graph { name: 'g' " + graph + "} " + more)
+  return proto_of<onnx::ModelProto>("ir_version: 10 opset_import { version: 21 } graph { name: 'g' " + graph + "} " +
+                                    more)
       .SerializeAsString();
 }
 
@@ -49,7 +50,9 @@ inline std::string varint(uint64_t number) {
 }
 
 // A field of protobuf's wire format, whatever its message knows of it.
-inline std::string number_field(int number, uint64_t value) { return varint(static_cast<uint64_t>(number) << 3) + varint(value); }
+inline std::string number_field(int number, uint64_t value) {
+  return varint(static_cast<uint64_t>(number) << 3) + varint(value);
+}
 inline std::string bytes_field(int number, const std::string& bytes) {
   return varint(static_cast<uint64_t>(number) << 3 | 2) + varint(bytes.size()) + bytes;
 }

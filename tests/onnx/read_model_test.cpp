@@ -14,12 +14,15 @@ constexpr const char* relu = "node { op_type: 'Relu' input: 'x' output: 'y' } ";
 
 std::string graph_text(const std::string& nodes) { return nodes + float_x + output_y; }
 
-const Value& value_of(const Graph& graph, std::string_view name) { return graph.values[graph.find_value(name).value()]; }
+const Value& value_of(const Graph& graph, std::string_view name) {
+  return graph.values[graph.find_value(name).value()];
+}
 
 }  // namespace
 
 TEST_CASE("a model's properties") {
-  const ModelFile model = model_of(model_bytes(graph_text(relu), R"(producer_name: 'p' producer_version: '2' doc_string: 'd'
+  const ModelFile model =
+      model_of(model_bytes(graph_text(relu), R"(producer_name: 'p' producer_version: '2' doc_string: 'd'
     metadata_props { key: 'k' value: 'v' } opset_import { domain: 'com.acme' version: 3 })"));
   CHECK(model.ir_version == 10);
   CHECK(model.producer == "p");
@@ -42,7 +45,8 @@ TEST_CASE("unknown versions are warned of and tried") {
   const Row rows[] = {
       {"ir_version: 99 opset_import { version: 21 }", "IR version 99 is newer than 14", 21},
       {"ir_version: 10 opset_import { version: 99 }", "opset 99 is newer than 28", 99},
-      {"ir_version: 10 opset_import { domain: 'ai.onnx' version: 7 } training_info { }", "training information is ignored", 7},
+      {"ir_version: 10 opset_import { domain: 'ai.onnx' version: 7 } training_info { }",
+       "training information is ignored", 7},
       {"ir_version: 2", "IR version 2 is older than 3", 1},
       {"ir_version: 10", "it imports no opset", 1},
       {"opset_import { version: 5 }", "IR version 0 is older", 5},
@@ -61,7 +65,8 @@ TEST_CASE("an initializer that is also an input is a constant unless it is decla
   const std::string bytes = model_bytes(R"(
     node { op_type: 'Add' input: 'x' input: 'w' output: 'y' }
     initializer { name: 'w' data_type: 1 dims: 2 float_data: 1 float_data: 2 }
-    input { name: 'w' type { tensor_type { elem_type: 1 shape { dim { dim_param: 'K' } } } } })" + std::string(float_x) + output_y);
+    input { name: 'w' type { tensor_type { elem_type: 1 shape { dim { dim_param: 'K' } } } } })" +
+                                        std::string(float_x) + output_y);
   const ModelFile model = model_of(bytes);
   REQUIRE(model.graph->inputs.size() == 1);
   CHECK(model.graph->values[model.graph->inputs[0]].name == "x");
@@ -125,10 +130,11 @@ TEST_CASE("attributes of every kind") {
     attribute { name: 'tp' type: TYPE_PROTO tp { tensor_type { elem_type: 1 } } }
     attribute { name: 'g' type: GRAPH g { name: 'sub' node { op_type: 'Neg' input: 'x' output: 'p' } output { name: 'p' } } }
     attribute { name: 'old' ints: 4 ints: 5 } })")));
-  CHECK(print(*model.graph, model.graph->nodes[0]) ==
-        "y = F<f = 1.5, fs = [1.0, 2.0], g = sub () => (p) {\n  p = Neg(x)\n}, i = -3, i0 = 0, is = [1, -2], none = [], "
-        "old = [4, 5], s = \"text\", sp = f32 [3] {0.0, 4.0, 0.0}, ss = [\"a\", \"b\"], t = i64 [1] {9}, tp = f32, "
-        "ts = [f32 [] {1.0}, i32 [] {2}]>(x)");
+  CHECK(
+      print(*model.graph, model.graph->nodes[0]) ==
+      "y = F<f = 1.5, fs = [1.0, 2.0], g = sub () => (p) {\n  p = Neg(x)\n}, i = -3, i0 = 0, is = [1, -2], none = [], "
+      "old = [4, 5], s = \"text\", sp = f32 [3] {0.0, 4.0, 0.0}, ss = [\"a\", \"b\"], t = i64 [1] {9}, tp = f32, "
+      "ts = [f32 [] {1.0}, i32 [] {2}]>(x)");
 }
 
 TEST_CASE("node names are made unique, and made up where there is none") {
@@ -142,9 +148,11 @@ TEST_CASE("node names are made unique, and made up where there is none") {
 
 TEST_CASE("the overload of a node, which older protobuf classes do not know") {
   onnx::ModelProto proto = proto_of<onnx::ModelProto>("ir_version: 10 opset_import { version: 21 }");
-  const std::string node = proto_of<onnx::NodeProto>("op_type: 'F' domain: 'd' input: 'x' output: 'y'").SerializeAsString() +
-                           bytes_field(8, "fast");
-  const std::string graph = bytes_field(1, node) + proto_of<onnx::GraphProto>(std::string(float_x) + output_y).SerializeAsString();
+  const std::string node =
+      proto_of<onnx::NodeProto>("op_type: 'F' domain: 'd' input: 'x' output: 'y'").SerializeAsString() +
+      bytes_field(8, "fast");
+  const std::string graph =
+      bytes_field(1, node) + proto_of<onnx::GraphProto>(std::string(float_x) + output_y).SerializeAsString();
   const ModelFile model = model_of(proto.SerializeAsString() + bytes_field(7, graph));
   CHECK(model.graph->nodes[0].overload == "fast");
   CHECK(model.graph->nodes[0].domain == "d");
@@ -154,7 +162,8 @@ TEST_CASE("the overload of a node, which older protobuf classes do not know") {
 TEST_CASE("absent inputs and outputs, unsorted nodes, an output that is an input") {
   const ModelFile model = model_of(model_bytes(R"(
     node { op_type: 'Neg' input: 'a' output: 'y' } node { op_type: 'Clip' input: 'x' input: '' input: 'x' output: 'a' output: '' }
-    output { name: 'y' } output { name: 'x' } output { name: 'y' })" + std::string(float_x)));
+    output { name: 'y' } output { name: 'x' } output { name: 'y' })" +
+                                               std::string(float_x)));
   const Graph& graph = *model.graph;
   CHECK(graph.nodes[0].op_type == "Clip");
   CHECK(graph.nodes[0].inputs[1] == no_id);

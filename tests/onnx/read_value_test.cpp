@@ -39,7 +39,10 @@ TEST_CASE("values of every kind are read back as they were written") {
   const HostValue empty = tensor_value(Tensor{DataType::i64, {0, 2}, nullptr, 0, nullptr});
   const HostValue keys = tensor_value(Tensor::of<int64_t>(DataType::i64, {2}, std::vector<int64_t>{3, 4}));
   const HostValue values[] = {
-      floats, nibbles, texts, empty,
+      floats,
+      nibbles,
+      texts,
+      empty,
       holder(Kind::sequence, {}),
       holder(Kind::sequence, {floats, texts}),
       holder(Kind::sequence, {holder(Kind::sequence, {floats}), holder(Kind::sequence, {})}),

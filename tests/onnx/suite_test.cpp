@@ -1,9 +1,8 @@
 // Every model and every value of ONNX's backend suite, and the real models, are read.
-#include "suite_data.hpp"
-
 #include "graph/print.hpp"
 #include "model_text.hpp"
 #include "onnx/read_value.hpp"
+#include "suite_data.hpp"
 
 using namespace heed;
 

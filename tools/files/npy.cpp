@@ -110,7 +110,8 @@ Result<Header> read_header(std::span<const std::byte> bytes) {
   const auto byte = [&](size_t at) { return static_cast<uint32_t>(static_cast<uint8_t>(text[at])); };
   const size_t length_bytes = text.size() > 6 && byte(6) >= 2 ? 4 : 2;
   if (text.size() < 8 + length_bytes) return invalid("cut short: its header");
-  if (byte(6) < 1 || byte(6) > 3) return invalid("its format version is " + std::to_string(byte(6)) + ", expected 1 to 3");
+  if (byte(6) < 1 || byte(6) > 3)
+    return invalid("its format version is " + std::to_string(byte(6)) + ", expected 1 to 3");
   size_t length = 0;
   for (size_t i = length_bytes; i-- > 0;) length = length << 8 | byte(8 + i);
   const size_t start = 8 + length_bytes;
@@ -134,11 +135,11 @@ struct NamedType {
   DataType type;
 };
 
-constexpr NamedType numpy_types[] = {
-    {"b1", DataType::boolean}, {"i1", DataType::i8},  {"i2", DataType::i16}, {"i4", DataType::i32},
-    {"i8", DataType::i64},     {"u1", DataType::u8},  {"u2", DataType::u16}, {"u4", DataType::u32},
-    {"u8", DataType::u64},     {"f2", DataType::f16}, {"f4", DataType::f32}, {"f8", DataType::f64},
-    {"c8", DataType::c64},     {"c16", DataType::c128}};
+constexpr NamedType numpy_types[] = {{"b1", DataType::boolean}, {"i1", DataType::i8},   {"i2", DataType::i16},
+                                     {"i4", DataType::i32},     {"i8", DataType::i64},  {"u1", DataType::u8},
+                                     {"u2", DataType::u16},     {"u4", DataType::u32},  {"u8", DataType::u64},
+                                     {"f2", DataType::f16},     {"f4", DataType::f32},  {"f8", DataType::f64},
+                                     {"c8", DataType::c64},     {"c16", DataType::c128}};
 
 Result<Layout> layout_of(const Header& header, std::optional<DataType> expected) {
   const std::string_view descr = header.descr;
@@ -147,7 +148,8 @@ Result<Layout> layout_of(const Header& header, std::optional<DataType> expected)
   };
   if (descr.size() < 2) return refuse("no type of NumPy");
   const bool is_big = descr[0] == '>';
-  const std::string_view kind = descr.substr(descr[0] == '<' || descr[0] == '>' || descr[0] == '|' || descr[0] == '=' ? 1 : 0);
+  const std::string_view kind =
+      descr.substr(descr[0] == '<' || descr[0] == '>' || descr[0] == '|' || descr[0] == '=' ? 1 : 0);
   Layout layout;
   for (const NamedType& known : numpy_types) {
     if (known.descr == kind) layout.type = known.type;
@@ -156,7 +158,8 @@ Result<Layout> layout_of(const Header& header, std::optional<DataType> expected)
   if (layout.type != DataType::undefined) {
     layout.element_bytes = static_cast<size_t>(bits_of(layout.type)) / 8;
     if (is_big) layout.swapped_bytes = is_complex(layout.type) ? layout.element_bytes / 2 : layout.element_bytes;
-    if (layout.element_bytes == 1 && expected_bits > 0 && expected_bits < 8) layout.type = *expected, layout.is_widened = true;
+    if (layout.element_bytes == 1 && expected_bits > 0 && expected_bits < 8)
+      layout.type = *expected, layout.is_widened = true;
     return layout;
   }
   if (kind == "V2") {
@@ -173,7 +176,8 @@ Result<Layout> layout_of(const Header& header, std::optional<DataType> expected)
   if (kind[0] == 'U' || kind[0] == 'S') {
     size_t length = 0;
     const auto [end, error] = std::from_chars(kind.data() + 1, kind.data() + kind.size(), length);
-    if (error != std::errc() || end != kind.data() + kind.size() || length > (size_t{1} << 40)) return refuse("no type of NumPy");
+    if (error != std::errc() || end != kind.data() + kind.size() || length > (size_t{1} << 40))
+      return refuse("no type of NumPy");
     layout.type = DataType::string;
     layout.text_kind = kind[0];
     layout.element_bytes = kind[0] == 'U' ? 4 * length : length;
@@ -233,14 +237,16 @@ std::string text_at(const std::byte* element, const Layout& layout) {
   std::vector<uint32_t> codes(count);
   if (count > 0) std::memcpy(codes.data(), element, layout.element_bytes);
   while (count > 0 && codes[count - 1] == 0) --count;
-  for (size_t i = 0; i < count; ++i) append_utf8(text, layout.swapped_bytes == 4 ? __builtin_bswap32(codes[i]) : codes[i]);
+  for (size_t i = 0; i < count; ++i)
+    append_utf8(text, layout.swapped_bytes == 4 ? __builtin_bswap32(codes[i]) : codes[i]);
   return text;
 }
 
 // The position in the file's order of the element at each row-major position, in turn.
 class FileOrder {
  public:
-  FileOrder(const std::vector<int64_t>& dims, bool is_fortran) : dims_(dims), index_(dims.size(), 0), strides_(dims.size(), 1) {
+  FileOrder(const std::vector<int64_t>& dims, bool is_fortran)
+      : dims_(dims), index_(dims.size(), 0), strides_(dims.size(), 1) {
     size_t stride = 1;
     for (size_t i = 0; i < dims.size(); ++i) {
       const size_t axis = is_fortran ? i : dims.size() - 1 - i;
@@ -325,7 +331,8 @@ std::string texts_bytes(const Tensor& tensor) {
   }
   if (!is_utf8) {
     std::string bytes = header_text("|S" + std::to_string(longest_bytes), tensor.dims);
-    for (const heed_text& text : tensor.texts()) bytes.append(text.data, text.size).append(longest_bytes - text.size, '\0');
+    for (const heed_text& text : tensor.texts())
+      bytes.append(text.data, text.size).append(longest_bytes - text.size, '\0');
     return bytes;
   }
   std::string bytes = header_text("<U" + std::to_string(longest), tensor.dims);
@@ -349,7 +356,10 @@ uint32_t pattern_at(const Tensor& tensor, size_t index) {
 std::string widened_bytes(const Tensor& tensor) {
   const auto count = static_cast<size_t>(tensor.element_count());
   const auto bits = static_cast<size_t>(bits_of(tensor.type));
-  std::string bytes = header_text(is_float(tensor.type) ? "<f4" : is_signed_integer(tensor.type) ? "|i1" : "|u1", tensor.dims);
+  std::string bytes = header_text(is_float(tensor.type)            ? "<f4"
+                                  : is_signed_integer(tensor.type) ? "|i1"
+                                                                   : "|u1",
+                                  tensor.dims);
   for (size_t i = 0; i < count; ++i) {
     const uint32_t pattern = pattern_at(tensor, i);
     if (is_float(tensor.type)) {

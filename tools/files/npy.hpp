@@ -14,8 +14,8 @@ namespace heed {
 
 // Versions 1 to 3, C and Fortran order, either byte order. Strings (U, S) lose the zeros that pad them. `expected`, the
 // type that the tensor is for, decides what NumPy cannot tell: void elements ("V1", "V2", what ml_dtypes arrays become;
-// V2 alone is bf16), and bytes that stand for 4- or 2-bit numbers, one each. Fails with io, and with invalid_argument for
-// a file that is none or holds what no tensor can (objects, dates, records).
+// V2 alone is bf16), and bytes that stand for 4- or 2-bit numbers, one each. Fails with io, and with invalid_argument
+// for a file that is none or holds what no tensor can (objects, dates, records).
 Result<Tensor> read_npy(const std::filesystem::path& path, std::optional<DataType> expected = std::nullopt);
 
 // The same from memory: the tensor borrows the bytes, which `owner` keeps alive, where they lie aligned.

@@ -70,13 +70,15 @@ Result<std::vector<Member>> read_directory(Bytes file) {
   if ((count == 0xFFFF || offset == 0xFFFFFFFF) && end >= locator64_bytes &&
       number_at(file, end - locator64_bytes, 4) == locator64_magic) {
     const uint64_t end64 = number_at(file, end - locator64_bytes + 8, 8);
-    if (end64 > file.size() || file.size() - end64 < end64_bytes || number_at(file, end64, 4) != end64_magic) return damaged();
+    if (end64 > file.size() || file.size() - end64 < end64_bytes || number_at(file, end64, 4) != end64_magic)
+      return damaged();
     count = number_at(file, end64 + 32, 8);
     offset = number_at(file, end64 + 48, 8);
   }
   std::vector<Member> members;
   for (uint64_t i = 0; i < count; ++i) {
-    if (offset > file.size() || file.size() - offset < central_bytes || number_at(file, offset, 4) != central_magic) return damaged();
+    if (offset > file.size() || file.size() - offset < central_bytes || number_at(file, offset, 4) != central_magic)
+      return damaged();
     Member member;
     member.flags = static_cast<uint16_t>(number_at(file, offset + 8, 2));
     member.method = static_cast<uint16_t>(number_at(file, offset + 10, 2));
@@ -103,7 +105,8 @@ Result<std::shared_ptr<std::vector<std::byte>>> inflate_bytes(Bytes packed, cons
   // Deflate shrinks at most 1032 times: more is a lie, found before memory is asked for.
   constexpr uint64_t best_ratio = 1032;
   if (member.unpacked_bytes / best_ratio > packed.size() + 1) {
-    return invalid("its " + std::to_string(packed.size()) + " bytes cannot unpack to " + std::to_string(member.unpacked_bytes));
+    return invalid("its " + std::to_string(packed.size()) + " bytes cannot unpack to " +
+                   std::to_string(member.unpacked_bytes));
   }
   auto bytes = std::make_shared<std::vector<std::byte>>(member.unpacked_bytes);
   z_stream stream{};
@@ -133,7 +136,8 @@ Result<Tensor> read_member(const MappedFile& archive, const Member& member, std:
       number_at(file, member.offset, 4) != local_magic) {
     return invalid("damaged: it is not where the archive's directory says");
   }
-  const uint64_t start = member.offset + local_bytes + number_at(file, member.offset + 26, 2) + number_at(file, member.offset + 28, 2);
+  const uint64_t start =
+      member.offset + local_bytes + number_at(file, member.offset + 26, 2) + number_at(file, member.offset + 28, 2);
   if (start > file.size() || member.packed_bytes > file.size() - start) return invalid("cut short");
   if (member.flags & 1) return invalid("encrypted");
   const Bytes packed = file.subspan(start, member.packed_bytes);
@@ -212,10 +216,12 @@ Result<void> write_npz(const std::filesystem::path& path, std::span<const NpzEnt
   for (const NpzEntry& entry : entries) {
     const std::string name = entry.name + ".npy", data = npy_bytes(entry.tensor);
     const uint64_t offset = archive.size();
-    if (offset + data.size() + name.size() + local_bytes > UINT32_MAX || name.size() > UINT16_MAX || entries.size() >= 0xFFFF) {
+    if (offset + data.size() + name.size() + local_bytes > UINT32_MAX || name.size() > UINT16_MAX ||
+        entries.size() >= 0xFFFF) {
       return Error{Code::unsupported, path.string() + ": an archive of 4 GiB and more; write .npy files instead"};
     }
-    const auto crc = static_cast<uint32_t>(crc32_z(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(data.data()), data.size()));
+    const auto crc =
+        static_cast<uint32_t>(crc32_z(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(data.data()), data.size()));
     const std::string fields = common_fields(name, data, crc);
     append(archive, local_magic, 4);
     archive += fields + name + data;
