@@ -1,7 +1,6 @@
 // The main program of every test: Catch2's, and a last line that counts rows of tables of cases.
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
-
 #include <iostream>
 
 #include "rows.hpp"
@@ -20,7 +19,8 @@ struct RowListener : Catch::TestEventListenerBase {
   void testCaseStarting(const Catch::TestCaseInfo&) override { of_this_case = {}; }
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
     const bool failed = stats.totals.assertions.failed > 0;
-    if (of_this_case.passed + of_this_case.failed + of_this_case.skipped == 0) ++(failed ? of_this_case.failed : of_this_case.passed);
+    if (of_this_case.passed + of_this_case.failed + of_this_case.skipped == 0)
+      ++(failed ? of_this_case.failed : of_this_case.passed);
     if (failed && of_this_case.failed == 0) ++of_this_case.failed;
     total.passed += of_this_case.passed;
     total.failed += of_this_case.failed;

@@ -24,7 +24,8 @@ struct AskedNode : heed_node {
     if (input >= 0 && static_cast<size_t>(input) < choice.strided_inputs.size()) choice.strided_inputs[input] = true;
   }
   void plan_strided_output(int32_t output) override {
-    if (output >= 0 && static_cast<size_t>(output) < choice.strided_outputs.size()) choice.strided_outputs[output] = true;
+    if (output >= 0 && static_cast<size_t>(output) < choice.strided_outputs.size())
+      choice.strided_outputs[output] = true;
   }
   void plan_in_place(int32_t input, int32_t output) override {
     if (input >= 0 && static_cast<size_t>(input) < node.inputs.size() && output >= 0 &&
@@ -43,7 +44,9 @@ struct AskedNode : heed_node {
     return 0;
   }
   int32_t plan_variant(const heed_variant& variant) override {
-    choice.variants.push_back({std::string(text_of(variant.name)), variant.spirv, variant.spirv_word_count,
+    choice.variants.push_back({std::string(text_of(variant.name)),
+                               variant.spirv,
+                               variant.spirv_word_count,
                                std::string(text_of(variant.glsl)),
                                {variant.bindings, variant.bindings + variant.binding_count},
                                {variant.constants, variant.constants + variant.constant_count}});
@@ -83,7 +86,8 @@ template <class Entry>
 void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
   for (const auto& [key, name] : options.kernel_options)
     if (key == "kernel")
-      std::stable_partition(kernels.begin(), kernels.end(), [&](const Entry* entry) { return text_of(entry->c->name) == name; });
+      std::stable_partition(kernels.begin(), kernels.end(),
+                            [&](const Entry* entry) { return text_of(entry->c->name) == name; });
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ std::string why(const Plan& plan, const Step& step) {
   const auto add = [&](const std::string& reason) { text += (text.empty() ? "" : "; ") + reason; };
   if (const std::string& origin = plan.graph->nodes[step.node].origin; !origin.empty()) add("from " + origin);
   for (const auto& state : plan.states)
-    if (state.in_place && std::find(step.outputs.begin(), step.outputs.end(), plan.outputs[state.output]) != step.outputs.end())
+    if (state.in_place &&
+        std::find(step.outputs.begin(), step.outputs.end(), plan.outputs[state.output]) != step.outputs.end())
       add("'" + state.input_name + "' in place");
   for (const auto& declined : step.declined)
     if (step.computes || declined.kernel != "vulkan") add(declined.kernel + " declined: " + declined.reason);
@@ -31,7 +32,8 @@ void add_steps(const Plan& plan, int depth, std::vector<ExplainedStep>& steps) {
     told.step = index;
     told.depth = depth;
     told.computes = step.computes;
-    const auto first = std::find_if(step.outputs.begin(), step.outputs.end(), [](SlotId slot) { return slot != no_id; });
+    const auto first =
+        std::find_if(step.outputs.begin(), step.outputs.end(), [](SlotId slot) { return slot != no_id; });
     if (first != step.outputs.end()) told.output = to_string(plan.slots[*first].type);
     if (step.node == no_id) {
       told.crosses = true;

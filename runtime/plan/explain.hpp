@@ -17,14 +17,14 @@ struct ExplainedStep {
   std::string output;         // type of the first output: "f32 [batch, seq, 160]"
   std::string why;            // what it replaced, why not elsewhere, what is written in place
   bool computes = false;
-  bool crosses = false;       // upload or download
+  bool crosses = false;  // upload or download
 };
 
 // All steps in the order in which they run, those of bodies after their control step; views are left out.
 std::vector<ExplainedStep> explain(const Plan& plan);
 
 struct PlanCounts {
-  int64_t cpu = 0, vulkan = 0;   // computing steps
+  int64_t cpu = 0, vulkan = 0;  // computing steps
   int64_t transfers = 0, views = 0, copies = 0, segments = 1;
 };
 PlanCounts count_steps(const Plan& plan);

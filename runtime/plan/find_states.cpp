@@ -14,21 +14,22 @@ struct NamePair {
   const char* output;  // what the output is then called
 };
 constexpr NamePair name_pairs[] = {
-    {R"(past_key_values\.(.+))", "present.$1"},           // optimum, torch
+    {R"(past_key_values\.(.+))", "present.$1"},  // optimum, torch
     {R"(past_key_values\.(.+))", "present_key_values.$1"},
     {R"(past_key_(.+))", "present_key_$1"},
     {R"(past_value_(.+))", "present_value_$1"},
-    {R"(past_(.+))", "present_$1"},                       // onnxruntime's gpt2
+    {R"(past_(.+))", "present_$1"},  // onnxruntime's gpt2
     {R"(past_state\.(.+))", "present_state.$1"},
     {R"(past_conv\.(.+))", "present_conv.$1"},
-    {R"(state)", "stateN"},                               // silero-vad
+    {R"(state)", "stateN"},  // silero-vad
     {R"((h|c)0?)", "$1n"},
     {R"((h|c)_in)", "$1_out"},
     {R"((.+)_in)", "$1_out"},
 };
 
 bool same_type(const ValueType& a, const ValueType& b, int32_t growing_axis) {
-  if (a.kind != b.kind || a.element != b.element || !a.dims || !b.dims || a.dims->size() != b.dims->size()) return false;
+  if (a.kind != b.kind || a.element != b.element || !a.dims || !b.dims || a.dims->size() != b.dims->size())
+    return false;
   for (size_t axis = 0; axis < a.dims->size(); ++axis)
     if (static_cast<int32_t>(axis) != growing_axis && (*a.dims)[axis].is_number() && (*b.dims)[axis].is_number() &&
         (*a.dims)[axis] != (*b.dims)[axis])
@@ -57,7 +58,9 @@ std::vector<StatePair> find_states(const Plan& plan) {
     if (!step.op) continue;
     for (size_t i = 0; i < std::min(step.outputs.size(), step.op->c->output_count); ++i) {
       const auto& parameter = step.op->c->outputs[i];
-      if (parameter.state_of < 0 || static_cast<size_t>(parameter.state_of) >= step.inputs.size() || step.outputs[i] == no_id) continue;
+      if (parameter.state_of < 0 || static_cast<size_t>(parameter.state_of) >= step.inputs.size() ||
+          step.outputs[i] == no_id)
+        continue;
       const auto input = position(plan.inputs, step.inputs[parameter.state_of]);
       const auto output = position(plan.outputs, step.outputs[i]);
       // Appending in place needs the axis that grows to be bound by nothing but the state itself.

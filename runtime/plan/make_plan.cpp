@@ -44,13 +44,15 @@ class Planner {
   }
 
  private:
-  // ---- what is needed -------------------------------------------------------------------------------------------------
+  // ---- what is needed
+  // -------------------------------------------------------------------------------------------------
 
   Result<void> find_operators() {
     for (const Node& node : graph_.nodes) {
       const auto* op = node.removed ? nullptr : registry_.find_operator(node.domain, node.op_type);
       if (!op && !node.removed)
-        return Error{Code::unsupported, "node '" + node.name + "' (" + node.op_type + "): no plugin brings this operator"};
+        return Error{Code::unsupported,
+                     "node '" + node.name + "' (" + node.op_type + "): no plugin brings this operator"};
       operators_.push_back(op);
     }
     return {};
@@ -132,7 +134,8 @@ class Planner {
     return op.c->inputs[std::min(input, op.c->input_count - 1)].flags;
   }
 
-  // ---- segments ---------------------------------------------------------------------------------------------------------
+  // ---- segments
+  // ---------------------------------------------------------------------------------------------------------
 
   void begin_segment() {
     plan_->segments.emplace_back();
@@ -159,7 +162,8 @@ class Planner {
     return sized(type) && std::all_of(type.dims->begin(), type.dims->end(), [&](Dim dim) { return is_known(dim); });
   }
 
-  // ---- slots ------------------------------------------------------------------------------------------------------------
+  // ---- slots
+  // ------------------------------------------------------------------------------------------------------------
 
   SlotId add_slot(ValueId value, Store store, Location location) {
     const SlotId id = static_cast<SlotId>(plan_->slots.size());
@@ -211,7 +215,8 @@ class Planner {
     if (is_sizes(value) && location == Location::cpu) return add_slot(value, Store::sizes, location);
     const Location other = location == Location::cpu ? Location::vulkan : Location::cpu;
     if (slots[static_cast<size_t>(other)] == no_id) {
-      if (!is_sizes(value)) return Error{Code::invalid_model, "value '" + graph_.values[value].name + "' is read before it is made"};
+      if (!is_sizes(value))
+        return Error{Code::invalid_model, "value '" + graph_.values[value].name + "' is read before it is made"};
       add_slot(value, Store::sizes, Location::cpu);
     }
     SlotId from = slots_of_[value][static_cast<size_t>(other)];
@@ -282,7 +287,8 @@ class Planner {
     PlanOptions options = options_;
     options.use_gpu = source.location == Location::vulkan;
     HEED_ASSIGN(Choice choice, choose_kernel(graph_, graph_.nodes[id], *op, registry_, options));
-    if (options.use_gpu && !choice.gpu) return Error{Code::unsupported, "'copy' has no kernel on vulkan for " + to_string(source.type)};
+    if (options.use_gpu && !choice.gpu)
+      return Error{Code::unsupported, "'copy' has no kernel on vulkan for " + to_string(source.type)};
     Step step = step_of(id, *op, choice);
     step.inputs = {from};
     step.outputs = {add_slot(value, Store::arena, source.location)};
@@ -290,7 +296,8 @@ class Planner {
     return plan_->steps.back().outputs[0];
   }
 
-  // ---- nodes ------------------------------------------------------------------------------------------------------------
+  // ---- nodes
+  // ------------------------------------------------------------------------------------------------------------
 
   Result<void> add_inputs() {
     for (const ValueId input : graph_.inputs) learn(graph_.values[input].type);
@@ -407,7 +414,8 @@ class Planner {
         Tensor looked = *constant;
         looked.dims = numbers(dims);
         looked.strides = is_row_major ? std::vector<int64_t>{} : numbers(view.strides);
-        if (looked.data) looked.data += view.offset.number() * static_cast<int64_t>(std::max(bits_of(looked.type) / 8, 1));
+        if (looked.data)
+          looked.data += view.offset.number() * static_cast<int64_t>(std::max(bits_of(looked.type) / 8, 1));
         if (is_row_major) {
           HEED_ASSIGN(looked.size_bytes, dense_size_bytes(looked.type, looked.dims));
         }
@@ -515,7 +523,8 @@ class Planner {
     return {};
   }
 
-  // Where the only reader of an output is a view that permutes its axes, the kernel writes it so that the view is dense.
+  // Where the only reader of an output is a view that permutes its axes, the kernel writes it so that the view is
+  // dense.
   void suit_reader(SlotId id) {
     const ValueId value = plan_->slots[id].value;
     if (use_count_[value] != 1) return;
@@ -552,7 +561,8 @@ class Planner {
     }
   }
 
-  // ---- outputs and lifetimes --------------------------------------------------------------------------------------------
+  // ---- outputs and lifetimes
+  // --------------------------------------------------------------------------------------------
 
   Result<void> add_outputs() {
     for (const ValueId output : graph_.outputs) {
@@ -567,7 +577,8 @@ class Planner {
       const bool whole = plan_->slots[slot].offset.is_number(0);
       if (root.store == Store::arena && whole) {
         plan_->slots[root_of(slot)].store = Store::output;
-      } else if (root.store == Store::arena || (root.store == Store::input && plan_->slots[slot].store == Store::view) ||
+      } else if (root.store == Store::arena ||
+                 (root.store == Store::input && plan_->slots[slot].store == Store::view) ||
                  (root.store == Store::output && !whole)) {
         HEED_ASSIGN(slot, copy_of(slot));
         plan_->slots[slot].store = Store::output;
@@ -618,7 +629,8 @@ class Planner {
         Slot& new_root = plan_->slots[to_root];
         if (from_root == to_root || to_root != to || old_root.store != Store::arena || new_root.strided ||
             (new_root.store != Store::arena && new_root.store != Store::output) || old_root.last_step != index ||
-            plan_->slots[from].strided || old_root.location != new_root.location || old_root.segment != new_root.segment)
+            plan_->slots[from].strided || old_root.location != new_root.location ||
+            old_root.segment != new_root.segment)
           continue;
         const ValueType &old_type = plan_->slots[from].type, &new_type = new_root.type;
         if (bits_of(*old_type.element) != bits_of(*new_type.element) || count_of(old_type) != count_of(new_type) ||
@@ -626,7 +638,8 @@ class Planner {
           continue;
         bool read_elsewhere = false;
         for (size_t other = 0; other < step.inputs.size(); ++other)
-          if (static_cast<int32_t>(other) != input && step.inputs[other] != no_id && root_of(step.inputs[other]) == from_root)
+          if (static_cast<int32_t>(other) != input && step.inputs[other] != no_id &&
+              root_of(step.inputs[other]) == from_root)
             read_elsewhere = true;
         if (read_elsewhere) continue;
         old_root.last_step = new_root.last_step;
@@ -639,7 +652,8 @@ class Planner {
     }
   }
 
-  // ---- sizes ------------------------------------------------------------------------------------------------------------
+  // ---- sizes
+  // ------------------------------------------------------------------------------------------------------------
 
   void compile_sizes() {
     for (SlotId id = 0; id < plan_->slots.size(); ++id) {
@@ -651,7 +665,8 @@ class Planner {
       for (const Dim stride : slot.strides) slot.stride_slots.push_back(segment.dims.add(stride));
       slot.offset_slot = segment.dims.add(slot.offset);
       if (slot.store == Store::sizes)
-        for (const Dim element : *graph_.values[slot.value].elements) slot.element_slots.push_back(segment.dims.add(element));
+        for (const Dim element : *graph_.values[slot.value].elements)
+          slot.element_slots.push_back(segment.dims.add(element));
     }
     compile_checks();
   }
@@ -679,15 +694,15 @@ class Planner {
   const PlanOptions& options_;
   bool is_body_;
   std::unique_ptr<Plan> plan_;
-  std::vector<const OperatorEntry*> operators_;   // by node
-  std::vector<bool> live_, view_;                 // by node
-  std::vector<bool> needed_, feeds_only_shapes_;  // by value
-  std::vector<int32_t> use_count_;                // by value, of live nodes and outputs
-  std::vector<std::array<SlotId, 2>> slots_of_;   // by value, at each location
-  std::vector<bool> open_;                        // by slot: its first reader chooses the location
+  std::vector<const OperatorEntry*> operators_;                     // by node
+  std::vector<bool> live_, view_;                                   // by node
+  std::vector<bool> needed_, feeds_only_shapes_;                    // by value
+  std::vector<int32_t> use_count_;                                  // by value, of live nodes and outputs
+  std::vector<std::array<SlotId, 2>> slots_of_;                     // by value, at each location
+  std::vector<bool> open_;                                          // by slot: its first reader chooses the location
   std::vector<std::vector<std::pair<int32_t, int32_t>>> in_place_;  // by step
   std::map<SlotId, SlotId> dense_of_;
-  std::vector<bool> known_;                       // by symbol
+  std::vector<bool> known_;  // by symbol
 };
 
 Result<std::unique_ptr<Plan>> plan_graph(std::shared_ptr<Graph> graph, const Registry& registry,
@@ -697,7 +712,8 @@ Result<std::unique_ptr<Plan>> plan_graph(std::shared_ptr<Graph> graph, const Reg
 
 }  // namespace
 
-Result<std::unique_ptr<Plan>> make_plan(std::shared_ptr<Graph> graph, const Registry& registry, const PlanOptions& options) {
+Result<std::unique_ptr<Plan>> make_plan(std::shared_ptr<Graph> graph, const Registry& registry,
+                                        const PlanOptions& options) {
   return plan_graph(std::move(graph), registry, options, false);
 }
 

@@ -11,14 +11,16 @@ Result<Placement> place_tensors(std::span<const Lifetime> lifetimes, size_t limi
   placement.offsets.resize(lifetimes.size());
   std::vector<uint32_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lifetimes[a].size_bytes > lifetimes[b].size_bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return lifetimes[a].size_bytes > lifetimes[b].size_bytes; });
 
   std::vector<uint32_t> placed;  // by offset
   for (const uint32_t id : order) {
     const Lifetime& lifetime = lifetimes[id];
     size_t rounded = 0;
     if (__builtin_add_overflow(lifetime.size_bytes, placement_alignment - 1, &rounded))
-      return Error{Code::out_of_memory, "a tensor of " + std::to_string(lifetime.size_bytes) + " bytes does not fit any memory"};
+      return Error{Code::out_of_memory,
+                   "a tensor of " + std::to_string(lifetime.size_bytes) + " bytes does not fit any memory"};
     rounded -= rounded % placement_alignment;
     if (rounded == 0) continue;
     size_t offset = 0;
@@ -26,7 +28,8 @@ Result<Placement> place_tensors(std::span<const Lifetime> lifetimes, size_t limi
       const Lifetime& neighbour = lifetimes[other];
       if (neighbour.last_step < lifetime.first_step || lifetime.last_step < neighbour.first_step) continue;
       if (placement.offsets[other] >= offset && placement.offsets[other] - offset >= rounded) break;
-      const size_t neighbour_rounded = (neighbour.size_bytes + placement_alignment - 1) / placement_alignment * placement_alignment;
+      const size_t neighbour_rounded =
+          (neighbour.size_bytes + placement_alignment - 1) / placement_alignment * placement_alignment;
       offset = std::max(offset, placement.offsets[other] + neighbour_rounded);
     }
     size_t end = 0;

@@ -24,8 +24,8 @@ struct Placement {
 // Vulkan asks for up to 256 bytes; cache lines for 64.
 inline constexpr size_t placement_alignment = 256;
 
-// Largest first, each at the lowest place that is free for as long as it lives. Fails with out_of_memory past limit_bytes
-// or when the sizes overflow.
+// Largest first, each at the lowest place that is free for as long as it lives. Fails with out_of_memory past
+// limit_bytes or when the sizes overflow.
 Result<Placement> place_tensors(std::span<const Lifetime> lifetimes, size_t limit_bytes = SIZE_MAX);
 
 }  // namespace heed

@@ -35,17 +35,17 @@ struct Slot {
   ValueType type;
   Store store = Store::arena;
   Location location = Location::cpu;
-  ValueId value = no_id;            // of the graph
-  SlotId root = no_id;              // whose memory it lies in: itself, or through views and in-place steps another's
-  std::vector<Dim> strides;         // in elements, where they are known and not dense
-  Dim offset = 0;                   // in elements, from the root's first
-  bool strided = false;             // may not be dense at a run
-  bool unsized = false;             // dynamic, with sizes that only the run tells
-  uint32_t segment = 0;             // in which its sizes are worked out
-  std::vector<uint32_t> dim_slots;      // in its segment's program: one per axis
-  std::vector<uint32_t> stride_slots;   // likewise, where `strides` is not empty
+  ValueId value = no_id;               // of the graph
+  SlotId root = no_id;                 // whose memory it lies in: itself, or through views and in-place steps another's
+  std::vector<Dim> strides;            // in elements, where they are known and not dense
+  Dim offset = 0;                      // in elements, from the root's first
+  bool strided = false;                // may not be dense at a run
+  bool unsized = false;                // dynamic, with sizes that only the run tells
+  uint32_t segment = 0;                // in which its sizes are worked out
+  std::vector<uint32_t> dim_slots;     // in its segment's program: one per axis
+  std::vector<uint32_t> stride_slots;  // likewise, where `strides` is not empty
   uint32_t offset_slot = 0;
-  std::vector<uint32_t> element_slots;  // sizes: one per element
+  std::vector<uint32_t> element_slots;     // sizes: one per element
   uint32_t first_step = 0, last_step = 0;  // of a root: between which its memory is in use
 };
 
@@ -77,18 +77,18 @@ struct Plan;
 
 struct Step {
   StepKind kind = StepKind::cpu;
-  NodeId node = no_id;                     // none for uploads and downloads
+  NodeId node = no_id;  // none for uploads and downloads
   const OperatorEntry* op = nullptr;
   int32_t version = 0;
   const heed_cpu_kernel* cpu = nullptr;
   const heed_gpu_kernel* gpu = nullptr;
   const heed_control_kernel* control = nullptr;
-  std::vector<SlotId> inputs, outputs;     // no_id: absent, or not looked at
-  std::vector<KernelVariant> variants;     // gpu
+  std::vector<SlotId> inputs, outputs;        // no_id: absent, or not looked at
+  std::vector<KernelVariant> variants;        // gpu
   std::vector<std::unique_ptr<Plan>> bodies;  // control: one per subgraph, whose captures follow its inputs
   std::vector<Declined> declined;
-  bool computes = false;                   // neither view, copy, constant nor arithmetic that feeds only shapes
-  std::vector<SlotId> captured;            // control: what its bodies read from here, for each body in turn
+  bool computes = false;         // neither view, copy, constant nor arithmetic that feeds only shapes
+  std::vector<SlotId> captured;  // control: what its bodies read from here, for each body in turn
 };
 
 // A tensor that lives across runs of a session.
@@ -117,9 +117,9 @@ struct Plan {
   std::vector<Slot> slots;
   std::vector<Step> steps;
   std::vector<Segment> segments;
-  std::vector<SlotId> inputs;    // in the order of the graph's inputs, then of the captures
-  std::vector<ValueId> captures; // of a body: the values of the graph around it that the further inputs stand for
-  std::vector<SlotId> outputs;   // in the order of the graph's outputs
+  std::vector<SlotId> inputs;     // in the order of the graph's inputs, then of the captures
+  std::vector<ValueId> captures;  // of a body: the values of the graph around it that the further inputs stand for
+  std::vector<SlotId> outputs;    // in the order of the graph's outputs
   std::vector<StatePair> states;
 };
 

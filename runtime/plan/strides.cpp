@@ -5,7 +5,6 @@
 
 namespace heed {
 
-
 std::vector<Dim> dense_strides(std::span<const Dim> dims) {
   std::vector<Dim> strides(dims.size(), Dim{1});
   for (size_t axis = dims.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * dims[axis];

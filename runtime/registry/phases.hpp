@@ -1,5 +1,5 @@
-// The host's side of plugin.h: what the opaque heed_node, heed_run, heed_control and heed_match are. Each room that runs a
-// phase derives from them; host.cpp makes the table of functions that a plugin gets.
+// The host's side of plugin.h: what the opaque heed_node, heed_run, heed_control and heed_match are. Each room that
+// runs a phase derives from them; host.cpp makes the table of functions that a plugin gets.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,8 @@ namespace heed {
 
 struct OperatorEntry;
 
-// What host->fail does, for the host's own functions that a plugin calls: keeps the text for this thread, gives the code.
+// What host->fail does, for the host's own functions that a plugin calls: keeps the text for this thread, gives the
+// code.
 int32_t fail(Code code, std::string_view text);
 int32_t fail(const Error& error);
 
@@ -59,7 +60,8 @@ struct heed_node {
   virtual heed_tensor bind_input(int32_t input) const;
   virtual heed_tensor bind_output(int32_t output) const;
   virtual void bind_scratch(size_t size_bytes);
-  virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes, const uint32_t workgroups[3]);
+  virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
+                                const uint32_t workgroups[3]);
 
   // Preparing (session/prepare.cpp).
   virtual void* prepare_keep(size_t size_bytes);

@@ -29,8 +29,8 @@ struct OperatorEntry {
   bool is_view() const { return (c->flags & (HEED_VIEW_DENSE | HEED_VIEW_STRIDED)) != 0; }
   // A node that no kernel carries out can be written in terms of other operators.
   bool has_body() const { return c->body.size > 0; }
-  // The version that a node of this opset of the domain has: the newest of the contract's that is <= opset; null where the
-  // contract begins later.
+  // The version that a node of this opset of the domain has: the newest of the contract's that is <= opset; null where
+  // the contract begins later.
   std::optional<int32_t> version_at(int32_t opset) const;
 };
 
@@ -72,15 +72,18 @@ class Registry {
 
   // An entry function that is linked in.
   Result<void> add_built_in(heed_plugin_entry_function entry);
-  // A shared library. Fails clearly on a file that is no library, has no heed_plugin_entry, is of another major version,
-  // gives null, or brings an operator or kernel that is malformed or there already.
+  // A shared library. Fails clearly on a file that is no library, has no heed_plugin_entry, is of another major
+  // version, gives null, or brings an operator or kernel that is malformed or there already.
   Result<void> load_plugin(const std::filesystem::path& path);
 
   const OperatorEntry* find_operator(std::string_view domain, std::string_view op_type) const;
   const OperatorEntry* find_role(std::string_view role) const;
-  // Those that serve this version, best first: given ones, then by score. A tie of two plugins is an error that names both.
-  Result<std::vector<const CpuKernelEntry*>> cpu_kernels(std::string_view domain, std::string_view op_type, int32_t version) const;
-  Result<std::vector<const GpuKernelEntry*>> gpu_kernels(std::string_view domain, std::string_view op_type, int32_t version) const;
+  // Those that serve this version, best first: given ones, then by score. A tie of two plugins is an error that names
+  // both.
+  Result<std::vector<const CpuKernelEntry*>> cpu_kernels(std::string_view domain, std::string_view op_type,
+                                                         int32_t version) const;
+  Result<std::vector<const GpuKernelEntry*>> gpu_kernels(std::string_view domain, std::string_view op_type,
+                                                         int32_t version) const;
   const ControlKernelEntry* control_kernel(std::string_view domain, std::string_view op_type, int32_t version) const;
   std::span<const RewriteEntry> rewrites() const;
   std::span<const PluginInfo> plugins() const;

@@ -34,7 +34,8 @@ Result<SharedValue> ControlRun::on_host(heed_value* value) {
 }
 
 int32_t ControlRun::read_scalar(heed_value* value, int64_t* i, double* f) {
-  if (!value || value->kind != Kind::tensor) return fail(Code::invalid_argument, "a number was expected, and this is no tensor");
+  if (!value || value->kind != Kind::tensor)
+    return fail(Code::invalid_argument, "a number was expected, and this is no tensor");
   auto host = on_host(value);
   if (!host) return fail(host.error());
   int64_t count = 1;
@@ -43,14 +44,32 @@ int32_t ControlRun::read_scalar(heed_value* value, int64_t* i, double* f) {
   const void* data = (*host)->data;
   switch ((*host)->element) {
     case DataType::boolean:
-    case DataType::u8: *i = *static_cast<const uint8_t*>(data); break;
-    case DataType::i8: *i = *static_cast<const int8_t*>(data); break;
-    case DataType::i16: *i = *static_cast<const int16_t*>(data); break;
-    case DataType::i32: *i = *static_cast<const int32_t*>(data); break;
-    case DataType::i64: *i = *static_cast<const int64_t*>(data); break;
-    case DataType::f32: *f = *static_cast<const float*>(data); *i = static_cast<int64_t>(*f); return HEED_OK;
-    case DataType::f64: *f = *static_cast<const double*>(data); *i = static_cast<int64_t>(*f); return HEED_OK;
-    default: return fail(Code::unsupported, "a number of type " + std::string(name_of((*host)->element)) + " cannot be read here");
+    case DataType::u8:
+      *i = *static_cast<const uint8_t*>(data);
+      break;
+    case DataType::i8:
+      *i = *static_cast<const int8_t*>(data);
+      break;
+    case DataType::i16:
+      *i = *static_cast<const int16_t*>(data);
+      break;
+    case DataType::i32:
+      *i = *static_cast<const int32_t*>(data);
+      break;
+    case DataType::i64:
+      *i = *static_cast<const int64_t*>(data);
+      break;
+    case DataType::f32:
+      *f = *static_cast<const float*>(data);
+      *i = static_cast<int64_t>(*f);
+      return HEED_OK;
+    case DataType::f64:
+      *f = *static_cast<const double*>(data);
+      *i = static_cast<int64_t>(*f);
+      return HEED_OK;
+    default:
+      return fail(Code::unsupported,
+                  "a number of type " + std::string(name_of((*host)->element)) + " cannot be read here");
   }
   *f = static_cast<double>(*i);
   return HEED_OK;
@@ -61,11 +80,20 @@ heed_value* ControlRun::scalar(int32_t element, int64_t i) {
   if (!made) return fail(made.error()), nullptr;
   void* data = (*made)->data;
   switch (static_cast<DataType>(element)) {
-    case DataType::boolean: *static_cast<uint8_t*>(data) = i != 0; break;
-    case DataType::i32: *static_cast<int32_t*>(data) = static_cast<int32_t>(i); break;
-    case DataType::i64: *static_cast<int64_t*>(data) = i; break;
-    case DataType::f32: *static_cast<float*>(data) = static_cast<float>(i); break;
-    default: return fail(Code::unsupported, "no scalar of this type"), nullptr;
+    case DataType::boolean:
+      *static_cast<uint8_t*>(data) = i != 0;
+      break;
+    case DataType::i32:
+      *static_cast<int32_t*>(data) = static_cast<int32_t>(i);
+      break;
+    case DataType::i64:
+      *static_cast<int64_t*>(data) = i;
+      break;
+    case DataType::f32:
+      *static_cast<float*>(data) = static_cast<float>(i);
+      break;
+    default:
+      return fail(Code::unsupported, "no scalar of this type"), nullptr;
   }
   return made->release();
 }
@@ -78,7 +106,8 @@ Result<SharedValue> ControlRun::kept(SharedValue value) {
 
 int32_t ControlRun::call(int32_t subgraph, heed_value* const* arguments, size_t argument_count, heed_value** results,
                          size_t result_count) {
-  if (subgraph < 0 || static_cast<size_t>(subgraph) >= bodies_->size()) return fail(Code::invalid_model, "there is no such subgraph");
+  if (subgraph < 0 || static_cast<size_t>(subgraph) >= bodies_->size())
+    return fail(Code::invalid_model, "there is no such subgraph");
   Frame& body = *(*bodies_)[static_cast<size_t>(subgraph)];
   const size_t own_inputs = body.plan_.inputs.size() - body.plan_.captures.size();
   if (argument_count != own_inputs || result_count > body.plan_.outputs.size())
@@ -133,7 +162,8 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
     }
     const int32_t rank = static_cast<int32_t>(dims.size()) + 1;
     const size_t place = static_cast<size_t>(axis < 0 ? axis + rank : axis);
-    if (place > dims.size()) return Error{Code::invalid_model, "axis " + std::to_string(axis) + " of a stack of rank " + std::to_string(rank)};
+    if (place > dims.size())
+      return Error{Code::invalid_model, "axis " + std::to_string(axis) + " of a stack of rank " + std::to_string(rank)};
     std::vector<int64_t> stacked = dims;
     stacked.insert(stacked.begin() + static_cast<ptrdiff_t>(place), static_cast<int64_t>(count));
     HEED_ASSIGN(SharedValue whole, new_host_tensor(element, stacked));
@@ -165,7 +195,8 @@ heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
     const int32_t rank = static_cast<int32_t>(value->dims.size());
     const int32_t place = axis < 0 ? axis + rank : axis;
     if (place < 0 || place >= rank || index < 0 || index >= value->dims[static_cast<size_t>(place)])
-      return Error{Code::shape_mismatch, "slice " + std::to_string(index) + " along axis " + std::to_string(axis) + " of " + to_string(value->dims)};
+      return Error{Code::shape_mismatch, "slice " + std::to_string(index) + " along axis " + std::to_string(axis) +
+                                             " of " + to_string(value->dims)};
     HEED_ASSIGN(auto host, on_host(value));
     heed_tensor view = view_of(*host.get());
     std::vector<int64_t> dims = host->dims, strides = host->strides;
@@ -186,7 +217,8 @@ heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
 
 int32_t ControlRun::set_output(int32_t output, heed_value* value) {
   auto given = SharedValue::own(value);
-  if (output < 0 || output >= output_count()) return fail(Code::invalid_argument, "there is no output " + std::to_string(output));
+  if (output < 0 || output >= output_count())
+    return fail(Code::invalid_argument, "there is no output " + std::to_string(output));
   if (step_.outputs[output] == no_id) return HEED_OK;
   if (!given) return fail(Code::invalid_argument, "output " + std::to_string(output) + " was set to nothing");
   const Location location = frame_.plan_.slots[step_.outputs[output]].location;
@@ -204,7 +236,8 @@ int32_t ControlRun::set_output(int32_t output, heed_value* value) {
 Result<void> ControlRun::give_outputs() {
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (step_.outputs[i] == no_id) continue;
-    if (!outputs_[i]) return Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"};
+    if (!outputs_[i])
+      return Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"};
     (*results_)[i].value = std::move(outputs_[i]);
   }
   return {};

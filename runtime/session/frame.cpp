@@ -26,7 +26,8 @@ class BoundNode : public heed_node {
   heed_tensor bind_input(int32_t input) const override { return at(inputs_, input); }
   heed_tensor bind_output(int32_t output) const override { return at(outputs_, output); }
   void bind_scratch(size_t size_bytes) override { scratch_bytes = std::max(scratch_bytes, size_bytes); }
-  int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes, const uint32_t workgroups[3]) override {
+  int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
+                        const uint32_t workgroups[3]) override {
     dispatches.push_back({variant, {}, {workgroups[0], workgroups[1], workgroups[2]}});
     const auto* bytes = static_cast<const std::byte*>(parameters);
     dispatches.back().parameters.assign(bytes, bytes + size_bytes);
@@ -48,7 +49,8 @@ class BoundNode : public heed_node {
 namespace {
 
 int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 bool is_arena(Store store) { return store == Store::arena; }
@@ -82,13 +84,19 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     bound.outputs.resize(step.outputs.size());
     bound.input_values.resize(step.inputs.size());
     bound.output_values.resize(step.outputs.size());
-    bound.arguments = {sizeof(heed_arguments), bound.inputs.data(), bound.outputs.data(),
-                       static_cast<int32_t>(bound.inputs.size()), static_cast<int32_t>(bound.outputs.size()),
-                       prepared.steps[index].kept, nullptr, context.cpu_run};
+    bound.arguments = {sizeof(heed_arguments),
+                       bound.inputs.data(),
+                       bound.outputs.data(),
+                       static_cast<int32_t>(bound.inputs.size()),
+                       static_cast<int32_t>(bound.outputs.size()),
+                       prepared.steps[index].kept,
+                       nullptr,
+                       context.cpu_run};
     if (step.op && step.kind != StepKind::view)
-      bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs, bound.outputs,
-                                               context_.threads);
-    for (const auto& body : prepared.steps[index].bodies) bound.bodies.push_back(std::make_unique<Frame>(*body, context));
+      bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs,
+                                               bound.outputs, context_.threads);
+    for (const auto& body : prepared.steps[index].bodies)
+      bound.bodies.push_back(std::make_unique<Frame>(*body, context));
   }
   segments_.resize(plan_.segments.size());
   for (uint32_t index = 0; index < segments_.size(); ++index) {
@@ -107,7 +115,8 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
 
 Frame::~Frame() = default;
 
-// ---- sizes ------------------------------------------------------------------------------------------------------------
+// ---- sizes
+// ------------------------------------------------------------------------------------------------------------
 
 Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const KnownSymbol> known) {
   ++counts_.runs;
@@ -116,7 +125,8 @@ Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const K
   std::fill(symbol_values_.begin(), symbol_values_.end(), 0);
   std::fill(bucket_values_.begin(), bucket_values_.end(), 0);
   for (const auto& symbol : known) symbols_[symbol.symbol] = symbol.value;
-  for (uint32_t position = 0; position < plan_.inputs.size(); ++position) HEED_TRY(bind_input(position, inputs[position]));
+  for (uint32_t position = 0; position < plan_.inputs.size(); ++position)
+    HEED_TRY(bind_input(position, inputs[position]));
   // Sizes that are expressions: solved where one symbol is left, checked by fill_sizes otherwise.
   for (uint32_t position = 0; position < plan_.inputs.size(); ++position) {
     const Slot& slot = plan_.slots[plan_.inputs[position]];
@@ -144,9 +154,11 @@ Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
   const Slot& slot = plan_.slots[id];
   BoundSlot& bound = slots_[id];
   bound.borrowed = value;
-  if (!value) return Error{Code::invalid_argument, "input '" + slot.name + "' is missing; expected " + to_string(slot.type)};
+  if (!value)
+    return Error{Code::invalid_argument, "input '" + slot.name + "' is missing; expected " + to_string(slot.type)};
   if (value->kind != slot.type.kind)
-    return Error{Code::invalid_argument, "input '" + slot.name + "' is of the wrong kind; expected " + to_string(slot.type)};
+    return Error{Code::invalid_argument,
+                 "input '" + slot.name + "' is of the wrong kind; expected " + to_string(slot.type)};
   if (value->kind != Kind::tensor) return {};
   if (slot.type.element && value->element != *slot.type.element)
     return Error{Code::invalid_argument, "input '" + slot.name + "' is " + std::string(name_of(value->element)) +
@@ -154,15 +166,15 @@ Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
   if (slot.type.dims) {
     const auto& dims = *slot.type.dims;
     if (dims.size() != value->dims.size())
-      return Error{Code::shape_mismatch, "input '" + slot.name + "' has rank " + std::to_string(value->dims.size()) + " " +
-                                             to_string(value->dims) + "; expected " + to_string(slot.type)};
+      return Error{Code::shape_mismatch, "input '" + slot.name + "' has rank " + std::to_string(value->dims.size()) +
+                                             " " + to_string(value->dims) + "; expected " + to_string(slot.type)};
     for (size_t axis = 0; axis < dims.size(); ++axis) {
       const int64_t met = value->dims[axis];
       if (dims[axis].is_number()) {
         if (dims[axis].number() == met) continue;
         return Error{Code::shape_mismatch, "input '" + slot.name + "' is " + to_string(value->dims) + ": axis " +
-                                               std::to_string(axis) + " has size " + std::to_string(met) + "; expected " +
-                                               to_string(slot.type)};
+                                               std::to_string(axis) + " has size " + std::to_string(met) +
+                                               "; expected " + to_string(slot.type)};
       }
       const DimSymbol* symbol = as_symbol(dims[axis]);
       if (!symbol) continue;
@@ -170,7 +182,8 @@ Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
       if (content && *content != met && plan_.captures.empty())
         return Error{Code::shape_mismatch, "input '" + slot.name + "' is " + to_string(value->dims) + ": axis " +
                                                std::to_string(axis) + ", '" + symbol->name + "', has size " +
-                                               std::to_string(met) + "; another input makes it " + std::to_string(*content)};
+                                               std::to_string(met) + "; another input makes it " +
+                                               std::to_string(*content)};
       content = met;
     }
   }
@@ -193,7 +206,11 @@ void Frame::set_tensor(SlotId id, const heed_value& value) {
   BoundSlot& bound = slots_[id];
   bound.dims = value.dims;
   bound.strides = value.strides;
-  bound.tensor = {value.data, bound.dims.data(), bound.strides.data(), value.offset, static_cast<int32_t>(value.dims.size()),
+  bound.tensor = {value.data,
+                  bound.dims.data(),
+                  bound.strides.data(),
+                  value.offset,
+                  static_cast<int32_t>(value.dims.size()),
                   static_cast<int32_t>(value.element)};
 }
 
@@ -235,7 +252,8 @@ Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbo
       for (size_t axis = rank; axis-- > 0;) {
         bound.strides[axis] = stride;
         if (!empty && __builtin_mul_overflow(stride, bound.dims[axis], &stride))
-          return Error{Code::out_of_memory, "value '" + slot.name + "' " + to_string(bound.dims) + " has more elements than 64 bits count"};
+          return Error{Code::out_of_memory,
+                       "value '" + slot.name + "' " + to_string(bound.dims) + " has more elements than 64 bits count"};
       }
     } else {
       for (size_t axis = 0; axis < rank; ++axis) bound.strides[axis] = numbers[slot.stride_slots[axis]];
@@ -263,7 +281,8 @@ Result<void> Frame::bind_segment(uint32_t index) {
   return {};
 }
 
-// ---- memory -----------------------------------------------------------------------------------------------------------
+// ---- memory
+// -----------------------------------------------------------------------------------------------------------
 
 Result<void> Frame::place(uint32_t index) {
   ++counts_.placements;
@@ -277,14 +296,18 @@ Result<void> Frame::place(uint32_t index) {
     const Slot& slot = plan_.slots[root];
     HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(*slot.type.element, slots_[root].dims));
     slots_[root].size_bytes = size_bytes;
-    lifetimes.push_back({slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? size_bytes : 0});
-    device_lifetimes.push_back({slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? 0 : size_bytes});
+    lifetimes.push_back(
+        {slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? size_bytes : 0});
+    device_lifetimes.push_back(
+        {slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? 0 : size_bytes});
   }
   for (const uint32_t id : segment.scratch_steps) {
     const Step& step = plan_.steps[id];
     BoundStep& bound = steps_[id];
     bound.node->scratch_bytes = 0;
-    if (auto done = call_plugin([&] { return step.cpu->bind(bound.node.get(), prepared_.steps[id].kept, step.cpu->user); }); !done)
+    if (auto done =
+            call_plugin([&] { return step.cpu->bind(bound.node.get(), prepared_.steps[id].kept, step.cpu->user); });
+        !done)
       return explain(std::move(done).error(), id);
     bound.scratch_bytes = bound.node->scratch_bytes;
     lifetimes.push_back({id, id, bound.scratch_bytes});
@@ -295,7 +318,8 @@ Result<void> Frame::place(uint32_t index) {
     segment.arena_size_bytes = 0;
     segment.arena = allocate_host_memory(segment.placement.size_bytes);
     if (!segment.arena)
-      return Error{Code::out_of_memory, "no memory for the tensors of a run: " + std::to_string(segment.placement.size_bytes) + " bytes"};
+      return Error{Code::out_of_memory,
+                   "no memory for the tensors of a run: " + std::to_string(segment.placement.size_bytes) + " bytes"};
     segment.arena_size_bytes = segment.placement.size_bytes;
   }
   if (context_.gpu) HEED_TRY(context_.gpu->place(segment.gpu_arena, device_lifetimes));
@@ -321,7 +345,9 @@ Result<void> Frame::make_outputs(uint32_t index) {
     for (size_t output = 0; output < plan_.outputs.size(); ++output)
       if (output_memory_[output] && plan_.slots[plan_.outputs[output]].root == id) given = output_memory_[output];
     if (given) {
-      if (given->dims != bound.dims) return Error{Code::shape_mismatch, "the memory for output '" + slot.name + "' is " + to_string(given->dims) + "; the result is " + to_string(bound.dims)};
+      if (given->dims != bound.dims)
+        return Error{Code::shape_mismatch, "the memory for output '" + slot.name + "' is " + to_string(given->dims) +
+                                               "; the result is " + to_string(bound.dims)};
       bound.value = SharedValue::borrow(given);
       bound.strides = given->strides;
       bound.tensor.strides = bound.strides.data();
@@ -351,7 +377,8 @@ void Frame::point_slots(uint32_t index) {
   }
   for (size_t i = 0; i < segment.scratch_steps.size(); ++i) {
     BoundStep& bound = steps_[segment.scratch_steps[i]];
-    bound.arguments.scratch = bound.scratch_bytes ? arena + segment.placement.offsets[segment.roots.size() + i] : nullptr;
+    bound.arguments.scratch =
+        bound.scratch_bytes ? arena + segment.placement.offsets[segment.roots.size() + i] : nullptr;
   }
   for (const SlotId id : plan_.segments[index].slots) {
     const Slot& slot = plan_.slots[id];
@@ -366,7 +393,8 @@ void Frame::point_slots(uint32_t index) {
       for (size_t i = 0; i < slot.element_slots.size(); ++i) {
         const int64_t number = segment.numbers[slot.element_slots[i]];
         if (*slot.type.element == DataType::i64) static_cast<int64_t*>(bound.value->data)[i] = number;
-        if (*slot.type.element == DataType::i32) static_cast<int32_t*>(bound.value->data)[i] = static_cast<int32_t>(number);
+        if (*slot.type.element == DataType::i32)
+          static_cast<int32_t*>(bound.value->data)[i] = static_cast<int32_t>(number);
         if (*slot.type.element == DataType::boolean) static_cast<uint8_t*>(bound.value->data)[i] = number != 0;
       }
       bound.tensor.data = bound.value->data;
@@ -392,13 +420,16 @@ void Frame::point_arguments(uint32_t index) {
       if (step.inputs[i] == no_id) continue;
       BoundSlot& slot = slots_[step.inputs[i]];
       bound.inputs[i] = slot.tensor;
-      bound.input_values[i].value = slot.borrowed ? slot.borrowed : plan_.slots[step.inputs[i]].root == step.inputs[i] ? slot.value.get() : nullptr;
+      bound.input_values[i].value = slot.borrowed                                        ? slot.borrowed
+                                    : plan_.slots[step.inputs[i]].root == step.inputs[i] ? slot.value.get()
+                                                                                         : nullptr;
     }
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       if (step.outputs[i] == no_id) continue;
       const Slot& slot = plan_.slots[step.outputs[i]];
       bound.outputs[i] = slots_[step.outputs[i]].tensor;
-      if (slot.store == Store::dynamic && (slot.unsized || slot.type.kind != Kind::tensor || !slots_[step.outputs[i]].value)) {
+      if (slot.store == Store::dynamic &&
+          (slot.unsized || slot.type.kind != Kind::tensor || !slots_[step.outputs[i]].value)) {
         bound.outputs[i].data = nullptr;
         bound.outputs[i].rank = -1;
       }
@@ -406,7 +437,8 @@ void Frame::point_arguments(uint32_t index) {
   }
 }
 
-// ---- running ----------------------------------------------------------------------------------------------------------
+// ---- running
+// ----------------------------------------------------------------------------------------------------------
 
 Result<void> Frame::finish(std::span<SharedValue> outputs) {
   for (uint32_t index = 0; index < segments_.size(); ++index) {
@@ -425,12 +457,21 @@ Result<void> Frame::run_segment(uint32_t index) {
       return Error{Code::cancelled, "the run was cancelled"};
     const int64_t begin_ns = context_.observe ? now_ns() : 0;
     switch (plan_.steps[id].kind) {
-      case StepKind::cpu: HEED_TRY(run_cpu(id)); break;
-      case StepKind::gpu: HEED_TRY(run_gpu(id)); break;
-      case StepKind::control: HEED_TRY(run_control(id)); break;
+      case StepKind::cpu:
+        HEED_TRY(run_cpu(id));
+        break;
+      case StepKind::gpu:
+        HEED_TRY(run_gpu(id));
+        break;
+      case StepKind::control:
+        HEED_TRY(run_control(id));
+        break;
       case StepKind::upload:
-      case StepKind::download: HEED_TRY(run_transfer(id)); break;
-      case StepKind::view: continue;
+      case StepKind::download:
+        HEED_TRY(run_transfer(id));
+        break;
+      case StepKind::view:
+        continue;
     }
     if (context_.observe) context_.observe(context_.observe_context, plan_, id, begin_ns, now_ns());
   }
@@ -446,7 +487,8 @@ Result<void> Frame::run_cpu(uint32_t id) {
   run.enter({&bound.arguments, bound.input_values, bound.output_values});
   const int32_t code = step.cpu->run(&bound.arguments, bound.node.get(), step.cpu->user);
   run.leave();
-  if (code != HEED_OK) [[unlikely]] return explain(failure_of(code), id);
+  if (code != HEED_OK) [[unlikely]]
+    return explain(failure_of(code), id);
   return take_results(id);
 }
 
@@ -459,24 +501,30 @@ Result<void> Frame::take_results(uint32_t id) {
     if (output == no_id || plan_.slots[output].store != Store::dynamic) continue;
     BoundSlot& slot = slots_[output];
     if (bound.output_values[i].value) slot.value = std::move(bound.output_values[i].value);
-    if (bound.output_values[i].texts && slot.value) slot.value->texts.push_back(std::move(bound.output_values[i].texts));
+    if (bound.output_values[i].texts && slot.value)
+      slot.value->texts.push_back(std::move(bound.output_values[i].texts));
     if (!slot.value)
-      return explain(Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"}, id);
+      return explain(Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"},
+                     id);
     const Slot& planned = plan_.slots[output];
     if (slot.value->kind != Kind::tensor) continue;
     set_tensor(output, *slot.value.get());
     if (!planned.type.dims) continue;
     if (planned.type.dims->size() != slot.dims.size())
-      return explain(Error{Code::shape_mismatch, "output " + std::to_string(i) + " came out as " + to_string(slot.dims) +
-                                                     "; inference said " + to_string(planned.type)}, id);
+      return explain(
+          Error{Code::shape_mismatch, "output " + std::to_string(i) + " came out as " + to_string(slot.dims) +
+                                          "; inference said " + to_string(planned.type)},
+          id);
     for (size_t axis = 0; axis < slot.dims.size(); ++axis) {
       const Dim dim = (*planned.type.dims)[axis];
       if (const auto solved = solve_for_symbol(dim, slot.dims[axis], symbols_)) {
         symbols_[solved->symbol] = solved->value;
         symbol_values_[solved->symbol] = bucket_values_[solved->symbol] = solved->value;
       } else if (const auto expected = number_of(dim); expected && *expected != slot.dims[axis]) {
-        return explain(Error{Code::shape_mismatch, "output " + std::to_string(i) + " came out as " + to_string(slot.dims) +
-                                                       "; inference said " + to_string(planned.type)}, id);
+        return explain(
+            Error{Code::shape_mismatch, "output " + std::to_string(i) + " came out as " + to_string(slot.dims) +
+                                            "; inference said " + to_string(planned.type)},
+            id);
       }
     }
   }
@@ -486,7 +534,8 @@ Result<void> Frame::take_results(uint32_t id) {
 Result<void> Frame::run_control(uint32_t id) {
   const Step& step = plan_.steps[id];
   ControlRun control(*this, id);
-  if (auto done = call_plugin([&] { return step.control->run(&control, steps_[id].node.get(), step.control->user); }); !done)
+  if (auto done = call_plugin([&] { return step.control->run(&control, steps_[id].node.get(), step.control->user); });
+      !done)
     return explain(std::move(done).error(), id);
   HEED_TRY(control.give_outputs());
   return take_results(id);
@@ -521,11 +570,14 @@ Result<void> Frame::run_gpu(uint32_t id) {
 Result<void> Frame::run_transfer(uint32_t id) {
   const Step& step = plan_.steps[id];
   BoundSlot &from = slots_[step.inputs[0]], &to = slots_[step.outputs[0]];
-  const BoundSlot &from_root = slots_[plan_.slots[step.inputs[0]].root], &to_root = slots_[plan_.slots[step.outputs[0]].root];
+  const BoundSlot &from_root = slots_[plan_.slots[step.inputs[0]].root],
+                  &to_root = slots_[plan_.slots[step.outputs[0]].root];
   HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(static_cast<DataType>(to.tensor.element), to.dims));
   if (step.kind == StepKind::upload)
-    return context_.gpu->upload(from.tensor.data, to_root.borrowed ? to_root.borrowed : to_root.value.get(), to.tensor.offset, size_bytes);
-  return context_.gpu->download(from_root.borrowed ? from_root.borrowed : from_root.value.get(), from.tensor.offset, to.tensor.data, size_bytes);
+    return context_.gpu->upload(from.tensor.data, to_root.borrowed ? to_root.borrowed : to_root.value.get(),
+                                to.tensor.offset, size_bytes);
+  return context_.gpu->download(from_root.borrowed ? from_root.borrowed : from_root.value.get(), from.tensor.offset,
+                                to.tensor.data, size_bytes);
 }
 
 Result<SharedValue> Frame::value_in(SlotId id) {
@@ -541,7 +593,8 @@ Result<SharedValue> Frame::value_in(SlotId id) {
   value->data = bound.tensor.data;
   value->offset = bound.tensor.offset;
   value->on_device = slot.location == Location::vulkan;
-  if (const heed_value* holder = root.borrowed ? root.borrowed : root.value.get()) value->storage = holder->storage, value->texts = holder->texts;
+  if (const heed_value* holder = root.borrowed ? root.borrowed : root.value.get())
+    value->storage = holder->storage, value->texts = holder->texts;
   value->lent = is_arena(plan_.slots[slot.root].store);
   return value;
 }

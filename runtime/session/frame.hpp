@@ -91,10 +91,10 @@ class Frame {
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
-    std::vector<int64_t> numbers;           // of the segment's program
-    std::vector<int64_t> bound_for;         // the symbols' values of the last bind
-    std::vector<int64_t> placed_for;        // those of the last placement
-    std::vector<SlotId> roots;              // that lie in the arena, and then the scratch of steps
+    std::vector<int64_t> numbers;     // of the segment's program
+    std::vector<int64_t> bound_for;   // the symbols' values of the last bind
+    std::vector<int64_t> placed_for;  // those of the last placement
+    std::vector<SlotId> roots;        // that lie in the arena, and then the scratch of steps
     std::vector<uint32_t> scratch_steps;
     Placement placement;
     std::shared_ptr<void> arena;

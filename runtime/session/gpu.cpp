@@ -40,7 +40,8 @@ SharedValue value_at(std::shared_ptr<vulkan::Buffer> buffer, uint64_t offset_byt
   return value;
 }
 
-Result<SharedValue> new_device_tensor(const std::shared_ptr<vulkan::Device>& device, DataType element, std::span<const int64_t> dims) {
+Result<SharedValue> new_device_tensor(const std::shared_ptr<vulkan::Device>& device, DataType element,
+                                      std::span<const int64_t> dims) {
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element, dims));
   std::shared_ptr<vulkan::Buffer> buffer;
   if (size_bytes) {
@@ -67,11 +68,19 @@ uint64_t device_capability(const void* device, std::string_view name) {
   return static_cast<const vulkan::Device*>(device)->capability(name);
 }
 
-Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device, const Step& step) {
+Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
+                                                           const Step& step) {
   std::vector<heed_variant> variants;
   for (const auto& v : step.variants)
-    variants.push_back({sizeof(heed_variant), {v.name.data(), v.name.size()}, v.spirv, v.spirv_word_count,
-                        {v.glsl.data(), v.glsl.size()}, v.bindings.data(), v.bindings.size(), v.constants.data(), v.constants.size()});
+    variants.push_back({sizeof(heed_variant),
+                        {v.name.data(), v.name.size()},
+                        v.spirv,
+                        v.spirv_word_count,
+                        {v.glsl.data(), v.glsl.size()},
+                        v.bindings.data(),
+                        v.bindings.size(),
+                        v.constants.data(),
+                        v.constants.size()});
   return vulkan::GpuKernel::create(device, variants);
 }
 
@@ -106,7 +115,8 @@ Result<void> GpuStream::place(std::shared_ptr<void>& arena, std::span<const Life
     HEED_ASSIGN(made->buffer, vulkan::Buffer::create(content_->device, placement.size_bytes));
   }
   for (size_t i = 0; i < lifetimes.size(); ++i) {
-    made->places.push_back(value_at(lifetimes[i].size_bytes ? made->buffer : nullptr, placement.offsets[i], lifetimes[i].size_bytes));
+    made->places.push_back(
+        value_at(lifetimes[i].size_bytes ? made->buffer : nullptr, placement.offsets[i], lifetimes[i].size_bytes));
     made->places.back()->lent = true;
   }
   arena = std::move(made);
@@ -121,10 +131,12 @@ Result<SharedValue> GpuStream::new_tensor(DataType element, std::span<const int6
   return new_device_tensor(content_->device, element, dims);
 }
 
-Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches, std::span<heed_value* const> inputs,
-                            std::span<heed_value* const> outputs, size_t scratch_bytes) {
+Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
+                            std::span<heed_value* const> inputs, std::span<heed_value* const> outputs,
+                            size_t scratch_bytes) {
   std::vector<vulkan::DispatchData> data;
-  for (const auto& d : dispatches) data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}});
+  for (const auto& d : dispatches)
+    data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}});
   std::vector<vulkan::BufferRange> in, out;
   for (const auto* value : inputs) in.push_back(range_of(value));
   for (const auto* value : outputs) out.push_back(range_of(value));
@@ -137,16 +149,20 @@ Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispat
 
 Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes) {
   if (!size_bytes) return {};
-  return content_->recording->write(part_of(to, offset_elements, size_bytes), {static_cast<const std::byte*>(from), size_bytes});
+  return content_->recording->write(part_of(to, offset_elements, size_bytes),
+                                    {static_cast<const std::byte*>(from), size_bytes});
 }
 
 Result<void> GpuStream::download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes) {
-  if (size_bytes) HEED_TRY(content_->recording->read(part_of(from, offset_elements, size_bytes), {static_cast<std::byte*>(to), size_bytes}));
+  if (size_bytes)
+    HEED_TRY(content_->recording->read(part_of(from, offset_elements, size_bytes),
+                                       {static_cast<std::byte*>(to), size_bytes}));
   return content_->recording->wait();
 }
 
 Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
-  if (!is_dense(value.dims, value.strides)) return Error{Code::unsupported, "a strided tensor cannot cross between host and device"};
+  if (!is_dense(value.dims, value.strides))
+    return Error{Code::unsupported, "a strided tensor cannot cross between host and device"};
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value.element, value.dims));
   if (to == Location::vulkan) {
     HEED_ASSIGN(auto made, new_tensor(value.element, value.dims));

@@ -30,7 +30,8 @@ std::string device_name(const vulkan::Device& device);
 // PlanOptions::gpu_capability of a vulkan::Device.
 uint64_t device_capability(const void* device, std::string_view name);
 
-Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device, const Step& step);
+Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
+                                                           const Step& step);
 
 // A dense copy on the device, made at once.
 Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value);
@@ -48,8 +49,8 @@ class GpuStream {
   heed_value* placed(const std::shared_ptr<void>& arena, size_t lifetime) const;
 
   Result<SharedValue> new_tensor(DataType element, std::span<const int64_t> dims);
-  Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches, std::span<heed_value* const> inputs,
-                   std::span<heed_value* const> outputs, size_t scratch_bytes);
+  Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
+                   std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, size_t scratch_bytes);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
   // Waits for the device.
   Result<void> download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes);

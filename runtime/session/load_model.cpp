@@ -14,7 +14,8 @@ namespace {
 // A device that runs plans, where the options ask for one and there is one; null: the CPU.
 Result<std::shared_ptr<vulkan::Device>> choose_device(const ModelOptions& options, std::vector<std::string>& notices) {
   if (options.device == "cpu") {
-    if (options.require_gpu) return Error{Code::invalid_argument, "--require-gpu and --device cpu contradict each other"};
+    if (options.require_gpu)
+      return Error{Code::invalid_argument, "--require-gpu and --device cpu contradict each other"};
     return std::shared_ptr<vulkan::Device>();
   }
   const bool asked = options.device != "auto" || options.require_gpu;
@@ -40,7 +41,8 @@ std::string steps_on_cpu(const Plan& plan) {
 }
 
 // Folding and rewriting open ways for each other: to a fixed point, within a bound.
-Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options, std::vector<RewriteCount>& fired) {
+Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options,
+                     std::vector<RewriteCount>& fired) {
   constexpr int most_rounds = 16;
   for (int round = 0; round < most_rounds; ++round) {
     int64_t changes = 0;
@@ -67,10 +69,12 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
                                                  const ModelOptions& options) {
   HEED_ASSIGN(ModelFile file, read_model(path, options.read));
   auto model = load(std::move(file), registry, options);
-  return model ? std::move(model) : Result<std::shared_ptr<const Model>>(std::move(model).error().within(path.string()));
+  return model ? std::move(model)
+               : Result<std::shared_ptr<const Model>>(std::move(model).error().within(path.string()));
 }
 
-Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry& registry, const ModelOptions& options) {
+Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry& registry,
+                                                 const ModelOptions& options) {
   auto model = std::shared_ptr<Model>(new Model);
   model->options_ = options;
   model->file_ = std::move(file);
@@ -91,7 +95,8 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   if (options.require_gpu)
     if (const auto refused = steps_on_cpu(*model->plan_); !refused.empty())
       return Error{Code::unsupported, "--require-gpu: these nodes would run on the CPU:" + refused};
-  model->threads_ = std::make_unique<ThreadPool>(options.thread_count > 0 ? options.thread_count : ThreadPool::default_thread_count());
+  model->threads_ = std::make_unique<ThreadPool>(options.thread_count > 0 ? options.thread_count
+                                                                          : ThreadPool::default_thread_count());
   HEED_ASSIGN(model->prepared_, prepare(*model->plan_, *model->threads_, model->device_, options.kernel_options));
   model->weight_bytes_ = model->prepared_->bytes;
   return std::shared_ptr<const Model>(std::move(model));

@@ -1,4 +1,5 @@
-// Model: a graph made ready on a device. Plan, packed weights, pipelines; immutable to whoever looks, shared by threads.
+// Model: a graph made ready on a device. Plan, packed weights, pipelines; immutable to whoever looks, shared by
+// threads.
 #pragma once
 
 #include <filesystem>
@@ -21,11 +22,11 @@ class Device;
 struct PreparedPlan;
 
 struct ModelOptions {
-  std::string device = "auto";   // auto, cpu, vulkan, vulkan:N or part of a device's name
-  bool require_gpu = false;      // refuse where a computing step would run on the CPU
-  int thread_count = 0;          // 0: as many as this process may use
-  bool fold = true;              // constants
-  bool rewrite = true;           // and element-wise chains
+  std::string device = "auto";           // auto, cpu, vulkan, vulkan:N or part of a device's name
+  bool require_gpu = false;              // refuse where a computing step would run on the CPU
+  int thread_count = 0;                  // 0: as many as this process may use
+  bool fold = true;                      // constants
+  bool rewrite = true;                   // and element-wise chains
   size_t memory_limit_bytes = SIZE_MAX;  // of one session's arena
   ReadOptions read;
   std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"
@@ -48,7 +49,7 @@ class Model {
   ThreadPool& threads() const { return *threads_; }
   const std::shared_ptr<vulkan::Device>& device() const { return device_; }  // null: the CPU alone
   const std::vector<RewriteCount>& rewrites() const { return rewrites_; }
-  size_t weight_bytes() const { return weight_bytes_; }      // of constants that steps read, packed ones included
+  size_t weight_bytes() const { return weight_bytes_; }  // of constants that steps read, packed ones included
   const std::vector<std::string>& notices() const { return notices_; }  // for people: no GPU, a newer opset
 
  private:

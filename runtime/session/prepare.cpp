@@ -51,7 +51,11 @@ using Options = std::vector<std::pair<std::string, std::string>>;
 class Preparation {
  public:
   Preparation(Plan& plan, ThreadPool& threads, const std::shared_ptr<vulkan::Device>& device, const Options& options)
-      : plan_(plan), threads_(threads), device_(device), options_(options), prepared_(std::make_unique<PreparedPlan>()) {}
+      : plan_(plan),
+        threads_(threads),
+        device_(device),
+        options_(options),
+        prepared_(std::make_unique<PreparedPlan>()) {}
 
   Result<std::unique_ptr<PreparedPlan>> run() {
     prepared_->plan = &plan_;
@@ -109,7 +113,8 @@ class Preparation {
   // Pages of a mapped file are dropped; memory of its own goes with its last owner.
   void let_go(SlotId slot) {
     auto& constant = plan_.graph->values[plan_.slots[slot].value].constant;
-    if (constant->mapped && shared_bytes(*constant) == 1) MappedFile::drop_mapped_pages({constant->data, constant->size_bytes});
+    if (constant->mapped && shared_bytes(*constant) == 1)
+      MappedFile::drop_mapped_pages({constant->data, constant->size_bytes});
     Tensor shell = *constant;
     shell.owner.reset();
     shell.data = nullptr;
@@ -158,7 +163,8 @@ PreparedStep::PreparedStep() = default;
 PreparedStep::PreparedStep(PreparedStep&&) noexcept = default;
 PreparedStep::~PreparedStep() = default;
 
-Result<std::unique_ptr<PreparedPlan>> prepare(Plan& plan, ThreadPool& threads, const std::shared_ptr<vulkan::Device>& device,
+Result<std::unique_ptr<PreparedPlan>> prepare(Plan& plan, ThreadPool& threads,
+                                              const std::shared_ptr<vulkan::Device>& device,
                                               const Options& kernel_options) {
   return Preparation(plan, threads, device, kernel_options).run();
 }

@@ -22,7 +22,7 @@ struct PreparedStep {
   PreparedStep(PreparedStep&&) noexcept;
   ~PreparedStep();
 
-  const void* kept = nullptr;                       // what the kernel's prepare made, in `memory`
+  const void* kept = nullptr;  // what the kernel's prepare made, in `memory`
   std::vector<std::shared_ptr<void>> memory;
   std::shared_ptr<vulkan::GpuKernel> gpu;
   std::vector<std::unique_ptr<PreparedPlan>> bodies;  // of a control step
@@ -36,7 +36,8 @@ struct PreparedPlan {
 };
 
 // The constants whose bytes all readers have packed are let go: their pages are dropped.
-Result<std::unique_ptr<PreparedPlan>> prepare(Plan& plan, ThreadPool& threads, const std::shared_ptr<vulkan::Device>& device,
+Result<std::unique_ptr<PreparedPlan>> prepare(Plan& plan, ThreadPool& threads,
+                                              const std::shared_ptr<vulkan::Device>& device,
                                               const std::vector<std::pair<std::string, std::string>>& kernel_options);
 
 }  // namespace heed

@@ -30,15 +30,22 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   if (loaded.device()) {
     HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device()));
   }
-  session->context_ = {&loaded.threads(), &session->seeds_, &session->cpu_run_, session->gpu_.get(), &session->cancelled_,
-                       loaded.options().memory_limit_bytes, nullptr, nullptr};
+  session->context_ = {&loaded.threads(),
+                       &session->seeds_,
+                       &session->cpu_run_,
+                       session->gpu_.get(),
+                       &session->cancelled_,
+                       loaded.options().memory_limit_bytes,
+                       nullptr,
+                       nullptr};
   session->frame_ = std::make_unique<Frame>(loaded.prepared(), session->context_);
   const Plan& plan = loaded.plan();
   for (const StatePair& pair : plan.states) {
     const Slot& input = plan.slots[plan.inputs[pair.input]];
     auto state = std::unique_ptr<State>(new State{pair, {}, {}, {}, {}, false, no_id});
     if (pair.growing_axis >= 0)
-      if (const auto* symbol = as_symbol((*input.type.dims)[static_cast<size_t>(pair.growing_axis)])) state->growth_symbol = symbol->index;
+      if (const auto* symbol = as_symbol((*input.type.dims)[static_cast<size_t>(pair.growing_axis)]))
+        state->growth_symbol = symbol->index;
     if (pair.in_place) state->grown.emplace(*input.type.element, pair.growing_axis);
     session->states_.push_back(std::move(state));
   }
@@ -52,8 +59,9 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
   const Plan& plan = model_->plan();
   if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size())
     return Error{Code::invalid_argument, "the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
-                                             std::to_string(plan.outputs.size()) + " outputs; " + std::to_string(inputs.size()) +
-                                             " and " + std::to_string(outputs.size()) + " were given"};
+                                             std::to_string(plan.outputs.size()) + " outputs; " +
+                                             std::to_string(inputs.size()) + " and " + std::to_string(outputs.size()) +
+                                             " were given"};
   auto done = run_once(inputs, outputs);
   std::fill(results_.begin(), results_.end(), SharedValue());
   if (!done && gpu_) gpu_->discard();
@@ -96,11 +104,15 @@ Result<void> Session::lend_states(std::span<const SharedValue> inputs, std::span
     state->in_use = options_.use_states && !inputs[state->pair.input] && !outputs[state->pair.output];
     if (!state->in_use) continue;
     const int64_t length = state->grown ? state->grown->length()
-                           : state->held && state->pair.growing_axis >= 0 ? state->held->dims[static_cast<size_t>(state->pair.growing_axis)]
-                                                                          : 0;
+                           : state->held && state->pair.growing_axis >= 0
+                               ? state->held->dims[static_cast<size_t>(state->pair.growing_axis)]
+                               : 0;
     if (state->growth_symbol != no_id) {
-      const auto same = std::find_if(known_.begin(), known_.end(), [&](const auto& known) { return known.symbol == state->growth_symbol; });
-      if (same == known_.end()) known_.push_back({state->growth_symbol, length, state->grown ? GrowingState::capacity_for(length + 1) : length});
+      const auto same = std::find_if(known_.begin(), known_.end(),
+                                     [&](const auto& known) { return known.symbol == state->growth_symbol; });
+      if (same == known_.end())
+        known_.push_back(
+            {state->growth_symbol, length, state->grown ? GrowingState::capacity_for(length + 1) : length});
     }
   }
   for (auto& state : states_) {
@@ -157,7 +169,9 @@ Result<void> Session::make_room() {
     std::vector<int64_t> dims;
     for (const Dim dim : *output.type.dims) {
       const auto number = frame_->number_of(dim);
-      if (!number) return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) + " is not known before the run"};
+      if (!number)
+        return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) +
+                                            " is not known before the run"};
       dims.push_back(*number);
     }
     const int64_t wanted = dims[static_cast<size_t>(state->pair.growing_axis)];
@@ -184,7 +198,8 @@ Result<void> Session::truncate_states(int64_t length) {
   for (auto& state : states_) {
     if (state->grown) {
       if (length < 0 || length > state->grown->length())
-        return Error{Code::invalid_argument, "state '" + state->pair.input_name + "' holds " + std::to_string(state->grown->length()) +
+        return Error{Code::invalid_argument, "state '" + state->pair.input_name + "' holds " +
+                                                 std::to_string(state->grown->length()) +
                                                  " entries; it cannot be cut to " + std::to_string(length)};
       state->grown->truncate(length);
     } else if (length == 0) {
@@ -199,7 +214,8 @@ Result<void> Session::truncate_states(int64_t length) {
 int64_t Session::state_length() const {
   for (const auto& state : states_) {
     if (state->grown) return state->grown->length();
-    if (state->held && state->pair.growing_axis >= 0) return state->held->dims[static_cast<size_t>(state->pair.growing_axis)];
+    if (state->held && state->pair.growing_axis >= 0)
+      return state->held->dims[static_cast<size_t>(state->pair.growing_axis)];
   }
   return 0;
 }
@@ -218,14 +234,16 @@ void Session::observe(void (*observer)(void*, const Plan&, uint32_t, int64_t, in
   context_.observe_context = context;
 }
 
-// ---- by name ----------------------------------------------------------------------------------------------------------
+// ---- by name
+// ----------------------------------------------------------------------------------------------------------
 
 Result<Session::NamedValues> Session::run(const NamedValues& inputs) {
   const Plan& plan = model_->plan();
   std::vector<SharedValue> values(plan.inputs.size()), outputs(plan.outputs.size());
   const auto expected = [&] {
     std::string text;
-    for (const SlotId input : plan.inputs) text += "\n  " + plan.slots[input].name + "  " + to_string(plan.slots[input].type);
+    for (const SlotId input : plan.inputs)
+      text += "\n  " + plan.slots[input].name + "  " + to_string(plan.slots[input].type);
     return text;
   };
   for (const auto& [name, value] : inputs) {
@@ -239,8 +257,10 @@ Result<Session::NamedValues> Session::run(const NamedValues& inputs) {
   std::string missing;
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i]) continue;
-    const bool is_state = std::any_of(states_.begin(), states_.end(), [&](const auto& state) { return state->pair.input == i; });
-    if (!is_state || !options_.use_states) missing += "\n  " + plan.slots[plan.inputs[i]].name + "  " + to_string(plan.slots[plan.inputs[i]].type);
+    const bool is_state =
+        std::any_of(states_.begin(), states_.end(), [&](const auto& state) { return state->pair.input == i; });
+    if (!is_state || !options_.use_states)
+      missing += "\n  " + plan.slots[plan.inputs[i]].name + "  " + to_string(plan.slots[plan.inputs[i]].type);
   }
   if (!missing.empty()) return Error{Code::invalid_argument, "inputs are missing:" + missing};
   HEED_TRY(run(values, outputs));

@@ -19,23 +19,24 @@ namespace heed {
 class GpuStream;
 
 struct SessionOptions {
-  uint64_t seed = 0;             // of random operators without a seed of their own
-  bool use_states = true;        // inputs that are not given come from the run before
+  uint64_t seed = 0;       // of random operators without a seed of their own
+  bool use_states = true;  // inputs that are not given come from the run before
 };
 
 class Session {
  public:
-  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model,
+                                                 const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
 
   const Model& model() const { return *model_; }
 
   // One run. inputs: one per input of the model, in its order; an empty one is a state, or an input with a default that
-  // the model brings. outputs: one per output, in its order; a value that is given is written into (a host tensor of the
-  // right type and shape), an empty one receives a new value. Outputs that are states of inputs that were not given stay
-  // empty: they live on in the session. Fails with an Error that names the input, or the node; after a failure in the
-  // middle of a run the states are reset.
+  // the model brings. outputs: one per output, in its order; a value that is given is written into (a host tensor of
+  // the right type and shape), an empty one receives a new value. Outputs that are states of inputs that were not given
+  // stay empty: they live on in the session. Fails with an Error that names the input, or the node; after a failure in
+  // the middle of a run the states are reset.
   Result<void> run(std::span<const SharedValue> inputs, std::span<SharedValue> outputs);
 
   // The same by name: everything that is not given must be a state or have a default. Gives all outputs that are no
@@ -48,7 +49,8 @@ class Session {
 
   // States as they were before the first run.
   void reset_states();
-  // Forgets all but the first `length` entries along the growing axes. Fails where a state does not grow, or is shorter.
+  // Forgets all but the first `length` entries along the growing axes. Fails where a state does not grow, or is
+  // shorter.
   Result<void> truncate_states(int64_t length);
   // How many entries the growing states hold; 0 before the first run.
   int64_t state_length() const;
@@ -58,7 +60,8 @@ class Session {
   size_t arena_bytes() const { return frame_->arena_bytes(); }
   int64_t submission_count() const;
   // Called after each step of a run, with its times on the steady clock; null: not at all.
-  void observe(void (*observer)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns), void* context);
+  void observe(void (*observer)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns),
+               void* context);
 
  private:
   struct State;

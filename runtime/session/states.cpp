@@ -19,8 +19,8 @@ Result<void> GrowingState::reserve(std::span<const int64_t> dims, int64_t wanted
   for (size_t i = 0; same && i < block_dims.size(); ++i) same = i == axis || dims_[i] == block_dims[i];
   if (same && wanted <= capacity_) return {};
   if (!same && length_ > 0)
-    return Error{Code::shape_mismatch, "the state is " + to_string(dims_) + " and this run asks for " + to_string(block_dims) +
-                                           "; reset the states before another batch"};
+    return Error{Code::shape_mismatch, "the state is " + to_string(dims_) + " and this run asks for " +
+                                           to_string(block_dims) + "; reset the states before another batch"};
   block_dims[axis] = capacity_for(wanted);
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element_, block_dims));
   auto block = allocate_host_memory(size_bytes);
@@ -36,7 +36,9 @@ Result<void> GrowingState::reserve(std::span<const int64_t> dims, int64_t wanted
   size_t outer = 1, inner_bytes = static_cast<size_t>(bits_of(element_)) / 8;
   for (size_t i = 0; i < axis; ++i) outer *= static_cast<size_t>(dims_[i]);
   for (size_t i = axis + 1; i < dims_.size(); ++i) inner_bytes *= static_cast<size_t>(dims_[i]);
-  const size_t old_pitch = inner_bytes * static_cast<size_t>(axis == 0 ? 0 : old->strides[axis - 1] / std::max<int64_t>(old->strides[axis], 1));
+  const size_t old_pitch =
+      inner_bytes *
+      static_cast<size_t>(axis == 0 ? 0 : old->strides[axis - 1] / std::max<int64_t>(old->strides[axis], 1));
   const size_t new_pitch = inner_bytes * static_cast<size_t>(capacity_);
   for (size_t i = 0; i < outer; ++i)
     std::copy_n(static_cast<const std::byte*>(old->data) + i * old_pitch, inner_bytes * static_cast<size_t>(length_),

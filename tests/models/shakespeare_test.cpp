@@ -47,7 +47,8 @@ TEST_CASE("shakespeare's loss per character on the last tenth of the text is PyT
   for (size_t begin = 0; begin == 0 || begin + (window - stride) < tokens.size(); begin += stride) {
     const auto part = std::span(tokens).subspan(begin, std::min(window, tokens.size() - begin));
     session->reset_states();
-    const auto outputs = take(session->run({{"input_ids", i64({1, static_cast<int64_t>(part.size())}, {part.begin(), part.end()})}}));
+    const auto outputs =
+        take(session->run({{"input_ids", i64({1, static_cast<int64_t>(part.size())}, {part.begin(), part.end()})}}));
     sum += loss_of(outputs[0].second.tensor.as<float>(), part, begin == 0 ? 0 : window - stride);
   }
   const double nats = sum / static_cast<double>(text.size());

@@ -36,8 +36,12 @@ HostValue tensor(DataType type, std::vector<int64_t> dims, const std::vector<T>&
   value.tensor = Tensor::of<T>(type, std::move(dims), values);
   return value;
 }
-inline HostValue f32(std::vector<int64_t> dims, const std::vector<float>& values) { return tensor(DataType::f32, std::move(dims), values); }
-inline HostValue i64(std::vector<int64_t> dims, const std::vector<int64_t>& values) { return tensor(DataType::i64, std::move(dims), values); }
+inline HostValue f32(std::vector<int64_t> dims, const std::vector<float>& values) {
+  return tensor(DataType::f32, std::move(dims), values);
+}
+inline HostValue i64(std::vector<int64_t> dims, const std::vector<int64_t>& values) {
+  return tensor(DataType::i64, std::move(dims), values);
+}
 
 inline std::vector<float> floats(const HostValue& value) {
   const auto span = value.tensor.as<float>();

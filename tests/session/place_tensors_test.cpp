@@ -23,7 +23,8 @@ TEST_CASE("tensors that live at the same time do not overlap, and others share")
       CHECK(placement->offsets[i] % placement_alignment == 0);
       CHECK(placement->offsets[i] + lifetimes[i].size_bytes <= placement->size_bytes);
       for (size_t j = 0; j < i; ++j) {
-        const bool together = lifetimes[i].first_step <= lifetimes[j].last_step && lifetimes[j].first_step <= lifetimes[i].last_step;
+        const bool together =
+            lifetimes[i].first_step <= lifetimes[j].last_step && lifetimes[j].first_step <= lifetimes[i].last_step;
         const bool overlap = lifetimes[i].size_bytes && lifetimes[j].size_bytes &&
                              placement->offsets[i] < placement->offsets[j] + lifetimes[j].size_bytes &&
                              placement->offsets[j] < placement->offsets[i] + lifetimes[i].size_bytes;

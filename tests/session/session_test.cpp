@@ -87,7 +87,8 @@ TEST_CASE("a reshape of a split needs no copy; a reshape of a transpose does") {
   CHECK(copies(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[b, s, 12] x, float[6, 5] w) => (float[b, s, 5] y) { p, q = Split<axis = 2>(x) y = MatMul(p, w) })") == 0);
   CHECK(copies(R"(<ir_version: 8, opset_import: ["" : 17]>
-    g (float[a, b] x) => (float[n] y) <int64[1] flat = {-1}> { t = Transpose(x) r = Reshape(t, flat) y = Relu(r) })") == 1);
+    g (float[a, b] x) => (float[n] y) <int64[1] flat = {-1}> { t = Transpose(x) r = Reshape(t, flat) y = Relu(r) })") ==
+        1);
 }
 
 TEST_CASE("a transposed constant is read where it lies, on every device") {

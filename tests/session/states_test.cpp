@@ -16,7 +16,8 @@ constexpr std::string_view decoder = R"(<ir_version: 10, opset_import: ["" : 23]
 
 std::vector<float> numbers(size_t count, int seed) {
   std::vector<float> values(count);
-  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(std::sin(static_cast<double>(i * 7 + static_cast<size_t>(seed) * 13)));
+  for (size_t i = 0; i < count; ++i)
+    values[i] = static_cast<float>(std::sin(static_cast<double>(i * 7 + static_cast<size_t>(seed) * 13)));
   return values;
 }
 
@@ -61,7 +62,8 @@ TEST_CASE("a cut state goes on as if the rest had never been") {
   for (int i = 0; i < 10; ++i) REQUIRE(session->run({{"q", token(i)}}));
   REQUIRE(session->truncate_states(4));
   for (int i = 0; i < 4; ++i) REQUIRE(other->run({{"q", token(i)}}));
-  CHECK(floats(take(session->run({{"q", token(77)}}))[0].second) == floats(take(other->run({{"q", token(77)}}))[0].second));
+  CHECK(floats(take(session->run({{"q", token(77)}}))[0].second) ==
+        floats(take(other->run({{"q", token(77)}}))[0].second));
   CHECK_FALSE(session->truncate_states(100));
   session->reset_states();
   CHECK(session->state_length() == 0);

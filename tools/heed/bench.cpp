@@ -58,11 +58,17 @@ Result<void> bench_decoding(const Options& options, const std::shared_ptr<const 
   std::sort(samples.begin(), samples.end());
   const double median = samples[samples.size() / 2];
   if (options.json) {
-    std::cout << nlohmann::json{{"tokens", samples.size()}, {"min_ms", samples.front()}, {"median_ms", median}, {"threads", model->threads().thread_count()}}.dump(2) << "\n";
+    std::cout << nlohmann::json{{"tokens", samples.size()},
+                                {"min_ms", samples.front()},
+                                {"median_ms", median},
+                                {"threads", model->threads().thread_count()}}
+                     .dump(2)
+              << "\n";
     return {};
   }
   char line[200];
-  std::snprintf(line, sizeof line, "%zu tokens: min %.4f ms, median %.4f ms a token (%.0f a second) with %d threads\n", samples.size(), samples.front(), median, 1000 / median, model->threads().thread_count());
+  std::snprintf(line, sizeof line, "%zu tokens: min %.4f ms, median %.4f ms a token (%.0f a second) with %d threads\n",
+                samples.size(), samples.front(), median, 1000 / median, model->threads().thread_count());
   std::cout << line;
   return {};
 }
@@ -121,14 +127,28 @@ Result<void> bench_model(Options& options, const RunOptions& run_options) {
   const double least = samples.front(), median = samples[samples.size() / 2];
   const std::string device = model->device() ? device_name(*model->device()) : "cpu";
   if (options.json) {
-    nlohmann::json report = {{"device", device}, {"threads", model->threads().thread_count()}, {"load_ms", load_ms}, {"first_ms", first_ms}, {"min_ms", least}, {"median_ms", median}, {"repetitions", samples.size()}, {"peak_bytes", peak_bytes()}, {"weight_bytes", model->weight_bytes()}, {"arena_bytes", session->arena_bytes()}};
+    nlohmann::json report = {{"device", device},
+                             {"threads", model->threads().thread_count()},
+                             {"load_ms", load_ms},
+                             {"first_ms", first_ms},
+                             {"min_ms", least},
+                             {"median_ms", median},
+                             {"repetitions", samples.size()},
+                             {"peak_bytes", peak_bytes()},
+                             {"weight_bytes", model->weight_bytes()},
+                             {"arena_bytes", session->arena_bytes()}};
     for (const auto& [op, share] : shares) report["share"][op] = share.first / total;
     std::cout << report.dump(2) << "\n";
     return {};
   }
   char line[240];
-  std::snprintf(line, sizeof line, "%s: min %.3f ms, median %.3f ms over %zu runs on %s with %d threads; load %.1f ms, first run %.2f ms\n", options.model.c_str(), least, median, samples.size(), device.c_str(), model->threads().thread_count(), load_ms, first_ms);
-  std::cout << line << "memory: peak " << size_text(static_cast<double>(peak_bytes())) << " of the process, weights " << size_text(static_cast<double>(model->weight_bytes())) << ", arena "
+  std::snprintf(
+      line, sizeof line,
+      "%s: min %.3f ms, median %.3f ms over %zu runs on %s with %d threads; load %.1f ms, first run %.2f ms\n",
+      options.model.c_str(), least, median, samples.size(), device.c_str(), model->threads().thread_count(), load_ms,
+      first_ms);
+  std::cout << line << "memory: peak " << size_text(static_cast<double>(peak_bytes())) << " of the process, weights "
+            << size_text(static_cast<double>(model->weight_bytes())) << ", arena "
             << size_text(static_cast<double>(session->arena_bytes())) << "\n";
   Table table({Table::Align::right, Table::Align::left, Table::Align::right});
   for (const auto& [op, share] : shares) {
@@ -145,16 +165,22 @@ int bench(const Arguments& arguments) {
   Options options;
   RunOptions run_options;
   po::options_description all("options");
-  all.add_options()
-      ("model", po::value(&options.model)->required()->value_name("MODEL"), "an .onnx file or a model folder")
-      ("input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"), "an input; what is not given is made up")
-      ("warm-up", po::value(&options.warm_up)->default_value(options.warm_up)->value_name("N"), "runs before the clock counts")
-      ("repetitions", po::value(&options.repetitions)->default_value(options.repetitions)->value_name("N"), "runs that are timed")
-      ("decode", po::value(&options.decode_tokens)->value_name("N"), "time N tokens of a decoder, one by one, its states kept")
-      ("samples", po::bool_switch(&options.samples), "one `NUMBER ms` a line, for scripts")
-      ("json", po::bool_switch(&options.json), "report as JSON");
+  all.add_options()("model", po::value(&options.model)->required()->value_name("MODEL"),
+                    "an .onnx file or a model folder")(
+      "input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"),
+      "an input; what is not given is made up")(
+      "warm-up", po::value(&options.warm_up)->default_value(options.warm_up)->value_name("N"),
+      "runs before the clock counts")(
+      "repetitions", po::value(&options.repetitions)->default_value(options.repetitions)->value_name("N"),
+      "runs that are timed")("decode", po::value(&options.decode_tokens)->value_name("N"),
+                             "time N tokens of a decoder, one by one, its states kept")(
+      "samples", po::bool_switch(&options.samples), "one `NUMBER ms` a line, for scripts")(
+      "json", po::bool_switch(&options.json), "report as JSON");
   all.add(run_options.described());
-  if (const auto status = read_command_line(arguments, "bench", "MODEL [OPTION]...", "Measures a model: time, memory, and which operators they go to.", all, {"model"})) return *status;
+  if (const auto status =
+          read_command_line(arguments, "bench", "MODEL [OPTION]...",
+                            "Measures a model: time, memory, and which operators they go to.", all, {"model"}))
+    return *status;
   if (options.repetitions < 1) return report({Code::invalid_argument, "--repetitions must be at least 1"});
   if (auto done = bench_model(options, run_options); !done) return report(done.error());
   return success;

@@ -37,7 +37,9 @@ Result<Memory> measure(const std::shared_ptr<const Model>& model, const RunOptio
 
 constexpr size_t line_width = 120;
 
-std::string cut(const std::string& text, size_t width) { return text.size() <= width ? text : text.substr(0, width > 3 ? width - 3 : 0) + "..."; }
+std::string cut(const std::string& text, size_t width) {
+  return text.size() <= width ? text : text.substr(0, width > 3 ? width - 3 : 0) + "...";
+}
 
 Result<void> explain_model(const std::string& name, bool json, const RunOptions& options) {
   HEED_ASSIGN(const auto model, open_model(name, options));
@@ -47,19 +49,34 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   const PlanCounts counts = count_steps(plan);
   const std::string device = model->device() ? device_name(*model->device()) : "cpu";
   if (json) {
-    nlohmann::json report = {{"device", device}, {"weight_bytes", model->weight_bytes()}, {"segments", counts.segments},
-                             {"steps_on", {{"cpu", counts.cpu}, {"vulkan", counts.vulkan}}}, {"transfers", counts.transfers}, {"views", counts.views}, {"copies", counts.copies}};
+    nlohmann::json report = {{"device", device},
+                             {"weight_bytes", model->weight_bytes()},
+                             {"segments", counts.segments},
+                             {"steps_on", {{"cpu", counts.cpu}, {"vulkan", counts.vulkan}}},
+                             {"transfers", counts.transfers},
+                             {"views", counts.views},
+                             {"copies", counts.copies}};
     if (memory.known) report["arena_bytes"] = memory.arena_bytes, report["state_bytes"] = memory.state_bytes;
     report["steps"] = nlohmann::json::array();
     for (const auto& step : steps)
-      report["steps"].push_back({{"step", step.step}, {"depth", step.depth}, {"node", step.node}, {"op_type", step.op_type}, {"on", step.on}, {"kernel", step.kernel}, {"output", step.output}, {"why", step.why}, {"computes", step.computes}});
+      report["steps"].push_back({{"step", step.step},
+                                 {"depth", step.depth},
+                                 {"node", step.node},
+                                 {"op_type", step.op_type},
+                                 {"on", step.on},
+                                 {"kernel", step.kernel},
+                                 {"output", step.output},
+                                 {"why", step.why},
+                                 {"computes", step.computes}});
     report["rewrites"] = nlohmann::json::object();
     for (const auto& rewrite : model->rewrites()) report["rewrites"][rewrite.name] = rewrite.count;
     std::cout << report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     return {};
   }
   std::cout << name << ": on " << device << ", weights " << size_text(static_cast<double>(model->weight_bytes()));
-  if (memory.known) std::cout << ", states " << size_text(static_cast<double>(memory.state_bytes)) << ", arena " << size_text(static_cast<double>(memory.arena_bytes));
+  if (memory.known)
+    std::cout << ", states " << size_text(static_cast<double>(memory.state_bytes)) << ", arena "
+              << size_text(static_cast<double>(memory.arena_bytes));
   std::cout << "\n";
   size_t widest_node = 0, widest_op = 0, widest_output = 0;
   for (const auto& step : steps) {
@@ -69,18 +86,23 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   }
   widest_node = std::min<size_t>(widest_node, 36);
   widest_output = std::min<size_t>(widest_output, 34);
-  Table table({Table::Align::right, Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::left});
+  Table table({Table::Align::right, Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::left,
+               Table::Align::left});
   table.add({"step", "node", "operator", "on", "output", "why"});
   const size_t used = 2 + 4 + 2 + widest_node + 2 + widest_op + 2 + 12 + 2 + widest_output + 2;
   for (const auto& step : steps) {
     const std::string indent(2 * static_cast<size_t>(step.depth), ' ');
-    const std::string node = step.node.size() + indent.size() > widest_node ? indent + "..." + step.node.substr(step.node.size() + indent.size() + 3 - widest_node) : indent + step.node;
-    table.add({std::to_string(step.step), node, step.op_type, step.on + (step.kernel.empty() || step.on == "vulkan" ? "" : " " + step.kernel),
+    const std::string node = step.node.size() + indent.size() > widest_node
+                                 ? indent + "..." + step.node.substr(step.node.size() + indent.size() + 3 - widest_node)
+                                 : indent + step.node;
+    table.add({std::to_string(step.step), node, step.op_type,
+               step.on + (step.kernel.empty() || step.on == "vulkan" ? "" : " " + step.kernel),
                cut(step.output, widest_output), cut(step.why, used + 20 < line_width ? line_width - used : 40)});
   }
   table.print(std::cout);
-  std::cout << counts.cpu + counts.vulkan << " computing steps: " << counts.cpu << " on the CPU, " << counts.vulkan << " on vulkan; " << counts.views
-            << " views cost nothing, " << counts.copies << " copies, " << counts.transfers << " transfers";
+  std::cout << counts.cpu + counts.vulkan << " computing steps: " << counts.cpu << " on the CPU, " << counts.vulkan
+            << " on vulkan; " << counts.views << " views cost nothing, " << counts.copies << " copies, "
+            << counts.transfers << " transfers";
   if (counts.segments > 1) std::cout << "; " << counts.segments << " segments, as sizes depend on data";
   std::cout << "\n";
   if (!model->rewrites().empty()) {
@@ -98,11 +120,13 @@ int explain(const Arguments& arguments) {
   bool json = false;
   RunOptions run_options;
   po::options_description all("options");
-  all.add_options()
-      ("model", po::value(&model)->required()->value_name("MODEL"), "an .onnx file or a model folder")
-      ("json", po::bool_switch(&json), "report as JSON");
+  all.add_options()("model", po::value(&model)->required()->value_name("MODEL"), "an .onnx file or a model folder")(
+      "json", po::bool_switch(&json), "report as JSON");
   all.add(run_options.described());
-  if (const auto status = read_command_line(arguments, "explain", "MODEL [--dim NAME=SIZE]...", "Shows each step: where it runs and why, shapes, memory, rewrites that fired.", all, {"model"})) return *status;
+  if (const auto status = read_command_line(
+          arguments, "explain", "MODEL [--dim NAME=SIZE]...",
+          "Shows each step: where it runs and why, shapes, memory, rewrites that fired.", all, {"model"}))
+    return *status;
   if (auto done = explain_model(model, json, run_options); !done) return report(done.error());
   return success;
 }

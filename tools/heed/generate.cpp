@@ -15,7 +15,8 @@ namespace heed::tool {
 namespace {
 
 constexpr std::string_view name = "generate";
-constexpr std::string_view synopsis = "MODEL --prompt TEXT [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S]";
+constexpr std::string_view synopsis =
+    "MODEL --prompt TEXT [--max-tokens N] [--temperature T] [--top-k K] [--top-p P] [--seed S]";
 
 struct GenerateOptions {
   std::string model, prompt;
@@ -65,10 +66,11 @@ Result<void> generate_text(const GenerateOptions& options, const RunOptions& run
   }
   const auto seconds = [](auto from, auto to) { return std::chrono::duration<double>(to - from).count(); };
   char line[200];
-  std::snprintf(line, sizeof line, "%zu tokens read at %.0f a second, %zu written at %.0f a second, on %s (%d thread%s)\n", ids.size(),
+  std::snprintf(line, sizeof line,
+                "%zu tokens read at %.0f a second, %zu written at %.0f a second, on %s (%d thread%s)\n", ids.size(),
                 static_cast<double>(ids.size()) / seconds(begin, prefilled), made.size(),
-                made.size() > 1 ? static_cast<double>(made.size() - 1) / seconds(prefilled, end) : 0.0, device.c_str(), threads,
-                threads == 1 ? "" : "s");
+                made.size() > 1 ? static_cast<double>(made.size() - 1) / seconds(prefilled, end) : 0.0, device.c_str(),
+                threads, threads == 1 ? "" : "s");
   std::cerr << line;
   return {};
 }
@@ -79,17 +81,24 @@ int generate(const Arguments& arguments) {
   GenerateOptions options;
   RunOptions run_options;
   po::options_description all("options");
-  all.add_options()
-      ("model", po::value(&options.model)->required()->value_name("MODEL"), "a model folder with a tokenizer")
-      ("prompt", po::value(&options.prompt)->default_value(""), "what the text begins with")
-      ("max-tokens", po::value(&options.max_tokens)->default_value(options.max_tokens)->value_name("N"), "how many tokens to write at most")
-      ("temperature", po::value(&options.sampler.temperature)->default_value(options.sampler.temperature)->value_name("T"), "0: always the likeliest token")
-      ("top-k", po::value(&options.sampler.top_k)->default_value(options.sampler.top_k)->value_name("K"), "only the K likeliest; 0: all")
-      ("top-p", po::value(&options.sampler.top_p)->default_value(options.sampler.top_p)->value_name("P"), "only the fewest that reach probability P")
-      ("seed", po::value(&options.sampler.seed)->default_value(0)->value_name("S"), "the same seed writes the same text")
-      ("ids", po::bool_switch(&options.ids), "print the token ids, too");
+  all.add_options()("model", po::value(&options.model)->required()->value_name("MODEL"),
+                    "a model folder with a tokenizer")("prompt", po::value(&options.prompt)->default_value(""),
+                                                       "what the text begins with")(
+      "max-tokens", po::value(&options.max_tokens)->default_value(options.max_tokens)->value_name("N"),
+      "how many tokens to write at most")(
+      "temperature",
+      po::value(&options.sampler.temperature)->default_value(options.sampler.temperature)->value_name("T"),
+      "0: always the likeliest token")(
+      "top-k", po::value(&options.sampler.top_k)->default_value(options.sampler.top_k)->value_name("K"),
+      "only the K likeliest; 0: all")(
+      "top-p", po::value(&options.sampler.top_p)->default_value(options.sampler.top_p)->value_name("P"),
+      "only the fewest that reach probability P")(
+      "seed", po::value(&options.sampler.seed)->default_value(0)->value_name("S"),
+      "the same seed writes the same text")("ids", po::bool_switch(&options.ids), "print the token ids, too");
   all.add(run_options.described());
-  if (const auto status = read_command_line(arguments, name, synopsis, "Continues a text with a decoder, token by token.", all, {"model"})) return *status;
+  if (const auto status = read_command_line(arguments, name, synopsis,
+                                            "Continues a text with a decoder, token by token.", all, {"model"}))
+    return *status;
   if (auto done = generate_text(options, run_options); !done) {
     std::cout << std::flush;
     return report(done.error());

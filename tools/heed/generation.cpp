@@ -45,9 +45,10 @@ Result<std::unique_ptr<Decoder>> Decoder::create(std::shared_ptr<const Model> mo
   for (size_t i = 0; i < plan.outputs.size(); ++i)
     if (!is_state_output[i] && !logits && is_tensor(plan.slots[plan.outputs[i]].type, DataType::f32, 3)) logits = i;
   if (!ids || !logits || !unknown.empty())
-    return Error{Code::unsupported, "this model is no decoder that text can be generated with: expected token ids i64 [batch, seq] in, "
-                                    "logits f32 [batch, seq, vocab] out, and states" +
-                                        std::string(unknown.empty() ? "" : "; it also has") + unknown};
+    return Error{Code::unsupported,
+                 "this model is no decoder that text can be generated with: expected token ids i64 [batch, seq] in, "
+                 "logits f32 [batch, seq, vocab] out, and states" +
+                     std::string(unknown.empty() ? "" : "; it also has") + unknown};
   decoder->ids_input_ = *ids;
   decoder->logits_output_ = *logits;
   const auto& metadata = model->file().metadata;

@@ -16,7 +16,8 @@ class Decoder {
  public:
   // Finds the model's inputs by type and name: ids [batch, seq] i64, and where there are: a mask over past and new
   // tokens, and positions. Fails where the model does not look like a decoder, and says what is missing.
-  static Result<std::unique_ptr<Decoder>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
+  static Result<std::unique_ptr<Decoder>> create(std::shared_ptr<const Model> model,
+                                                 const SessionOptions& options = {});
 
   // Runs the ids after all before them. Logits [seq, vocab] f32, borrowed until the next call.
   Result<std::span<const float>> run(std::span<const int64_t> ids);

@@ -27,20 +27,48 @@ Result<Tensor> tensor_of_numbers(DataType type, std::vector<int64_t> dims, const
   for (size_t i = 0; i < numbers.size(); ++i) {
     const double n = numbers[i];
     switch (type) {
-      case DataType::f32: reinterpret_cast<float*>(data)[i] = static_cast<float>(n); break;
-      case DataType::f64: reinterpret_cast<double*>(data)[i] = n; break;
-      case DataType::i64: reinterpret_cast<int64_t*>(data)[i] = static_cast<int64_t>(n); break;
-      case DataType::i32: reinterpret_cast<int32_t*>(data)[i] = static_cast<int32_t>(n); break;
-      case DataType::i16: reinterpret_cast<int16_t*>(data)[i] = static_cast<int16_t>(n); break;
-      case DataType::i8: reinterpret_cast<int8_t*>(data)[i] = static_cast<int8_t>(n); break;
-      case DataType::u64: reinterpret_cast<uint64_t*>(data)[i] = static_cast<uint64_t>(n); break;
-      case DataType::u32: reinterpret_cast<uint32_t*>(data)[i] = static_cast<uint32_t>(n); break;
-      case DataType::u16: reinterpret_cast<uint16_t*>(data)[i] = static_cast<uint16_t>(n); break;
-      case DataType::u8: reinterpret_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(n); break;
-      case DataType::boolean: reinterpret_cast<uint8_t*>(data)[i] = n != 0; break;
-      case DataType::f16: reinterpret_cast<Float16*>(data)[i] = Float16(static_cast<float>(n)); break;
-      case DataType::bf16: reinterpret_cast<BFloat16*>(data)[i] = BFloat16(static_cast<float>(n)); break;
-      default: return Error{Code::unsupported, "values of type " + std::string(name_of(type)) + " are given as a .npy or .pb file"};
+      case DataType::f32:
+        reinterpret_cast<float*>(data)[i] = static_cast<float>(n);
+        break;
+      case DataType::f64:
+        reinterpret_cast<double*>(data)[i] = n;
+        break;
+      case DataType::i64:
+        reinterpret_cast<int64_t*>(data)[i] = static_cast<int64_t>(n);
+        break;
+      case DataType::i32:
+        reinterpret_cast<int32_t*>(data)[i] = static_cast<int32_t>(n);
+        break;
+      case DataType::i16:
+        reinterpret_cast<int16_t*>(data)[i] = static_cast<int16_t>(n);
+        break;
+      case DataType::i8:
+        reinterpret_cast<int8_t*>(data)[i] = static_cast<int8_t>(n);
+        break;
+      case DataType::u64:
+        reinterpret_cast<uint64_t*>(data)[i] = static_cast<uint64_t>(n);
+        break;
+      case DataType::u32:
+        reinterpret_cast<uint32_t*>(data)[i] = static_cast<uint32_t>(n);
+        break;
+      case DataType::u16:
+        reinterpret_cast<uint16_t*>(data)[i] = static_cast<uint16_t>(n);
+        break;
+      case DataType::u8:
+        reinterpret_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(n);
+        break;
+      case DataType::boolean:
+        reinterpret_cast<uint8_t*>(data)[i] = n != 0;
+        break;
+      case DataType::f16:
+        reinterpret_cast<Float16*>(data)[i] = Float16(static_cast<float>(n));
+        break;
+      case DataType::bf16:
+        reinterpret_cast<BFloat16*>(data)[i] = BFloat16(static_cast<float>(n));
+        break;
+      default:
+        return Error{Code::unsupported,
+                     "values of type " + std::string(name_of(type)) + " are given as a .npy or .pb file"};
     }
   }
   return tensor;
@@ -48,7 +76,8 @@ Result<Tensor> tensor_of_numbers(DataType type, std::vector<int64_t> dims, const
 
 // "1,2,3" or "[1, 2, 3]": as many numbers as the shape wants, or along its last axis.
 Result<HostValue> value_of_text(const std::string& name, const std::string& text, const ValueType& type) {
-  if (type.kind != Kind::tensor || !type.element) return Error{Code::unsupported, "input '" + name + "' is given as a .pb file"};
+  if (type.kind != Kind::tensor || !type.element)
+    return Error{Code::unsupported, "input '" + name + "' is given as a .pb file"};
   const size_t rank = type.dims ? type.dims->size() : 0;
   if (*type.element == DataType::string) return host_value(Tensor::of_texts(std::vector<int64_t>(rank, 1), {text}));
   std::vector<double> numbers;
@@ -63,7 +92,8 @@ Result<HostValue> value_of_text(const std::string& name, const std::string& text
     double number = 0;
     const auto [next, error] = std::from_chars(at, end, number);
     if (error != std::errc())
-      return Error{Code::invalid_argument, "input '" + name + "': '" + text + "' is neither numbers nor a .npy, .npz or .pb file that is there"};
+      return Error{Code::invalid_argument, "input '" + name + "': '" + text +
+                                               "' is neither numbers nor a .npy, .npz or .pb file that is there"};
     numbers.push_back(number);
     at = next;
   }
@@ -76,7 +106,9 @@ Result<HostValue> value_of_text(const std::string& name, const std::string& text
     if (all && known == static_cast<int64_t>(numbers.size()))
       for (size_t i = 0; i < rank; ++i) dims[i] = (*type.dims)[i].number();
   }
-  if (rank == 0 && numbers.size() != 1) return Error{Code::shape_mismatch, "input '" + name + "' is one number; " + std::to_string(numbers.size()) + " were given"};
+  if (rank == 0 && numbers.size() != 1)
+    return Error{Code::shape_mismatch,
+                 "input '" + name + "' is one number; " + std::to_string(numbers.size()) + " were given"};
   HEED_ASSIGN(Tensor tensor, tensor_of_numbers(*type.element, std::move(dims), numbers));
   return host_value(std::move(tensor));
 }
@@ -99,7 +131,8 @@ Result<HostValue> read_input(const std::string& name, const std::string& text, c
 bool has_part(const std::string& name, std::string_view part) { return name.find(part) != std::string::npos; }
 
 // Token ids, and beside them a mask and token types, for every input that looks like one of these.
-Result<void> add_text(const Model& model, const std::string& text, const std::filesystem::path& folder, Session::NamedValues& values) {
+Result<void> add_text(const Model& model, const std::string& text, const std::filesystem::path& folder,
+                      Session::NamedValues& values) {
   HEED_ASSIGN(const auto tokenizer, text::Tokenizer::open(folder));
   HEED_ASSIGN(const auto ids, tokenizer->encode(text));
   const std::vector<int64_t> dims = {1, static_cast<int64_t>(ids.size())};
@@ -109,7 +142,8 @@ Result<void> add_text(const Model& model, const std::string& text, const std::fi
     const Slot& slot = model.plan().slots[input];
     const bool integers = slot.type.element == DataType::i64 || slot.type.element == DataType::i32;
     if (!integers || !slot.type.dims || slot.type.dims->size() != 2) continue;
-    const bool mask = has_part(slot.name, "mask"), types = has_part(slot.name, "token_type"), positions = has_part(slot.name, "position");
+    const bool mask = has_part(slot.name, "mask"), types = has_part(slot.name, "token_type"),
+               positions = has_part(slot.name, "position");
     if (positions) continue;
     HEED_ASSIGN(Tensor tensor, tensor_of_numbers(*slot.type.element, dims, mask ? ones : types ? zeros : tokens));
     values.emplace_back(slot.name, host_value(std::move(tensor)));
@@ -124,7 +158,8 @@ Result<void> add_text(const Model& model, const std::string& text, const std::fi
 Result<HostValue> random_value(const std::string& name, const ValueType& type,
                                const std::vector<std::pair<std::string, int64_t>>& dims, uint64_t seed) {
   if (type.kind != Kind::tensor || !type.element || !type.dims)
-    return Error{Code::unsupported, "input '" + name + "' (" + to_string(type) + ") cannot be made up; give it with --input"};
+    return Error{Code::unsupported,
+                 "input '" + name + "' (" + to_string(type) + ") cannot be made up; give it with --input"};
   std::vector<int64_t> sizes;
   for (const Dim dim : *type.dims) {
     int64_t size = dim.is_number() ? dim.number() : 1;
@@ -134,10 +169,13 @@ Result<HostValue> random_value(const std::string& name, const ValueType& type,
   }
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
-  if (count < 0 || count > (int64_t{1} << 31)) return Error{Code::invalid_argument, "input '" + name + "' would have " + std::to_string(count) + " elements"};
-  if (*type.element == DataType::string) return host_value(Tensor::of_texts(sizes, std::vector<std::string>(static_cast<size_t>(count), "text")));
+  if (count < 0 || count > (int64_t{1} << 31))
+    return Error{Code::invalid_argument, "input '" + name + "' would have " + std::to_string(count) + " elements"};
+  if (*type.element == DataType::string)
+    return host_value(Tensor::of_texts(sizes, std::vector<std::string>(static_cast<size_t>(count), "text")));
   std::mt19937_64 random(seed);
-  const bool is_float = *type.element == DataType::f32 || *type.element == DataType::f64 || *type.element == DataType::f16 || *type.element == DataType::bf16;
+  const bool is_float = *type.element == DataType::f32 || *type.element == DataType::f64 ||
+                        *type.element == DataType::f16 || *type.element == DataType::bf16;
   std::vector<double> numbers(static_cast<size_t>(count));
   // Small whole numbers for what may be an index.
   for (double& number : numbers)
@@ -146,7 +184,8 @@ Result<HostValue> random_value(const std::string& name, const ValueType& type,
   return host_value(std::move(tensor));
 }
 
-Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest& request, const std::filesystem::path& folder) {
+Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest& request,
+                                         const std::filesystem::path& folder) {
   const Plan& plan = model.plan();
   Session::NamedValues values;
   const auto type_of = [&](const std::string& name) -> const ValueType* {
@@ -156,12 +195,14 @@ Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest&
   };
   for (const auto& text : request.given) {
     const size_t at = text.find('=');
-    if (at == std::string::npos) return Error{Code::invalid_argument, "--input " + text + ": expected NAME=FILE or NAME=VALUE"};
+    if (at == std::string::npos)
+      return Error{Code::invalid_argument, "--input " + text + ": expected NAME=FILE or NAME=VALUE"};
     const std::string name = text.substr(0, at);
     const ValueType* type = type_of(name);
     if (!type) {
       std::string names;
-      for (const SlotId input : plan.inputs) names += "\n  " + plan.slots[input].name + "  " + to_string(plan.slots[input].type);
+      for (const SlotId input : plan.inputs)
+        names += "\n  " + plan.slots[input].name + "  " + to_string(plan.slots[input].type);
       return Error{Code::invalid_argument, "the model has no input '" + name + "'; it has" + names};
     }
     HEED_ASSIGN(auto value, read_input(name, text.substr(at + 1), *type));
@@ -171,8 +212,10 @@ Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest&
   if (!request.random) return values;
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const Slot& slot = plan.slots[plan.inputs[i]];
-    const bool given = std::any_of(values.begin(), values.end(), [&](const auto& value) { return value.first == slot.name; });
-    const bool is_state = std::any_of(plan.states.begin(), plan.states.end(), [&](const auto& state) { return state.input == i; });
+    const bool given =
+        std::any_of(values.begin(), values.end(), [&](const auto& value) { return value.first == slot.name; });
+    const bool is_state =
+        std::any_of(plan.states.begin(), plan.states.end(), [&](const auto& state) { return state.input == i; });
     if (given || is_state) continue;
     HEED_ASSIGN(auto value, random_value(slot.name, slot.type, request.dims, request.seed + i));
     values.emplace_back(slot.name, std::move(value));

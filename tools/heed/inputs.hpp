@@ -12,15 +12,17 @@
 namespace heed::tool {
 
 struct InputRequest {
-  std::vector<std::string> given;   // "NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "NAME=FILE.pb", "NAME=1,2,3"
-  std::optional<std::string> text;  // through the folder's tokenizer: ids, and mask and token types where the model has them
-  bool random = false;              // fills what is missing
+  std::vector<std::string> given;  // "NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "NAME=FILE.pb", "NAME=1,2,3"
+  std::optional<std::string>
+      text;             // through the folder's tokenizer: ids, and mask and token types where the model has them
+  bool random = false;  // fills what is missing
   uint64_t seed = 0;
   std::vector<std::pair<std::string, int64_t>> dims;  // sizes of what is filled; 1 where nothing tells
 };
 
 // One value per input of the model that is not left to its state. Fails with what is missing and what was expected.
-Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest& request, const std::filesystem::path& folder);
+Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest& request,
+                                         const std::filesystem::path& folder);
 
 // A value of every input, random or zero, at these sizes.
 Result<HostValue> random_value(const std::string& name, const ValueType& type,

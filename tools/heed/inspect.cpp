@@ -30,7 +30,8 @@ void look(const Graph& graph, const ModelFile& file, const Registry& registry, I
     ++found.nodes;
     auto& use = found.operators[{node.domain, node.op_type}];
     ++use.count;
-    use.known = registry.find_operator(node.domain, node.op_type) || file.functions.count({node.domain, node.op_type, node.overload});
+    use.known = registry.find_operator(node.domain, node.op_type) ||
+                file.functions.count({node.domain, node.op_type, node.overload});
     for (const auto& body : subgraphs_of(node)) {
       ++found.subgraphs;
       look(*body, file, registry, found);
@@ -45,7 +46,8 @@ void look(const Graph& graph, const ModelFile& file, const Registry& registry, I
 
 nlohmann::json values_json(const Graph& graph, const std::vector<ValueId>& list) {
   auto out = nlohmann::json::array();
-  for (const ValueId id : list) out.push_back({{"name", graph.values[id].name}, {"type", to_string(graph.values[id].type)}});
+  for (const ValueId id : list)
+    out.push_back({{"name", graph.values[id].name}, {"type", to_string(graph.values[id].type)}});
   return out;
 }
 
@@ -76,17 +78,33 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
   if (loaded) states = (*loaded)->plan().states;
 
   if (json) {
-    nlohmann::json report = {{"file", path.string()}, {"ir_version", file.ir_version}, {"opsets", file.opsets}, {"producer", file.producer},
-                             {"producer_version", file.producer_version}, {"doc", file.doc}, {"metadata", file.metadata},
-                             {"inputs", values_json(graph, graph.inputs)}, {"outputs", values_json(graph, graph.outputs)},
-                             {"nodes", found.nodes}, {"subgraphs", found.subgraphs}, {"functions", file.functions.size()},
-                             {"parameters", found.parameters}, {"weight_bytes", found.weight_bytes}, {"warnings", file.warnings},
-                             {"runs", loaded.has_value()}, {"why_not", loaded ? "" : loaded.error().message}};
+    nlohmann::json report = {{"file", path.string()},
+                             {"ir_version", file.ir_version},
+                             {"opsets", file.opsets},
+                             {"producer", file.producer},
+                             {"producer_version", file.producer_version},
+                             {"doc", file.doc},
+                             {"metadata", file.metadata},
+                             {"inputs", values_json(graph, graph.inputs)},
+                             {"outputs", values_json(graph, graph.outputs)},
+                             {"nodes", found.nodes},
+                             {"subgraphs", found.subgraphs},
+                             {"functions", file.functions.size()},
+                             {"parameters", found.parameters},
+                             {"weight_bytes", found.weight_bytes},
+                             {"warnings", file.warnings},
+                             {"runs", loaded.has_value()},
+                             {"why_not", loaded ? "" : loaded.error().message}};
     report["operators"] = nlohmann::json::array();
     for (const auto& [key, use] : found.operators)
-      report["operators"].push_back({{"domain", domain_name(key.first)}, {"op_type", key.second}, {"count", use.count}, {"known", use.known}});
+      report["operators"].push_back(
+          {{"domain", domain_name(key.first)}, {"op_type", key.second}, {"count", use.count}, {"known", use.known}});
     report["states"] = nlohmann::json::array();
-    for (const auto& state : states) report["states"].push_back({{"input", state.input_name}, {"output", state.output_name}, {"growing_axis", state.growing_axis}, {"in_place", state.in_place}});
+    for (const auto& state : states)
+      report["states"].push_back({{"input", state.input_name},
+                                  {"output", state.output_name},
+                                  {"growing_axis", state.growing_axis},
+                                  {"in_place", state.in_place}});
     std::cout << report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     return {};
   }
@@ -97,20 +115,25 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
   std::cout << "\n" << found.nodes << " nodes";
   if (found.subgraphs) std::cout << ", " << found.subgraphs << " subgraphs";
   if (!file.functions.empty()) std::cout << ", " << file.functions.size() << " functions";
-  std::cout << ", " << found.parameters << " parameters in " << size_text(static_cast<double>(found.weight_bytes)) << "\n\n";
+  std::cout << ", " << found.parameters << " parameters in " << size_text(static_cast<double>(found.weight_bytes))
+            << "\n\n";
   print_values("inputs", graph, graph.inputs);
   print_values("outputs", graph, graph.outputs);
   if (!states.empty()) {
     std::cout << "states\n";
     Table table({Table::Align::left, Table::Align::left, Table::Align::left});
     for (const auto& state : states)
-      table.add({state.input_name, "-> " + state.output_name, state.growing_axis >= 0 ? "grows along axis " + std::to_string(state.growing_axis) + (state.in_place ? ", in place" : "") : ""});
+      table.add({state.input_name, "-> " + state.output_name,
+                 state.growing_axis >= 0
+                     ? "grows along axis " + std::to_string(state.growing_axis) + (state.in_place ? ", in place" : "")
+                     : ""});
     table.print(std::cout);
   }
   std::cout << "operators\n";
   Table table({Table::Align::right, Table::Align::left, Table::Align::left});
   for (const auto& [key, use] : found.operators)
-    table.add({std::to_string(use.count), (key.first.empty() ? "" : key.first + ".") + key.second, use.known ? "" : "unknown: a plugin could bring it (--plugin)"});
+    table.add({std::to_string(use.count), (key.first.empty() ? "" : key.first + ".") + key.second,
+               use.known ? "" : "unknown: a plugin could bring it (--plugin)"});
   table.print(std::cout);
   if (!file.metadata.empty()) {
     std::cout << "metadata\n";
@@ -130,11 +153,13 @@ int inspect(const Arguments& arguments) {
   bool json = false;
   RunOptions run_options;
   po::options_description all("options");
-  all.add_options()
-      ("model", po::value(&model)->required()->value_name("MODEL"), "an .onnx file or a model folder")
-      ("json", po::bool_switch(&json), "report as JSON");
+  all.add_options()("model", po::value(&model)->required()->value_name("MODEL"), "an .onnx file or a model folder")(
+      "json", po::bool_switch(&json), "report as JSON");
   all.add(run_options.described());
-  if (const auto status = read_command_line(arguments, "inspect", "MODEL", "Shows what a model file holds, also where Heed cannot run it.", all, {"model"})) return *status;
+  if (const auto status =
+          read_command_line(arguments, "inspect", "MODEL",
+                            "Shows what a model file holds, also where Heed cannot run it.", all, {"model"}))
+    return *status;
   if (auto done = inspect_model(model, json, run_options); !done) return report(done.error());
   return success;
 }

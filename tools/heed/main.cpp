@@ -20,11 +20,13 @@ constexpr Command commands[] = {
 };
 
 void print_help(std::ostream& out) {
-  out << "heed " << version << ": ONNX models on any GPU that speaks Vulkan, and on the CPU\n\nusage: heed COMMAND [OPTION]...\n\n";
+  out << "heed " << version
+      << ": ONNX models on any GPU that speaks Vulkan, and on the CPU\n\nusage: heed COMMAND [OPTION]...\n\n";
   for (const auto& command : commands) {
     out << "  " << command.name << std::string(10 - command.name.size(), ' ') << command.summary << "\n";
   }
-  out << "\n`heed COMMAND --help` tells more. Exit status: 0 all went well, 1 something failed, 2 a wrong command line.\n";
+  out << "\n`heed COMMAND --help` tells more. Exit status: 0 all went well, 1 something failed, 2 a wrong command "
+         "line.\n";
 }
 
 }  // namespace

@@ -18,17 +18,19 @@ std::optional<std::pair<std::string, std::string>> split_assignment(const std::s
 
 po::options_description RunOptions::described() {
   po::options_description all("where and how it runs");
-  all.add_options()
-      ("device", po::value(&device)->value_name("auto|cpu|vulkan[:N]"), "the device (auto: a GPU that speaks Vulkan, else the CPU)")
-      ("require-gpu", po::bool_switch(&require_gpu), "refuse to run anything that computes on the CPU")
-      ("threads", po::value(&threads)->value_name("N"), "threads on the CPU (default: all that this process may use)")
-      ("plugin", po::value(&plugins)->composing()->value_name("LIB"), "load a plugin; may be repeated")
-      ("dim", po::value(&dims)->composing()->value_name("NAME=SIZE"), "a size that the model leaves open; may be repeated")
-      ("profile", po::value(&profile)->value_name("FILE"), "write a Chrome/Perfetto trace")
-      ("no-fold", po::bool_switch(&no_fold), "do not compute at load what depends on constants alone")
-      ("no-mmap", po::bool_switch(&no_mmap), "read files instead of mapping them")
-      ("strict", po::bool_switch(&strict), "external data: no hard links, checksums are checked")
-      ("option", po::value(&options)->composing()->value_name("NAME=VALUE"), "an option of kernels: kernel=scalar, cpu.isa=avx2");
+  all.add_options()("device", po::value(&device)->value_name("auto|cpu|vulkan[:N]"),
+                    "the device (auto: a GPU that speaks Vulkan, else the CPU)")(
+      "require-gpu", po::bool_switch(&require_gpu), "refuse to run anything that computes on the CPU")(
+      "threads", po::value(&threads)->value_name("N"), "threads on the CPU (default: all that this process may use)")(
+      "plugin", po::value(&plugins)->composing()->value_name("LIB"), "load a plugin; may be repeated")(
+      "dim", po::value(&dims)->composing()->value_name("NAME=SIZE"),
+      "a size that the model leaves open; may be repeated")("profile", po::value(&profile)->value_name("FILE"),
+                                                            "write a Chrome/Perfetto trace")(
+      "no-fold", po::bool_switch(&no_fold), "do not compute at load what depends on constants alone")(
+      "no-mmap", po::bool_switch(&no_mmap), "read files instead of mapping them")(
+      "strict", po::bool_switch(&strict), "external data: no hard links, checksums are checked")(
+      "option", po::value(&options)->composing()->value_name("NAME=VALUE"),
+      "an option of kernels: kernel=scalar, cpu.isa=avx2");
   return all;
 }
 
@@ -71,7 +73,12 @@ std::optional<int> read_command_line(const Arguments& arguments, std::string_vie
   for (size_t i = 0; i < positional.size(); ++i) words.add(positional[i].c_str(), i + 1 == positional.size() ? -1 : 1);
   try {
     po::variables_map values;
-    po::store(po::command_line_parser(arguments).options(all).positional(words).style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing).run(), values);
+    po::store(po::command_line_parser(arguments)
+                  .options(all)
+                  .positional(words)
+                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
+                  .run(),
+              values);
     for (const auto& argument : arguments) help |= argument == "--help" || argument == "-h";
     if (help) {
       std::cout << "heed " << name << " " << synopsis << "\n" << summary << "\n\n" << all;
@@ -79,7 +86,8 @@ std::optional<int> read_command_line(const Arguments& arguments, std::string_vie
     }
     po::notify(values);
   } catch (const po::error& error) {
-    std::cerr << "error: " << error.what() << "\nusage: heed " << name << " " << synopsis << "\n`heed " << name << " --help` tells more.\n";
+    std::cerr << "error: " << error.what() << "\nusage: heed " << name << " " << synopsis << "\n`heed " << name
+              << " --help` tells more.\n";
     return usage_error;
   }
   return std::nullopt;

@@ -20,8 +20,8 @@ struct RunOptions {
   bool require_gpu = false;
   int threads = 0;
   std::vector<std::string> plugins;
-  std::vector<std::string> dims;     // "seq=128"
-  std::string profile;               // a file for a Chrome/Perfetto trace
+  std::vector<std::string> dims;  // "seq=128"
+  std::string profile;            // a file for a Chrome/Perfetto trace
   bool no_fold = false, no_mmap = false, strict = false;
   std::vector<std::string> options;  // "cpu.isa=avx2": of kernels, for tests and measurements
 

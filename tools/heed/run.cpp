@@ -22,7 +22,8 @@ std::string shown(const HostValue& value) {
   if (value.kind != Kind::tensor) {
     if (!value.present) return "empty";
     std::string text = std::to_string(value.elements.size()) + " elements";
-    for (size_t i = 0; i < std::min(value.elements.size(), shown_elements); ++i) text += "\n    [" + std::to_string(i) + "] " + shown(value.elements[i]);
+    for (size_t i = 0; i < std::min(value.elements.size(), shown_elements); ++i)
+      text += "\n    [" + std::to_string(i) + "] " + shown(value.elements[i]);
     return text;
   }
   const Tensor& tensor = value.tensor;
@@ -88,7 +89,11 @@ Result<void> run_once(Options& options, const RunOptions& run_options) {
   if (!options.output.empty()) HEED_TRY(write_outputs(options.output, outputs));
   if (options.json) {
     nlohmann::json report = {{"outputs", nlohmann::json::array()}};
-    for (const auto& [name, value] : outputs) report["outputs"].push_back({{"name", name}, {"type", to_string(value.tensor)}, {"values", value.kind == Kind::tensor ? to_doubles(value.tensor) : std::vector<double>()}});
+    for (const auto& [name, value] : outputs)
+      report["outputs"].push_back(
+          {{"name", name},
+           {"type", to_string(value.tensor)},
+           {"values", value.kind == Kind::tensor ? to_doubles(value.tensor) : std::vector<double>()}});
     const PlanCounts counts = count_steps(model->plan());
     report["steps"] = {{"cpu", counts.cpu}, {"vulkan", counts.vulkan}};
     std::cout << report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
@@ -105,16 +110,19 @@ int run_model(const Arguments& arguments) {
   RunOptions run_options;
   std::string text;
   po::options_description all("options");
-  all.add_options()
-      ("model", po::value(&options.model)->required()->value_name("MODEL"), "an .onnx file or a model folder")
-      ("input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"), "an input from a .npy, .npz[:ARRAY] or .pb file, or typed: ids=1,2,3")
-      ("text", po::value(&text)->value_name("TEXT"), "text, through the tokenizer of the model's folder")
-      ("random", po::bool_switch(&options.inputs.random), "make up what is not given")
-      ("seed", po::value(&options.inputs.seed)->default_value(0)->value_name("S"), "of what is made up")
-      ("output", po::value(&options.output)->value_name("DIR"), "write the outputs there, as .npy")
-      ("json", po::bool_switch(&options.json), "report as JSON");
+  all.add_options()("model", po::value(&options.model)->required()->value_name("MODEL"),
+                    "an .onnx file or a model folder")(
+      "input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"),
+      "an input from a .npy, .npz[:ARRAY] or .pb file, or typed: ids=1,2,3")(
+      "text", po::value(&text)->value_name("TEXT"), "text, through the tokenizer of the model's folder")(
+      "random", po::bool_switch(&options.inputs.random), "make up what is not given")(
+      "seed", po::value(&options.inputs.seed)->default_value(0)->value_name("S"), "of what is made up")(
+      "output", po::value(&options.output)->value_name("DIR"), "write the outputs there, as .npy")(
+      "json", po::bool_switch(&options.json), "report as JSON");
   all.add(run_options.described());
-  if (const auto status = read_command_line(arguments, "run", "MODEL [OPTION]...", "Runs a model once and shows what comes out.", all, {"model"})) return *status;
+  if (const auto status = read_command_line(arguments, "run", "MODEL [OPTION]...",
+                                            "Runs a model once and shows what comes out.", all, {"model"}))
+    return *status;
   for (const auto& argument : arguments)
     if (argument == "--text" || argument.starts_with("--text=")) options.inputs.text = text;
   if (auto done = run_once(options, run_options); !done) return report(done.error());

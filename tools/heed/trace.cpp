@@ -21,7 +21,8 @@ Result<void> Trace::write(const std::string& path) const {
   for (const auto& traced : steps_) {
     const Step& step = traced.plan->steps[traced.step];
     const bool transfer = step.node == no_id;
-    const std::string name = transfer ? (step.kind == StepKind::upload ? "upload" : "download") : traced.plan->graph->nodes[step.node].name;
+    const std::string name =
+        transfer ? (step.kind == StepKind::upload ? "upload" : "download") : traced.plan->graph->nodes[step.node].name;
     events.push_back({{"name", name},
                       {"cat", transfer ? "transfer" : traced.plan->graph->nodes[step.node].op_type},
                       {"ph", "X"},
@@ -33,7 +34,8 @@ Result<void> Trace::write(const std::string& path) const {
   const std::string unfinished = path + ".unfinished";
   {
     std::ofstream file(unfinished);
-    file << nlohmann::json{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ns"}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    file << nlohmann::json{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ns"}}.dump(
+        -1, ' ', false, nlohmann::json::error_handler_t::replace);
     if (!file.flush()) return Error{Code::io, path + ": cannot be written"};
   }
   std::error_code error;

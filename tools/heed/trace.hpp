@@ -1,4 +1,5 @@
-// A Chrome/Perfetto trace of a session's steps: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+// A Chrome/Perfetto trace of a session's steps:
+// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 #pragma once
 
 #include <string>

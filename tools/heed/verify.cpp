@@ -65,7 +65,8 @@ Result<std::optional<Case>> case_in(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const auto file_name = entry.path().filename().string();
     if (entry.is_directory() && file_name.starts_with("test_data_set_")) found.data_sets.push_back(entry.path());
-    if (entry.is_regular_file() && (file_name == "model.onnx" || (found.model.empty() && entry.path().extension() == ".onnx")))
+    if (entry.is_regular_file() &&
+        (file_name == "model.onnx" || (found.model.empty() && entry.path().extension() == ".onnx")))
       found.model = entry.path();
   }
   std::sort(found.data_sets.begin(), found.data_sets.end());
@@ -77,11 +78,14 @@ Result<std::optional<Case>> case_in(const fs::path& folder) {
 Result<std::vector<Case>> find_cases(const std::vector<std::string>& paths) {
   std::vector<Case> cases;
   for (const auto& path : paths) {
-    if (!fs::is_directory(path)) return Error{Code::io, path + ": no such folder; verify takes folders with model.onnx beside test_data_set_*"};
+    if (!fs::is_directory(path))
+      return Error{Code::io, path + ": no such folder; verify takes folders with model.onnx beside test_data_set_*"};
     std::vector<fs::path> folders = {path};
     std::error_code error;
-    for (auto it = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, error); it != fs::recursive_directory_iterator(); it.increment(error))
-      if (!error && it->is_directory() && !it->path().filename().string().starts_with("test_data_set_")) folders.push_back(it->path());
+    for (auto it = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, error);
+         it != fs::recursive_directory_iterator(); it.increment(error))
+      if (!error && it->is_directory() && !it->path().filename().string().starts_with("test_data_set_"))
+        folders.push_back(it->path());
     std::sort(folders.begin(), folders.end());
     for (const auto& folder : folders) {
       HEED_ASSIGN(auto found, case_in(folder));
@@ -104,13 +108,15 @@ Result<HostValue> light_input(const ValueType& type) {
   return value;
 }
 
-Result<std::optional<std::string>> run_set(Session& session, const Model& model, const Case& tested, const fs::path* data_set) {
+Result<std::optional<std::string>> run_set(Session& session, const Model& model, const Case& tested,
+                                           const fs::path* data_set) {
   const Plan& plan = model.plan();
   std::vector<SharedValue> inputs(plan.inputs.size()), outputs(plan.outputs.size());
   const auto input_files = data_set ? numbered_files(*data_set, "input") : std::vector<fs::path>();
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueType& type = plan.slots[plan.inputs[i]].type;
-    if (data_set && i >= input_files.size()) return Error{Code::io, data_set->string() + ": there is no input_" + std::to_string(i) + ".pb"};
+    if (data_set && i >= input_files.size())
+      return Error{Code::io, data_set->string() + ": there is no input_" + std::to_string(i) + ".pb"};
     HEED_ASSIGN(const HostValue value, data_set ? read_value(input_files[i], type) : light_input(type));
     HEED_ASSIGN(inputs[i], to_run_value(value));
   }
@@ -120,9 +126,11 @@ Result<std::optional<std::string>> run_set(Session& session, const Model& model,
     HEED_ASSIGN(const HostValue met, to_host_value(*outputs[i].get()));
     const auto& declared = plan.graph->values[plan.graph->outputs[i]];
     HEED_ASSIGN(const HostValue expected, read_value(output_files[i], declared.type));
-    if (const auto text = difference(met, expected, tested.tolerance)) return std::optional("output '" + declared.name + "': " + *text);
+    if (const auto text = difference(met, expected, tested.tolerance))
+      return std::optional("output '" + declared.name + "': " + *text);
   }
-  if (output_files.size() > outputs.size()) return std::optional<std::string>("the model gives fewer outputs than the data has");
+  if (output_files.size() > outputs.size())
+    return std::optional<std::string>("the model gives fewer outputs than the data has");
   return std::optional<std::string>();
 }
 
@@ -171,14 +179,15 @@ int verify(const Arguments& arguments) {
   bool json = false, quiet = false;
   RunOptions run_options;
   po::options_description all("options");
-  all.add_options()
-      ("path", po::value(&paths)->required()->value_name("PATH"), "folders that are searched for cases")
-      ("filter", po::value(&filter)->value_name("TEXT"), "only cases whose name contains it")
-      ("skip-list", po::value(&skip_list)->value_name("FILE"), "cases that are skipped: a name a line, then the reason")
-      ("quiet", po::bool_switch(&quiet), "only the failures and the last line")
-      ("json", po::bool_switch(&json), "one JSON object a case");
+  all.add_options()("path", po::value(&paths)->required()->value_name("PATH"), "folders that are searched for cases")(
+      "filter", po::value(&filter)->value_name("TEXT"), "only cases whose name contains it")(
+      "skip-list", po::value(&skip_list)->value_name("FILE"), "cases that are skipped: a name a line, then the reason")(
+      "quiet", po::bool_switch(&quiet), "only the failures and the last line")("json", po::bool_switch(&json),
+                                                                               "one JSON object a case");
   all.add(run_options.described());
-  if (const auto status = read_command_line(arguments, "verify", "PATH...", "Runs every ONNX test-data case that is found.", all, {"path"})) return *status;
+  if (const auto status = read_command_line(arguments, "verify", "PATH...",
+                                            "Runs every ONNX test-data case that is found.", all, {"path"}))
+    return *status;
   const auto registry = open_registry(run_options);
   if (!registry) return report(registry.error());
   const auto cases = find_cases(paths);
@@ -196,15 +205,21 @@ int verify(const Arguments& arguments) {
     }
     ++(outcome.status == "passed" ? passed : outcome.status == "failed" ? failed : skipped);
     if (json) {
-      std::cout << nlohmann::json{{"case", tested.name}, {"status", outcome.status}, {"reason", outcome.reason}, {"steps", outcome.steps}, {"seconds", outcome.seconds}}
+      std::cout << nlohmann::json{{"case", tested.name},
+                                  {"status", outcome.status},
+                                  {"reason", outcome.reason},
+                                  {"steps", outcome.steps},
+                                  {"seconds", outcome.seconds}}
                        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                 << "\n";
     } else if (outcome.status != "passed" || !quiet) {
-      std::cout << outcome.status << "  " << tested.name << (outcome.reason.empty() ? "" : "  " + outcome.reason) << "\n";
+      std::cout << outcome.status << "  " << tested.name << (outcome.reason.empty() ? "" : "  " + outcome.reason)
+                << "\n";
     }
   }
   std::cout << passed << " passed, " << failed << " failed, " << skipped << " skipped" << std::endl;
-  if (passed + failed + skipped == 0) return report({Code::io, "no case was found: a case is a folder with model.onnx and test_data_set_*"});
+  if (passed + failed + skipped == 0)
+    return report({Code::io, "no case was found: a case is a folder with model.onnx and test_data_set_*"});
   return failed ? failure : success;
 }
 
