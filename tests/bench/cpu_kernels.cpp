@@ -7,13 +7,13 @@
 
 #include "../ops/kernel_run.hpp"
 #include "plugins/cpu/isa.hpp"
-
 #include "plugins/cpu/vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/bench/cpu_kernels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+// clang-format off: it does not know HWY_UNROLL.
 HWY_BEFORE_NAMESPACE();
 namespace ceiling::HWY_NAMESPACE {
 
@@ -26,7 +26,8 @@ double multiply_adds(int64_t rounds, float* sink) {
   hn::VFromD<decltype(d)> sums[independent];
   const auto by = hn::Set(d, 0.999f), more = hn::Set(d, 0.001f);
   HWY_UNROLL(24) for (int i = 0; i < independent; ++i) sums[i] = hn::Set(d, static_cast<float>(i));
-  for (int64_t round = 0; round < rounds; ++round) HWY_UNROLL(24) for (int i = 0; i < independent; ++i) sums[i] = hn::MulAdd(sums[i], by, more);
+  for (int64_t round = 0; round < rounds; ++round)
+    HWY_UNROLL(24) for (int i = 0; i < independent; ++i) sums[i] = hn::MulAdd(sums[i], by, more);
   for (int i = 1; i < independent; ++i) sums[0] = hn::Add(sums[0], sums[i]);
   hn::StoreU(sums[0], d, sink);
   return 2.0 * static_cast<double>(rounds) * independent * static_cast<double>(hn::Lanes(d));
@@ -39,13 +40,15 @@ void read_streams(const float* from, int64_t count, float* sink) {
   const int64_t stretch = count / 8 / lanes * lanes;
   hn::VFromD<decltype(d)> sums[8];
   HWY_UNROLL(8) for (int s = 0; s < 8; ++s) sums[s] = hn::Zero(d);
-  for (int64_t i = 0; i < stretch; i += lanes) HWY_UNROLL(8) for (int s = 0; s < 8; ++s) sums[s] = hn::Add(sums[s], hn::LoadU(d, from + s * stretch + i));
+  for (int64_t i = 0; i < stretch; i += lanes)
+    HWY_UNROLL(8) for (int s = 0; s < 8; ++s) sums[s] = hn::Add(sums[s], hn::LoadU(d, from + s * stretch + i));
   for (int s = 1; s < 8; ++s) sums[0] = hn::Add(sums[0], sums[s]);
   hn::StoreU(sums[0], d, sink);
 }
 
 }  // namespace ceiling::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
+// clang-format on
 
 #if HWY_ONCE
 namespace {
@@ -94,9 +97,25 @@ void bench(const Ceiling& ceiling, ThreadPool& pool) {
   std::printf("\n%s, %d threads: %.0f GFLOP/s without memory\n", ceiling.isa, threads, peak);
 
   std::printf("  %-38s %10s %9s %9s %8s %9s\n", "MatMul, b constant", "us", "GFLOP/s", "of peak", "GB/s", "of reads");
-  for (const Shape shape : {Shape{1, 64, 32}, {1, 64, 64}, {1, 64, 172}, {1, 172, 64}, {1, 64, 512}, {1, 192, 192}, {1, 192, 576}, {1, 192, 768}, {1, 768, 192},
-                            {1, 192, 1024}, {1, 1024, 4096}, {1, 4096, 4096}, {4, 192, 768}, {8, 192, 768}, {8, 1024, 4096}, {16, 192, 768},
-                            {128, 192, 768}, {512, 512, 512}, {1024, 1024, 1024}}) {
+  for (const Shape shape : {Shape{1, 64, 32},
+                            {1, 64, 64},
+                            {1, 64, 172},
+                            {1, 172, 64},
+                            {1, 64, 512},
+                            {1, 192, 192},
+                            {1, 192, 576},
+                            {1, 192, 768},
+                            {1, 768, 192},
+                            {1, 192, 1024},
+                            {1, 1024, 4096},
+                            {1, 4096, 4096},
+                            {4, 192, 768},
+                            {8, 192, 768},
+                            {8, 1024, 4096},
+                            {16, 192, 768},
+                            {128, 192, 768},
+                            {512, 512, 512},
+                            {1024, 1024, 1024}}) {
     const Laid b = constant(laid(noise({shape.k_count, shape.columns}, 1)));
     auto ready = ReadyKernel::make(ceiling.isa, "MatMul", {laid(noise({shape.rows, shape.k_count}, 2)), b},
                                    {room(DataType::f32, {shape.rows, shape.columns})}, &pool);
@@ -115,7 +134,8 @@ void bench(const Ceiling& ceiling, ThreadPool& pool) {
         }
       });
     });
-    const auto name = "[" + std::to_string(shape.rows) + ", " + std::to_string(shape.k_count) + "] x [" + std::to_string(shape.k_count) + ", " + std::to_string(shape.columns) + "]";
+    const auto name = "[" + std::to_string(shape.rows) + ", " + std::to_string(shape.k_count) + "] x [" +
+                      std::to_string(shape.k_count) + ", " + std::to_string(shape.columns) + "]";
     std::printf("  %-38s %10.2f %9.1f %8.0f%% %8.1f %8.0f%%\n", name.c_str(), took * 1e6, flops / took * 1e-9,
                 100 * flops / took * 1e-9 / peak, bytes / took * 1e-9, 100 * read / took);
   }
@@ -124,8 +144,14 @@ void bench(const Ceiling& ceiling, ThreadPool& pool) {
   struct Heads {
     int64_t head, kv_head, query, total, width;
   };
-  for (const Heads h : {Heads{8, 4, 1, 64, 8}, {8, 4, 1, 512, 8}, {6, 6, 1, 64, 32}, {6, 6, 1, 512, 32}, {4, 4, 1, 512, 40}, {32, 8, 1, 4096, 128},
-                        {6, 6, 128, 128, 32}, {8, 8, 512, 512, 64}}) {
+  for (const Heads h : {Heads{8, 4, 1, 64, 8},
+                        {8, 4, 1, 512, 8},
+                        {6, 6, 1, 64, 32},
+                        {6, 6, 1, 512, 32},
+                        {4, 4, 1, 512, 40},
+                        {32, 8, 1, 4096, 128},
+                        {6, 6, 128, 128, 32},
+                        {8, 8, 512, 512, 64}}) {
     const Laid keys = room(DataType::f32, {1, h.kv_head, h.total, h.width}), values = keys;
     const auto past = [&](const Laid& cache) {
       Laid first = laid(noise(cache.dims, 3));
@@ -146,10 +172,11 @@ void bench(const Ceiling& ceiling, ThreadPool& pool) {
     const double seen = h.query > 1 ? static_cast<double>(h.query * (h.query + 1) / 2) : static_cast<double>(h.total);
     const double flops = 4.0 * static_cast<double>(h.head * h.width) * seen;
     const double bytes = 2.0 * static_cast<double>(h.kv_head * h.total * h.width) * sizeof(float);
-    const auto name = std::to_string(h.head) + " heads of " + std::to_string(h.kv_head) + " x " + std::to_string(h.width) + ", " +
-                      std::to_string(h.query) + " queries, " + std::to_string(h.total) + " keys";
-    std::printf("  %-38s %10.2f %9.1f %8.0f%% %8.1f\n", name.c_str(), took * 1e6, flops / took * 1e-9, 100 * flops / took * 1e-9 / peak,
-                bytes / took * 1e-9);
+    const auto name = std::to_string(h.head) + " heads of " + std::to_string(h.kv_head) + " x " +
+                      std::to_string(h.width) + ", " + std::to_string(h.query) + " queries, " +
+                      std::to_string(h.total) + " keys";
+    std::printf("  %-38s %10.2f %9.1f %8.0f%% %8.1f\n", name.c_str(), took * 1e6, flops / took * 1e-9,
+                100 * flops / took * 1e-9 / peak, bytes / took * 1e-9);
   }
 }
 
@@ -158,13 +185,16 @@ void bench(const Ceiling& ceiling, ThreadPool& pool) {
 int main(int argc, char** argv) {
   ThreadPool pool(argc > 1 ? std::atoi(argv[1]) : ThreadPool::default_thread_count());
 #if HWY_TARGETS & HWY_AVX2
-  if (heed::cpu::machine_has(heed::cpu::Isa::avx2)) bench({"avx2", ceiling::N_AVX2::multiply_adds, ceiling::N_AVX2::read_streams}, pool);
+  if (heed::cpu::machine_has(heed::cpu::Isa::avx2))
+    bench({"avx2", ceiling::N_AVX2::multiply_adds, ceiling::N_AVX2::read_streams}, pool);
 #endif
 #if HWY_TARGETS & HWY_AVX3
-  if (heed::cpu::machine_has(heed::cpu::Isa::avx512)) bench({"avx512", ceiling::N_AVX3::multiply_adds, ceiling::N_AVX3::read_streams}, pool);
+  if (heed::cpu::machine_has(heed::cpu::Isa::avx512))
+    bench({"avx512", ceiling::N_AVX3::multiply_adds, ceiling::N_AVX3::read_streams}, pool);
 #endif
 #if HWY_TARGETS & HWY_NEON
-  if (heed::cpu::machine_has(heed::cpu::Isa::neon)) bench({"neon", ceiling::N_NEON::multiply_adds, ceiling::N_NEON::read_streams}, pool);
+  if (heed::cpu::machine_has(heed::cpu::Isa::neon))
+    bench({"neon", ceiling::N_NEON::multiply_adds, ceiling::N_NEON::read_streams}, pool);
 #endif
 }
 #endif

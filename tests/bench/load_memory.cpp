@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "onnx/read_model.hpp"
+#include "plugins/built_in.hpp"
+#include "session/model.hpp"
 
 namespace {
 
@@ -109,6 +111,27 @@ std::vector<Piece> external_initializer(const std::string& file, size_t offset) 
                           entry("location", file) + entry("offset", std::to_string(offset)) + number_field(14, 1))}};
 }
 
+// A chain of eight products with matrices of 16 MB: weights that preparing packs, and lets go.
+std::vector<Piece> products() {
+  constexpr size_t width = 2048, count = weights_bytes / (width * width * 4);
+  std::vector<Piece> graph;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    const std::string head =
+        number_field(1, width) + number_field(1, width) + number_field(2, 1) + bytes_field(8, name);
+    append(graph, wrapped(5, {{head + bytes_start(9, width * width * 4)}, {"", width * width * 4}}));
+    graph.push_back({bytes_field(1, bytes_field(1, "x" + std::to_string(i)) + bytes_field(1, name) +
+                                        bytes_field(2, "x" + std::to_string(i + 1)) + bytes_field(4, "MatMul"))});
+  }
+  const std::string row = bytes_field(1, bytes_field(2, "n")) + bytes_field(1, number_field(1, width));
+  const std::string type = bytes_field(1, number_field(1, 1) + bytes_field(2, row));
+  graph.push_back({bytes_field(11, bytes_field(1, "x0") + bytes_field(2, type)) +
+                   bytes_field(12, bytes_field(1, "x" + std::to_string(count)) + bytes_field(2, type))});
+  std::vector<Piece> pieces = {{number_field(1, 8) + bytes_field(8, number_field(2, 17))}};
+  append(pieces, wrapped(7, std::move(graph)));
+  return pieces;
+}
+
 // Reads each byte of the constants, as packing them does.
 uint64_t touch(const heed::Graph& graph) {
   uint64_t sum = 0;
@@ -153,12 +176,25 @@ int load(const char* path, bool map) {
   return 0;
 }
 
+// The same for Model::load, which reads, plans and packs: prints its peak twice.
+int prepare(const char* path) {
+  heed::Registry registry;
+  for (const auto entry : heed::built_in_plugins)
+    if (!registry.add_built_in(entry)) return 1;
+  heed::ModelOptions options;
+  options.device = "cpu";
+  const auto model = heed::Model::load(path, registry, options);
+  if (!model) return std::fprintf(stderr, "%s\n", model.error().message.c_str()), 1;
+  std::printf("%zu %zu 0\n", peak_kib(), peak_kib());
+  return 0;
+}
+
 struct Peak {
   size_t load_kib = 0, read_kib = 0;
 };
 
-Peak measure(const std::string& program, const std::string& path, bool map) {
-  const std::string command = "'" + program + "' " + (map ? "--load" : "--load-without-map") + " '" + path + "'";
+Peak measure(const std::string& program, const std::string& path, const std::string& how) {
+  const std::string command = "'" + program + "' " + how + " '" + path + "'";
   FILE* pipe = popen(command.c_str(), "r");
   Peak peak;
   if (pipe == nullptr || std::fscanf(pipe, "%zu %zu", &peak.load_kib, &peak.read_kib) != 2) std::exit(1);
@@ -171,6 +207,7 @@ Peak measure(const std::string& program, const std::string& path, bool map) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--load") == 0) return load(argv[2], true);
   if (argc == 3 && std::strcmp(argv[1], "--load-without-map") == 0) return load(argv[2], false);
+  if (argc == 3 && std::strcmp(argv[1], "--prepare") == 0) return prepare(argv[2]);
   const fs::path folder =
       fs::path(argc > 1 ? argv[1] : fs::temp_directory_path()) / ("heed_load_memory_" + std::to_string(getpid()));
   fs::create_directories(folder);
@@ -180,7 +217,7 @@ int main(int argc, char** argv) {
     const char* name;
     std::vector<Piece> model;
     std::vector<Piece> data;
-    bool map = true;
+    const char* how = "--load";
   };
   const Case cases[] = {
       {"1 initializer, raw_data", model(initializers(1, 9)), {}},
@@ -190,15 +227,16 @@ int main(int argc, char** argv) {
       {"1 Constant node", model(constant_node()), {}},
       {"external data, aligned", model(external_initializer("w.bin", 64)), {{"", weights_bytes + 64}}},
       {"external data, not aligned", model(external_initializer("w.bin", 1)), {{"", weights_bytes + 64}}},
-      {"32 initializers, not mapped", model(initializers(32, 9)), {}, false},
+      {"32 initializers, not mapped", model(initializers(32, 9)), {}, "--load-without-map"},
+      {"8 MatMul, loaded and prepared", products(), {}, "--prepare"},
   };
-  const Peak empty = measure(program, "", true);
+  const Peak empty = measure(program, "", "--load");
   std::printf("%-30s %9s %12s %7s %18s %7s\n", "model", "files MB", "load MB", "ratio", "and reading MB", "ratio");
   for (const Case& one : cases) {
     write(folder / "m.onnx", one.model);
     write(folder / "w.bin", one.data);
     const double files_mb = static_cast<double>(size_of(one.model) + size_of(one.data)) / 1e6;
-    const Peak peak = measure(program, folder / "m.onnx", one.map);
+    const Peak peak = measure(program, folder / "m.onnx", one.how);
     const double load_mb = static_cast<double>(peak.load_kib - empty.load_kib) * 1024 / 1e6;
     const double read_mb = static_cast<double>(peak.read_kib - empty.load_kib) * 1024 / 1e6;
     std::printf("%-30s %9.1f %12.1f %7.2f %18.1f %7.2f\n", one.name, files_mb, load_mb, load_mb / files_mb, read_mb,
