@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+"""heed's command line, as people and attackers use it: heed_test.py PATH_TO_HEED DATA_FOLDER; one row a command line."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HEED = Path(sys.argv[1]).resolve()
+ROOT = Path(__file__).resolve().parent.parent
+GPT = ROOT / "models" / "shakespeare"
+counts = {"passed": 0, "failed": 0, "skipped": 0}
+F, I = TensorProto.FLOAT, TensorProto.INT64
+
+
+def row(name, arguments, status, out=(), err=(), never=(), check=None, timeout=60):
+    """One command line: its exit status, texts in stdout and stderr, texts in neither, and check(stdout), true if good."""
+    try:
+        done = subprocess.run([str(HEED), *map(os.fsencode, map(str, arguments))] if not isinstance(arguments, bytes) else arguments,
+                              capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        met, stdout, stderr = done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        met, stdout, stderr = "a hang", "", ""
+    wrong = [] if met == status else [f"exit status {met}, expected {status}"]
+    wrong += [f"no {text!r} in stdout" for text in out if text not in stdout]
+    wrong += [f"no {text!r} in stderr" for text in err if text not in stderr]
+    wrong += [f"{text!r} is there" for text in never if text in stdout + stderr]
+    if status == 1 and met == 1 and not err and not out:
+        wrong += [] if "error[" in stderr else ["no error[...] in stderr"]
+    try:
+        wrong += [] if check is None or check(stdout) else ["check failed"]
+    except Exception as problem:
+        wrong.append(f"check: {problem!r}")
+    counts["failed" if wrong else "passed"] += 1
+    if wrong:
+        print(f"FAILED {name}: {'; '.join(wrong)}\n    {stdout[-300:]!r}\n    {stderr[-400:]!r}")
+
+
+def tensor(name, dims, kind=F):
+    return helper.make_tensor_value_info(name, kind, dims)
+
+
+def constant(name, values, kind=np.int64):
+    return numpy_helper.from_array(np.array(values, kind), name)
+
+
+def save(path, nodes, inputs, outputs, initializers=(), opset=17, **more):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], **more)
+    model.ir_version = 8
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def fits(width):
+    return lambda text: text and all(len(line) <= width for line in text.splitlines())
+
+
+def command_lines(tmp, good):
+    row("help", ["--help"], 0, ["usage: heed"])
+    row("no command", [], 2, err=["usage: heed"])
+    row("unknown command", ["foo"], 2, err=["no command 'foo'"])
+    for command in ("run", "inspect", "explain", "generate", "verify", "bench", "devices"):
+        row(f"{command} --help", [command, "--help"], 0, [f"heed {command}"])
+        row(f"{command} with an unknown option", [command, "x", "--no-such"], 2, err=["no-such", "usage:"])
+        if command != "devices":
+            row(f"{command} without arguments", [command], 2, err=["usage:"])
+        if command not in ("devices", "verify"):
+            row(f"{command}: a missing file", [command, tmp / "none.onnx"], 1, err=["none"] if command != "generate" else [])
+    row("devices", ["devices"], 0, ["cpu"])
+    row("devices --json", ["devices", "--json"], 0, check=lambda text: json.loads(text)["cpu"]["threads"] >= 1)
+
+    np.save(tmp / "x.npy", np.array([[1, 2, 3]], np.float32))
+    np.savez(tmp / "x.npz", x=np.array([[1, 2, 3]], np.float32))
+    (tmp / "x.pb").write_bytes(numpy_helper.from_array(np.array([[1, 2, 3]], np.float32), "x").SerializeToString())
+    for given in ("1,2,3", tmp / "x.npy", tmp / "x.npz", tmp / "x.pb"):
+        row(f"run --input {Path(str(given)).suffix or 'typed'}", ["run", good, "--input", f"x={given}"], 0, ["y", "2, 4, 6"])
+    row("run without inputs", ["run", good], 1, err=["x", "f32"])
+    row("run with a wrong input name", ["run", good, "--input", "z=1"], 1, err=["no input 'z'", "x"])
+    np.save(tmp / "rank.npy", np.zeros((3,), np.float32))
+    np.save(tmp / "shape.npy", np.zeros((1, 4), np.float32))
+    np.save(tmp / "type.npy", np.zeros((1, 3), np.int64))
+    for what in ("rank", "shape", "type"):
+        row(f"run with a wrong {what}", ["run", good, "--input", f"x={tmp / (what + '.npy')}"], 1, err=["x"])
+    row("run with a missing input file", ["run", good, "--input", "x=none.npy"], 1, err=["none.npy"])
+    row("run --json", ["run", good, "--random", "--json"], 0, check=lambda text: json.loads(text)["outputs"][0]["name"] == "y")
+    row("run --output", ["run", good, "--input", "x=1,2,3", "--output", tmp / "out"], 0,
+        check=lambda _: np.load(tmp / "out" / "y.npy").tolist() == [[2, 4, 6]])
+    row("run with a bad --dim", ["run", good, "--random", "--dim", "n"], 1, err=["NAME=SIZE"])
+    row("run on an unknown device", ["run", good, "--random", "--device", "abacus"], 1, err=["abacus"])
+    for command in ("inspect", "explain"):
+        for model in (good, GPT):
+            row(f"{command} {model.name}", [command, model], 0, check=fits(120))
+            row(f"{command} --json {model.name}", [command, model, "--json"], 0, check=json.loads)
+    row("bench --samples", ["bench", good, "--samples", "--repetitions", "3"], 0,
+        check=lambda text: [float(line.removesuffix(" ms")) >= 0 for line in text.splitlines()] == [True] * 3)
+    row("bench without repetitions", ["bench", good, "--repetitions", "0"], 1, err=["--repetitions"])
+    (tmp / "empty").mkdir()
+    row("verify on an empty folder", ["verify", tmp / "empty"], 1, err=["no case"])
+    case = tmp / "case" / "test_data_set_0"
+    case.mkdir(parents=True)
+    (tmp / "case" / "model.onnx").write_bytes(good.read_bytes())
+    (case / "input_0.pb").write_bytes((tmp / "x.pb").read_bytes())
+    (case / "output_0.pb").write_bytes((tmp / "x.pb").read_bytes())
+    row("verify on a case that fails", ["verify", tmp / "case"], 1, ["0 passed, 1 failed, 0 skipped"])
+    row("verify --json", ["verify", "--json", tmp / "case"], 1, ['"status":"failed"'],
+        check=lambda text: set(json.loads(text.splitlines()[0])) == {"case", "status", "reason", "steps", "seconds"})
+
+
+def generation(tmp, good):
+    base = ["generate", GPT, "--prompt", "ROMEO:", "--max-tokens", "8"]
+    texts = [subprocess.run([str(HEED), *map(str, base), "--temperature", "1", "--seed", "7"], capture_output=True).stdout for _ in range(2)]
+    row("generate: the same seed, the same text", [*base, "--temperature", "1", "--seed", "7"], 0, ["ROMEO:"],
+        check=lambda _: texts[0] == texts[1] and len(texts[0]) > 6)
+    for option, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-k", "-1"), ("--top-p", "2"), ("--top-p", "0")):
+        row(f"generate {option} {value}", [*base, option, value], 1)
+    row("generate: no number", [*base, "--max-tokens=x"], 2)
+    row("generate: an empty prompt", ["generate", GPT, "--prompt", "", "--max-tokens", "4"], 1, err=["prompt"])
+    met = subprocess.run([os.fsencode(HEED), b"generate", os.fsencode(GPT), b"--prompt", b"\xff\xfeA", b"--max-tokens", b"4"], capture_output=True)
+    row("generate: a prompt of invalid UTF-8 is no crash", ["--help"], 0, check=lambda _: met.returncode in (0, 1))
+    with subprocess.Popen([str(HEED), *map(str, base)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as closed:
+        closed.stdout.close()
+        status = closed.wait(60)
+    row("generate into a closed pipe ends by SIGPIPE or an error", ["--help"], 0, check=lambda _: status in (-13, 0, 1))
+    row("generate without a tokenizer", ["generate", good, "--prompt", "a"], 1, err=["tokenizer"])
+
+
+def bad_files(tmp, good):
+    whole = (GPT / "model.onnx").read_bytes()
+    for length in (1, 7, 100, 5000, len(whole) // 2, len(whole) - 1):
+        path = tmp / f"cut{length}.onnx"
+        path.write_bytes(whole[:length])
+        row(f"a file cut after {length} bytes", ["run", path, "--random"], 1, err=[path.name])
+    for name, content in (("void", b""), ("text", b"hello, I am no model\n"), ("zip", b"PK\x03\x04" + bytes(60)), ("claim", b"\x3a\xff\xff\xff\xff\x7f"),
+                          ("noise", bytes(range(256)) * 8)):
+        path = tmp / f"{name}.onnx"
+        path.write_bytes(content)
+        for command in ("run", "inspect"):
+            row(f"{command}: a file of {name}", [command, path], 1, err=[path.name])
+    os.mkfifo(tmp / "fifo.onnx")
+    row("a FIFO", ["run", tmp / "fifo.onnx"], 1, err=["fifo.onnx"], timeout=10)
+    row("a folder without a model", ["run", tmp / "empty"], 1, err=["model.onnx"])
+
+
+def bad_graphs(tmp, good):
+    N = helper.make_node
+    x, y = tensor("x", [1, 3]), tensor("y", None)
+    big = 1 << 62
+
+    def bad(name, nodes, initializers=(), inputs=(x,), err=(), extra=()):
+        path = save(tmp / f"{name.replace(' ', '_')}.onnx", nodes, list(inputs), [y], initializers)
+        row(name, ["run", path, "--random", *extra], 1, err=["error[", *err])
+
+    bad("contradictory shapes", [N("Add", ["x", "c"], ["y"], name="adds")], [constant("c", [[1, 2]], np.float32)], err=["adds"])
+    bad("a cycle", [N("Add", ["x", "b"], ["a"], name="one"), N("Neg", ["a"], ["b"], name="two"), N("Neg", ["b"], ["y"])])
+    bad("duplicate names", [N("Neg", ["x"], ["y"]), N("Abs", ["x"], ["y"])], err=["y"])
+    bad("a dangling name", [N("Neg", ["nowhere"], ["y"], name="takes")], err=["nowhere"])
+    bad("Reshape to 2^62", [N("Reshape", ["x", "s"], ["y"], name="big")], [constant("s", [big, 4])], err=["big"])
+    bad("Reshape to a negative size", [N("Reshape", ["x", "s"], ["y"], name="big")], [constant("s", [-7])], err=["big"])
+    bad("Expand to 2^62", [N("Expand", ["x", "s"], ["y"], name="big")], [constant("s", [big, 4, 3])])
+    bad("Range to 2^62", [N("Range", ["a", "b", "c"], ["y"], name="big")], [constant("a", 0), constant("b", big), constant("c", 1)])
+    bad("ConstantOfShape of 2^40", [N("ConstantOfShape", ["s"], ["y"], name="big")], [constant("s", [1 << 40])])
+    bad("Gather out of range", [N("Gather", ["x", "i"], ["y"], name="takes", axis=1)], [constant("i", [9])], err=["takes"])
+    path = save(tmp / "unknown.onnx", [N("Aaa", ["x"], ["a"]), N("Bbb", ["a"], ["b"]), N("Ccc", ["b"], ["y"])], [x], [y])
+    row("three unknown operators", ["run", path, "--random"], 1, err=["Aaa", "Bbb", "Ccc", "plugin"])
+    row("inspect shows unknown operators", ["inspect", path], 0, ["Aaa", "Bbb", "Ccc", "plugin"])
+
+    body = helper.make_graph([N("Neg", ["x"], ["r"])], "b", [], [tensor("r", None)]).SerializeToString()
+    def field(number, content):
+        size, text = len(content), b""
+        while size > 127:
+            text, size = text + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + text + bytes([size]) + content
+    for _ in range(1000):  # NodeProto{op_type 4, attribute 5{name 1, g 6, type 20}}, nested in GraphProto.node 1
+        body = field(1, field(4, b"If") + field(5, field(1, b"then_branch") + field(6, body) + b"\xa0\x01\x05")) + field(2, b"b")
+    (tmp / "deep.onnx").write_bytes(b"\x08\x08" + field(8, b"\x10\x11") + field(7, body))
+    row("subgraphs 1,000 deep", ["run", tmp / "deep.onnx"], 1, err=["deep.onnx"])
+    recursive = helper.make_function("f", "Bomb", ["a"], ["b"], [N("Bomb", ["a"], ["b"], domain="f")], [helper.make_opsetid("f", 1)])
+    graph = helper.make_graph([N("Bomb", ["x"], ["y"], domain="f")], "g", [x], [y])
+    model = helper.make_model(graph, functions=[recursive], opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("f", 1)])
+    (tmp / "bomb.onnx").write_bytes(model.SerializeToString())
+    row("a function that calls itself", ["run", tmp / "bomb.onnx", "--random"], 1, err=["Bomb"])
+
+    (tmp / "outside").mkdir()
+    (tmp / "outside" / "w").write_bytes(bytes(12))
+    (tmp / "home").mkdir()
+    (tmp / "home" / "short").write_bytes(bytes(4))
+    os.symlink(tmp / "outside" / "w", tmp / "home" / "link")
+    for place in ("none", "short", "../outside/w", str(tmp / "outside" / "w"), "link"):
+        w = TensorProto(name="w", data_type=F, dims=[1, 3], data_location=TensorProto.EXTERNAL)
+        w.external_data.add(key="location", value=place)
+        path = save(tmp / "home" / "m.onnx", [N("Add", ["x", "w"], ["y"])], [x], [y], [w])
+        row(f"external data: {Path(place).name} by {place[:2]}", ["run", path, "--random"], 1, err=["w"])
+
+
+def plugins(tmp, good):
+    (tmp / "text.so").write_text("no library")
+    row("a plugin that is no library", ["run", good, "--plugin", tmp / "text.so", "--random"], 1, err=["text.so"])
+    row("a plugin that is not there", ["run", good, "--plugin", tmp / "none.so", "--random"], 1, err=["none.so"])
+    for fault, text in (("NO_SYMBOL", "heed_plugin_entry"), ("OTHER_MAJOR", "version"), ("GIVES_NULL", "the licence server sleeps"), ("SHORT_TABLE", "")):
+        library = tmp / f"{fault.lower()}.so"
+        subprocess.run(["cc", "-shared", "-fPIC", f"-D{fault}", "-I", ROOT / "runtime" / "include", ROOT / "tests" / "registry" / "bad_plugin.c", "-o", library], check=True)
+        row(f"a plugin: {fault.lower()}", ["run", good, "--plugin", library, "--random"], 1, err=[library.name, text])
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        tmp = Path(folder)
+        good = save(tmp / "good.onnx", [helper.make_node("Add", ["x", "x"], ["y"], name="add")], [tensor("x", [1, 3])], [tensor("y", [1, 3])])
+        for part in (command_lines, generation, bad_files, bad_graphs, plugins):
+            part(tmp, good)
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    sys.exit(1 if counts["failed"] else 0)
+
+
+main()
