@@ -204,8 +204,9 @@ Result<Pattern> Pattern::parse(std::string_view text) {
     to_visit.pop_back();
     for (const uint32_t name : pattern.nodes_[index].inputs) {
       const uint32_t maker = name == no_id ? no_id : pattern.makers_[name];
-      if (maker == no_id || reached[maker]) continue;
+      if (maker == no_id) continue;
       if (maker >= index) return Error{Code::invalid_argument, "the pattern reads '" + pattern.names_[name] + "' before it makes it"};
+      if (reached[maker]) continue;
       reached[maker] = true;
       to_visit.push_back(maker);
     }

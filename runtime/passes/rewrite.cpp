@@ -311,6 +311,15 @@ class GraphRewriting {
           if (r_.uses_[value] > (found == inner.end() ? 0 : found->second)) used_outside_.insert(value);
         }
       }
+      // A variable may stand for what a node that goes makes: the replacement's own reads are from outside, too.
+      for (const Statement& statement : statements_) {
+        for (const auto& name : statement.inputs) {
+          const uint32_t index = name.empty() || makers_.count(name) ? no_id : pattern_.find_name(name);
+          const ValueId value = index == no_id ? no_id : fit_.values[index];
+          const NodeId producer = value == no_id ? no_id : graph_.values[value].producer;
+          if (producer != no_id && std::binary_search(matched_.begin(), matched_.end(), producer)) used_outside_.insert(value);
+        }
+      }
       std::unordered_set<ValueId> made;
       for (const auto& [name, statement] : makers_) {
         const uint32_t index = pattern_.find_name(name);

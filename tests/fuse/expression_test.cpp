@@ -1,0 +1,122 @@
+// The language of element-wise expressions: what is read, what it means, what is refused, and that printing keeps it.
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "heed/expression.hpp"
+#include "rows.hpp"
+
+namespace heed::test {
+namespace {
+
+constexpr std::string_view names[] = {"a", "b"};
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+Result<Expression> parse(std::string_view text) {
+  return parse_expression(text, names, [](std::string_view name) { return name == "alpha" ? std::optional(0.5f) : std::nullopt; });
+}
+
+struct Meaning {
+  const char* text;
+  float a, b, value;
+};
+
+// By hand.
+const Meaning meanings[] = {
+    {"a", 3, 0, 3},
+    {"1 + 2 * 3", 0, 0, 7},
+    {"(1 + 2) * 3", 0, 0, 9},
+    {"a - b - 1", 5, 2, 2},
+    {"a / b / 2", 12, 3, 2},
+    {"-a * b", 2, 3, -6},
+    {"--a", 2, 0, 2},
+    {"-2 - -3", 0, 0, 1},
+    {"2e1 + .5 + 1e-1", 0, 0, 20.6f},
+    {"a < b", 1, 2, 1},
+    {"a >= b", 1, 2, 0},
+    {"a + 1 == b", 1, 2, 1},
+    {"a != b", 1, 2, 1},
+    {"select(a > b, a, b)", 1, 2, 2},
+    {"max(a, min(b, 3))", 1, 7, 3},
+    {"a * @alpha", 3, 0, 1.5f},
+    {"t = a + b; t * t", 1, 2, 9},
+    {"t = a; u = t + b; u", 1, 2, 3},
+    {"t = a + b;", 1, 2, 3},
+    {"y = a * 2", 4, 0, 8},
+    {"inf - a", 4, 0, infinity},
+    {"-inf", 0, 0, -infinity},
+    {"a==b", 2, 2, 1},
+    {"round(a) + round(b)", 2.5f, 3.5f, 6},
+    {"sign(a) + sign(b)", -3, 0, -1},
+    {"not(a) + and(a, b) + or(a, b)", 0, 2, 2},
+};
+
+TEST_CASE("expressions mean what they say") {
+  for (const auto& row : meanings) {
+    INFO(row.text);
+    const auto expression = parse(row.text);
+    CHECK((expression ? "" : expression.error().message) == "");
+    count_row(expression.has_value());
+    if (!expression) continue;
+    const float inputs[] = {row.a, row.b};
+    CHECK(expression->evaluate(inputs) == Approx(row.value));
+    // Printed and read again it is the same.
+    const auto text = to_text(*expression);
+    INFO(text);
+    const auto again = parse_fused_expression(text, 2);
+    REQUIRE(again.has_value());
+    CHECK(again->evaluate(inputs) == Approx(row.value));
+    CHECK(to_text(*again) == text);
+  }
+}
+
+struct Refusal {
+  const char* text;
+  const char* part;
+};
+
+const Refusal refusals[] = {
+    {"", "it is empty"},
+    {"a +", "column 4: expected a number"},
+    {"a b", "unexpected 'b'"},
+    {"c", "'c' is no input"},
+    {"f(a)", "no function 'f'"},
+    {"max(a)", "max takes 2"},
+    {"max(a, b, a)", "max takes 2"},
+    {"(a", "expected ')'"},
+    {"@beta", "no attribute 'beta'"},
+    {"t = a; t = b; t", "'t' is made twice"},
+    {"a $ b", "unexpected '$'"},
+};
+
+TEST_CASE("what is no expression is refused where it goes wrong") {
+  for (const auto& row : refusals) {
+    INFO(row.text);
+    const auto expression = parse(row.text);
+    count_row(!expression.has_value());
+    CHECK_FALSE(expression.has_value());
+    if (!expression) CHECK_THAT(expression.error().message, Catch::Contains(row.part));
+  }
+}
+
+TEST_CASE("depth and length have bounds") {
+  CHECK_FALSE(parse(std::string(100000, '(')).has_value());
+  CHECK_FALSE(parse(std::string(100000, '-')).has_value());
+  std::string sum = "a";
+  for (int i = 0; i < 100000; ++i) sum += "+" + std::to_string(i) + "*a";
+  CHECK_FALSE(parse(sum).has_value());
+}
+
+TEST_CASE("equal steps are one, and constants are computed") {
+  const auto twice = parse("exp(a) + exp(a)");
+  REQUIRE(twice.has_value());
+  CHECK(twice->operation_count() == 2);
+  const auto constant = parse("a * (1 + 2 * 3)");
+  REQUIRE(constant.has_value());
+  CHECK(to_text(*constant) == "y = x0 * 7");
+  const auto unused = parse("t = exp(b); a + 1");
+  REQUIRE(unused.has_value());
+  CHECK(to_text(*unused) == "y = x0 + 1");
+}
+
+}  // namespace
+}  // namespace heed::test
