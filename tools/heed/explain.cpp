@@ -106,9 +106,16 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   if (counts.segments > 1) std::cout << "; " << counts.segments << " segments, as sizes depend on data";
   std::cout << "\n";
   if (!model->rewrites().empty()) {
-    std::cout << "rewrites:";
-    for (const auto& rewrite : model->rewrites()) std::cout << " " << rewrite.name << " × " << rewrite.count;
-    std::cout << "\n";
+    std::string line = "rewrites:";
+    size_t width = line.size();
+    for (const auto& rewrite : model->rewrites()) {
+      const std::string text = " " + rewrite.name + " × " + std::to_string(rewrite.count);
+      const size_t text_width = text.size() - 1;  // "×" is two bytes of UTF-8
+      if (width + text_width > line_width) line += "\n         ", width = 9;
+      line += text;
+      width += text_width;
+    }
+    std::cout << line << "\n";
   }
   return {};
 }
