@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -15,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -212,6 +214,33 @@ inline Dims broadcast(std::span<const Dim> a, std::span<const Dim> b) {
   Dims dims(a.begin(), a.end());
   const size_t lead = a.size() - b.size();
   for (size_t i = 0; i < b.size(); ++i) dims[lead + i] = broadcast(a[lead + i], b[i]);
+  return dims;
+}
+
+// The shape to which all inputs of an element-wise operator broadcast. Sizes that cannot meet fail here; sizes that may are
+// checked when they are numbers.
+inline Result<Dims> broadcast_inputs(Inference& node) {
+  Dims dims;
+  for (int32_t input = 0; input < node.input_count(); ++input) {
+    if (!node.input(input).has_rank())
+      return Error{Code::unsupported, "input " + std::to_string(input) + " has a rank that only the run tells"};
+    const auto next = node.input(input).dims();
+    if (next.size() > dims.size()) dims.insert(dims.begin(), next.size() - dims.size(), Dim(1));
+    for (size_t i = 0; i < next.size(); ++i) {
+      Dim& met = dims[dims.size() - next.size() + i];
+      const Dim sides[] = {met, next[i]};
+      met = broadcast(sides[0], sides[1]);
+      const std::string what = "axis " + std::to_string(dims.size() - next.size() + i) + " of the broadcast inputs";
+      if (met.is_unknown()) {
+        if (met.why_unknown() == UnknownDim::mismatch)
+          return Error{Code::shape_mismatch, what + ": the sizes differ, and none of them is 1"};
+        met = node.fresh_symbol("broadcast");
+      } else if (met.is_number() && sides[0] != sides[1] && !sides[0].is_number(1) && !sides[1].is_number(1)) {
+        for (const Dim side : sides)  // broadcast(n, 12) is 12 without a look at n
+          if (!side.is_number()) HEED_TRY(node.require_equal(select(equal(side, 1), met, side), met, what));
+      }
+    }
+  }
   return dims;
 }
 
@@ -426,6 +455,35 @@ class Running : public NodeView {
  private:
   heed_arguments* arguments_;
 };
+
+// output[i] = function(inputs[i]...) over output 0, to which the first `count` inputs broadcast; all dense and of type T. On
+// all threads of the session.
+template <class T, size_t count, class Function>
+void for_each_element(const Running& run, Function&& function) {
+  const auto out = run.output(0);
+  TensorView in[count];
+  for (size_t k = 0; k < count; ++k) in[k] = run.input(static_cast<int32_t>(k));
+  run.parallel_for(out.count(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T values[count];
+      for (size_t k = 0; k < count; ++k) {
+        int64_t at = i;
+        if (in[k].count() != out.count()) {  // some axes are repeated
+          int64_t rest = i, step = 1;
+          at = 0;
+          for (int32_t back = 1; back <= in[k].rank(); ++back) {
+            const int64_t size = in[k].dim(in[k].rank() - back), out_size = out.dim(out.rank() - back);
+            if (size != 1) at += rest % out_size * step;
+            rest /= out_size;
+            step *= size;
+          }
+        }
+        values[k] = in[k].template data<const T>()[at];
+      }
+      out.template data<T>()[i] = std::apply(function, std::to_array(values));
+    }
+  });
+}
 
 // A control kernel's view: opaque values that stay where they are, and subgraphs to call.
 class Controlling : public NodeView {
