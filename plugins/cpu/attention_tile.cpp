@@ -1,4 +1,5 @@
 // Vector code of attention, once per instruction set.
+// clang-format off: it does not know HWY_UNROLL.
 #include "attention_tile.hpp"
 
 #include <algorithm>
@@ -59,7 +60,7 @@ HWY_INLINE Vector sums_of(Vector (&v)[lanes]) {
   return v[0];
 }
 
-// scores [row, key] of `rows` rows: dot products, `lanes` at a time. full_vectors: of a key, or -1 where there are many.
+// scores [row, key] of `rows` rows: dot products, `lanes` at a time. full_vectors: of a key, or -1 where they are many.
 template <int rows, int full_vectors>
 void score_keys(const float* query, int64_t query_stride, const float* keys, int64_t key_stride, int64_t key_count,
                 int64_t width, float* scores) {
@@ -78,7 +79,8 @@ void score_keys(const float* query, int64_t query_stride, const float* keys, int
         HWY_UNROLL(4) for (int w = 0; w < full_vectors; ++w) {
           const Vector channels = hn::LoadU(d, at + w * lanes);
           HWY_UNROLL(4) for (int r = 0; r < rows; ++r)
-            dot[r * at_once + k] = hn::MulAdd(hn::LoadU(d, query + r * query_stride + w * lanes), channels, dot[r * at_once + k]);
+            dot[r * at_once + k] =
+                hn::MulAdd(hn::LoadU(d, query + r * query_stride + w * lanes), channels, dot[r * at_once + k]);
         }
       } else {
         Vector sum[rows];
@@ -93,7 +95,8 @@ void score_keys(const float* query, int64_t query_stride, const float* keys, int
       if (rest != 0) {
         const Vector channels = hn::MaskedLoad(mask, d, at + full);
         HWY_UNROLL(4) for (int r = 0; r < rows; ++r)
-          dot[r * at_once + k] = hn::MulAdd(hn::LoadU(d, query + r * query_stride + full), channels, dot[r * at_once + k]);
+          dot[r * at_once + k] =
+              hn::MulAdd(hn::LoadU(d, query + r * query_stride + full), channels, dot[r * at_once + k]);
       }
     }
     const Vector sums = sums_of(dot);
@@ -111,17 +114,18 @@ void score_keys(const float* query, int64_t query_stride, const float* keys, int
 template <int rows>
 void score_rows(const float* query, int64_t query_stride, const float* keys, int64_t key_stride, int64_t key_count,
                 int64_t width, float* scores) {
-  constexpr decltype(&score_keys<rows, 0>) by_vectors[] = {score_keys<rows, 0>, score_keys<rows, 1>, score_keys<rows, 2>,
-                                                           score_keys<rows, 3>, score_keys<rows, 4>};
+  constexpr decltype(&score_keys<rows, 0>) by_vectors[] = {
+      score_keys<rows, 0>, score_keys<rows, 1>, score_keys<rows, 2>, score_keys<rows, 3>, score_keys<rows, 4>};
   const int64_t vectors = width / lanes;
-  (vectors <= 4 ? by_vectors[vectors] : score_keys<rows, -1>)(query, query_stride, keys, key_stride, key_count, width, scores);
+  const auto score = vectors <= 4 ? by_vectors[vectors] : score_keys<rows, -1>;
+  score(query, query_stride, keys, key_stride, key_count, width, scores);
 }
 
-// sums [row, column] += weights [row, key] * values [key, column], for `vectors` vectors of columns; `cut`: of the last one
-// only the first `rest` columns are there.
+// sums [row, column] += weights [row, key] * values [key, column], for `vectors` vectors of columns; `cut`: of the last
+// one only the first `rest` columns are there.
 template <int rows, int vectors, bool cut>
-void add_values(const float* weights, const float* values, int64_t value_stride, int64_t key_count, int64_t rest, float* sums,
-                int64_t sum_stride) {
+void add_values(const float* weights, const float* values, int64_t value_stride, int64_t key_count, int64_t rest,
+                float* sums, int64_t sum_stride) {
   const Floats d;
   constexpr int keys_at_once = 4 / rows;  // independent sums, as many as hide the latency of an addition
   const auto mask = hn::FirstN(d, static_cast<size_t>(rest));
@@ -135,7 +139,8 @@ void add_values(const float* weights, const float* values, int64_t value_stride,
     HWY_UNROLL(4) for (int k = 0; k < keys_at_once; ++k) {
       const float* at = values + (key + k) * value_stride;
       HWY_UNROLL(4) for (int v = 0; v < vectors; ++v) {
-        const Vector value = cut && v == vectors - 1 ? hn::MaskedLoad(mask, d, at + v * lanes) : hn::LoadU(d, at + v * lanes);
+        const float* from = at + v * lanes;
+        const Vector value = cut && v == vectors - 1 ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
         HWY_UNROLL(4) for (int r = 0; r < rows; ++r)
           sum[k][r][v] = hn::MulAdd(hn::Set(d, weights[r * score_stride + key + k]), value, sum[k][r][v]);
       }
@@ -144,7 +149,8 @@ void add_values(const float* weights, const float* values, int64_t value_stride,
   for (; key < key_count; ++key) {
     const float* at = values + key * value_stride;
     HWY_UNROLL(4) for (int v = 0; v < vectors; ++v) {
-      const Vector value = cut && v == vectors - 1 ? hn::MaskedLoad(mask, d, at + v * lanes) : hn::LoadU(d, at + v * lanes);
+      const float* from = at + v * lanes;
+      const Vector value = cut && v == vectors - 1 ? hn::MaskedLoad(mask, d, from) : hn::LoadU(d, from);
       HWY_UNROLL(4) for (int r = 0; r < rows; ++r)
         sum[0][r][v] = hn::MulAdd(hn::Set(d, weights[r * score_stride + key]), value, sum[0][r][v]);
     }
@@ -172,9 +178,11 @@ void add_rows(const float* weights, const float* values, int64_t value_stride, i
   for (int64_t v = 0; v < vectors; v += columns_at_once) {
     const int64_t count = std::min<int64_t>(columns_at_once, vectors - v);
     if (rest != 0 && v + count == vectors)
-      add_columns<rows, true>(count, weights, values + v * lanes, value_stride, key_count, rest, sums + v * lanes, sum_stride, counts);
+      add_columns<rows, true>(count, weights, values + v * lanes, value_stride, key_count, rest, sums + v * lanes,
+                              sum_stride, counts);
     else
-      add_columns<rows, false>(count, weights, values + v * lanes, value_stride, key_count, 0, sums + v * lanes, sum_stride, counts);
+      add_columns<rows, false>(count, weights, values + v * lanes, value_stride, key_count, 0, sums + v * lanes,
+                               sum_stride, counts);
   }
 }
 
@@ -252,8 +260,8 @@ void attend(AttentionTile& t) {
       const int64_t count = std::min({tile_keys, end - first, run_end - first});
       const float* keys = run.keys + (first - run_begin) * run.key_stride;
       const float* values = run.values + (first - run_begin) * run.value_stride;
-      HEED_ROWS(t.row_count, score_rows, row, t.query + row * query_stride, query_stride, keys, run.key_stride, count, t.width,
-                t.scores + row * score_stride)
+      HEED_ROWS(t.row_count, score_rows, row, t.query + row * query_stride, query_stride, keys, run.key_stride, count,
+                t.width, t.scores + row * score_stride)
       for (int64_t r = 0; r < t.row_count; ++r) {
         float* scores = t.scores + r * score_stride;
         if (t.softcap > 0) {
@@ -264,8 +272,8 @@ void attend(AttentionTile& t) {
         mask_scores(t, r, first, count, scores);
         weigh(t, r, count, scores);
       }
-      HEED_ROWS(t.row_count, add_rows, row, t.scores + row * score_stride, values, run.value_stride, count, t.value_width,
-                t.sums + row * sum_stride, sum_stride)
+      HEED_ROWS(t.row_count, add_rows, row, t.scores + row * score_stride, values, run.value_stride, count,
+                t.value_width, t.sums + row * sum_stride, sum_stride)
       first += count;
     }
     run_begin = run_end;

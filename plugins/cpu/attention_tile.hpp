@@ -1,6 +1,6 @@
-// The inner part of f32 attention: a few query rows that share one head of keys and values, against a range of keys, with
-// an online softmax (Milakov and Gimelshein, 2018; Dao et al., FlashAttention, 2022). No matrix of scores but of one block
-// of keys, no threads and no memory of its own. Keys that no row of the tile sees are not read.
+// The inner part of f32 attention: a few query rows that share one head of keys and values, against a range of keys,
+// with an online softmax (Milakov and Gimelshein, 2018; Dao et al., FlashAttention, 2022). No matrix of scores but of
+// one block of keys, no threads and no memory of its own. Keys that no row of the tile sees are not read.
 #pragma once
 
 #include <cstdint>

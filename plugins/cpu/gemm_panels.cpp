@@ -1,4 +1,5 @@
 // Vector code of the products over panels, once per instruction set.
+// clang-format off: it does not know HWY_UNROLL.
 #include "gemm_panels.hpp"
 
 #include <algorithm>
@@ -46,7 +47,8 @@ HWY_INLINE void store(Vector left, Vector right, int64_t column_count, float* y)
 template <int rows, int panels, int segments>
 void few_block(const FewRows& t, int64_t row, int64_t panel) {
   const Floats d;
-  const int64_t length = t.k_count / segments, a_stride = t.a_row_stride, panel_stride = t.panel_stride, k_stride = t.k_stride;
+  const int64_t length = t.k_count / segments, a_stride = t.a_row_stride;
+  const int64_t panel_stride = t.panel_stride, k_stride = t.k_stride;
   const float* a = t.a + row * a_stride;
   const float* b = t.b + panel * panel_stride;
   Vector sum[segments][panels][rows][panel_vectors];

@@ -1,7 +1,8 @@
-// Products of f32 matrices over a right-hand side b [k, column] that lies in panels: [panel][k][panel_width], each panel
-// being panel_width neighbouring columns, the last one padded with zeros. One packing serves a single row (a decoded
-// token, bound by memory) and many rows (a prompt, bound by arithmetic). No threads and no memory of their own: callers
-// split the work. The sums of an element are taken in an order that depends on the sizes alone, never on the split.
+// Products of f32 matrices over a right-hand side b [k, column] that lies in panels: [panel][k][panel_width], each
+// panel being panel_width neighbouring columns, the last one padded with zeros. One packing serves a single row (a
+// decoded token, bound by memory) and many rows (a prompt, bound by arithmetic). No threads and no memory of their own:
+// callers split the work. The sums of an element are taken in an order that depends on the sizes alone, never on the
+// split.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,9 @@ struct FewRows {
   int64_t row_count;
   int64_t k_count;
   const float* b;
-  int64_t panel_stride, k_stride;  // in elements; b [k, column] is read where it lies with panel_width and its own stride
-  bool padded;                     // the last panel has zeros behind the last column
+  int64_t panel_stride,
+      k_stride;  // in elements; b [k, column] is read where it lies with panel_width and its own stride
+  bool padded;   // the last panel has zeros behind the last column
   int64_t panel_begin, panel_end;
   int64_t column_count;  // of b and y
   float* y;              // columns are contiguous
@@ -40,7 +42,7 @@ struct Tiles {
   bool accumulate;  // adds to y
 };
 
-inline constexpr int64_t tile_k = 256;            // 32 KB of a panel of 32 columns: stays in the first-level cache
+inline constexpr int64_t tile_k = 256;               // 32 KB of a panel of 32 columns: stays in the first-level cache
 inline constexpr int64_t tile_stride = tile_k + 16;  // rows do not fall into the same cache sets
 
 struct PanelKernels {

@@ -26,9 +26,13 @@ Result<void> prepare(Preparing& node) {
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for attributes"};
   // Longer than any tensor, and far from overflow.
   const auto bounded = [](int64_t window) { return std::clamp<int64_t>(window, -1, int64_t{1} << 48); };
-  *kept = {.scale = node.number("scale"), .softcap = node.number("softcap"), .window = bounded(node.integer("window", -1)),
-           .right_window = bounded(node.integer("right_window", -1)), .output_mode = node.integer("qk_output_mode"),
-           .causal = node.integer("causal") != 0, .top_left = node.integer("top_left") != 0};
+  *kept = {.scale = node.number("scale"),
+           .softcap = node.number("softcap"),
+           .window = bounded(node.integer("window", -1)),
+           .right_window = bounded(node.integer("right_window", -1)),
+           .output_mode = node.integer("qk_output_mode"),
+           .causal = node.integer("causal") != 0,
+           .top_left = node.integer("top_left") != 0};
   return {};
 }
 
@@ -42,7 +46,8 @@ Sizes sizes_of(const TensorView& query, const TensorView& key, const TensorView&
   return {query.dim(0), query.dim(1), key.dim(1), query.dim(2), past, past + key.dim(2), query.dim(3), value.dim(3)};
 }
 
-// ---- the cache ----------------------------------------------------------------------------------------------------------
+// ---- the cache
+// ----------------------------------------------------------------------------------------------------------
 
 // [batch, kv_head, *, width] of `from` to positions from `at` on in `to`.
 void copy_positions(const Running& run, const TensorView& from, const TensorView& to, int64_t at) {
@@ -53,8 +58,10 @@ void copy_positions(const Running& run, const TensorView& from, const TensorView
   const bool heads_whole = rows_whole && ((from.stride(2) == width && to.stride(2) == width) || count == 1);
   run.parallel_for(from.dim(0) * heads, std::max<int64_t>(1, 65536 / (count * width)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const auto* source = from.data<std::byte>() + (i / heads * from.stride(0) + i % heads * from.stride(1)) * element_bytes;
-      auto* target = to.data<std::byte>() + (i / heads * to.stride(0) + i % heads * to.stride(1) + at * to.stride(2)) * element_bytes;
+      const auto* source =
+          from.data<std::byte>() + (i / heads * from.stride(0) + i % heads * from.stride(1)) * element_bytes;
+      auto* target = to.data<std::byte>() +
+                     (i / heads * to.stride(0) + i % heads * to.stride(1) + at * to.stride(2)) * element_bytes;
       if (heads_whole) {
         std::memcpy(target, source, static_cast<size_t>(count * width * element_bytes));
         continue;
@@ -105,7 +112,8 @@ Sources sources_of(const TensorView& past, const TensorView& fresh, const Tensor
   return {{{}, {fresh, fresh.dim(2)}}};
 }
 
-// ---- what a query may see -----------------------------------------------------------------------------------------------
+// ---- what a query may see
+// -----------------------------------------------------------------------------------------------
 
 struct Seen {
   int64_t begin, end;
@@ -157,10 +165,12 @@ Result<Visibility> visibility_of(const Running& run, const Kept& kept, const Siz
 }
 
 float scale_of(const Kept& kept, const Sizes& sizes) {
-  return kept.scale != 0 ? kept.scale : static_cast<float>(1 / std::sqrt(static_cast<double>(std::max<int64_t>(sizes.width, 1))));
+  return kept.scale != 0 ? kept.scale
+                         : static_cast<float>(1 / std::sqrt(static_cast<double>(std::max<int64_t>(sizes.width, 1))));
 }
 
-// ---- scalar -------------------------------------------------------------------------------------------------------------
+// ---- scalar
+// -------------------------------------------------------------------------------------------------------------
 
 template <class T>
 struct ScalarRow {
@@ -170,15 +180,16 @@ struct ScalarRow {
   const Visibility& visibility;
   const Sources& keys;
   const Sources& values;
-  T scale;        // of the score
-  T side_scale;   // of query and of key: 16-bit types only, else 1
+  T scale;       // of the score
+  T side_scale;  // of query and of key: 16-bit types only, else 1
 
   // Row `j` of keys or values as numbers.
   static void read_row(const Sources& sources, int64_t b, int64_t g, int64_t j, std::vector<T>& row) {
     const Source& part = j < sources.parts[0].count ? sources.parts[0] : sources.parts[1];
     const auto& t = part.tensor;
     if (&part != &sources.parts[0]) j -= sources.parts[0].count;
-    read_elements(t.element(), t.c.data, b * t.stride(0) + g * t.stride(1) + j * t.stride(2), t.stride(3), t.dim(3), row.data());
+    read_elements(t.element(), t.c.data, b * t.stride(0) + g * t.stride(1) + j * t.stride(2), t.stride(3), t.dim(3),
+                  row.data());
   }
 
   void compute(int64_t b, int64_t h, int64_t i) const {
@@ -194,8 +205,8 @@ struct ScalarRow {
 
     std::vector<T> q(width), k(width), v(value_width), sum(value_width);
     std::vector<T> score(static_cast<size_t>(sizes.total), minus_infinity);
-    read_elements(query.element(), query.c.data, b * query.stride(0) + h * query.stride(1) + i * query.stride(2), query.stride(3),
-                  sizes.width, q.data());
+    read_elements(query.element(), query.c.data, b * query.stride(0) + h * query.stride(1) + i * query.stride(2),
+                  query.stride(3), sizes.width, q.data());
     // The scores before the mask are asked for of hidden keys too.
     const bool all = mode == 0 || mode == 1;
     for (int64_t j = all ? 0 : begin; j < (all ? sizes.total : end); ++j) {
@@ -215,7 +226,8 @@ struct ScalarRow {
       if (j < begin || j >= end) {
         s = minus_infinity;
       } else if (visibility.mask.present()) {
-        const T added = read_element<T>(visibility.mask, visibility.mask_offset(b, h, i) + j * visibility.mask_strides[3]);
+        const T added =
+            read_element<T>(visibility.mask, visibility.mask_offset(b, h, i) + j * visibility.mask_strides[3]);
         if (visibility.mask.element() == DataType::boolean ? added == 0 : added == minus_infinity)
           s = minus_infinity;
         else if (visibility.mask.element() != DataType::boolean)
@@ -241,8 +253,8 @@ struct ScalarRow {
       read_row(values, b, g, j, v);
       for (size_t c = 0; c < value_width; ++c) sum[c] += score[static_cast<size_t>(j)] * v[c];
     }
-    write_elements(y.element(), sum.data(), sizes.value_width, y.c.data, b * y.stride(0) + h * y.stride(1) + i * y.stride(2),
-                   y.stride(3));
+    write_elements(y.element(), sum.data(), sizes.value_width, y.c.data,
+                   b * y.stride(0) + h * y.stride(1) + i * y.stride(2), y.stride(3));
   }
 };
 
@@ -270,10 +282,18 @@ Result<void> attend_scalar(const Running& run, const Ready& ready) {
   HEED_ASSIGN(const Visibility visibility, visibility_of(run, kept, sizes));
   const DataType element = run.input(query_input).element();
   dispatch_float(element, [&]<class T>(T) {
-    const T scale = kept.scale != 0 || element != DataType::f64 ? static_cast<T>(scale_of(kept, sizes))
-                                                                : 1 / std::sqrt(static_cast<T>(std::max<int64_t>(sizes.width, 1)));
+    const T scale = kept.scale != 0 || element != DataType::f64
+                        ? static_cast<T>(scale_of(kept, sizes))
+                        : 1 / std::sqrt(static_cast<T>(std::max<int64_t>(sizes.width, 1)));
     const bool narrow = (element == DataType::f16 || element == DataType::bf16) && scale > 0;
-    const ScalarRow<T> row{run, kept, sizes, visibility, ready.keys, ready.values, narrow ? T{1} : scale, narrow ? std::sqrt(scale) : T{1}};
+    const ScalarRow<T> row{run,
+                           kept,
+                           sizes,
+                           visibility,
+                           ready.keys,
+                           ready.values,
+                           narrow ? T{1} : scale,
+                           narrow ? std::sqrt(scale) : T{1}};
     const int64_t cost = (sizes.total + 1) * (sizes.width + sizes.value_width + 1);
     run.parallel_for(rows, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r)
@@ -296,11 +316,13 @@ Result<void> plan_scalar(Planning& node) {
   return {};
 }
 
-// ---- vector -------------------------------------------------------------------------------------------------------------
+// ---- vector
+// -------------------------------------------------------------------------------------------------------------
 
 // Multiplications below which a thread costs more than it brings; tuned as those of MatMul.
 constexpr int64_t serial_cost = 48 * 1024;
-// A long past of few rows is shared out by its keys too; that depends on the sizes alone, as the bits of the result must.
+// A long past of few rows is shared out by its keys too; that depends on the sizes alone, as the bits of the result
+// must.
 constexpr int64_t long_keys = 4096, keys_of_task = 1024, few_tiles = 16;
 
 // Rows that share a head of keys: query * group of them, cut into tiles; each tile against ranges of the keys.
@@ -322,7 +344,8 @@ Split split_of(const Sizes& sizes) {
 }
 
 size_t scratch_floats(const Split& s, int64_t threads) {
-  return static_cast<size_t>(threads) * s.tile_floats + (s.ranges > 1 ? static_cast<size_t>(s.tiles * s.ranges) * s.found_floats : 0);
+  return static_cast<size_t>(threads) * s.tile_floats +
+         (s.ranges > 1 ? static_cast<size_t>(s.tiles * s.ranges) * s.found_floats : 0);
 }
 
 Result<void> bind_vector(Binding& node) {
@@ -345,14 +368,23 @@ Found found_in(float* scratch, int64_t rows, const Sizes& sizes) {
 class VectorAttention {
  public:
   VectorAttention(const Running& run, const Ready& ready, const Visibility& visibility, Attend attend)
-      : run_(run), keys_(ready.keys), values_(ready.values), sizes_(ready.sizes), visibility_(visibility), attend_(attend),
-        split_(split_of(ready.sizes)), query_(run.input(query_input)), y_(run.output(y_output)), sinks_(run.input(sinks_input)),
+      : run_(run),
+        keys_(ready.keys),
+        values_(ready.values),
+        sizes_(ready.sizes),
+        visibility_(visibility),
+        attend_(attend),
+        split_(split_of(ready.sizes)),
+        query_(run.input(query_input)),
+        y_(run.output(y_output)),
+        sinks_(run.input(sinks_input)),
         scale_(scale_of(visibility.kept, ready.sizes)) {}
 
   void compute() {
     const int64_t threads = std::max(host->prepare_threads(run_.c()), 1);
     const int64_t tasks = split_.tiles * split_.ranges;
-    const int64_t cost = sizes_.batch * sizes_.head * sizes_.query * (sizes_.total + 1) * (sizes_.width + sizes_.value_width + 1);
+    const int64_t cost =
+        sizes_.batch * sizes_.head * sizes_.query * (sizes_.total + 1) * (sizes_.width + sizes_.value_width + 1);
     float* const scratch = run_.scratch<float>();
     float* const found = scratch + static_cast<size_t>(threads) * split_.tile_floats;
     const auto one = [&](int64_t task, int64_t thread) {
@@ -369,7 +401,8 @@ class VectorAttention {
                         });
     }
     if (split_.ranges == 1) return;
-    for (int64_t tile = 0; tile < split_.tiles; ++tile) merge(tile, found + static_cast<size_t>(tile * split_.ranges) * split_.found_floats);
+    for (int64_t tile = 0; tile < split_.tiles; ++tile)
+      merge(tile, found + static_cast<size_t>(tile * split_.ranges) * split_.found_floats);
   }
 
  private:
@@ -382,7 +415,9 @@ class VectorAttention {
   }
   // Neighbouring rows are the heads of one query: they see the same keys.
   int64_t query_of(int64_t row) const { return row / sizes_.group(); }
-  int64_t head_of(const Place& place, int64_t row) const { return place.kv_head * sizes_.group() + row % sizes_.group(); }
+  int64_t head_of(const Place& place, int64_t row) const {
+    return place.kv_head * sizes_.group() + row % sizes_.group();
+  }
 
   void attend(int64_t tile_index, int64_t range, float* scratch, float* found) {
     const Place place = place_of(tile_index);
@@ -399,13 +434,16 @@ class VectorAttention {
       const Source &key = keys_.parts[part], &value = values_.parts[part];
       tile.runs[part] = {};
       if (key.count == 0) continue;
-      const auto at = [&](const TensorView& t) { return t.data<float>() + place.batch * t.stride(0) + place.kv_head * t.stride(1); };
+      const auto at = [&](const TensorView& t) {
+        return t.data<float>() + place.batch * t.stride(0) + place.kv_head * t.stride(1);
+      };
       tile.runs[part] = {at(key.tensor), key.tensor.stride(2), at(value.tensor), value.tensor.stride(2), key.count};
     }
     float* const query = scratch;
     tile.query = query;
     tile.scores = query + most_rows * query_stride;
-    const Found result = found_in(found ? found : tile.scores + most_rows * (tile_keys + tile_padding), most_rows, sizes_);
+    const Found result =
+        found_in(found ? found : tile.scores + most_rows * (tile_keys + tile_padding), most_rows, sizes_);
     tile.sums = result.sums, tile.greatest = result.greatest, tile.total = result.total;
     for (int64_t r = 0; r < place.row_count; ++r) {
       const int64_t row = place.first_row + r, i = query_of(row), h = head_of(place, row);
@@ -421,7 +459,8 @@ class VectorAttention {
         else
           tile.added[r] = visibility_.mask.data<float>() + offset;
       }
-      const float* from = query_.data<float>() + place.batch * query_.stride(0) + h * query_.stride(1) + i * query_.stride(2);
+      const float* from =
+          query_.data<float>() + place.batch * query_.stride(0) + h * query_.stride(1) + i * query_.stride(2);
       float* to = query + r * query_stride;
       for (int64_t c = 0; c < sizes_.width; ++c) to[c] = from[c * query_.stride(3)] * scale_;
       std::fill(to + sizes_.width, to + query_stride, 0.0f);
@@ -504,7 +543,8 @@ template <Isa isa>
 Result<void> plan_vector(Planning& node) {
   HEED_TRY(require_isa(node, isa));
   for (const int32_t input : {query_input, value_input})
-    if (node.input(input).element() != DataType::f32) return decline("elements are " + std::string(name_of(node.input(input).element())) + ", not f32");
+    if (node.input(input).element() != DataType::f32)
+      return decline("elements are " + std::string(name_of(node.input(input).element())) + ", not f32");
   if (node.has_input(mask_input)) {
     const DataType mask = node.input(mask_input).element();
     if (mask != DataType::f32 && mask != DataType::boolean) return decline("the mask is " + std::string(name_of(mask)));
@@ -516,13 +556,20 @@ Result<void> plan_vector(Planning& node) {
 
 template <Isa isa, int32_t score>
 CpuKernel vector_kernel() {
-  return {.domain = "heed", .op_type = "Attention", .name = name_of(isa), .score = score, .plan = plan_vector<isa>,
-          .prepare = prepare, .bind = bind_vector, .run = [](Running& run) { return run_vector(run, attend_with(isa)); }};
+  return {.domain = "heed",
+          .op_type = "Attention",
+          .name = name_of(isa),
+          .score = score,
+          .plan = plan_vector<isa>,
+          .prepare = prepare,
+          .bind = bind_vector,
+          .run = [](Running& run) { return run_vector(run, attend_with(isa)); }};
 }
 
 }  // namespace
 
-extern const CpuKernel heed_attention{.domain = "heed", .op_type = "Attention", .plan = plan_scalar, .prepare = prepare, .run = run_scalar};
+extern const CpuKernel heed_attention{
+    .domain = "heed", .op_type = "Attention", .plan = plan_scalar, .prepare = prepare, .run = run_scalar};
 extern const CpuKernel heed_attention_neon = vector_kernel<Isa::neon, 5>();
 extern const CpuKernel heed_attention_avx2 = vector_kernel<Isa::avx2, 10>();
 extern const CpuKernel heed_attention_avx512 = vector_kernel<Isa::avx512, 20>();

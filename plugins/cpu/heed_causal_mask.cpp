@@ -10,7 +10,8 @@ namespace {
 Result<void> run(Running& run) {
   const int64_t query = *run.input(0).data<int64_t>(), key = *run.input(1).data<int64_t>();
   if (query < 0 || key < 0)
-    return Error{Code::invalid_argument, "lengths " + std::to_string(query) + " and " + std::to_string(key) + "; expected none below 0"};
+    return Error{Code::invalid_argument,
+                 "lengths " + std::to_string(query) + " and " + std::to_string(key) + "; expected none below 0"};
   HEED_ASSIGN(const auto y, run.allocate(0, std::array{query, key}));
   run.parallel_for(query, std::max<int64_t>(1, 65536 / std::max<int64_t>(key, 1)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

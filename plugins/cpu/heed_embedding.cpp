@@ -25,8 +25,8 @@ Result<void> run(Running& run) {
   for (int64_t i = 0; i < count; ++i)
     if (id_at(i) < -vocab || id_at(i) >= vocab)
       return Error{Code::invalid_argument, "id " + std::to_string(id_at(i)) + " at position " + std::to_string(i) +
-                                               " is outside of [" + std::to_string(-vocab) + ", " + std::to_string(vocab - 1) +
-                                               "], the rows of the table"};
+                                               " is outside of [" + std::to_string(-vocab) + ", " +
+                                               std::to_string(vocab - 1) + "], the rows of the table"};
   if (width == 0) return {};
   const auto element_bytes = static_cast<size_t>(bits_of(table.element()) / 8);
   const auto* from = table.data<std::byte>();

@@ -1,5 +1,5 @@
-// MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]. The scalar kernel serves every type; the vector kernels
-// f32: they pack a constant b once into panels, which serve a decoded token and a prompt alike.
+// MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]. The scalar kernel serves every type; the vector
+// kernels f32: they pack a constant b once into panels, which serve a decoded token and a prompt alike.
 #include <algorithm>
 #include <cstring>
 
@@ -49,7 +49,8 @@ Result<void> describe(Shape a, Shape b, Shape y, Product& p) {
     const auto stride_of = [&](Shape shape, size_t lead) {
       return back < lead && shape.dims[lead - 1 - back] != 1 ? shape.strides[lead - 1 - back] : int64_t{0};
     };
-    const int64_t a_stride = stride_of(a, a_lead), b_stride = stride_of(b, b_lead), y_stride = y.strides[y_axis - 1 - back];
+    const int64_t a_stride = stride_of(a, a_lead), b_stride = stride_of(b, b_lead),
+                  y_stride = y.strides[y_axis - 1 - back];
     p.batch_count *= size;
     if (size == 1) continue;
     if (p.batch_rank == max_batch_rank)
@@ -78,7 +79,8 @@ Offsets offsets_of(const Product& p, int64_t index) {
   return at;
 }
 
-// ---- scalar -----------------------------------------------------------------------------------------------------------
+// ---- scalar
+// -----------------------------------------------------------------------------------------------------------
 
 Result<void> run_scalar(Running& run) {
   const auto a = run.input(0), b = run.input(1), y = run.output(0);
@@ -117,7 +119,8 @@ Result<void> plan_scalar(Planning& node) {
   return {};
 }
 
-// ---- vector -----------------------------------------------------------------------------------------------------------
+// ---- vector
+// -----------------------------------------------------------------------------------------------------------
 
 // Rows up to which b is only read once: a decoded token, or a few of them.
 constexpr int64_t few_row_count = 8;
@@ -148,7 +151,8 @@ Split split_of(const PanelKernels& kernels, const Product& p, bool packed, int64
   int64_t column_panels = std::min(panels, (packed ? columns_at_once : packed_here_columns) / width);
   const int64_t wanted = batch_count * rows * columns * p.k_count < serial_tiles ? 1 : 4 * threads;
   s.column_ranges = ceil_divide(panels, column_panels);
-  s.row_ranges = std::clamp<int64_t>(ceil_divide(wanted, batch_count * s.column_ranges), 1, ceil_divide(rows, s.row_block));
+  s.row_ranges =
+      std::clamp<int64_t>(ceil_divide(wanted, batch_count * s.column_ranges), 1, ceil_divide(rows, s.row_block));
   if (batch_count * s.row_ranges * s.column_ranges < wanted) {
     const int64_t more = ceil_divide(wanted, batch_count * s.row_ranges);
     column_panels = std::min(column_panels, std::max<int64_t>(1, panels / more));
@@ -201,15 +205,16 @@ Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
   }
   auto* panels = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count * matrix) * sizeof(float)));
   if (panels == nullptr)
-    return Error{Code::out_of_memory, "no memory for a packed matrix of " + std::to_string(count * matrix) + " numbers"};
+    return Error{Code::out_of_memory,
+                 "no memory for a packed matrix of " + std::to_string(count * matrix) + " numbers"};
   for (int64_t index = 0; index < count; ++index) {
     int64_t offset = 0, rest = index;
     for (int32_t axis = batch_rank - 1; axis >= 0; --axis) {
       offset += rest % b->dim(axis) * b->stride(axis);
       rest /= b->dim(axis);
     }
-    pack_panels(b->data<float>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1), k_count,
-                columns, kernels.panel_width, panels + index * matrix);
+    pack_panels(b->data<float>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1),
+                k_count, columns, kernels.panel_width, panels + index * matrix);
   }
   kept->panels = panels;
   node.replaced(1);
@@ -243,9 +248,18 @@ void multiply_direct(const Running& run, const PanelKernels& kernels, const Prod
   const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
   const auto multiply = [&](int64_t item, int64_t panel_begin, int64_t panel_end) {
     const Offsets at = offsets_of(p, item);
-    kernels.few_rows({.a = a + at.a, .a_row_stride = p.a_row, .row_count = p.rows, .k_count = p.k_count, .b = b + at.b,
-                      .panel_stride = packed ? p.k_count * width : width, .k_stride = packed ? width : p.b_k, .padded = packed,
-                      .panel_begin = panel_begin, .panel_end = panel_end, .column_count = p.columns, .y = y + at.y,
+    kernels.few_rows({.a = a + at.a,
+                      .a_row_stride = p.a_row,
+                      .row_count = p.rows,
+                      .k_count = p.k_count,
+                      .b = b + at.b,
+                      .panel_stride = packed ? p.k_count * width : width,
+                      .k_stride = packed ? width : p.b_k,
+                      .padded = packed,
+                      .panel_begin = panel_begin,
+                      .panel_end = panel_end,
+                      .column_count = p.columns,
+                      .y = y + at.y,
                       .y_row_stride = p.y_row});
   };
   const int64_t cost = p.rows * p.columns * p.k_count, wanted = 2 * run.thread_count();
@@ -254,12 +268,13 @@ void multiply_direct(const Running& run, const PanelKernels& kernels, const Prod
     return;
   }
   const int64_t parts = std::min(panels, ceil_divide(wanted, p.batch_count));
-  run.parallel_for(p.batch_count * parts, std::max<int64_t>(1, serial_few * parts / 2 / cost), [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t part = task % parts;
-      multiply(task / parts, panels * part / parts, panels * (part + 1) / parts);
-    }
-  });
+  run.parallel_for(p.batch_count * parts, std::max<int64_t>(1, serial_few * parts / 2 / cost),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t task = begin; task < end; ++task) {
+                       const int64_t part = task % parts;
+                       multiply(task / parts, panels * part / parts, panels * (part + 1) / parts);
+                     }
+                   });
 }
 
 // [rows, k_count] of a into rows that lie tile_stride apart.
@@ -292,15 +307,23 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, const Produ
     for (int64_t k = 0; k < p.k_count; k += tile_k) {
       const int64_t k_count = std::min(tile_k, p.k_count - k);
       if (!packed)
-        pack_panels(b + at.b + k * p.b_k + column * p.b_column, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_block);
+        pack_panels(b + at.b + k * p.b_k + column * p.b_column, p.b_k, p.b_column, k_count, columns,
+                    kernels.panel_width, b_block);
       for (int64_t row = row_begin; row < row_end; row += s.row_block) {
         const int64_t rows = std::min(s.row_block, row_end - row);
         pack_rows(a + at.a + row * p.a_row + k * p.a_k, p.a_row, p.a_k, rows, k_count, a_block);
-        kernels.tiles({.a = a_block, .row_count = rows, .k_count = k_count,
+        kernels.tiles({.a = a_block,
+                       .row_count = rows,
+                       .k_count = k_count,
                        .b = packed ? b + at.b + column * p.k_count + k * width : b_block,
-                       .panel_stride = (packed ? p.k_count : k_count) * width, .panel_begin = 0, .panel_end = panel_count,
-                       .column_count = columns, .y = y + at.y + row * p.y_row + column * p.y_column, .y_row_stride = p.y_row,
-                       .y_column_stride = p.y_column, .accumulate = k > 0});
+                       .panel_stride = (packed ? p.k_count : k_count) * width,
+                       .panel_begin = 0,
+                       .panel_end = panel_count,
+                       .column_count = columns,
+                       .y = y + at.y + row * p.y_row + column * p.y_column,
+                       .y_row_stride = p.y_row,
+                       .y_column_stride = p.y_column,
+                       .accumulate = k > 0});
       }
     }
   };
@@ -341,21 +364,26 @@ Result<void> run_vector(Running& run, const PanelKernels& kernels) {
   if (p.k_count == 0) return fill_zeros(p, y.data<float>()), Result<void>{};
   fold_batch_into_rows(p);
   const float* b = packed ? kept->panels : run.input(1).data<float>();
-  (is_direct(p, packed) ? multiply_direct : multiply_tiles)(run, kernels, p, a.data<float>(), b, packed, y.data<float>());
+  (is_direct(p, packed) ? multiply_direct : multiply_tiles)(run, kernels, p, a.data<float>(), b, packed,
+                                                            y.data<float>());
   return {};
 }
 
 template <Isa isa>
 Result<void> plan_vector(Planning& node) {
   HEED_TRY(require_isa(node, isa));
-  if (node.input(0).element() != DataType::f32) return decline("elements are " + std::string(name_of(node.input(0).element())) + ", not f32");
+  if (node.input(0).element() != DataType::f32)
+    return decline("elements are " + std::string(name_of(node.input(0).element())) + ", not f32");
   if (panel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   return plan_scalar(node);
 }
 
 template <Isa isa, int32_t score>
 CpuKernel vector_kernel() {
-  return {.op_type = "MatMul", .name = name_of(isa), .score = score, .plan = plan_vector<isa>,
+  return {.op_type = "MatMul",
+          .name = name_of(isa),
+          .score = score,
+          .plan = plan_vector<isa>,
           .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa)); },
           .bind = [](Binding& node) { return bind_vector(node, *panel_kernels(isa)); },
           .run = [](Running& run) { return run_vector(run, *panel_kernels(isa)); }};

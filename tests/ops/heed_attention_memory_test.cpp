@@ -1,5 +1,5 @@
-// heed.Attention's kernels against its formula in f64: grouped heads, masks of every kind, windows, caches that are copied
-// and caches that grow in place, strided heads, long pasts that are shared out.
+// heed.Attention's kernels against its formula in f64: grouped heads, masks of every kind, windows, caches that are
+// copied and caches that grow in place, strided heads, long pasts that are shared out.
 #include <catch2/catch.hpp>
 
 #include "kernel_run.hpp"
@@ -84,7 +84,8 @@ Expected expected_of(const Row& row, const Inputs& in) {
         for (int64_t j = 0; j < total; ++j) {
           double dot = 0;
           for (int64_t c = 0; c < row.width; ++c)
-            dot += at(in.query, row.head, b, h, i, c) * (j < row.past ? at(in.past_key, row.kv_head, b, g, j, c) : at(in.key, row.kv_head, b, g, j - row.past, c));
+            dot += at(in.query, row.head, b, h, i, c) * (j < row.past ? at(in.past_key, row.kv_head, b, g, j, c)
+                                                                      : at(in.key, row.kv_head, b, g, j - row.past, c));
           double s = dot * scale;
           out.weights[0].push_back(s);
           if (row.softcap > 0) s = row.softcap * std::tanh(s / row.softcap);
@@ -103,9 +104,12 @@ Expected expected_of(const Row& row, const Inputs& in) {
             }
             if (!hidden) {
               const auto p = static_cast<size_t>(position);
-              if (row.mask == MaskKind::boolean) hidden = in.mask.as<uint8_t>()[p] == 0;
-              else if (in.mask.as<float>()[p] == -INFINITY) hidden = true;
-              else s += in.mask.as<float>()[p];
+              if (row.mask == MaskKind::boolean)
+                hidden = in.mask.as<uint8_t>()[p] == 0;
+              else if (in.mask.as<float>()[p] == -INFINITY)
+                hidden = true;
+              else
+                s += in.mask.as<float>()[p];
             }
           }
           score.push_back(hidden ? -INFINITY : s);
@@ -121,7 +125,8 @@ Expected expected_of(const Row& row, const Inputs& in) {
           double y = 0;
           for (int64_t j = 0; j < total; ++j)
             if (score[static_cast<size_t>(j)] != 0)
-              y += score[static_cast<size_t>(j)] * (j < row.past ? at(in.past_value, row.kv_head, b, g, j, c) : at(in.value, row.kv_head, b, g, j - row.past, c));
+              y += score[static_cast<size_t>(j)] * (j < row.past ? at(in.past_value, row.kv_head, b, g, j, c)
+                                                                 : at(in.value, row.kv_head, b, g, j - row.past, c));
           out.y.push_back(y);
         }
       }
@@ -134,10 +139,29 @@ const std::vector<Row> rows{
     {.what = "shakespeare, a token", .head = 6, .kv_head = 6, .past = 200, .width = 32, .value_width = 32},
     {.what = "width 40, a token", .head = 4, .kv_head = 4, .past = 131, .width = 40, .value_width = 40},
     {.what = "widths 64 and 128", .past = 65, .width = 64, .value_width = 128},
-    {.what = "odd widths, all different", .head = 6, .kv_head = 2, .query = 5, .past = 9, .fresh = 5, .width = 37, .value_width = 19},
+    {.what = "odd widths, all different",
+     .head = 6,
+     .kv_head = 2,
+     .query = 5,
+     .past = 9,
+     .fresh = 5,
+     .width = 37,
+     .value_width = 19},
     {.what = "wider than registers", .query = 3, .fresh = 21, .width = 131, .value_width = 150},
-    {.what = "a prompt, causal", .head = 4, .kv_head = 2, .query = 37, .fresh = 37, .width = 16, .value_width = 16, .causal = true},
-    {.what = "a prompt over several blocks of keys, causal", .query = 300, .fresh = 300, .width = 12, .value_width = 20, .causal = true},
+    {.what = "a prompt, causal",
+     .head = 4,
+     .kv_head = 2,
+     .query = 37,
+     .fresh = 37,
+     .width = 16,
+     .value_width = 16,
+     .causal = true},
+    {.what = "a prompt over several blocks of keys, causal",
+     .query = 300,
+     .fresh = 300,
+     .width = 12,
+     .value_width = 20,
+     .causal = true},
     {.what = "causal with a past: bottom right", .batch = 2, .query = 6, .past = 11, .fresh = 6, .causal = true},
     {.what = "causal, more keys than queries", .query = 4, .fresh = 9, .causal = true},
     {.what = "causal, top left", .query = 4, .fresh = 9, .causal = true, .top_left = true},
@@ -147,17 +171,55 @@ const std::vector<Row> rows{
     {.what = "a window to the left, causal", .query = 20, .past = 150, .fresh = 20, .causal = true, .window = 7},
     {.what = "a window of itself", .query = 5, .fresh = 5, .causal = true, .window = 0},
     {.what = "a window on both sides", .query = 12, .fresh = 12, .window = 3, .right_window = 2},
-    {.what = "an added mask for all", .batch = 2, .query = 4, .past = 3, .fresh = 4, .mask = MaskKind::added, .mask_dims = {2, 2, 4, 7}},
+    {.what = "an added mask for all",
+     .batch = 2,
+     .query = 4,
+     .past = 3,
+     .fresh = 4,
+     .mask = MaskKind::added,
+     .mask_dims = {2, 2, 4, 7}},
     {.what = "an added mask of rank 2", .query = 4, .fresh = 40, .mask = MaskKind::added, .mask_dims = {4, 40}},
-    {.what = "a mask per batch", .batch = 3, .query = 4, .fresh = 40, .mask = MaskKind::boolean, .mask_dims = {3, 1, 1, 40}},
-    {.what = "a mask per head", .head = 4, .query = 2, .fresh = 150, .mask = MaskKind::boolean, .mask_dims = {4, 1, 150}},
-    {.what = "a boolean mask with causal", .query = 6, .past = 3, .fresh = 6, .causal = true, .mask = MaskKind::boolean, .mask_dims = {1, 1, 6, 9}},
-    {.what = "a mask shorter than the keys hides the rest", .query = 3, .fresh = 10, .mask = MaskKind::added, .mask_dims = {3, 6}},
-    {.what = "a boolean mask shorter than the keys", .query = 3, .fresh = 10, .mask = MaskKind::boolean, .mask_dims = {3, 6}},
+    {.what = "a mask per batch",
+     .batch = 3,
+     .query = 4,
+     .fresh = 40,
+     .mask = MaskKind::boolean,
+     .mask_dims = {3, 1, 1, 40}},
+    {.what = "a mask per head",
+     .head = 4,
+     .query = 2,
+     .fresh = 150,
+     .mask = MaskKind::boolean,
+     .mask_dims = {4, 1, 150}},
+    {.what = "a boolean mask with causal",
+     .query = 6,
+     .past = 3,
+     .fresh = 6,
+     .causal = true,
+     .mask = MaskKind::boolean,
+     .mask_dims = {1, 1, 6, 9}},
+    {.what = "a mask shorter than the keys hides the rest",
+     .query = 3,
+     .fresh = 10,
+     .mask = MaskKind::added,
+     .mask_dims = {3, 6}},
+    {.what = "a boolean mask shorter than the keys",
+     .query = 3,
+     .fresh = 10,
+     .mask = MaskKind::boolean,
+     .mask_dims = {3, 6}},
     {.what = "a mask of one axis", .query = 3, .fresh = 10, .mask = MaskKind::boolean, .mask_dims = {10}},
-    {.what = "a mask that hides every key of the only row", .fresh = 1, .mask = MaskKind::boolean, .mask_dims = {1, 1, 1, 1}},
+    {.what = "a mask that hides every key of the only row",
+     .fresh = 1,
+     .mask = MaskKind::boolean,
+     .mask_dims = {1, 1, 1, 1}},
     {.what = "valid lengths", .batch = 3, .query = 2, .fresh = 140, .valid = {140, 1, 77}},
-    {.what = "valid lengths with causal, one of them nothing", .batch = 3, .query = 2, .fresh = 9, .causal = true, .valid = {9, 0, 3}},
+    {.what = "valid lengths with causal, one of them nothing",
+     .batch = 3,
+     .query = 2,
+     .fresh = 9,
+     .causal = true,
+     .valid = {9, 0, 3}},
     {.what = "sinks", .head = 4, .kv_head = 2, .query = 3, .past = 8, .fresh = 3, .sinks = true},
     {.what = "sinks where nothing is seen", .query = 5, .fresh = 2, .causal = true, .sinks = true},
     {.what = "a long past, shared out by keys", .head = 4, .kv_head = 2, .past = 5000, .width = 16, .value_width = 24},
@@ -187,7 +249,8 @@ std::vector<double> joined(const Tensor& past, const Tensor& fresh) {
   const int64_t heads = fresh.dims[0] * fresh.dims[1], width = fresh.dims[3];
   for (int64_t h = 0; h < heads; ++h)
     for (const Tensor* part : {&past, &fresh})
-      for (int64_t i = 0; i < part->dims[2] * width; ++i) all.push_back(part->as<float>()[static_cast<size_t>(h * part->dims[2] * width + i)]);
+      for (int64_t i = 0; i < part->dims[2] * width; ++i)
+        all.push_back(part->as<float>()[static_cast<size_t>(h * part->dims[2] * width + i)]);
   return all;
 }
 
@@ -201,7 +264,8 @@ constexpr double tolerance = 2e-6;
 
 }  // namespace
 
-TEST_CASE("every attention kernel gives what the formula gives, without a cache, with one beside and with one in place") {
+TEST_CASE(
+    "every attention kernel gives what the formula gives, without a cache, with one beside and with one in place") {
   ThreadPool pool(3);
   for (const auto& kernel : kernels_here()) {
     for (const Row& row : rows) {
@@ -215,14 +279,17 @@ TEST_CASE("every attention kernel gives what the formula gives, without a cache,
         {
           INFO("no cache comes out");
           const Laid y = room(DataType::f32, y_dims);
-          CHECK(text_of(run_kernel(kernel, row.call(), laid_inputs(row, in, laid(in.past_key), laid(in.past_value)), {y}, threads)) == "");
+          CHECK(text_of(run_kernel(kernel, row.call(), laid_inputs(row, in, laid(in.past_key), laid(in.past_value)),
+                                   {y}, threads)) == "");
           CHECK(farthest(y, expected.y) < tolerance);
         }
         {
           INFO("the cache is copied; query, key, value and y lie as [batch, query, head, width]");
           const std::vector<size_t> order{0, 2, 1, 3};
-          const Laid y = room(DataType::f32, y_dims, order), key = room(DataType::f32, key_dims), value = room(DataType::f32, value_dims);
-          CHECK(text_of(run_kernel(kernel, row.call(), laid_inputs(row, in, laid(in.past_key), laid(in.past_value), order, 3),
+          const Laid y = room(DataType::f32, y_dims, order), key = room(DataType::f32, key_dims),
+                     value = room(DataType::f32, value_dims);
+          CHECK(text_of(run_kernel(kernel, row.call(),
+                                   laid_inputs(row, in, laid(in.past_key), laid(in.past_value), order, 3),
                                    {y, key, value}, threads)) == "");
           CHECK(farthest(y, expected.y) < tolerance);
           CHECK(farthest(key, joined(in.past_key, in.key)) == 0);
@@ -234,11 +301,14 @@ TEST_CASE("every attention kernel gives what the formula gives, without a cache,
             dims[2] += 5;
             Laid cache = room(DataType::f32, dims);
             Laid filled = first(cache, past.dims[2]);
-            for (int64_t i = 0; i < filled.count(); ++i) std::memcpy(filled.at(i), past.as<float>().data() + i, sizeof(float));
+            for (int64_t i = 0; i < filled.count(); ++i)
+              std::memcpy(filled.at(i), past.as<float>().data() + i, sizeof(float));
             return cache;
           };
-          const Laid keys = capacity(key_dims, in.past_key), values = capacity(value_dims, in.past_value), y = room(DataType::f32, y_dims);
-          CHECK(text_of(run_kernel(kernel, row.call(), laid_inputs(row, in, first(keys, row.past), first(values, row.past)),
+          const Laid keys = capacity(key_dims, in.past_key), values = capacity(value_dims, in.past_value),
+                     y = room(DataType::f32, y_dims);
+          CHECK(text_of(run_kernel(kernel, row.call(),
+                                   laid_inputs(row, in, first(keys, row.past), first(values, row.past)),
                                    {y, first(keys, row.total()), first(values, row.total())}, threads)) == "");
           CHECK(farthest(y, expected.y) < tolerance);
           CHECK(farthest(first(keys, row.total()), joined(in.past_key, in.key)) == 0);
@@ -248,7 +318,8 @@ TEST_CASE("every attention kernel gives what the formula gives, without a cache,
           INFO("only present_value comes out; channels do not lie side by side");
           const std::vector<size_t> order{3, 0, 1, 2};
           const Laid y = room(DataType::f32, y_dims, order), value = room(DataType::f32, value_dims, order);
-          CHECK(text_of(run_kernel(kernel, row.call(), laid_inputs(row, in, laid(in.past_key, order), laid(in.past_value), order),
+          CHECK(text_of(run_kernel(kernel, row.call(),
+                                   laid_inputs(row, in, laid(in.past_key, order), laid(in.past_value), order),
                                    {y, Laid{}, value}, threads)) == "");
           CHECK(farthest(y, expected.y) < tolerance);
           CHECK(farthest(value, joined(in.past_value, in.value)) == 0);
@@ -282,8 +353,9 @@ TEST_CASE("the weights come out at each stage; the vector kernels leave them to 
   }
   const Row row;
   const Inputs in = inputs_of(row);
-  const auto declined = run_kernel("avx2", row.call(3), laid_inputs(row, in, {}, {}),
-                                   {room(DataType::f32, {1, 2, 1, 8}), Laid{}, Laid{}, room(DataType::f32, {1, 2, 1, 1})});
+  const auto declined =
+      run_kernel("avx2", row.call(3), laid_inputs(row, in, {}, {}),
+                 {room(DataType::f32, {1, 2, 1, 8}), Laid{}, Laid{}, room(DataType::f32, {1, 2, 1, 1})});
   CHECK_FALSE(declined);
 }
 
@@ -325,7 +397,8 @@ TEST_CASE("hidden keys are not read, and numbers that are none stay none") {
 TEST_CASE("a valid length outside of the keys is an error that names it") {
   Row row{.what = "", .batch = 2, .fresh = 4, .valid = {4, 9}};
   for (const auto& kernel : kernels_here())
-    CHECK_THAT(text_of(run_kernel(kernel, row.call(), laid_inputs(row, inputs_of(row), {}, {}), {room(DataType::f32, {2, 2, 1, 8})})),
+    CHECK_THAT(text_of(run_kernel(kernel, row.call(), laid_inputs(row, inputs_of(row), {}, {}),
+                                  {room(DataType::f32, {2, 2, 1, 8})})),
                Catch::Contains("valid_lengths[1] is 9; there are 4 keys"));
 }
 

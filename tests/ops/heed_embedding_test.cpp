@@ -20,7 +20,9 @@ Tensors rows_of(const Tensors& in) {
 
 const std::vector<Case> cases = {
     {"one id", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({}, {1})}, {f32({2}, {3, 4})}},
-    {"negative ids count from the end, as Gather's do", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({2}, {-1, -3})}, {f32({2, 2}, {5, 6, 1, 2})}},
+    {"negative ids count from the end, as Gather's do",
+     {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({2}, {-1, -3})},
+     {f32({2, 2}, {5, 6, 1, 2})}},
     {"no ids", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({2, 0}, {})}, {f32({2, 0, 2}, {})}},
     {"no width", {f32({3, 0}, {}), i64({2}, {0, 2})}, {f32({2, 0}, {})}},
     by(rows_of, "a batch", {random({101, 37}), i64({2, 3}, {0, 100, 7, 7, -101, 50})}),

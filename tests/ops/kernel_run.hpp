@@ -19,7 +19,8 @@
 
 namespace heed::test {
 
-// A tensor somewhere in memory. Elements that are no part of it are NaN (all bits set), so that whoever reads them shows.
+// A tensor somewhere in memory. Elements that are no part of it are NaN (all bits set), so that whoever reads them
+// shows.
 struct Laid {
   DataType type = DataType::undefined;  // undefined: absent
   std::vector<int64_t> dims, strides;
@@ -29,7 +30,9 @@ struct Laid {
 
   bool is_absent() const { return type == DataType::undefined; }
   size_t element_bytes() const { return static_cast<size_t>(bits_of(type)) / 8; }
-  std::byte* data() const { return reinterpret_cast<std::byte*>(memory->data()) + static_cast<size_t>(offset) * element_bytes(); }
+  std::byte* data() const {
+    return reinterpret_cast<std::byte*>(memory->data()) + static_cast<size_t>(offset) * element_bytes();
+  }
   heed_tensor c() const {
     if (is_absent()) return {};
     return {data(), dims.data(), strides.data(), 0, static_cast<int32_t>(dims.size()), static_cast<int32_t>(type)};
@@ -57,7 +60,8 @@ inline Laid room(DataType type, std::vector<int64_t> dims, std::vector<size_t> o
     laid.strides[order[i]] = stride;
     stride = stride * std::max<int64_t>(dims[order[i]], 1) + gap;
   }
-  laid.memory = std::make_shared<std::vector<uint64_t>>(static_cast<size_t>(stride) * laid.element_bytes() / 8 + 16, ~uint64_t{0});
+  laid.memory = std::make_shared<std::vector<uint64_t>>(static_cast<size_t>(stride) * laid.element_bytes() / 8 + 16,
+                                                        ~uint64_t{0});
   return laid;
 }
 
@@ -93,7 +97,8 @@ inline const Registry& built_in_registry() {
 // What a kernel's functions talk to.
 class KernelNode : public heed_node {
  public:
-  KernelNode(const Graph& graph, const Node& node, const OperatorEntry& op, ThreadPool* pool) : heed_node(graph, node, op), pool_(pool) {}
+  KernelNode(const Graph& graph, const Node& node, const OperatorEntry& op, ThreadPool* pool)
+      : heed_node(graph, node, op), pool_(pool) {}
 
   int32_t plan_decline(heed_text reason) override { return declined = std::string(reason.data, reason.size), 0; }
   void plan_strided_input(int32_t) override {}
@@ -136,10 +141,11 @@ class KernelNode : public heed_node {
 // A kernel planned, prepared and bound, to be run as often as one likes. Its tensors stay where they lie.
 class ReadyKernel {
  public:
-  // The kernel named `kernel` of `call`, "heed.Attention<causal = 1>" for one, on inputs and outputs as they lie. Where it
-  // declines, the error is its reason (Code::unsupported).
-  static Result<std::unique_ptr<ReadyKernel>> make(const std::string& kernel, const std::string& call, std::vector<Laid> inputs,
-                                                   std::vector<Laid> outputs, ThreadPool* pool = nullptr, std::string isa = "") {
+  // The kernel named `kernel` of `call`, "heed.Attention<causal = 1>" for one, on inputs and outputs as they lie. Where
+  // it declines, the error is its reason (Code::unsupported).
+  static Result<std::unique_ptr<ReadyKernel>> make(const std::string& kernel, const std::string& call,
+                                                   std::vector<Laid> inputs, std::vector<Laid> outputs,
+                                                   ThreadPool* pool = nullptr, std::string isa = "") {
     auto ready = std::unique_ptr<ReadyKernel>(new ReadyKernel(std::move(inputs), std::move(outputs), pool));
     HEED_TRY(ready->type(call));
     HEED_TRY(ready->prepare(kernel, std::move(isa)));
@@ -150,8 +156,12 @@ class ReadyKernel {
 
  private:
   ReadyKernel(std::vector<Laid> inputs, std::vector<Laid> outputs, ThreadPool* pool)
-      : inputs_(std::move(inputs)), outputs_(std::move(outputs)), pool_(pool), cpu_run_(pool, nullptr),
-        input_values_(inputs_.size()), output_values_(outputs_.size()) {}
+      : inputs_(std::move(inputs)),
+        outputs_(std::move(outputs)),
+        pool_(pool),
+        cpu_run_(pool, nullptr),
+        input_values_(inputs_.size()),
+        output_values_(outputs_.size()) {}
 
   // Builds the graph of one node and infers its outputs, which must be those that were laid out.
   Result<void> type(const std::string& call) {
@@ -189,7 +199,8 @@ class ReadyKernel {
     for (size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i].is_absent()) continue;
       const auto& type = graph_->values[node.outputs[i]].type;
-      if (type.element != outputs_[i].type || type.dims != std::vector<Dim>(outputs_[i].dims.begin(), outputs_[i].dims.end()))
+      if (type.element != outputs_[i].type ||
+          type.dims != std::vector<Dim>(outputs_[i].dims.begin(), outputs_[i].dims.end()))
         return Error{Code::shape_mismatch, "output " + std::to_string(i) + " is inferred to be " + to_string(type)};
     }
     return {};
@@ -197,7 +208,8 @@ class ReadyKernel {
 
   Result<void> prepare(const std::string& name, std::string isa) {
     const Node& node = graph_->nodes.at(0);
-    node_ = std::make_unique<KernelNode>(*graph_, node, *built_in_registry().find_operator(node.domain, node.op_type), pool_);
+    node_ = std::make_unique<KernelNode>(*graph_, node, *built_in_registry().find_operator(node.domain, node.op_type),
+                                         pool_);
     node_->isa = std::move(isa);
     HEED_ASSIGN(const auto kernels, built_in_registry().cpu_kernels(node.domain, node.op_type, node_->version));
     for (const auto* entry : kernels)
@@ -231,9 +243,10 @@ class ReadyKernel {
   std::vector<CpuOutput> output_values_;
 };
 
-inline Result<void> run_kernel(const std::string& kernel, const std::string& call, std::vector<Laid> inputs, std::vector<Laid> outputs,
-                               ThreadPool* pool = nullptr, std::string isa = "") {
-  HEED_ASSIGN(const auto ready, ReadyKernel::make(kernel, call, std::move(inputs), std::move(outputs), pool, std::move(isa)));
+inline Result<void> run_kernel(const std::string& kernel, const std::string& call, std::vector<Laid> inputs,
+                               std::vector<Laid> outputs, ThreadPool* pool = nullptr, std::string isa = "") {
+  HEED_ASSIGN(const auto ready,
+              ReadyKernel::make(kernel, call, std::move(inputs), std::move(outputs), pool, std::move(isa)));
   return ready->run();
 }
 

@@ -31,7 +31,8 @@ std::vector<double> product(const Tensor& a, const Tensor& b) {
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < columns; ++j) {
         double sum = 0;
-        for (int64_t k = 0; k < k_count; ++k) sum += static_cast<double>(left[i * k_count + k]) * right[k * columns + j];
+        for (int64_t k = 0; k < k_count; ++k)
+          sum += static_cast<double>(left[i * k_count + k]) * right[k * columns + j];
         y.push_back(sum);
       }
   }
@@ -68,15 +69,20 @@ TEST_CASE("every MatMul kernel gives the sums, dense and strided, of a constant 
       {"a lies transposed", {5, 100}, {100, 70}, {5, 70}, {1, 0}, {0, 1}, {0, 1}},
       {"y lies transposed", {5, 300}, {300, 70}, {5, 70}, {0, 1}, {0, 1}, {1, 0}},
       {"all lie transposed, with gaps", {17, 300}, {300, 70}, {17, 70}, {1, 0}, {1, 0}, {1, 0}, 3},
-      {"heads between, as attention's transposes leave them", {2, 3, 9, 16}, {2, 3, 16, 11}, {2, 3, 9, 11}, {0, 2, 1, 3}, {0, 3, 1, 2}, {0, 2, 1, 3}},
+      {"heads between, as attention's transposes leave them",
+       {2, 3, 9, 16},
+       {2, 3, 16, 11},
+       {2, 3, 9, 11},
+       {0, 2, 1, 3},
+       {0, 3, 1, 2},
+       {0, 2, 1, 3}},
       {"batch rows with gaps between", {4, 3, 33}, {1, 33, 65}, {4, 3, 65}, {}, {}, {}, 5},
       {"no rows", {0, 5}, {5, 3}, {0, 3}},
       {"no columns", {2, 5}, {5, 0}, {2, 0}},
       {"nothing to sum", {2, 0}, {0, 3}, {2, 3}},
       {"no batches", {0, 2, 5}, {1, 5, 3}, {0, 2, 3}},
   };
-  for (int64_t m = 1; m <= 17; ++m)
-    rows.push_back({std::to_string(m) + " rows", {m, 37}, {37, 83}, {m, 83}});
+  for (int64_t m = 1; m <= 17; ++m) rows.push_back({std::to_string(m) + " rows", {m, 37}, {37, 83}, {m, 83}});
   for (const int64_t n : {15, 16, 17, 33, 48, 63, 95, 127, 160, 191, 255, 288})
     rows.push_back({std::to_string(n) + " columns", {1, 29}, {29, n}, {1, n}});
 
@@ -136,13 +142,15 @@ TEST_CASE("a vector on either side loses its axis, constant or not") {
 }
 
 TEST_CASE("sizes that do not fit are refused with both shapes") {
-  const auto refused = run_kernel("scalar", "MatMul", {laid(noise({2, 3}, 1)), laid(noise({4, 5}, 2))}, {room(DataType::f32, {2, 5})});
+  const auto refused =
+      run_kernel("scalar", "MatMul", {laid(noise({2, 3}, 1)), laid(noise({4, 5}, 2))}, {room(DataType::f32, {2, 5})});
   CHECK_THAT(text_of(refused), Catch::Contains("[2, 3]") && Catch::Contains("[4, 5]"));
 }
 
 TEST_CASE("the option cpu.isa keeps kernels of greater instruction sets away, and must name one") {
   const auto plan = [](const std::string& kernel, const std::string& isa) {
-    return text_of(run_kernel(kernel, "MatMul", {laid(noise({2, 3}, 1)), laid(noise({3, 5}, 2))}, {room(DataType::f32, {2, 5})}, nullptr, isa));
+    return text_of(run_kernel(kernel, "MatMul", {laid(noise({2, 3}, 1)), laid(noise({3, 5}, 2))},
+                              {room(DataType::f32, {2, 5})}, nullptr, isa));
   };
   for (const auto& kernel : kernels_here()) {
     CHECK(plan(kernel, kernel) == "");

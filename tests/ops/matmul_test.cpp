@@ -18,7 +18,8 @@ Tensors matmul(const Tensors& in) {
   const int64_t rows = a_dims[outer], k_count = a_dims[outer + 1], columns = b_dims[outer + 1];
   std::vector<int64_t> dims;
   int64_t batches = 1;
-  for (size_t axis = 0; axis < outer; ++axis) batches *= dims.emplace_back(a_dims[axis] == 1 ? b_dims[axis] : a_dims[axis]);
+  for (size_t axis = 0; axis < outer; ++axis)
+    batches *= dims.emplace_back(a_dims[axis] == 1 ? b_dims[axis] : a_dims[axis]);
   const auto a = values_of(in[0]), b = values_of(in[1]);
   std::vector<double> y;
   for (int64_t batch = 0; batch < batches; ++batch) {
@@ -44,11 +45,12 @@ Tensors matmul(const Tensors& in) {
   return {numbers(in[0].type, dims, y)};
 }
 
-Case row(std::string what, std::vector<int64_t> a, std::vector<int64_t> b, double tolerance = 1e-5, DataType type = DataType::f32,
-         int32_t opset = newest_opset) {
+Case row(std::string what, std::vector<int64_t> a, std::vector<int64_t> b, double tolerance = 1e-5,
+         DataType type = DataType::f32, int32_t opset = newest_opset) {
   const double most = is_float(type) ? 1 : 9;
   const double least = is_float(type) || is_signed_integer(type) ? -most : 0;
-  return by(matmul, std::move(what), {random(std::move(a), least, most, type), random(std::move(b), least, most, type)}, tolerance, "", opset);
+  return by(matmul, std::move(what), {random(std::move(a), least, most, type), random(std::move(b), least, most, type)},
+            tolerance, "", opset);
 }
 
 const std::vector<Case> cases = {
