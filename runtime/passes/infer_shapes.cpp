@@ -144,8 +144,12 @@ heed_dim InferredNode::infer_symbol(heed_text hint, heed_dim upper) {
 }
 
 int32_t InferredNode::infer_equal(heed_dim a, heed_dim b, heed_text what) {
+  const size_t before = changing_graph.constraints.size();
   auto demanded = pass.demand(changing_graph, Dim(a), Dim(b), std::string(text_of(what)));
   if (!demanded) return fail(demanded.error());
+  // Checked when nobody knows any more who asked.
+  if (changing_graph.constraints.size() > before)
+    changing_graph.constraints.back().what.insert(0, "node '" + node.name + "' (" + node.op_type + "): ");
   return HEED_OK;
 }
 

@@ -230,7 +230,7 @@ Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbo
   auto& numbers = segments_[index].numbers;
   HEED_TRY(segment.dims.run(symbol_values, numbers));
   for (const auto& check : segment.checks)
-    if (numbers[check.a] != numbers[check.b])
+    if (&symbol_values == &symbol_values_ && numbers[check.a] != numbers[check.b])
       return Error{Code::shape_mismatch, check.what + ": " + std::to_string(numbers[check.a]) + " and " +
                                              std::to_string(numbers[check.b]) + " should be equal"};
   for (const SlotId id : segment.slots) {
@@ -242,8 +242,10 @@ Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbo
     for (size_t axis = 0; axis < rank; ++axis) {
       const int64_t size = numbers[slot.dim_slots[axis]];
       if (size < 0)
-        return Error{Code::shape_mismatch, "value '" + slot.name + "' " + to_string(slot.type) + " would have size " +
-                                               std::to_string(size) + " on axis " + std::to_string(axis)};
+        return explain_slot(
+            {Code::shape_mismatch, "value '" + slot.name + "' " + to_string(slot.type) + " would have size " +
+                                       std::to_string(size) + " on axis " + std::to_string(axis)},
+            id);
       bound.dims[axis] = size;
       empty |= size == 0;
     }
@@ -252,8 +254,9 @@ Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbo
       for (size_t axis = rank; axis-- > 0;) {
         bound.strides[axis] = stride;
         if (!empty && __builtin_mul_overflow(stride, bound.dims[axis], &stride))
-          return Error{Code::out_of_memory,
-                       "value '" + slot.name + "' " + to_string(bound.dims) + " has more elements than 64 bits count"};
+          return explain_slot({Code::out_of_memory, "value '" + slot.name + "' " + to_string(bound.dims) +
+                                                        " has more elements than 64 bits count"},
+                              id);
       }
     } else {
       for (size_t axis = 0; axis < rank; ++axis) bound.strides[axis] = numbers[slot.stride_slots[axis]];
@@ -268,7 +271,11 @@ Result<void> Frame::bind_segment(uint32_t index) {
     ++counts_.binds;
     const bool placed = segment.placed_for == bucket_values_ && (!bucket_values_.empty() || segment.arena_size_bytes);
     if (!placed) {
-      HEED_TRY(fill_sizes(index, bucket_values_));
+      // Room to grow may contradict sizes that inputs tell (a mask over past and new tokens): then there is none.
+      if (!fill_sizes(index, bucket_values_)) {
+        bucket_values_ = symbol_values_;
+        HEED_TRY(fill_sizes(index, bucket_values_));
+      }
       HEED_TRY(place(index));
       segment.placed_for = bucket_values_;
     }
@@ -602,6 +609,17 @@ Result<SharedValue> Frame::value_in(SlotId id) {
 Result<SharedValue> Frame::output_value(uint32_t output) {
   HEED_ASSIGN(SharedValue value, value_in(plan_.outputs[output]));
   return value->lent ? copy_to_host_tensor(view_of(*value.get())) : std::move(value);
+}
+
+// The error, told of the node that makes a value.
+Error Frame::explain_slot(Error error, SlotId id) const {
+  for (uint32_t step = 0; step < plan_.steps.size(); ++step)
+    for (const SlotId output : plan_.steps[step].outputs)
+      if (output == id && plan_.steps[step].op) {
+        const Node& node = plan_.graph->nodes[plan_.steps[step].node];
+        return std::move(error).within("node '" + node.name + "' (" + node.op_type + ")");
+      }
+  return error;
 }
 
 Error Frame::explain(Error error, uint32_t id) const {

@@ -119,6 +119,7 @@ class Frame {
   // A reference to what a slot holds, for control kernels; arena memory is lent for the step.
   Result<SharedValue> value_in(SlotId slot);
   Error explain(Error error, uint32_t step) const;
+  Error explain_slot(Error error, SlotId slot) const;
   void set_tensor(SlotId slot, const heed_value& value);
 
   const PreparedPlan& prepared_;

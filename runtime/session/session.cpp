@@ -63,6 +63,7 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
                                              std::to_string(inputs.size()) + " and " + std::to_string(outputs.size()) +
                                              " were given"};
   auto done = run_once(inputs, outputs);
+  if (const auto& path = model_->file().path; !done && !path.empty()) done = std::move(done).error().within(path);
   std::fill(results_.begin(), results_.end(), SharedValue());
   if (!done && gpu_) gpu_->discard();
   for (auto& state : states_) {
