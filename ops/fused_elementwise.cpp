@@ -22,14 +22,55 @@ Result<void> infer(Inference& node) {
   return node.set_output(0, DataType::f32, dims);
 }
 
-// ---- GLSL ---------------------------------------------------------------------------------------------------------------
+// ---- GLSL
+// ---------------------------------------------------------------------------------------------------------------
 
-// Beside math.glsl: what GLSL leaves undefined for some numbers.
+// Beside math.glsl: what GLSL leaves undefined for some numbers, and what Vulkan allows to be loose (sin and cos 2^-11,
+// atan 4096 ulp). Polynomials are those of Cephes: sinf, cosf, atanf, asinf.
 constexpr std::string_view functions = R"(
 float heed_min(float a, float b) { return b < a || isnan(b) ? b : a; }
 float heed_max(float a, float b) { return b > a || isnan(b) ? b : a; }
 float heed_sign(float a) { return a > 0.0 ? 1.0 : a < 0.0 ? -1.0 : a; }
 float heed_sigmoid(float a) { return 1.0 / (1.0 + heed_exp(-a)); }
+// The sine of x + quarter * pi/2, to about 2 ulp up to |x| = 8192.
+float heed_sine(float x, int quarter) {
+  precise float n = roundEven(x * 0.636619772367581343);
+  precise float r = x - n * 1.5703125;
+  r = r - n * 4.837512969970703e-4;
+  r = r - n * 7.549789948768648e-8;
+  float z = r * r;
+  int q = (int(n) + quarter) & 3;
+  float s = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * r + r;
+  float c = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
+  float y = (q & 1) == 0 ? s : c;
+  return (q & 2) == 0 ? y : -y;
+}
+float heed_sin(float x) { return heed_sine(x, 0); }
+float heed_cos(float x) { return heed_sine(x, 1); }
+float heed_tan(float x) { return heed_sine(x, 0) / heed_sine(x, 1); }
+float heed_atan(float x) {
+  float a = abs(x), y = 0.0;
+  if (a > 2.414213562373095) {
+    y = 1.5707963267948966;
+    a = -1.0 / a;
+  } else if (a > 0.4142135623730950) {
+    y = 0.7853981633974483;
+    a = (a - 1.0) / (a + 1.0);
+  }
+  float z = a * a;
+  y += (((8.05374449538e-2 * z - 1.38776856032e-1) * z + 1.99777106478e-1) * z - 3.33329491539e-1) * z * a + a;
+  return x < 0.0 ? -y : y;
+}
+float heed_asin(float x) {
+  float a = abs(x);
+  bool is_far = a > 0.5;
+  float z = is_far ? 0.5 * (1.0 - a) : a * a;
+  float r = is_far ? sqrt(z) : a;
+  float y = ((((4.2163199048e-2 * z + 2.4181311049e-2) * z + 4.5470025998e-2) * z + 7.4953002686e-2) * z + 1.6666752422e-1) * z * r + r;
+  if (is_far) y = 1.5707963267948966 - 2.0 * y;
+  return x < 0.0 ? -y : y;
+}
+float heed_acos(float x) { return x > 0.5 ? 2.0 * heed_asin(sqrt(0.5 * (1.0 - x))) : 1.5707963267948966 - heed_asin(x); }
 // Where the base is negative only whole exponents have a power.
 float heed_pow(float a, float b) {
   if (b == 0.0 || a == 1.0) return 1.0;
@@ -48,28 +89,57 @@ std::string literal(float number) {
   return number < 0 ? "(" + text + ")" : text;
 }
 
-std::string glsl_of(const ExpressionStep& step, const std::string& a, const std::string& b, const std::string& c, float exponent) {
-  const auto call = [&](std::string_view name) { return std::string(name) + "(" + a + (b.empty() ? "" : ", " + b) + ")"; };
+std::string glsl_of(const ExpressionStep& step, const std::string& a, const std::string& b, const std::string& c,
+                    float exponent) {
+  const auto call = [&](std::string_view name) {
+    return std::string(name) + "(" + a + (b.empty() ? "" : ", " + b) + ")";
+  };
   switch (step.op) {
-    case ExpressionOp::negative: return "-" + a;
-    case ExpressionOp::sign: return call("heed_sign");
-    case ExpressionOp::exp: return call("heed_exp");
-    case ExpressionOp::tanh: return call("heed_tanh");
-    case ExpressionOp::sigmoid: return call("heed_sigmoid");
-    case ExpressionOp::erf: return call("heed_erf");
-    case ExpressionOp::round: return call("roundEven");
-    case ExpressionOp::logical_not: return "float(" + a + " == 0.0)";
-    case ExpressionOp::min: return call("heed_min");
-    case ExpressionOp::max: return call("heed_max");
+    case ExpressionOp::negative:
+      return "-" + a;
+    case ExpressionOp::sign:
+      return call("heed_sign");
+    case ExpressionOp::exp:
+      return call("heed_exp");
+    case ExpressionOp::tanh:
+      return call("heed_tanh");
+    case ExpressionOp::sigmoid:
+      return call("heed_sigmoid");
+    case ExpressionOp::erf:
+      return call("heed_erf");
+    case ExpressionOp::sin:
+      return call("heed_sin");
+    case ExpressionOp::cos:
+      return call("heed_cos");
+    case ExpressionOp::tan:
+      return call("heed_tan");
+    case ExpressionOp::asin:
+      return call("heed_asin");
+    case ExpressionOp::acos:
+      return call("heed_acos");
+    case ExpressionOp::atan:
+      return call("heed_atan");
+    case ExpressionOp::round:
+      return call("roundEven");
+    case ExpressionOp::logical_not:
+      return "float(" + a + " == 0.0)";
+    case ExpressionOp::min:
+      return call("heed_min");
+    case ExpressionOp::max:
+      return call("heed_max");
     case ExpressionOp::pow:
       if (exponent == 2) return a + " * " + a;
       if (exponent == 3) return a + " * " + a + " * " + a;
       if (exponent == 0.5f) return "sqrt(" + a + ")";
       return call("heed_pow");
-    case ExpressionOp::logical_and: return "float(" + a + " != 0.0 && " + b + " != 0.0)";
-    case ExpressionOp::logical_or: return "float(" + a + " != 0.0 || " + b + " != 0.0)";
-    case ExpressionOp::select: return a + " != 0.0 ? " + b + " : " + c;
-    default: break;
+    case ExpressionOp::logical_and:
+      return "float(" + a + " != 0.0 && " + b + " != 0.0)";
+    case ExpressionOp::logical_or:
+      return "float(" + a + " != 0.0 || " + b + " != 0.0)";
+    case ExpressionOp::select:
+      return a + " != 0.0 ? " + b + " : " + c;
+    default:
+      break;
   }
   if (!detail::is_infix(step.op)) return call(rule_of(step.op).name);
   const std::string infix = a + " " + std::string(rule_of(step.op).name) + " " + b;
@@ -81,17 +151,25 @@ std::string shader_of(const Expression& expression, int32_t input_count) {
   std::string text = "#version 450\nlayout(local_size_x = " + std::to_string(workgroup_size) + ") in;\n";
   for (int32_t k = 0; k < input_count; ++k) {
     const std::string n = std::to_string(k);
-    text += "layout(set = 0, binding = " + n + ", std430) readonly buffer Input" + n + " { float input" + n + "[]; };\n";
+    text +=
+        "layout(set = 0, binding = " + n + ", std430) readonly buffer Input" + n + " { float input" + n + "[]; };\n";
   }
-  text += "layout(set = 0, binding = " + std::to_string(input_count) + ", std430) writeonly buffer Output { float result[]; };\n";
+  text += "layout(set = 0, binding = " + std::to_string(input_count) +
+          ", std430) writeonly buffer Output { float result[]; };\n";
   text += "layout(set = 0, binding = " + std::to_string(input_count + 1) +
-          ", std430) readonly buffer Parameters {\n  uint count;\n  uint rank;\n  int offsets[9];\n  uint dims[8];\n  int strides[64];\n};\n";
+          ", std430) readonly buffer Parameters {\n  uint count;\n  uint rank;\n  int offsets[9];\n  uint dims[8];\n  "
+          "int strides[64];\n};\n";
   text += shaders::math_glsl;
   text += functions;
-  text += "void main() {\n  for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * gl_WorkGroupSize.x) {\n";
-  for (int32_t k = 0; k < input_count; ++k) text += "    int at" + std::to_string(k) + " = offsets[" + std::to_string(k) + "];\n";
-  text += "    uint rest = index;\n    for (int axis = int(rank) - 1; axis >= 0; --axis) {\n"
-          "      uint outer = axis == 0 ? 0u : rest / dims[axis];\n      int i = int(rest - outer * dims[axis]);\n      rest = outer;\n";
+  text +=
+      "void main() {\n  for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * "
+      "gl_WorkGroupSize.x) {\n";
+  for (int32_t k = 0; k < input_count; ++k)
+    text += "    int at" + std::to_string(k) + " = offsets[" + std::to_string(k) + "];\n";
+  text +=
+      "    uint rest = index;\n    for (int axis = int(rank) - 1; axis >= 0; --axis) {\n"
+      "      uint outer = axis == 0 ? 0u : rest / dims[axis];\n      int i = int(rest - outer * dims[axis]);\n      "
+      "rest = outer;\n";
   for (int32_t k = 0; k < input_count; ++k) {
     const std::string n = std::to_string(k);
     text += "      at" + n + " += i * strides[" + std::to_string(k * most_axes) + " + axis];\n";
@@ -135,20 +213,23 @@ Result<GpuPlan> plan(Planning& node) {
   const int32_t count = node.input_count();
   if (count > most_inputs) return decline("more than " + std::to_string(most_inputs) + " inputs");
   const auto y = node.output(0);
-  if (!y.has_rank() || y.rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes, or not known how many");
+  if (!y.has_rank() || y.rank() > most_axes)
+    return decline("more than " + std::to_string(most_axes) + " axes, or not known how many");
   HEED_ASSIGN(const auto expression, parse_fused_expression(node.text("expression"), static_cast<size_t>(count)));
   GpuPlan plan;
   for (int32_t k = 0; k < count; ++k) {
     node.take_strided(k);
     const auto x = node.input(k);
-    if (x.has_rank() && std::equal(x.dims().begin(), x.dims().end(), y.dims().begin(), y.dims().end())) node.in_place(k, 0);
+    if (x.has_rank() && std::equal(x.dims().begin(), x.dims().end(), y.dims().begin(), y.dims().end()))
+      node.in_place(k, 0);
     plan.bindings.push_back(read(k));
   }
   plan.bindings.push_back(write(0));
   // The text is copied before it goes.
   static thread_local std::string text;
   text = shader_of(expression, count);
-  plan.variants.push_back({.name = std::to_string(expression.operation_count()) + " operations", .shader = {.glsl = text}});
+  plan.variants.push_back(
+      {.name = std::to_string(expression.operation_count()) + " operations", .shader = {.glsl = text}});
   return plan;
 }
 
@@ -177,7 +258,8 @@ Result<Launch> bind(const Binding& node) {
     if (size == 1) continue;
     bool joins = rank > 0;
     for (size_t k = 0; joins && k < inputs.size(); ++k)
-      joins = static_cast<int64_t>(parameters.strides[k][rank - 1]) == static_cast<int64_t>(stride(inputs[k], axis)) * size;
+      joins =
+          static_cast<int64_t>(parameters.strides[k][rank - 1]) == static_cast<int64_t>(stride(inputs[k], axis)) * size;
     if (!joins) parameters.dims[rank++] = 1;
     parameters.dims[rank - 1] *= size;
     for (size_t k = 0; k < inputs.size(); ++k) parameters.strides[k][rank - 1] = stride(inputs[k], axis);
@@ -188,10 +270,15 @@ Result<Launch> bind(const Binding& node) {
 
 }  // namespace
 
-extern const Operator fused_elementwise{
-    .domain = "heed", .op_type = "FusedElementwise", .role = "fused_elementwise",
-    .inputs = {{"x", "T", HEED_VARIADIC}}, .outputs = {{"y", "T"}}, .types = {{"T", {DataType::f32}}},
-    .attributes = {required("expression", HEED_ATTRIBUTE_STRING)},
-    .infer = infer, .plan = plan, .bind = bind};
+extern const Operator fused_elementwise{.domain = "heed",
+                                        .op_type = "FusedElementwise",
+                                        .role = "fused_elementwise",
+                                        .inputs = {{"x", "T", HEED_VARIADIC}},
+                                        .outputs = {{"y", "T"}},
+                                        .types = {{"T", {DataType::f32}}},
+                                        .attributes = {required("expression", HEED_ATTRIBUTE_STRING)},
+                                        .infer = infer,
+                                        .plan = plan,
+                                        .bind = bind};
 
 }  // namespace heed::ops

@@ -1,6 +1,6 @@
-// ai.onnx Attention (23 to 25) -> heed.Attention. Queries, keys and values of rank 3 are split into heads first. ONNX counts
-// positions from the past on (top_left), except where nonpad_kv_seqlen tells how many keys there are: there the last query
-// stands at the last of them.
+// ai.onnx Attention (23 to 25) -> heed.Attention. Queries, keys and values of rank 3 are split into heads first. ONNX
+// counts positions from the past on (top_left), except where nonpad_kv_seqlen tells how many keys there are: there the
+// last query stands at the last of them.
 #include <string>
 
 #include "heed/plugin.hpp"
@@ -36,10 +36,12 @@ bool accept(Match& match) {
   match.set("scale", node.number("scale", 0));
   match.set("window", node.integer("left_window_size", -1));
   match.set("right_window", node.integer("right_window_size", -1));
-  text += std::string(is_flat ? "y_heads" : "y") +
-          ", present_key, present_value, weights = heed.Attention<scale = @scale, causal = @is_causal, top_left = @top_left, "
-          "softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = @qk_matmul_output_mode>(" +
-          query + ", " + key + ", " + value + ", mask, past_key, past_value, valid);";
+  text +=
+      std::string(is_flat ? "y_heads" : "y") +
+      ", present_key, present_value, weights = heed.Attention<scale = @scale, causal = @is_causal, top_left = "
+      "@top_left, "
+      "softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = @qk_matmul_output_mode>(" +
+      query + ", " + key + ", " + value + ", mask, past_key, past_value, valid);";
   if (is_flat) {
     const Dim width = floor_divide(v->dim(2), key_heads) * query_heads;
     const std::string last = width.is_number() ? std::to_string(width.number()) : "-1";
@@ -54,6 +56,7 @@ bool accept(Match& match) {
 extern const Rewrite ai_onnx_attention{
     .name = "ai_onnx_attention",
     .patterns = {"y, present_key, present_value, weights = Attention(Q, K, V, mask, past_key, past_value, valid)"},
-    .replacement = "", .accept = accept};
+    .replacement = "",
+    .accept = accept};
 
 }  // namespace heed::ops

@@ -1,9 +1,10 @@
-// Attention as exporters spell it out, softmax(q k' * scale + mask) v -> heed.Attention. attention_inputs.cpp then takes in
-// what stands before it.
+// Attention as exporters spell it out, softmax(q k' * scale + mask) v -> heed.Attention. attention_inputs.cpp then
+// takes in what stands before it.
+#include "attention.hpp"
+
 #include <deque>
 #include <string>
 
-#include "attention.hpp"
 #include "heed/plugin.hpp"
 
 namespace heed::ops {
@@ -37,27 +38,30 @@ bool accept(Match& match) {
   match.set("scale", static_cast<float>(*scale));
 
   // Keys lie in rows here; where they were transposed before, the two permutations cancel.
-  std::string before = match.type("k") ? "kt = Transpose<perm = [0, 1, 3, 2]>(k);" : "k_rows = Transpose<perm = [0, 1, 3, 2]>(kt);";
+  std::string before =
+      match.type("k") ? "kt = Transpose<perm = [0, 1, 3, 2]>(k);" : "k_rows = Transpose<perm = [0, 1, 3, 2]>(kt);";
   std::string mask;
   if (const auto bias = match.type("bias")) {
     if (!is_mask_of(*bias, scores) || !is_float(bias->element())) return false;
     mask = ", bias";
-  } else if (const auto visible = match.type("visible")) {
-    if (!is_mask_of(*visible, scores)) return false;
+  } else if (const auto seen = match.type("visible"), unseen = match.type("hidden"); seen || unseen) {
+    if (!is_mask_of(seen ? *seen : *unseen, scores)) return false;
     switch (hiding(match, "low")) {
       case Hiding::no:
         return false;
       case Hiding::infinite:
-        mask = ", visible";
+        mask = seen ? ", visible" : ", Not(hidden)";
         break;
       case Hiding::finite:
         // Where every key is hidden by a finite number, all weigh the same: a bias keeps that, a boolean mask does not.
-        before += "bias = Where(visible, CastLike(Constant<value_float = 0.0>(), low), low);";
+        before += "nothing = CastLike(Constant<value_float = 0.0>(), low);";
+        before += seen ? "bias = Where(visible, nothing, low);" : "bias = Where(hidden, low, nothing);";
         mask = ", bias";
         break;
     }
   }
-  match.replace_by(before + "y = heed.Attention<scale = @scale>(q, " + (match.type("k") ? "k" : "k_rows") + ", v" + mask + ")");
+  match.replace_by(before + "y = heed.Attention<scale = @scale>(q, " + (match.type("k") ? "k" : "k_rows") + ", v" +
+                   mask + ")");
   return true;
 }
 
@@ -67,8 +71,10 @@ std::vector<std::string_view> patterns() {
     std::deque<std::string> made;
     for (const std::string keys : {"kt = Transpose<perm = [0, 1, 3, 2]>(k);", ""})
       for (const std::string scaled : {"s = Div(qk, divisor);", "s = Mul(qk, multiplier);", ""})
-        for (const std::string masked : {"m = Where(visible, SCORE, low);", "m = Add(SCORE, bias);", ""}) {
-          std::string text = keys + "qk = MatMul(q, kt);" + scaled + masked + "p = Softmax(" + (masked.empty() ? "SCORE" : "m") + "); y = MatMul(p, v)";
+        for (const std::string masked :
+             {"m = Where(visible, SCORE, low);", "m = Where(hidden, low, SCORE);", "m = Add(SCORE, bias);", ""}) {
+          std::string text = keys + "qk = MatMul(q, kt);" + scaled + masked + "p = Softmax(" +
+                             (masked.empty() ? "SCORE" : "m") + "); y = MatMul(p, v)";
           const std::string score = scaled.empty() ? "qk" : "s";
           text.replace(text.find("SCORE"), 5, score);
           made.push_back(std::move(text));

@@ -12,7 +12,8 @@ inline std::optional<double> factor(Match& match, std::string_view name, TypeVie
   return number && *number > 0 && type->has_rank() && type->rank() <= with.rank() ? number : std::nullopt;
 }
 
-// What the variables `multiplier` and `divisor` of a pattern come to, 1 where it has neither; null where they are no numbers.
+// What the variables `multiplier` and `divisor` of a pattern come to, 1 where it has neither; null where they are no
+// numbers.
 inline std::optional<double> scale_of(Match& match, TypeView with) {
   if (match.type("multiplier")) return factor(match, "multiplier", with);
   if (!match.type("divisor")) return 1.0;
@@ -20,7 +21,8 @@ inline std::optional<double> scale_of(Match& match, TypeView with) {
   return divisor ? std::optional(1 / *divisor) : std::nullopt;
 }
 
-// What stands where a mask hides: -inf, or a finite number so low that it swallows any score added to it, as torch writes.
+// What stands where a mask hides: -inf, or a finite number so low that it swallows any score added to it, as torch
+// writes.
 enum class Hiding { no, finite, infinite };
 
 inline Hiding hiding(Match& match, std::string_view name) {

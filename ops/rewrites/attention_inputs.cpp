@@ -1,5 +1,5 @@
-// What stands before heed.Attention and that it can do itself: numbers that scale query or key, the concatenation with the
-// past, heads that are repeated for groups, and masks that are proven to be causal.
+// What stands before heed.Attention and that it can do itself: numbers that scale query or key, the concatenation with
+// the past, heads that are repeated for groups, and masks that are proven to be causal.
 #include <deque>
 #include <string>
 
@@ -9,10 +9,12 @@
 namespace heed::ops {
 namespace {
 
-#define OTHER_ATTRIBUTES \
-  "top_left = @top_left, softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = @qk_output_mode"
+#define OTHER_ATTRIBUTES                                                                                        \
+  "top_left = @top_left, softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = " \
+  "@qk_output_mode"
 
-// ---- scales: (c q) k' = c (q k') --------------------------------------------------------------------------------------
+// ---- scales: (c q) k' = c (q k')
+// --------------------------------------------------------------------------------------
 
 bool accept_scale(Match& match) {
   const auto x = match.type("x");
@@ -22,14 +24,19 @@ bool accept_scale(Match& match) {
   if (!by) return false;
   match.set("new_scale", static_cast<float>(scale * *by));
   std::string inputs;
-  if (match.type("query")) inputs = "x, k, v";
-  else if (match.type("kt")) inputs = "q, Transpose<perm = [0, 1, 3, 2]>(x), v";
-  else inputs = "q, x, v";
-  match.replace_by("y = heed.Attention<scale = @new_scale, causal = @causal, " OTHER_ATTRIBUTES ">(" + inputs + ", mask)");
+  if (match.type("query"))
+    inputs = "x, k, v";
+  else if (match.type("kt"))
+    inputs = "q, Transpose<perm = [0, 1, 3, 2]>(x), v";
+  else
+    inputs = "q, x, v";
+  match.replace_by("y = heed.Attention<scale = @new_scale, causal = @causal, " OTHER_ATTRIBUTES ">(" + inputs +
+                   ", mask)");
   return true;
 }
 
-// ---- the past: keys and values that new ones are appended to ------------------------------------------------------------
+// ---- the past: keys and values that new ones are appended to
+// ------------------------------------------------------------
 
 bool accept_past(Match& match) {
   for (const auto name : {"key", "value"}) {
@@ -43,15 +50,19 @@ bool accept_past(Match& match) {
   return past_key->dim(2) == past_value->dim(2) && k->dim(2) == v->dim(2);
 }
 
-// ---- groups: key and value heads repeated, 0 0 1 1 ------------------------------------------------------------------------
+// ---- groups: key and value heads repeated, 0 0 1 1
+// ------------------------------------------------------------------------
 
-bool is_repeated(Match& match, std::string_view one, std::string_view unsqueezed, std::string_view expanded, std::string_view all) {
+bool is_repeated(Match& match, std::string_view one, std::string_view unsqueezed, std::string_view expanded,
+                 std::string_view all) {
   const auto x = match.type(one), u = match.type(unsqueezed), e = match.type(expanded), y = match.type(all);
   if (x->rank() != 4 || u->rank() != 5 || e->rank() != 5 || y->rank() != 4) return false;
-  if (!u->dim(2).is_number(1) || !(u->dim(1) == x->dim(1)) || !(u->dim(3) == x->dim(2)) || !(u->dim(4) == x->dim(3))) return false;
+  if (!u->dim(2).is_number(1) || !(u->dim(1) == x->dim(1)) || !(u->dim(3) == x->dim(2)) || !(u->dim(4) == x->dim(3)))
+    return false;
   for (const int32_t axis : {0, 1, 3, 4})
     if (!(e->dim(axis) == u->dim(axis))) return false;
-  return y->dim(1) == e->dim(1) * e->dim(2) && y->dim(2) == x->dim(2) && y->dim(3) == x->dim(3) && y->dim(0) == x->dim(0);
+  return y->dim(1) == e->dim(1) * e->dim(2) && y->dim(2) == x->dim(2) && y->dim(3) == x->dim(3) &&
+         y->dim(0) == x->dim(0);
 }
 
 // One axis of size 1 may stand anywhere among others of size 1: only axis 2 is between heads and keys.
@@ -65,10 +76,12 @@ bool accept_groups(Match& match) {
          is_repeated(match, "v", "vu", "ve", "value");
 }
 
-// ---- causal masks ---------------------------------------------------------------------------------------------------------
+// ---- causal masks
+// ---------------------------------------------------------------------------------------------------------
 
 bool accept_causal(Match& match) {
-  const auto q = match.type("q"), k = match.type("k"), past = match.type("past_key"), causal = match.type("causal_mask");
+  const auto q = match.type("q"), k = match.type("k"), past = match.type("past_key"),
+             causal = match.type("causal_mask");
   const auto mask = match.type("mask") ? match.type("mask") : causal;
   if (!q || !k || q->rank() != 4 || k->rank() != 4 || !mask->has_rank() || !causal->has_rank()) return false;
   if (past && past->rank() != 4) return false;
@@ -102,16 +115,21 @@ bool accept_causal(Match& match) {
 // Only where there is no past yet: one that is not scaled would have to be.
 extern const Rewrite attention_scale{
     .name = "attention_scale",
-    .patterns = {"query = Mul(x, multiplier); y = heed.Attention(query, k, v, mask)", "query = Div(x, divisor); y = heed.Attention(query, k, v, mask)",
-                 "key = Mul(x, multiplier); y = heed.Attention(q, key, v, mask)", "key = Div(x, divisor); y = heed.Attention(q, key, v, mask)",
-                 "kt = Mul(x, multiplier); key = Transpose<perm = [0, 1, 3, 2]>(kt); y = heed.Attention(q, key, v, mask)",
-                 "kt = Div(x, divisor); key = Transpose<perm = [0, 1, 3, 2]>(kt); y = heed.Attention(q, key, v, mask)"},
-    .replacement = "", .accept = accept_scale};
+    .patterns =
+        {"query = Mul(x, multiplier); y = heed.Attention(query, k, v, mask)",
+         "query = Div(x, divisor); y = heed.Attention(query, k, v, mask)",
+         "key = Mul(x, multiplier); y = heed.Attention(q, key, v, mask)",
+         "key = Div(x, divisor); y = heed.Attention(q, key, v, mask)",
+         "kt = Mul(x, multiplier); key = Transpose<perm = [0, 1, 3, 2]>(kt); y = heed.Attention(q, key, v, mask)",
+         "kt = Div(x, divisor); key = Transpose<perm = [0, 1, 3, 2]>(kt); y = heed.Attention(q, key, v, mask)"},
+    .replacement = "",
+    .accept = accept_scale};
 
 extern const Rewrite attention_past{
     .name = "attention_past",
     .patterns = {"key = Concat(past_key, k); value = Concat(past_value, v); y = heed.Attention(q, key, value, mask)"},
-    .replacement = "y, key, value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES ">(q, k, v, mask, past_key, past_value)",
+    .replacement = "y, key, value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
+                   ">(q, k, v, mask, past_key, past_value)",
     .accept = accept_past};
 
 extern const Rewrite attention_groups{
@@ -133,6 +151,7 @@ extern const Rewrite attention_causal{
                  "causal_mask = heed.CausalMask(query_length, key_length); wide = Unsqueeze(causal_mask, axes);"
                  "mask = Where(wide, zero, low);"
                  "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value)"},
-    .replacement = "", .accept = accept_causal};
+    .replacement = "",
+    .accept = accept_causal};
 
 }  // namespace heed::ops

@@ -1,5 +1,6 @@
-// Positions of queries compared with positions of keys -> heed.CausalMask, where the sizes prove that the last query stands at
-// the last key: rows run from key - query on. `y` is what may be seen, `h` what is hidden (torch's way round).
+// Positions of queries compared with positions of keys -> heed.CausalMask, where the sizes prove that the last query
+// stands at the last key: rows run from key - query on. `y` is what may be seen, `h` what is hidden (torch's way
+// round).
 #include <deque>
 #include <string>
 
@@ -29,8 +30,10 @@ std::string_view used_name(Match& match, std::initializer_list<std::string_view>
 }
 
 bool accept(Match& match) {
-  const auto row = element_of(match, "row"), row_end = element_of(match, "row_end"), row_step = element_of(match, "row_step");
-  const auto column = element_of(match, "column"), column_end = element_of(match, "column_end"), column_step = element_of(match, "column_step");
+  const auto row = element_of(match, "row"), row_end = element_of(match, "row_end"),
+             row_step = element_of(match, "row_step");
+  const auto column = element_of(match, "column"), column_end = element_of(match, "column_end"),
+             column_step = element_of(match, "column_step");
   if (!row || !row_end || !row_step || !column || !column_end || !column_step) return false;
   if (!row_step->is_number(1) || !column_step->is_number(1)) return false;
   const auto rows = used_name(match, {"unsqueezed_rows", "reshaped_rows"});
@@ -45,7 +48,8 @@ bool accept(Match& match) {
   // Ranges and layouts are made again for whoever else reads them.
   const std::string_view result = used_name(match, {"y", "h"});
   std::string text = "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);";
-  text += rows == "unsqueezed_rows" ? "unsqueezed_rows = Unsqueeze(r, row_layout);" : "reshaped_rows = Reshape(r, row_layout);";
+  text += rows == "unsqueezed_rows" ? "unsqueezed_rows = Unsqueeze(r, row_layout);"
+                                    : "reshaped_rows = Reshape(r, row_layout);";
   if (columns == "unsqueezed_columns") text += "unsqueezed_columns = Unsqueeze(c, column_layout);";
   if (columns == "reshaped_columns") text += "reshaped_columns = Reshape(c, column_layout);";
   std::string mask = "heed.CausalMask(Sub(row_end, row), Sub(column_end, column))";
@@ -64,12 +68,15 @@ std::vector<std::string_view> patterns() {
   static const auto texts = [] {
     std::deque<std::string> made;
     const std::string ranges = "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);";
-    for (const std::string rows : {"unsqueezed_rows = Unsqueeze(r, row_layout);", "reshaped_rows = Reshape(r, row_layout);"}) {
+    for (const std::string rows :
+         {"unsqueezed_rows = Unsqueeze(r, row_layout);", "reshaped_rows = Reshape(r, row_layout);"}) {
       const std::string row = rows.substr(0, rows.find(' '));
-      for (const std::string columns : {"", "unsqueezed_columns = Unsqueeze(c, column_layout);", "reshaped_columns = Reshape(c, column_layout);"}) {
+      for (const std::string columns :
+           {"", "unsqueezed_columns = Unsqueeze(c, column_layout);", "reshaped_columns = Reshape(c, column_layout);"}) {
         const std::string column = columns.empty() ? "c" : columns.substr(0, columns.find(' '));
-        for (const std::string& comparison : {"y = LessOrEqual(" + column + ", " + row + ")", "y = GreaterOrEqual(" + row + ", " + column + ")",
-                                             "h = Greater(" + column + ", " + row + ")", "h = Less(" + row + ", " + column + ")"})
+        for (const std::string& comparison :
+             {"y = LessOrEqual(" + column + ", " + row + ")", "y = GreaterOrEqual(" + row + ", " + column + ")",
+              "h = Greater(" + column + ", " + row + ")", "h = Less(" + row + ", " + column + ")"})
           made.push_back(ranges + rows + columns + comparison);
       }
     }

@@ -32,15 +32,19 @@ bool combine(Match& match) {
 
 }  // namespace
 
-extern const Rewrite cast_to_same{.name = "cast_to_same", .patterns = {"y = Cast(x)"}, .replacement = "y = Identity(x)", .accept = same_type};
+extern const Rewrite cast_to_same{
+    .name = "cast_to_same", .patterns = {"y = Cast(x)"}, .replacement = "y = Identity(x)", .accept = same_type};
 
-extern const Rewrite where_not{
-    .name = "where_not", .patterns = {"n = Not(condition); y = Where(n, a, b)"}, .replacement = "n = Not(condition); y = Where(condition, b, a)"};
+extern const Rewrite where_not{.name = "where_not",
+                               .patterns = {"n = Not(condition); y = Where(n, a, b)"},
+                               .replacement = "n = Not(condition); y = Where(condition, b, a)"};
 
-extern const Rewrite not_not{.name = "not_not", .patterns = {"n = Not(x); y = Not(n)"}, .replacement = "n = Not(x); y = Identity(x)"};
+extern const Rewrite not_not{
+    .name = "not_not", .patterns = {"n = Not(x); y = Not(n)"}, .replacement = "n = Not(x); y = Identity(x)"};
 
-extern const Rewrite transposes{
-    .name = "transposes", .patterns = {"t = Transpose(x); y = Transpose(t)"},
-    .replacement = "t = Transpose<perm = @inner>(x); y = Transpose<perm = @perm>(x)", .accept = combine};
+extern const Rewrite transposes{.name = "transposes",
+                                .patterns = {"t = Transpose(x); y = Transpose(t)"},
+                                .replacement = "t = Transpose<perm = @inner>(x); y = Transpose<perm = @perm>(x)",
+                                .accept = combine};
 
 }  // namespace heed::ops

@@ -1,5 +1,5 @@
-// heed.FusedElementwise: y = expression(x0, x1, ...). The expression becomes a program of registers once; it runs over blocks
-// that stay in the cache, an instruction at a time.
+// heed.FusedElementwise: y = expression(x0, x1, ...). The expression becomes a program of registers once; it runs over
+// blocks that stay in the cache, an instruction at a time.
 #include "fused_elementwise.hpp"
 
 #include <array>
@@ -13,7 +13,8 @@ namespace {
 
 constexpr int32_t most_axes = 16;
 
-// ---- once per Model: from steps to registers ---------------------------------------------------------------------------
+// ---- once per Model: from steps to registers
+// ---------------------------------------------------------------------------
 
 // pow by a constant, in cheaper steps; they round as pow does to within 1 ulp.
 bool is_square(const Expression& expression, const ExpressionStep& step) {
@@ -23,7 +24,9 @@ bool is_square(const Expression& expression, const ExpressionStep& step) {
 
 Result<void> compile(const Expression& expression, int32_t input_count, FusedProgram& program) {
   const auto& steps = expression.steps();
-  const auto too_large = [](const char* what) { return Error{Code::unsupported, std::string("the expression has too many ") + what}; };
+  const auto too_large = [](const char* what) {
+    return Error{Code::unsupported, std::string("the expression has too many ") + what};
+  };
   if (input_count > FusedProgram::most_inputs) return too_large("inputs");
   program.input_count = input_count;
   std::vector<size_t> last_use(steps.size(), 0);
@@ -91,18 +94,21 @@ Result<void> prepare(Preparing& node) {
   return compile(*expression, node.input_count(), *program);
 }
 
-// ---- one by one: the oracle of the vector loops --------------------------------------------------------------------------
+// ---- one by one: the oracle of the vector loops
+// --------------------------------------------------------------------------
 
 void run_scalar(const FusedProgram& program, const FusedSlot* slots, int64_t n) {
   for (int32_t i = 0; i < program.instruction_count; ++i) {
     const FusedInstruction& step = program.instructions[i];
     const FusedSlot &a = slots[step.arguments[0]], &b = slots[step.arguments[1]], &c = slots[step.arguments[2]];
     float* out = slots[step.to].data;
-    for (int64_t at = 0; at < n; ++at) out[at] = apply(step.op, a.data[a.is_list ? at : 0], b.data[b.is_list ? at : 0], c.data[c.is_list ? at : 0]);
+    for (int64_t at = 0; at < n; ++at)
+      out[at] = apply(step.op, a.data[a.is_list ? at : 0], b.data[b.is_list ? at : 0], c.data[c.is_list ? at : 0]);
   }
 }
 
-// ---- a run -----------------------------------------------------------------------------------------------------------------
+// ---- a run
+// -----------------------------------------------------------------------------------------------------------------
 
 // The output's axes, merged where every input crosses them with one stride; the last one is the row.
 struct Axes {
@@ -162,7 +168,8 @@ class Blocks {
     }
     for (int32_t k = 0; k < program.constant_count; ++k)
       slots_[program.first_constant() + k] = {const_cast<float*>(&program.constants[k]), false};
-    for (int32_t k = 0; k < program.register_count; ++k, next += block_) slots_[program.first_register() + k] = {next, true};
+    for (int32_t k = 0; k < program.register_count; ++k, next += block_)
+      slots_[program.first_register() + k] = {next, true};
     slots_[program.output()].is_list = true;
   }
 
@@ -216,13 +223,16 @@ void run_program(Running& run, RunFused function) {
   constexpr int64_t operations_per_thread = 1 << 17;
   const int64_t grain = std::max<int64_t>(1024, operations_per_thread / std::max(program.instruction_count, 1));
   if (axes.total <= grain) return Blocks(run, program, axes, function).run(0, axes.total);
-  run.parallel_for(axes.total, grain, [&](int64_t begin, int64_t end) { Blocks(run, program, axes, function).run(begin, end); });
+  run.parallel_for(axes.total, grain,
+                   [&](int64_t begin, int64_t end) { Blocks(run, program, axes, function).run(begin, end); });
 }
 
-// ---- kernels -----------------------------------------------------------------------------------------------------------------
+// ---- kernels
+// -----------------------------------------------------------------------------------------------------------------
 
 Result<void> plan(Planning& node) {
-  if (node.output(0).has_rank() && node.output(0).rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes");
+  if (node.output(0).has_rank() && node.output(0).rank() > most_axes)
+    return decline("more than " + std::to_string(most_axes) + " axes");
   return plan_elementwise(node);
 }
 
@@ -235,7 +245,12 @@ Result<void> plan_for(Planning& node) {
 
 template <Isa isa, int32_t score>
 CpuKernel vector_kernel() {
-  return {.domain = "heed", .op_type = "FusedElementwise", .name = name_of(isa), .score = score, .plan = plan_for<isa>, .prepare = prepare,
+  return {.domain = "heed",
+          .op_type = "FusedElementwise",
+          .name = name_of(isa),
+          .score = score,
+          .plan = plan_for<isa>,
+          .prepare = prepare,
           .run = [](Running& run) -> Result<void> {
             run_program(run, fused_with(isa));
             return {};
@@ -244,12 +259,14 @@ CpuKernel vector_kernel() {
 
 }  // namespace
 
-extern const CpuKernel fused_elementwise{
-    .domain = "heed", .op_type = "FusedElementwise", .plan = plan, .prepare = prepare,
-    .run = [](Running& run) -> Result<void> {
-      run_program(run, run_scalar);
-      return {};
-    }};
+extern const CpuKernel fused_elementwise{.domain = "heed",
+                                         .op_type = "FusedElementwise",
+                                         .plan = plan,
+                                         .prepare = prepare,
+                                         .run = [](Running& run) -> Result<void> {
+                                           run_program(run, run_scalar);
+                                           return {};
+                                         }};
 extern const CpuKernel fused_elementwise_neon = vector_kernel<Isa::neon, 5>();
 extern const CpuKernel fused_elementwise_avx2 = vector_kernel<Isa::avx2, 10>();
 extern const CpuKernel fused_elementwise_avx512 = vector_kernel<Isa::avx512, 20>();

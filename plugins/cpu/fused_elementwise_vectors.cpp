@@ -22,8 +22,10 @@ using Vector = hn::VFromD<Floats>;
 constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
 
 HWY_INLINE Vector one_where(hn::Mask<Floats> mask) { return hn::IfThenElseZero(mask, hn::Set(Floats(), 1.0f)); }
-HWY_INLINE hn::Mask<Floats> is_true(Vector x) { return hn::Ne(x, hn::Zero(Floats())); }
-HWY_INLINE hn::Mask<Floats> is_nan(Vector x) { return hn::Ne(x, x); }
+// Not of Eq: Highway's Ne says no of NaN on some targets.
+HWY_INLINE hn::Mask<Floats> differ(Vector x, Vector y) { return hn::Not(hn::Eq(x, y)); }
+HWY_INLINE hn::Mask<Floats> is_true(Vector x) { return differ(x, hn::Zero(Floats())); }
+HWY_INLINE hn::Mask<Floats> is_nan(Vector x) { return differ(x, x); }
 
 // The operands of an instruction, list or single number, `lanes` at a time.
 template <int count, bool... is_list, class Function>
@@ -35,8 +37,7 @@ HWY_INLINE void loop_over(const float* const* in, float* out, int64_t n, Functio
     if (!lists[k]) v[k] = hn::Set(d, *in[k]);
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    HWY_UNROLL(3) for (int k = 0; k < count; ++k)
-      if (lists[k]) v[k] = hn::LoadU(d, in[k] + i);
+    HWY_UNROLL(3) for (int k = 0; k < count; ++k) if (lists[k]) v[k] = hn::LoadU(d, in[k] + i);
     hn::StoreU(function(v), d, out + i);
   }
   if (i == n) return;
@@ -67,10 +68,17 @@ HWY_INLINE void binary(const FusedSlot& a, const FusedSlot& b, float* out, int64
 HWY_NOINLINE void choose(const FusedSlot& a, const FusedSlot& b, const FusedSlot& c, float* out, int64_t n) {
   const float* in[] = {a.data, b.data, c.data};
   const auto apply = [](const Vector* v) HWY_ATTR { return hn::IfThenElse(is_true(v[0]), v[1], v[2]); };
-  if (b.is_list && c.is_list) return a.is_list ? loop_over<3, true, true, true>(in, out, n, apply) : loop_over<3, false, true, true>(in, out, n, apply);
-  if (b.is_list) return a.is_list ? loop_over<3, true, true, false>(in, out, n, apply) : loop_over<3, false, true, false>(in, out, n, apply);
-  if (c.is_list) return a.is_list ? loop_over<3, true, false, true>(in, out, n, apply) : loop_over<3, false, false, true>(in, out, n, apply);
-  return a.is_list ? loop_over<3, true, false, false>(in, out, n, apply) : loop_over<3, false, false, false>(in, out, n, apply);
+  if (b.is_list && c.is_list)
+    return a.is_list ? loop_over<3, true, true, true>(in, out, n, apply)
+                     : loop_over<3, false, true, true>(in, out, n, apply);
+  if (b.is_list)
+    return a.is_list ? loop_over<3, true, true, false>(in, out, n, apply)
+                     : loop_over<3, false, true, false>(in, out, n, apply);
+  if (c.is_list)
+    return a.is_list ? loop_over<3, true, false, true>(in, out, n, apply)
+                     : loop_over<3, false, false, true>(in, out, n, apply);
+  return a.is_list ? loop_over<3, true, false, false>(in, out, n, apply)
+                   : loop_over<3, false, false, false>(in, out, n, apply);
 }
 
 // What has no vector code: one by one.
@@ -78,14 +86,19 @@ HWY_NOINLINE void one_by_one(ExpressionOp op, const FusedSlot& a, const FusedSlo
   for (int64_t i = 0; i < n; ++i) out[i] = apply(op, a.data[a.is_list ? i : 0], b.data[b.is_list ? i : 0]);
 }
 
-#define HEED_UNARY(name, expression) \
-  case ExpressionOp::name:           \
-    return unary(a, out, n, [](Vector x) HWY_ATTR { const Floats d; (void)d; return expression; });
+#define HEED_UNARY(name, expression)                \
+  case ExpressionOp::name:                          \
+    return unary(a, out, n, [](Vector x) HWY_ATTR { \
+      const Floats d;                               \
+      (void)d;                                      \
+      return expression;                            \
+    });
 #define HEED_BINARY(name, expression) \
   case ExpressionOp::name:            \
     return binary(a, b, out, n, [](Vector x, Vector y) HWY_ATTR { return expression; });
 
-HWY_NOINLINE void run_instruction(ExpressionOp op, const FusedSlot& a, const FusedSlot& b, const FusedSlot& c, float* out, int64_t n) {
+HWY_NOINLINE void run_instruction(ExpressionOp op, const FusedSlot& a, const FusedSlot& b, const FusedSlot& c,
+                                  float* out, int64_t n) {
   switch (op) {
     HEED_UNARY(input, x)
     HEED_UNARY(negative, hn::Neg(x))
@@ -112,7 +125,7 @@ HWY_NOINLINE void run_instruction(ExpressionOp op, const FusedSlot& a, const Fus
     HEED_BINARY(greater, one_where(hn::Gt(x, y)))
     HEED_BINARY(greater_equal, one_where(hn::Ge(x, y)))
     HEED_BINARY(equal, one_where(hn::Eq(x, y)))
-    HEED_BINARY(not_equal, one_where(hn::Ne(x, y)))
+    HEED_BINARY(not_equal, one_where(differ(x, y)))
     HEED_BINARY(logical_and, one_where(hn::And(is_true(x), is_true(y))))
     HEED_BINARY(logical_or, one_where(hn::Or(is_true(x), is_true(y))))
     case ExpressionOp::select:
@@ -125,7 +138,8 @@ HWY_NOINLINE void run_instruction(ExpressionOp op, const FusedSlot& a, const Fus
 void run(const FusedProgram& program, const FusedSlot* slots, int64_t n) {
   for (int32_t i = 0; i < program.instruction_count; ++i) {
     const FusedInstruction& step = program.instructions[i];
-    run_instruction(step.op, slots[step.arguments[0]], slots[step.arguments[1]], slots[step.arguments[2]], slots[step.to].data, n);
+    run_instruction(step.op, slots[step.arguments[0]], slots[step.arguments[1]], slots[step.arguments[2]],
+                    slots[step.to].data, n);
   }
 }
 

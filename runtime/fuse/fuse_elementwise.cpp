@@ -29,7 +29,8 @@ struct Fusion {
 
 class Fusing {
  public:
-  Fusing(Graph& graph, const Registry& registry, const OperatorEntry& fused) : graph_(graph), registry_(registry), fused_(fused) {}
+  Fusing(Graph& graph, const Registry& registry, const OperatorEntry& fused)
+      : graph_(graph), registry_(registry), fused_(fused) {}
 
   Result<int32_t> run() {
     uses_ = graph_.use_counts();
@@ -38,7 +39,9 @@ class Fusing {
     int32_t made = 0;
     const auto count = static_cast<NodeId>(graph_.nodes.size());
     for (NodeId root = count; root-- > 0;) {
-      if (graph_.nodes[root].removed || !expressions_[root] || !is_typed(graph_.values[graph_.nodes[root].outputs[0]], DataType::f32)) continue;
+      if (graph_.nodes[root].removed || !expressions_[root] ||
+          !is_typed(graph_.values[graph_.nodes[root].outputs[0]], DataType::f32))
+        continue;
       const auto group = grow(root);
       if (group.size() < 2) HEED_TRY(check_single(root));
       if (group.size() < 2 && !single_is_wanted_) continue;
@@ -56,7 +59,8 @@ class Fusing {
   std::unique_ptr<Expression> expression_of(const Node& node) const {
     const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
     if (node.removed || contract == nullptr || contract->c->expression.size == 0 || contract == &fused_) return nullptr;
-    if (node.outputs.size() != 1 || node.outputs[0] == no_id || node.inputs.size() > contract->c->input_count) return nullptr;
+    if (node.outputs.size() != 1 || node.outputs[0] == no_id || node.inputs.size() > contract->c->input_count)
+      return nullptr;
     const std::string_view text = view_of(contract->c->expression);
     for (const auto& [name, attribute] : node.attributes) {
       // One that the expression does not mention may mean anything.
@@ -75,7 +79,8 @@ class Fusing {
       const Value& value = graph_.values[id];
       if (!is_typed(value, DataType::f32) && !is_typed(value, DataType::boolean)) return nullptr;
     }
-    auto expression = parse_expression(text, names, [&](std::string_view name) { return number_of(node, *contract, name); });
+    auto expression =
+        parse_expression(text, names, [&](std::string_view name) { return number_of(node, *contract, name); });
     return expression ? std::make_unique<Expression>(std::move(*expression)) : nullptr;
   }
 
@@ -108,7 +113,9 @@ class Fusing {
       for (const auto& [value, count] : reads) {
         if (value == no_id || count != uses_[value]) continue;
         const NodeId producer = graph_.values[value].producer;
-        if (producer == no_id || producer >= expressions_.size() || !expressions_[producer] || graph_.nodes[producer].removed) continue;
+        if (producer == no_id || producer >= expressions_.size() || !expressions_[producer] ||
+            graph_.nodes[producer].removed)
+          continue;
         if (dims_of(value) != dims || std::find(group.begin(), group.end(), producer) != group.end()) continue;
         const size_t more = expressions_[producer]->operation_count();
         if (group.size() == node_limit || operation_count + more > operation_limit) continue;
@@ -139,7 +146,9 @@ class Fusing {
 
   std::optional<float> scalar(ValueId id) const {
     const Value& value = graph_.values[id];
-    if (!value.constant || value.is_input || value.constant->type != DataType::f32 || value.constant->element_count() != 1) return std::nullopt;
+    if (!value.constant || value.is_input || value.constant->type != DataType::f32 ||
+        value.constant->element_count() != 1)
+      return std::nullopt;
     return value.constant->as<float>()[0];
   }
 
@@ -172,7 +181,8 @@ class Fusing {
           if (is_new) {
             const auto number = keep_scalars ? std::nullopt : scalar(input);
             if (!number && !is_typed(graph_.values[input], DataType::f32)) return std::nullopt;
-            place->second = number ? fusion.expression.add_constant(*number) : fusion.expression.add_input(static_cast<uint32_t>(fusion.inputs.size()));
+            place->second = number ? fusion.expression.add_constant(*number)
+                                   : fusion.expression.add_input(static_cast<uint32_t>(fusion.inputs.size()));
             if (!number) fusion.inputs.push_back(input);
           }
           arguments.push_back(place->second);
@@ -212,7 +222,8 @@ class Fusing {
       const auto& dims = dims_of(value);
       if (dims.size() > result.size()) result.insert(result.begin(), dims.size() - result.size(), Dim(1));
       const size_t lead = result.size() - dims.size();
-      for (size_t axis = 0; axis < dims.size(); ++axis) result[lead + axis] = broadcast(result[lead + axis], dims[axis]);
+      for (size_t axis = 0; axis < dims.size(); ++axis)
+        result[lead + axis] = broadcast(result[lead + axis], dims[axis]);
     }
     return result;
   }
@@ -222,7 +233,8 @@ class Fusing {
     std::vector<NodeId> in_order(group);
     std::sort(in_order.begin(), in_order.end());
     std::string text = std::to_string(group.size()) + (group.size() == 1 ? " node (" : " nodes (");
-    for (size_t i = 0; i < std::min(in_order.size(), named_limit); ++i) text += (i ? ", " : "") + graph_.nodes[in_order[i]].op_type;
+    for (size_t i = 0; i < std::min(in_order.size(), named_limit); ++i)
+      text += (i ? ", " : "") + graph_.nodes[in_order[i]].op_type;
     return text + (in_order.size() > named_limit ? ", ...)" : ")");
   }
 
@@ -256,7 +268,8 @@ class Fusing {
 };
 
 Result<int32_t> fuse_graph(Graph& graph, const Registry& registry, const OperatorEntry& fused, int32_t depth) {
-  if (depth > depth_limit) return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
+  if (depth > depth_limit)
+    return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
   int32_t made = 0;
   for (const Node& node : graph.nodes) {
     if (node.removed) continue;

@@ -60,7 +60,8 @@ bool is_comparable(const Attribute& attribute) { return equals(attribute, attrib
 
 // Whether the node's attribute, or the contract's default for it, is what the pattern asks for.
 bool has_attribute(const Node& node, const OperatorEntry& contract, std::string_view name, const Attribute& wanted) {
-  if (const auto found = node.attributes.find(name); found != node.attributes.end()) return equals(wanted, found->second);
+  if (const auto found = node.attributes.find(name); found != node.attributes.end())
+    return equals(wanted, found->second);
   for (size_t i = 0; i < contract.c->attribute_count; ++i) {
     const heed_attribute_rule& rule = contract.c->attributes[i];
     if (view_of(rule.name) == name) return equals_default(wanted, rule.default_value);
@@ -72,7 +73,8 @@ bool has_attribute(const Node& node, const OperatorEntry& contract, std::string_
 
 class Pattern::Search {
  public:
-  Search(const Pattern& pattern, const Graph& graph, const Registry& registry, const std::function<bool(const Fit&)>& accept)
+  Search(const Pattern& pattern, const Graph& graph, const Registry& registry,
+         const std::function<bool(const Fit&)>& accept)
       : pattern_(pattern), graph_(graph), registry_(registry), accept_(accept) {}
 
   struct Question {
@@ -110,7 +112,8 @@ class Pattern::Search {
     if (++attempts_ > attempt_limit) return false;
     const PatternNode& wanted = pattern_.nodes_[index];
     const Node& node = graph_.nodes[id];
-    if (node.removed || node.op_type != wanted.op_type || node.domain != wanted.domain || !node.overload.empty()) return false;
+    if (node.removed || node.op_type != wanted.op_type || node.domain != wanted.domain || !node.overload.empty())
+      return false;
     const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
     if (contract == nullptr) return false;
     for (const auto& [name, attribute] : wanted.attributes) {
@@ -177,10 +180,12 @@ Result<Pattern> Pattern::parse(std::string_view text) {
   }
   Pattern pattern;
   for (Statement& statement : *parsed) {
-    PatternNode node{std::move(statement.domain), std::move(statement.op_type), std::move(statement.attributes), {}, {}};
+    PatternNode node{
+        std::move(statement.domain), std::move(statement.op_type), std::move(statement.attributes), {}, {}};
     for (const auto& [name, attribute] : node.attributes) {
       if (!is_comparable(attribute)) {
-        return Error{Code::invalid_argument, "attribute '" + name + "' of " + node.op_type + " is of a kind that no pattern compares"};
+        return Error{Code::invalid_argument,
+                     "attribute '" + name + "' of " + node.op_type + " is of a kind that no pattern compares"};
       }
     }
     const auto index = static_cast<uint32_t>(pattern.nodes_.size());
@@ -190,7 +195,8 @@ Result<Pattern> Pattern::parse(std::string_view text) {
       const uint32_t output = name.empty() ? no_id : pattern.name_index(name);
       node.outputs.push_back(output);
       if (output == no_id) continue;
-      if (pattern.makers_[output] != no_id) return Error{Code::invalid_argument, "the pattern makes '" + name + "' twice"};
+      if (pattern.makers_[output] != no_id)
+        return Error{Code::invalid_argument, "the pattern makes '" + name + "' twice"};
       pattern.makers_[output] = index;
       pattern.maker_outputs_[output] = static_cast<uint32_t>(i);
     }
@@ -205,14 +211,17 @@ Result<Pattern> Pattern::parse(std::string_view text) {
     for (const uint32_t name : pattern.nodes_[index].inputs) {
       const uint32_t maker = name == no_id ? no_id : pattern.makers_[name];
       if (maker == no_id) continue;
-      if (maker >= index) return Error{Code::invalid_argument, "the pattern reads '" + pattern.names_[name] + "' before it makes it"};
+      if (maker >= index)
+        return Error{Code::invalid_argument, "the pattern reads '" + pattern.names_[name] + "' before it makes it"};
       if (reached[maker]) continue;
       reached[maker] = true;
       to_visit.push_back(maker);
     }
   }
   for (size_t i = 0; i < reached.size(); ++i) {
-    if (!reached[i]) return Error{Code::invalid_argument, "the pattern's last node does not depend on its " + pattern.nodes_[i].op_type};
+    if (!reached[i])
+      return Error{Code::invalid_argument,
+                   "the pattern's last node does not depend on its " + pattern.nodes_[i].op_type};
   }
   return pattern;
 }

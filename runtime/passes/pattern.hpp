@@ -14,8 +14,8 @@
 
 namespace heed {
 
-// Where a pattern fits: a value for each of its names, a node for each of its nodes. A variable that stands for an absent
-// input, and an output that a node lacks, is no_id.
+// Where a pattern fits: a value for each of its names, a node for each of its nodes. A variable that stands for an
+// absent input, and an output that a node lacks, is no_id.
 struct Fit {
   static constexpr ValueId unbound = no_id - 1;
   std::vector<ValueId> values;  // by name
@@ -24,8 +24,8 @@ struct Fit {
 
 class Pattern {
  public:
-  // Fails with invalid_argument on a text that cannot be read, on attributes that no pattern can ask for, and on nodes that
-  // the last one does not depend on: they would never be found.
+  // Fails with invalid_argument on a text that cannot be read, on attributes that no pattern can ask for, and on nodes
+  // that the last one does not depend on: they would never be found.
   static Result<Pattern> parse(std::string_view text);
 
   const std::string& root_domain() const { return nodes_.back().domain; }
@@ -37,9 +37,10 @@ class Pattern {
   // The node that makes a name; no_id for variables.
   uint32_t maker_of(uint32_t name) const { return makers_[name]; }
 
-  // Calls `accept` for the ways in which the pattern fits with its last node at `root`, until one is taken (true) or there
-  // are no more. Values have their producers; removed nodes fit nothing.
-  bool match(const Graph& graph, const Registry& registry, NodeId root, const std::function<bool(const Fit&)>& accept) const;
+  // Calls `accept` for the ways in which the pattern fits with its last node at `root`, until one is taken (true) or
+  // there are no more. Values have their producers; removed nodes fit nothing.
+  bool match(const Graph& graph, const Registry& registry, NodeId root,
+             const std::function<bool(const Fit&)>& accept) const;
 
  private:
   struct PatternNode {

@@ -1,4 +1,5 @@
-// rewrite: patterns are tried at every node in order; what a replacement makes takes the place of the values it replaces.
+// rewrite: patterns are tried at every node in order; what a replacement makes takes the place of the values it
+// replaces.
 #include "passes/rewrite.hpp"
 
 #include <algorithm>
@@ -72,7 +73,8 @@ class FoundMatch : public heed_match {
     if (found == nullptr) return -1;
     const std::vector<Dim>* list = found->elements ? &*found->elements : nullptr;
     if (list == nullptr && found->constant && !found->is_input && found->type.element &&
-        (*found->type.element == DataType::i64 || *found->type.element == DataType::i32 || *found->type.element == DataType::boolean)) {
+        (*found->type.element == DataType::i64 || *found->type.element == DataType::i32 ||
+         *found->type.element == DataType::boolean)) {
       const auto integers = found->constant->integers(carried_elements_limit);
       if (integers) list = &carried_.try_emplace(found, integers->begin(), integers->end()).first->second;
     }
@@ -117,8 +119,8 @@ class Rules {
       for (size_t i = 0; i < entry.c->pattern_count; ++i) {
         auto pattern = Pattern::parse(view_of(entry.c->patterns[i]));
         if (!pattern) {
-          return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin + "', pattern " +
-                                                   std::to_string(i));
+          return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin +
+                                                   "', pattern " + std::to_string(i));
         }
         rule.patterns.push_back(std::move(*pattern));
       }
@@ -145,7 +147,9 @@ class Rules {
     auto found = replacements_.find(text);
     if (found == replacements_.end()) {
       auto parsed = parse_statements(text);
-      if (!parsed) return Error{Code::invalid_argument, "the replacement cannot be read: " + parsed.error().message + "\n  " + text};
+      if (!parsed)
+        return Error{Code::invalid_argument,
+                     "the replacement cannot be read: " + parsed.error().message + "\n  " + text};
       found = replacements_.emplace(text, std::move(*parsed)).first;
     }
     return &found->second;
@@ -194,7 +198,8 @@ class GraphRewriting {
         again = true;
         ++fired_[rule];
         if (++total > limit) {
-          return Error{Code::invalid_argument, "rewrite '" + rules_.at(rule).name() + "' keeps firing: " + std::to_string(limit) +
+          return Error{Code::invalid_argument, "rewrite '" + rules_.at(rule).name() +
+                                                   "' keeps firing: " + std::to_string(limit) +
                                                    " times in one graph. Does its pattern fit its own replacement?"};
         }
       }
@@ -244,7 +249,13 @@ class GraphRewriting {
    public:
     Replacement(GraphRewriting& rewriting, const Rule& rule, const Pattern& pattern, const Fit& fit, FoundMatch& match,
                 const std::vector<Statement>& statements)
-        : r_(rewriting), graph_(rewriting.graph_), rule_(rule), pattern_(pattern), fit_(fit), match_(match), statements_(statements) {}
+        : r_(rewriting),
+          graph_(rewriting.graph_),
+          rule_(rule),
+          pattern_(pattern),
+          fit_(fit),
+          match_(match),
+          statements_(statements) {}
 
     Result<bool> apply() {
       collect_matched();
@@ -281,7 +292,9 @@ class GraphRewriting {
         for (const auto& name : statements_[i].inputs) {
           if (name.empty() || makers_.count(name)) continue;
           const uint32_t index = pattern_.find_name(name);
-          if (index == no_id) return Error{Code::invalid_argument, "the replacement reads '" + name + "', which neither it nor the pattern makes"};
+          if (index == no_id)
+            return Error{Code::invalid_argument,
+                         "the replacement reads '" + name + "', which neither it nor the pattern makes"};
           if (pattern_.maker_of(index) != no_id) {
             return Error{Code::invalid_argument, "the replacement reads '" + name + "', which it replaces"};
           }
@@ -292,7 +305,8 @@ class GraphRewriting {
           if (index != no_id && pattern_.maker_of(index) == no_id) {
             return Error{Code::invalid_argument, "the replacement makes '" + name + "', a variable of the pattern"};
           }
-          if (!makers_.emplace(name, i).second) return Error{Code::invalid_argument, "the replacement makes '" + name + "' twice"};
+          if (!makers_.emplace(name, i).second)
+            return Error{Code::invalid_argument, "the replacement makes '" + name + "' twice"};
         }
       }
       return {};
@@ -317,7 +331,8 @@ class GraphRewriting {
           const uint32_t index = name.empty() || makers_.count(name) ? no_id : pattern_.find_name(name);
           const ValueId value = index == no_id ? no_id : fit_.values[index];
           const NodeId producer = value == no_id ? no_id : graph_.values[value].producer;
-          if (producer != no_id && std::binary_search(matched_.begin(), matched_.end(), producer)) used_outside_.insert(value);
+          if (producer != no_id && std::binary_search(matched_.begin(), matched_.end(), producer))
+            used_outside_.insert(value);
         }
       }
       std::unordered_set<ValueId> made;
@@ -325,11 +340,12 @@ class GraphRewriting {
         const uint32_t index = pattern_.find_name(name);
         if (index != no_id) made.insert(fit_.values[index]);
       }
-      return std::all_of(used_outside_.begin(), used_outside_.end(), [&](ValueId value) { return made.count(value) > 0; });
+      return std::all_of(used_outside_.begin(), used_outside_.end(),
+                         [&](ValueId value) { return made.count(value) > 0; });
     }
 
-    // Whether a statement's result takes the place of a value that is read outside. Where two names of the pattern stand for
-    // one value, the first statement makes it.
+    // Whether a statement's result takes the place of a value that is read outside. Where two names of the pattern
+    // stand for one value, the first statement makes it.
     bool makes_outside(const std::string& name, size_t statement) const {
       const uint32_t index = pattern_.find_name(name);
       const auto maker = index == no_id ? outside_makers_.end() : outside_makers_.find(fit_.values[index]);
@@ -341,7 +357,8 @@ class GraphRewriting {
       for (size_t i = 0; i < statements_.size(); ++i) {
         for (const auto& name : statements_[i].outputs) {
           const uint32_t index = name.empty() ? no_id : pattern_.find_name(name);
-          if (index != no_id && used_outside_.count(fit_.values[index])) outside_makers_.try_emplace(fit_.values[index], i, name);
+          if (index != no_id && used_outside_.count(fit_.values[index]))
+            outside_makers_.try_emplace(fit_.values[index], i, name);
         }
       }
       keep_.assign(statements_.size(), false);
@@ -370,7 +387,9 @@ class GraphRewriting {
         const bool takes_name = i == named;
         Node node;
         const Node* again = made_again(i);
-        node.name = again ? again->name : takes_name ? root.name : r_.unique_node_name(root.name + "/" + statement.op_type);
+        node.name = again        ? again->name
+                    : takes_name ? root.name
+                                 : r_.unique_node_name(root.name + "/" + statement.op_type);
         node.domain = statement.domain;
         node.op_type = statement.op_type;
         node.overload = statement.overload;
@@ -431,9 +450,11 @@ class GraphRewriting {
       for (size_t i = 0; contract && i < contract->c->attribute_count; ++i) {
         const heed_attribute_rule& rule = contract->c->attributes[i];
         const int32_t kind = rule.default_value.kind;
-        const bool is_plain = kind == HEED_ATTRIBUTE_INT || kind == HEED_ATTRIBUTE_FLOAT || kind == HEED_ATTRIBUTE_STRING ||
-                              kind == HEED_ATTRIBUTE_INTS || kind == HEED_ATTRIBUTE_FLOATS;
-        if (view_of(rule.name) == reference->name && is_plain) node.attributes[name] = attribute_from(rule.default_value);
+        const bool is_plain = kind == HEED_ATTRIBUTE_INT || kind == HEED_ATTRIBUTE_FLOAT ||
+                              kind == HEED_ATTRIBUTE_STRING || kind == HEED_ATTRIBUTE_INTS ||
+                              kind == HEED_ATTRIBUTE_FLOATS;
+        if (view_of(rule.name) == reference->name && is_plain)
+          node.attributes[name] = attribute_from(rule.default_value);
       }
     }
 
@@ -443,18 +464,20 @@ class GraphRewriting {
         if (name.empty() || !makes_outside(name, statement)) continue;
         const NodeId id = fit_.nodes[pattern_.maker_of(pattern_.find_name(name))];
         const Node& node = graph_.nodes[id];
-        const bool is_same = node.op_type == statements_[statement].op_type && node.domain == statements_[statement].domain;
+        const bool is_same =
+            node.op_type == statements_[statement].op_type && node.domain == statements_[statement].domain;
         return is_same && id != fit_.nodes.back() ? &node : nullptr;
       }
       return nullptr;
     }
 
-    // "9 nodes (layer_norm)": nodes of the model, also where some of them were replaced before; the name is that of the first
-    // rewrite that replaced the last one.
+    // "9 nodes (layer_norm)": nodes of the model, also where some of them were replaced before; the name is that of the
+    // first rewrite that replaced the last one.
     std::string origin() const {
       std::unordered_set<NodeId> repeated;
       for (size_t i = 0; i < statements_.size(); ++i) {
-        if (const Node* node = keep_[i] ? made_again(i) : nullptr) repeated.insert(static_cast<NodeId>(node - graph_.nodes.data()));
+        if (const Node* node = keep_[i] ? made_again(i) : nullptr)
+          repeated.insert(static_cast<NodeId>(node - graph_.nodes.data()));
       }
       int64_t count = 0;
       for (const NodeId id : matched_) {
@@ -465,7 +488,8 @@ class GraphRewriting {
       }
       const std::string& before = graph_.nodes[fit_.nodes.back()].origin;
       const size_t open = before.find('(');
-      return std::to_string(count) + (count == 1 ? " node " : " nodes ") + (open == std::string::npos ? "(" + rule_.name() + ")" : before.substr(open));
+      return std::to_string(count) + (count == 1 ? " node " : " nodes ") +
+             (open == std::string::npos ? "(" + rule_.name() + ")" : before.substr(open));
     }
 
     // The nodes that go, as a function of what the new node reads; null where they read anything else.
@@ -536,7 +560,8 @@ class GraphRewriting {
         const Value& made = graph_.values[id];
         auto type = joined(old.type, made.type);
         if (!type) {
-          return Error{Code::shape_mismatch, "'" + old.name + "' was " + to_string(old.type) + " and would be " + to_string(made.type)};
+          return Error{Code::shape_mismatch,
+                       "'" + old.name + "' was " + to_string(old.type) + " and would be " + to_string(made.type)};
         }
       }
       return {};
@@ -565,10 +590,11 @@ class GraphRewriting {
     std::vector<NodeId> matched_;
     std::unordered_map<std::string, size_t> makers_;  // the replacement's names: which statement makes each
     std::unordered_set<ValueId> used_outside_;
-    std::unordered_map<ValueId, std::pair<size_t, std::string>> outside_makers_;  // which statement makes it, by which name
-    std::vector<bool> keep_;                          // by statement
-    std::unordered_set<std::string> read_;            // names that kept statements read
-    std::unordered_map<std::string, ValueId> own_;    // values of the replacement's names
+    std::unordered_map<ValueId, std::pair<size_t, std::string>>
+        outside_makers_;                                 // which statement makes it, by which name
+    std::vector<bool> keep_;                             // by statement
+    std::unordered_set<std::string> read_;               // names that kept statements read
+    std::unordered_map<std::string, ValueId> own_;       // values of the replacement's names
     std::vector<std::pair<ValueId, Value>> old_values_;  // as they were before
   };
 
@@ -586,7 +612,8 @@ class GraphRewriting {
         const NodeId producer = graph_.values[value].producer;
         if (producer == no_id || graph_.nodes[producer].removed) continue;
         const auto& outputs = graph_.nodes[producer].outputs;
-        const bool is_read = std::any_of(outputs.begin(), outputs.end(), [&](ValueId output) { return output != no_id && uses_[output] > 0; });
+        const bool is_read = std::any_of(outputs.begin(), outputs.end(),
+                                         [&](ValueId output) { return output != no_id && uses_[output] > 0; });
         if (!is_read) to_remove.push_back(producer);
       }
     }
@@ -602,7 +629,9 @@ class GraphRewriting {
   }
 
   // Of a domain other than ONNX's: the newest version that its operators have here, unless the root is of that domain.
-  static int32_t opset_of(const std::string& domain, const Node& root) { return root.domain == domain ? root.opset : 1; }
+  static int32_t opset_of(const std::string& domain, const Node& root) {
+    return root.domain == domain ? root.opset : 1;
+  }
 
   Graph& graph_;
   const Registry& registry_;
@@ -612,8 +641,10 @@ class GraphRewriting {
   std::unordered_set<std::string> node_names_;
 };
 
-Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired, int32_t depth) {
-  if (depth > depth_limit) return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
+Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired,
+                              int32_t depth) {
+  if (depth > depth_limit)
+    return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
   int32_t total = 0;
   for (const Node& node : graph.nodes) {
     if (node.removed) continue;
@@ -637,7 +668,8 @@ Result<int32_t> rewrite(Graph& graph, const Registry& registry, std::vector<Rewr
   HEED_ASSIGN(const int32_t total, rewrite_graph(graph, registry, rules, counts, 0));
   for (size_t rule = 0; rule < rules.size(); ++rule) {
     if (counts[rule] == 0) continue;
-    const auto same = std::find_if(fired.begin(), fired.end(), [&](const RewriteCount& count) { return count.name == rules.at(rule).name(); });
+    const auto same = std::find_if(fired.begin(), fired.end(),
+                                   [&](const RewriteCount& count) { return count.name == rules.at(rule).name(); });
     if (same != fired.end()) {
       same->count += counts[rule];
     } else {

@@ -1,8 +1,9 @@
 // The language of element-wise expressions: what is read, what it means, what is refused, and that printing keeps it.
+#include "heed/expression.hpp"
+
 #include <catch2/catch.hpp>
 #include <limits>
 
-#include "heed/expression.hpp"
 #include "rows.hpp"
 
 namespace heed::test {
@@ -12,7 +13,8 @@ constexpr std::string_view names[] = {"a", "b"};
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 Result<Expression> parse(std::string_view text) {
-  return parse_expression(text, names, [](std::string_view name) { return name == "alpha" ? std::optional(0.5f) : std::nullopt; });
+  return parse_expression(text, names,
+                          [](std::string_view name) { return name == "alpha" ? std::optional(0.5f) : std::nullopt; });
 }
 
 struct Meaning {

@@ -1,7 +1,8 @@
 // Which element-wise nodes become one, and that the one computes what they did.
+#include "fuse/fuse_elementwise.hpp"
+
 #include <catch2/catch.hpp>
 
-#include "fuse/fuse_elementwise.hpp"
 #include "graph/parse.hpp"
 #include "ops/cases.hpp"
 #include "passes/infer_shapes.hpp"
@@ -29,31 +30,47 @@ struct Row {
 
 const std::vector<Row> rows = {
     {"a chain", "g (float[N, 3] x) => (float[N, 3] y) { t = Exp(x) \n y = Neg(t) }", {"t0 = exp(x0); y = neg(t0)"}},
-    {"numbers move into the expression", "g (float[N] x) => (float[N] y) <float s = {0.5}> { t = Mul(x, s) \n y = Add(t, x) }",
+    {"numbers move into the expression",
+     "g (float[N] x) => (float[N] y) <float s = {0.5}> { t = Mul(x, s) \n y = Add(t, x) }",
      {"t0 = x0 * 0.5; y = t0 + x0"}},
-    {"a value that is read twice inside", "g (float[N] x) => (float[N] y) { t = Exp(x) \n u = Neg(t) \n y = Mul(t, u) }",
+    {"a value that is read twice inside",
+     "g (float[N] x) => (float[N] y) { t = Exp(x) \n u = Neg(t) \n y = Mul(t, u) }",
      {"t0 = exp(x0); t1 = neg(t0); y = t0 * t1"}},
-    {"a value that is also an output stays", "g (float[N] x) => (float[N] t, float[N] y) { t = Exp(x) \n u = Neg(t) \n y = Abs(u) }",
+    {"a value that is also an output stays",
+     "g (float[N] x) => (float[N] t, float[N] y) { t = Exp(x) \n u = Neg(t) \n y = Abs(u) }",
      {"y = exp(x0)", "t0 = neg(x0); y = abs(t0)"}},
-    {"a value that others read stays", "g (float[N, N] x) => (float[N, N] y, float[N, N] z) { t = Exp(x) \n u = Neg(t) \n y = Abs(u) \n z = Softmax(t) }",
+    {"a value that others read stays",
+     "g (float[N, N] x) => (float[N, N] y, float[N, N] z) { t = Exp(x) \n u = Neg(t) \n y = Abs(u) \n z = Softmax(t) }",
      {"y = exp(x0)", "Softmax", "t0 = neg(x0); y = abs(t0)"}},
-    {"work before a broadcast is not repeated", "g (float[3] b, float[N, 3] x) => (float[N, 3] y) { t = Exp(b) \n y = Add(t, x) }",
+    {"work before a broadcast is not repeated",
+     "g (float[3] b, float[N, 3] x) => (float[N, 3] y) { t = Exp(b) \n y = Add(t, x) }",
      {"y = exp(x0)", "y = x0 + x1"}},
-    {"a bias is read with its own shape", "g (float[3] b, float[N, 3] x) => (float[N, 3] y) { t = Add(x, b) \n y = Relu(t) }",
+    {"a bias is read with its own shape",
+     "g (float[3] b, float[N, 3] x) => (float[N, 3] y) { t = Add(x, b) \n y = Relu(t) }",
      {"t0 = x0 + x1; y = max(t0, 0)"}},
-    {"truth within a group", "g (float[N] x, float[N] z) => (float[N] y) { c = Less(x, z) \n y = Where(c, x, z) }",
+    {"truth within a group",
+     "g (float[N] x, float[N] z) => (float[N] y) { c = Less(x, z) \n y = Where(c, x, z) }",
      {"t0 = x0 < x1; y = select(t0, x0, x1)"}},
-    {"truth from outside is not f32", "g (bool[N] c, float[N] x) => (float[N] y) { t = Exp(x) \n y = Where(c, t, x) }", {"y = exp(x0)", "Where"}},
+    {"truth from outside is not f32",
+     "g (bool[N] c, float[N] x) => (float[N] y) { t = Exp(x) \n y = Where(c, t, x) }",
+     {"y = exp(x0)", "Where"}},
     {"other types stay", "g (double[N] x) => (double[N] y) { t = Exp(x) \n y = Neg(t) }", {"Exp", "Neg"}},
-    {"an attribute that the expression does not mention", "<opset_import : [\"\" : 6]> g (float[3, 3] x, float[3] b) => (float[3, 3] y) { t = Exp(x) \n y = Add<broadcast = 1, axis = 0>(t, b) }",
+    {"an attribute that the expression does not mention",
+     "<opset_import : [\"\" : 6]> g (float[3, 3] x, float[3] b) => (float[3, 3] y) { t = Exp(x) \n y = Add<broadcast = "
+     "1, axis = 0>(t, b) }",
      {"y = exp(x0)", "Add"}},
-    {"an attribute that it mentions", "g (float[N] x) => (float[N] y) { t = Swish<alpha = 2.0>(x) \n y = Neg(t) }",
+    {"an attribute that it mentions",
+     "g (float[N] x) => (float[N] y) { t = Swish<alpha = 2.0>(x) \n y = Neg(t) }",
      {"t0 = -2 * x0; t1 = exp(t0); t2 = 1 + t1; t3 = x0 / t2; y = neg(t3)"}},
-    {"a number that tells the shape stays an input", "g (float[] x) => (float[1] y) <float[1] one = {1}> { t = Exp(x) \n y = Add(t, one) }",
+    {"a number that tells the shape stays an input",
+     "g (float[] x) => (float[1] y) <float[1] one = {1}> { t = Exp(x) \n y = Add(t, one) }",
      {"y = exp(x0)", "y = x0 + x1"}},
-    {"two branches that meet", "g (float[N] x, float[N] z) => (float[N] y) { s = Sin(x) \n c = Cos(z) \n y = Mul(s, c) }",
+    {"two branches that meet",
+     "g (float[N] x, float[N] z) => (float[N] y) { s = Sin(x) \n c = Cos(z) \n y = Mul(s, c) }",
      {"t0 = sin(x0); t1 = cos(x1); y = t0 * t1"}},
-    {"in the bodies of control flow", "g (bool c, float[N] x) => (float[N] y) { y = If(c) <then_branch = a () => (float[N] p) { t = Exp(x) \n p = Neg(t) }, else_branch = b () => (float[N] q) { q = Abs(x) }> }",
+    {"in the bodies of control flow",
+     "g (bool c, float[N] x) => (float[N] y) { y = If(c) <then_branch = a () => (float[N] p) { t = Exp(x) \n p = "
+     "Neg(t) }, else_branch = b () => (float[N] q) { q = Abs(x) }> }",
      {"If"}},
 };
 
@@ -120,10 +137,12 @@ Tensors run(const std::string& text, const std::vector<std::pair<std::string, Te
 
 TEST_CASE("a fused model gives what it gave before") {
   const std::string text =
-      "g (float[A, B, C] x, float[C] b, float[B, 1] m, float s) => (float[A, B, C] y, float[A, B, C] z) <float half = {0.5}, float root = {1.41421356}> {"
+      "g (float[A, B, C] x, float[C] b, float[B, 1] m, float s) => (float[A, B, C] y, float[A, B, C] z) <float half = "
+      "{0.5}, float root = {1.41421356}> {"
       "h = Add(x, b) \n d = Div(h, root) \n e = Erf(d) \n o = Add(e, half) \n p = Mul(h, o) \n y = Mul(p, m)"
       "\n q = Sub(s, x) \n r = Sigmoid(q) \n c = Greater(r, half) \n t = Tanh(q) \n z = Where(c, t, r) }";
-  for (const auto& [a, b, c] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {2, 3, 5}, {1, 7, 131}, {3, 1, 64}, {2, 5, 0}, {4, 33, 257}}) {
+  for (const auto& [a, b, c] :
+       {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1}, {2, 3, 5}, {1, 7, 131}, {3, 1, 64}, {2, 5, 0}, {4, 33, 257}}) {
     INFO(a << " " << b << " " << c);
     const std::vector<std::pair<std::string, Tensor>> inputs = {
         {"x", random({a, b, c}, -3, 3)}, {"b", random({c})}, {"m", random({b, 1})}, {"s", random({})}};

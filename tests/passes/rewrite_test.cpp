@@ -1,4 +1,5 @@
-// The engine of rewrites: what a pattern fits, what it does not, what a replacement must make, and when it is taken back.
+// The engine of rewrites: what a pattern fits, what it does not, what a replacement must make, and when it is taken
+// back.
 #include "passes/rewrite.hpp"
 
 #include <algorithm>
@@ -20,17 +21,25 @@ Result<void> infer_first(Inference& node) {
 }
 Result<void> infer_flat(Inference& node) { return node.set_output(0, node.input(0).element(), Dims{7}); }
 
-const std::vector<Parameter> any_inputs = {{"a", "T"}, {"b", "T", HEED_OPTIONAL_PARAMETER}, {"c", "T", HEED_OPTIONAL_PARAMETER}};
+const std::vector<Parameter> any_inputs = {
+    {"a", "T"}, {"b", "T", HEED_OPTIONAL_PARAMETER}, {"c", "T", HEED_OPTIONAL_PARAMETER}};
 const std::vector<Parameter> two_outputs = {{"y", "T"}, {"z", "T", HEED_OPTIONAL_PARAMETER}};
 
 Operator operator_named(std::string_view name, uint32_t flags = 0, Result<void> (*infer)(Inference&) = infer_first) {
-  return {.domain = "t", .op_type = name, .flags = flags, .inputs = any_inputs, .outputs = two_outputs, .types = {{"T"}},
-          .attributes = {attribute("k", 1), attribute("f", 0.5f), optional("list", HEED_ATTRIBUTE_INTS), optional("mode", HEED_ATTRIBUTE_STRING)},
+  return {.domain = "t",
+          .op_type = name,
+          .flags = flags,
+          .inputs = any_inputs,
+          .outputs = two_outputs,
+          .types = {{"T"}},
+          .attributes = {attribute("k", 1), attribute("f", 0.5f), optional("list", HEED_ATTRIBUTE_INTS),
+                         optional("mode", HEED_ATTRIBUTE_STRING)},
           .infer = infer};
 }
 
-const Operator a = operator_named("A"), b = operator_named("B"), c = operator_named("C"), both = operator_named("Both", HEED_COMMUTATIVE),
-               pair = operator_named("Pair"), fused = operator_named("Fused"), other = operator_named("Other"),
+const Operator a = operator_named("A"), b = operator_named("B"), c = operator_named("C"),
+               both = operator_named("Both", HEED_COMMUTATIVE), pair = operator_named("Pair"),
+               fused = operator_named("Fused"), other = operator_named("Other"),
                flat = operator_named("Flat", 0, infer_flat), again = operator_named("Again");
 
 bool set_numbers(Match& match) {
@@ -49,14 +58,25 @@ bool choose_text(Match& match) {
 
 const Rewrite rules[] = {
     {.name = "a_b", .patterns = {"u = t.A(x); y = t.B(u, w)"}, .replacement = "y = t.Fused(x, w)"},
-    {.name = "with_attributes", .patterns = {"y = t.C<k = 4, mode = \"on\">(x)"}, .replacement = "y = t.Fused<k = @k, f = @f>(x)"},
-    {.name = "default_attribute", .patterns = {"u = t.C<f = 0.5>(x); y = t.C<list = [1, 2]>(u)"}, .replacement = "y = t.Other(x)"},
+    {.name = "with_attributes",
+     .patterns = {"y = t.C<k = 4, mode = \"on\">(x)"},
+     .replacement = "y = t.Fused<k = @k, f = @f>(x)"},
+    {.name = "default_attribute",
+     .patterns = {"u = t.C<f = 0.5>(x); y = t.C<list = [1, 2]>(u)"},
+     .replacement = "y = t.Other(x)"},
     {.name = "either_way", .patterns = {"u = t.A(x); y = t.Both(u, v)"}, .replacement = "y = t.Other(x, v)"},
     {.name = "twice_the_same", .patterns = {"u = t.B(x); y = t.Pair(u, u)"}, .replacement = "y = t.Other(x)"},
     {.name = "two_results", .patterns = {"u, v = t.Pair(x); y = t.B(u, v)"}, .replacement = "y, v = t.Fused(x)"},
-    {.name = "made_again", .patterns = {"u = t.C<k = 9>(x); y = t.A(u)"}, .replacement = "u = t.C<k = 9>(x); y = t.Other(x)"},
-    {.name = "several", .patterns = {"y = t.C<k = 20>(x)", "y = t.C<k = 21>(x)"}, .replacement = "u = t.Other(x); unread = t.A(x); y = t.Fused(u)"},
-    {.name = "accepted", .patterns = {"u = t.Other(x); y = t.Other(u)"}, .replacement = "y = t.Fused<k = @k, list = @list, mode = @mode>(x)", .accept = set_numbers},
+    {.name = "made_again",
+     .patterns = {"u = t.C<k = 9>(x); y = t.A(u)"},
+     .replacement = "u = t.C<k = 9>(x); y = t.Other(x)"},
+    {.name = "several",
+     .patterns = {"y = t.C<k = 20>(x)", "y = t.C<k = 21>(x)"},
+     .replacement = "u = t.Other(x); unread = t.A(x); y = t.Fused(u)"},
+    {.name = "accepted",
+     .patterns = {"u = t.Other(x); y = t.Other(u)"},
+     .replacement = "y = t.Fused<k = @k, list = @list, mode = @mode>(x)",
+     .accept = set_numbers},
     {.name = "replaced_by", .patterns = {"y = t.C<k = 30>(x, x2)"}, .replacement = "y = t.A(x)", .accept = choose_text},
     {.name = "wrong_shape", .patterns = {"y = t.C<k = 40>(x)"}, .replacement = "y = t.Flat(x)"},
 };
@@ -64,7 +84,8 @@ const Rewrite rules[] = {
 template <class... Rules>
 std::unique_ptr<Registry> registry_with(const Rules&... more) {
   static std::deque<detail::Tables> kept;
-  PluginContent content{.name = "t", .version = "1", .operators = {&a, &b, &c, &both, &pair, &fused, &other, &flat, &again}};
+  PluginContent content{
+      .name = "t", .version = "1", .operators = {&a, &b, &c, &both, &pair, &fused, &other, &flat, &again}};
   content.rewrites = {&more...};
   if constexpr (sizeof...(more) == 0)
     for (const auto& rule : rules) content.rewrites.push_back(&rule);
@@ -76,7 +97,7 @@ std::unique_ptr<Registry> registry_with(const Rules&... more) {
 
 struct Row {
   const char* what;
-  const char* nodes;              // of g (float[N] p, float[N] q) => (float[N] r ...)
+  const char* nodes;               // of g (float[N] p, float[N] q) => (float[N] r ...)
   std::vector<std::string> after;  // nodes as text, in order
   const char* outputs = "float[N] r";
 };
@@ -84,31 +105,59 @@ struct Row {
 const std::vector<Row> rows = {
     {"a pattern fits", "u = t.A(p) r = t.B(u, q)", {"r = t.Fused(p, q)"}},
     {"a variable may be absent", "u = t.A(p) r = t.B(u)", {"r = t.Fused(p)"}},
-    {"a variable that is what a replaced node makes is no match", "u = t.A(p) r = t.B(u, u)", {"u = t.A(p)", "r = t.B(u, u)"}},
-    {"an input that the pattern does not name must be absent", "u = t.A(p) r = t.B(u, q, q)", {"u = t.A(p)", "r = t.B(u, q, q)"}},
-    {"a node that others read is no match", "u = t.A(p) r = t.B(u, q) s = t.Other(u)", {"u = t.A(p)", "r = t.B(u, q)", "s = t.Other(u)"}, "float[N] r, float[N] s"},
-    {"a value that is an output is no match", "u = t.A(p) r = t.B(u, q)", {"u = t.A(p)", "r = t.B(u, q)"}, "float[N] r, float[N] u"},
-    {"an output of its own that is read is no match", "u, v = t.A(p) w = t.B(u, q) r = t.Other(w, v)", {"u, v = t.A(p)", "w = t.B(u, q)", "r = t.Other(w, v)"}},
+    {"a variable that is what a replaced node makes is no match",
+     "u = t.A(p) r = t.B(u, u)",
+     {"u = t.A(p)", "r = t.B(u, u)"}},
+    {"an input that the pattern does not name must be absent",
+     "u = t.A(p) r = t.B(u, q, q)",
+     {"u = t.A(p)", "r = t.B(u, q, q)"}},
+    {"a node that others read is no match",
+     "u = t.A(p) r = t.B(u, q) s = t.Other(u)",
+     {"u = t.A(p)", "r = t.B(u, q)", "s = t.Other(u)"},
+     "float[N] r, float[N] s"},
+    {"a value that is an output is no match",
+     "u = t.A(p) r = t.B(u, q)",
+     {"u = t.A(p)", "r = t.B(u, q)"},
+     "float[N] r, float[N] u"},
+    {"an output of its own that is read is no match",
+     "u, v = t.A(p) w = t.B(u, q) r = t.Other(w, v)",
+     {"u, v = t.A(p)", "w = t.B(u, q)", "r = t.Other(w, v)"}},
     {"dead readers do not count", "u = t.A(p) r = t.B(u, q) dead = t.Other(u)", {"r = t.Fused(p, q)"}},
-    {"a chain is taken up step by step", "u = t.A(p) v = t.B(u, q) w = t.A(v) r = t.B(w, p)", {"v = t.Fused(p, q)", "r = t.Fused(v, p)"}},
+    {"a chain is taken up step by step",
+     "u = t.A(p) v = t.B(u, q) w = t.A(v) r = t.B(w, p)",
+     {"v = t.Fused(p, q)", "r = t.Fused(v, p)"}},
     {"another order of inputs is no match", "u = t.A(p) r = t.B(q, u)", {"u = t.A(p)", "r = t.B(q, u)"}},
     {"a commutative operator fits both ways", "u = t.A(p) r = t.Both(q, u)", {"r = t.Other(p, q)"}},
     {"and its own", "u = t.A(p) r = t.Both(u, q)", {"r = t.Other(p, q)"}},
     {"one name is one value", "u = t.B(p) r = t.Pair(u, u)", {"r = t.Other(p)"}},
-    {"two values are not", "u = t.B(p) v = t.B(p, p) r = t.Pair(u, v)", {"u = t.B(p)", "v = t.B(p, p)", "r = t.Pair(u, v)"}},
+    {"two values are not",
+     "u = t.B(p) v = t.B(p, p) r = t.Pair(u, v)",
+     {"u = t.B(p)", "v = t.B(p, p)", "r = t.Pair(u, v)"}},
     {"attributes are equal", "r = t.C<k = 4, mode = \"on\", f = 2.0>(p)", {"r = t.Fused<f = 2.0, k = 4>(p)"}},
     {"a default of the contract goes along", "r = t.C<k = 4, mode = \"on\">(p)", {"r = t.Fused<f = 0.5, k = 4>(p)"}},
     {"attributes differ", "r = t.C<k = 4, mode = \"off\">(p)", {"r = t.C<k = 4, mode = \"off\">(p)"}},
     {"an attribute that must be there is not", "r = t.C<k = 4>(p)", {"r = t.C<k = 4>(p)"}},
     {"a default is as good as an attribute", "u = t.C(p) r = t.C<list = [1, 2]>(u)", {"r = t.Other(p)"}},
-    {"another value than the default", "u = t.C<f = 0.25>(p) r = t.C<list = [1, 2]>(u)", {"u = t.C<f = 0.25>(p)", "r = t.C<list = [1, 2]>(u)"}},
+    {"another value than the default",
+     "u = t.C<f = 0.25>(p) r = t.C<list = [1, 2]>(u)",
+     {"u = t.C<f = 0.25>(p)", "r = t.C<list = [1, 2]>(u)"}},
     {"a list differs", "u = t.C(p) r = t.C<list = [1, 3]>(u)", {"u = t.C(p)", "r = t.C<list = [1, 3]>(u)"}},
-    {"a second result keeps its readers", "u, v = t.Pair(p) r = t.B(u, v)", {"r, v = t.Fused(p)"}, "float[N] r, float[N] v"},
+    {"a second result keeps its readers",
+     "u, v = t.Pair(p) r = t.B(u, v)",
+     {"r, v = t.Fused(p)"},
+     "float[N] r, float[N] v"},
     {"a second result that nobody reads goes", "u, v = t.Pair(p) r = t.B(u, v)", {"r = t.Fused(p)"}},
-    {"what others read is made again", "u = t.C<k = 9>(p) r = t.A(u) s = t.Other(u)", {"r = t.Other(p)", "u = t.C<k = 9>(p)", "s = t.Other(u)"}, "float[N] r, float[N] s"},
+    {"what others read is made again",
+     "u = t.C<k = 9>(p) r = t.A(u) s = t.Other(u)",
+     {"r = t.Other(p)", "u = t.C<k = 9>(p)", "s = t.Other(u)"},
+     "float[N] r, float[N] s"},
     {"and not where nobody does", "u = t.C<k = 9>(p) r = t.A(u)", {"r = t.Other(p)"}},
-    {"several nodes, the unread ones left out; the second pattern", "r = t.C<k = 21>(p)", {"\"r/u\" = t.Other(p)", "r = t.Fused(\"r/u\")"}},
-    {"accept sets attributes", "u = t.Other(p) r = t.Other<k = 6>(u)", {"r = t.Fused<k = 7, list = [1, 2], mode = \"fast\">(p)"}},
+    {"several nodes, the unread ones left out; the second pattern",
+     "r = t.C<k = 21>(p)",
+     {"\"r/u\" = t.Other(p)", "r = t.Fused(\"r/u\")"}},
+    {"accept sets attributes",
+     "u = t.Other(p) r = t.Other<k = 6>(u)",
+     {"r = t.Fused<k = 7, list = [1, 2], mode = \"fast\">(p)"}},
     {"accept refuses", "u = t.Other(p) r = t.Other<k = 13>(u)", {"u = t.Other(p)", "r = t.Other<k = 13>(u)"}},
     {"accept replaces the text", "r = t.C<k = 30>(p, q)", {"r = t.Fused<k = 2>(p, q)"}},
     {"and sees what is absent", "r = t.C<k = 30>(p)", {"r = t.Fused<k = 1>(p)"}},
@@ -116,7 +165,8 @@ const std::vector<Row> rows = {
 };
 
 std::shared_ptr<Graph> typed(const std::string& nodes, const std::string& outputs, const Registry& registry) {
-  auto graph = parse_graph("g (float[N] p, float[N] q) => (" + outputs + ") { " + nodes + " }", std::make_shared<DimPool>(), {{"", newest_opset}, {"t", 1}});
+  auto graph = parse_graph("g (float[N] p, float[N] q) => (" + outputs + ") { " + nodes + " }",
+                           std::make_shared<DimPool>(), {{"", newest_opset}, {"t", 1}});
   REQUIRE((graph ? "" : graph.error().message) == "");
   for (Node& node : (*graph)->nodes) node.name = (*graph)->values[node.outputs[0]].name;
   REQUIRE(text_of(infer_shapes(**graph, registry)) == "");
@@ -170,7 +220,8 @@ TEST_CASE("rewrites go into the bodies of control flow, where captured values ar
   const auto registry = registry_with();
   REQUIRE(registry->add_built_in(toy_plugin));
   auto graph = parse_graph(
-      "g (float[N] p) => (float[N] r) { u = t.A(p) r = Repeat<body = b (float[N] i) => (float[N] o) { v = t.A(u) o = t.B(v, i) }>(p) }",
+      "g (float[N] p) => (float[N] r) { u = t.A(p) r = Repeat<body = b (float[N] i) => (float[N] o) { v = t.A(u) o = "
+      "t.B(v, i) }>(p) }",
       std::make_shared<DimPool>(), {{"", newest_opset}, {"t", 1}});
   REQUIRE((graph ? "" : graph.error().message) == "");
   REQUIRE(text_of(infer_shapes(**graph, *registry)) == "");

@@ -1,5 +1,5 @@
-// The language of element-wise operators (heed_operator.expression): what one element of the output is, given one element of
-// each input. Read into straight-line code over f32, printed as text or as GLSL.
+// The language of element-wise operators (heed_operator.expression): what one element of the output is, given one
+// element of each input. Read into straight-line code over f32, printed as text or as GLSL.
 //
 //   program     statement ';' ... the last statement is the result:   "t = a + b; max(t, 0)"
 //   statement   [name '='] expression
@@ -33,10 +33,47 @@
 namespace heed {
 
 enum class ExpressionOp : uint8_t {
-  input, constant,
-  negative, absolute, sign, sqrt, exp, log, tanh, sigmoid, erf, sin, cos, tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh,
-  floor, ceil, round, logical_not,
-  add, subtract, multiply, divide, min, max, pow, less, less_equal, greater, greater_equal, equal, not_equal, logical_and, logical_or,
+  input,
+  constant,
+  negative,
+  absolute,
+  sign,
+  sqrt,
+  exp,
+  log,
+  tanh,
+  sigmoid,
+  erf,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  asinh,
+  acosh,
+  atanh,
+  floor,
+  ceil,
+  round,
+  logical_not,
+  add,
+  subtract,
+  multiply,
+  divide,
+  min,
+  max,
+  pow,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  equal,
+  not_equal,
+  logical_and,
+  logical_or,
   select
 };
 
@@ -46,13 +83,12 @@ struct ExpressionRule {
 };
 
 inline constexpr ExpressionRule expression_rules[] = {
-    {"", 0}, {"", 0},
-    {"neg", 1}, {"abs", 1}, {"sign", 1}, {"sqrt", 1}, {"exp", 1}, {"log", 1}, {"tanh", 1}, {"sigmoid", 1}, {"erf", 1},
-    {"sin", 1}, {"cos", 1}, {"tan", 1}, {"asin", 1}, {"acos", 1}, {"atan", 1}, {"sinh", 1}, {"cosh", 1}, {"asinh", 1},
-    {"acosh", 1}, {"atanh", 1}, {"floor", 1}, {"ceil", 1}, {"round", 1}, {"not", 1},
-    {"+", 2}, {"-", 2}, {"*", 2}, {"/", 2}, {"min", 2}, {"max", 2}, {"pow", 2}, {"<", 2}, {"<=", 2}, {">", 2}, {">=", 2},
-    {"==", 2}, {"!=", 2}, {"and", 2}, {"or", 2},
-    {"select", 3}};
+    {"", 0},      {"", 0},      {"neg", 1},     {"abs", 1},   {"sign", 1}, {"sqrt", 1},  {"exp", 1},
+    {"log", 1},   {"tanh", 1},  {"sigmoid", 1}, {"erf", 1},   {"sin", 1},  {"cos", 1},   {"tan", 1},
+    {"asin", 1},  {"acos", 1},  {"atan", 1},    {"sinh", 1},  {"cosh", 1}, {"asinh", 1}, {"acosh", 1},
+    {"atanh", 1}, {"floor", 1}, {"ceil", 1},    {"round", 1}, {"not", 1},  {"+", 2},     {"-", 2},
+    {"*", 2},     {"/", 2},     {"min", 2},     {"max", 2},   {"pow", 2},  {"<", 2},     {"<=", 2},
+    {">", 2},     {">=", 2},    {"==", 2},      {"!=", 2},    {"and", 2},  {"or", 2},    {"select", 3}};
 static_assert(std::size(expression_rules) == static_cast<size_t>(ExpressionOp::select) + 1);
 
 constexpr ExpressionRule rule_of(ExpressionOp op) { return expression_rules[static_cast<size_t>(op)]; }
@@ -68,54 +104,96 @@ struct ExpressionStep {
 inline float apply(ExpressionOp op, float a, float b = 0, float c = 0) {
   switch (op) {
     case ExpressionOp::input:
-    case ExpressionOp::constant: return a;
-    case ExpressionOp::negative: return -a;
-    case ExpressionOp::absolute: return std::fabs(a);
-    case ExpressionOp::sign: return a > 0 ? 1.0f : a < 0 ? -1.0f : a;
-    case ExpressionOp::sqrt: return std::sqrt(a);
-    case ExpressionOp::exp: return std::exp(a);
-    case ExpressionOp::log: return std::log(a);
-    case ExpressionOp::tanh: return std::tanh(a);
-    case ExpressionOp::sigmoid: return 1 / (1 + std::exp(-a));
-    case ExpressionOp::erf: return std::erf(a);
-    case ExpressionOp::sin: return std::sin(a);
-    case ExpressionOp::cos: return std::cos(a);
-    case ExpressionOp::tan: return std::tan(a);
-    case ExpressionOp::asin: return std::asin(a);
-    case ExpressionOp::acos: return std::acos(a);
-    case ExpressionOp::atan: return std::atan(a);
-    case ExpressionOp::sinh: return std::sinh(a);
-    case ExpressionOp::cosh: return std::cosh(a);
-    case ExpressionOp::asinh: return std::asinh(a);
-    case ExpressionOp::acosh: return std::acosh(a);
-    case ExpressionOp::atanh: return std::atanh(a);
-    case ExpressionOp::floor: return std::floor(a);
-    case ExpressionOp::ceil: return std::ceil(a);
-    case ExpressionOp::round: return std::nearbyint(a);
-    case ExpressionOp::logical_not: return a == 0 ? 1.0f : 0.0f;
-    case ExpressionOp::add: return a + b;
-    case ExpressionOp::subtract: return a - b;
-    case ExpressionOp::multiply: return a * b;
-    case ExpressionOp::divide: return a / b;
-    case ExpressionOp::min: return b < a || b != b ? b : a;
-    case ExpressionOp::max: return b > a || b != b ? b : a;
-    case ExpressionOp::pow: return std::pow(a, b);
-    case ExpressionOp::less: return a < b;
-    case ExpressionOp::less_equal: return a <= b;
-    case ExpressionOp::greater: return a > b;
-    case ExpressionOp::greater_equal: return a >= b;
-    case ExpressionOp::equal: return a == b;
-    case ExpressionOp::not_equal: return a != b;
-    case ExpressionOp::logical_and: return a != 0 && b != 0;
-    case ExpressionOp::logical_or: return a != 0 || b != 0;
-    case ExpressionOp::select: return a != 0 ? b : c;
+    case ExpressionOp::constant:
+      return a;
+    case ExpressionOp::negative:
+      return -a;
+    case ExpressionOp::absolute:
+      return std::fabs(a);
+    case ExpressionOp::sign:
+      return a > 0 ? 1.0f : a < 0 ? -1.0f : a;
+    case ExpressionOp::sqrt:
+      return std::sqrt(a);
+    case ExpressionOp::exp:
+      return std::exp(a);
+    case ExpressionOp::log:
+      return std::log(a);
+    case ExpressionOp::tanh:
+      return std::tanh(a);
+    case ExpressionOp::sigmoid:
+      return 1 / (1 + std::exp(-a));
+    case ExpressionOp::erf:
+      return std::erf(a);
+    case ExpressionOp::sin:
+      return std::sin(a);
+    case ExpressionOp::cos:
+      return std::cos(a);
+    case ExpressionOp::tan:
+      return std::tan(a);
+    case ExpressionOp::asin:
+      return std::asin(a);
+    case ExpressionOp::acos:
+      return std::acos(a);
+    case ExpressionOp::atan:
+      return std::atan(a);
+    case ExpressionOp::sinh:
+      return std::sinh(a);
+    case ExpressionOp::cosh:
+      return std::cosh(a);
+    case ExpressionOp::asinh:
+      return std::asinh(a);
+    case ExpressionOp::acosh:
+      return std::acosh(a);
+    case ExpressionOp::atanh:
+      return std::atanh(a);
+    case ExpressionOp::floor:
+      return std::floor(a);
+    case ExpressionOp::ceil:
+      return std::ceil(a);
+    case ExpressionOp::round:
+      return std::nearbyint(a);
+    case ExpressionOp::logical_not:
+      return a == 0 ? 1.0f : 0.0f;
+    case ExpressionOp::add:
+      return a + b;
+    case ExpressionOp::subtract:
+      return a - b;
+    case ExpressionOp::multiply:
+      return a * b;
+    case ExpressionOp::divide:
+      return a / b;
+    case ExpressionOp::min:
+      return b < a || b != b ? b : a;
+    case ExpressionOp::max:
+      return b > a || b != b ? b : a;
+    case ExpressionOp::pow:
+      return std::pow(a, b);
+    case ExpressionOp::less:
+      return a < b;
+    case ExpressionOp::less_equal:
+      return a <= b;
+    case ExpressionOp::greater:
+      return a > b;
+    case ExpressionOp::greater_equal:
+      return a >= b;
+    case ExpressionOp::equal:
+      return a == b;
+    case ExpressionOp::not_equal:
+      return a != b;
+    case ExpressionOp::logical_and:
+      return a != 0 && b != 0;
+    case ExpressionOp::logical_or:
+      return a != 0 || b != 0;
+    case ExpressionOp::select:
+      return a != 0 ? b : c;
   }
   return 0;
 }
 
 class Expression {
  public:
-  // The steps in order; the last one is the result. Equal steps are one, and what depends on constants alone is computed.
+  // The steps in order; the last one is the result. Equal steps are one, and what depends on constants alone is
+  // computed.
   const std::vector<ExpressionStep>& steps() const { return steps_; }
   uint32_t result() const { return result_; }
   // How many steps compute something.
@@ -143,9 +221,13 @@ class Expression {
   uint32_t add_expression(const Expression& other, std::span<const uint32_t> inputs) {
     std::vector<uint32_t> places;
     for (const auto& step : other.steps_) {
-      if (step.op == ExpressionOp::input) places.push_back(inputs[step.arguments[0]]);
-      else if (step.op == ExpressionOp::constant) places.push_back(add_constant(step.number));
-      else places.push_back(add_operation(step.op, places[step.arguments[0]], places[step.arguments[1]], places[step.arguments[2]]));
+      if (step.op == ExpressionOp::input)
+        places.push_back(inputs[step.arguments[0]]);
+      else if (step.op == ExpressionOp::constant)
+        places.push_back(add_constant(step.number));
+      else
+        places.push_back(
+            add_operation(step.op, places[step.arguments[0]], places[step.arguments[1]], places[step.arguments[2]]));
     }
     return places[other.result_];
   }
@@ -154,7 +236,8 @@ class Expression {
     std::vector<bool> needed(steps_.size(), false);
     needed[step] = true;
     for (size_t i = steps_.size(); i-- > 0;)
-      for (int32_t k = 0; needed[i] && k < rule_of(steps_[i].op).argument_count; ++k) needed[steps_[i].arguments[k]] = true;
+      for (int32_t k = 0; needed[i] && k < rule_of(steps_[i].op).argument_count; ++k)
+        needed[steps_[i].arguments[k]] = true;
     std::vector<uint32_t> places(steps_.size(), 0);
     std::vector<ExpressionStep> kept;
     known_.clear();
@@ -173,9 +256,13 @@ class Expression {
   float evaluate(std::span<const float> inputs) const {
     std::vector<float> values;
     for (const auto& step : steps_) {
-      if (step.op == ExpressionOp::input) values.push_back(inputs[step.arguments[0]]);
-      else if (step.op == ExpressionOp::constant) values.push_back(step.number);
-      else values.push_back(heed::apply(step.op, values[step.arguments[0]], values[step.arguments[1]], values[step.arguments[2]]));
+      if (step.op == ExpressionOp::input)
+        values.push_back(inputs[step.arguments[0]]);
+      else if (step.op == ExpressionOp::constant)
+        values.push_back(step.number);
+      else
+        values.push_back(
+            heed::apply(step.op, values[step.arguments[0]], values[step.arguments[1]], values[step.arguments[2]]));
     }
     return values[result_];
   }
@@ -240,10 +327,13 @@ class ExpressionParser {
   static constexpr size_t step_limit = 4096;
 
   Error fail(const std::string& what) const {
-    return {Code::invalid_argument, "expression \"" + std::string(text_) + "\", column " + std::to_string(position_ + 1) + ": " + what};
+    return {Code::invalid_argument,
+            "expression \"" + std::string(text_) + "\", column " + std::to_string(position_ + 1) + ": " + what};
   }
   void skip() {
-    while (position_ < text_.size() && (text_[position_] == ' ' || text_[position_] == '\n' || text_[position_] == '\t')) ++position_;
+    while (position_ < text_.size() &&
+           (text_[position_] == ' ' || text_[position_] == '\n' || text_[position_] == '\t'))
+      ++position_;
   }
   bool at(char c) const { return position_ < text_.size() && text_[position_] == c; }
   bool take(std::string_view sign) {
@@ -266,13 +356,20 @@ class ExpressionParser {
     HEED_ASSIGN(uint32_t left, sum());
     for (;;) {
       ExpressionOp op;
-      if (take("==")) op = ExpressionOp::equal;
-      else if (take("!=")) op = ExpressionOp::not_equal;
-      else if (take("<=")) op = ExpressionOp::less_equal;
-      else if (take(">=")) op = ExpressionOp::greater_equal;
-      else if (take("<")) op = ExpressionOp::less;
-      else if (take(">")) op = ExpressionOp::greater;
-      else break;
+      if (take("=="))
+        op = ExpressionOp::equal;
+      else if (take("!="))
+        op = ExpressionOp::not_equal;
+      else if (take("<="))
+        op = ExpressionOp::less_equal;
+      else if (take(">="))
+        op = ExpressionOp::greater_equal;
+      else if (take("<"))
+        op = ExpressionOp::less;
+      else if (take(">"))
+        op = ExpressionOp::greater;
+      else
+        break;
       HEED_ASSIGN(const uint32_t right, sum());
       left = expression_.add_operation(op, left, right);
     }
@@ -298,7 +395,8 @@ class ExpressionParser {
     }
   }
   Result<uint32_t> factor() {
-    if (expression_.steps().size() > step_limit) return fail("it has more than " + std::to_string(step_limit) + " steps");
+    if (expression_.steps().size() > step_limit)
+      return fail("it has more than " + std::to_string(step_limit) + " steps");
     if (take("-")) {
       if (++depth_ > depth_limit) return fail("it is nested too deep");
       HEED_ASSIGN(const uint32_t operand, factor());
@@ -343,10 +441,12 @@ class ExpressionParser {
       if (rule.name != name) continue;
       uint32_t arguments[3] = {};
       for (int32_t i = 0; i < rule.argument_count; ++i) {
-        if (i > 0 && !take(",")) return fail("expected ',': " + std::string(name) + " takes " + std::to_string(rule.argument_count));
+        if (i > 0 && !take(","))
+          return fail("expected ',': " + std::string(name) + " takes " + std::to_string(rule.argument_count));
         HEED_ASSIGN(arguments[i], comparison());
       }
-      if (!take(")")) return fail("expected ')': " + std::string(name) + " takes " + std::to_string(rule.argument_count));
+      if (!take(")"))
+        return fail("expected ')': " + std::string(name) + " takes " + std::to_string(rule.argument_count));
       return expression_.add_operation(static_cast<ExpressionOp>(op), arguments[0], arguments[1], arguments[2]);
     }
     position_ = start;
@@ -377,10 +477,11 @@ inline std::string text_of_number(float number) {
 
 }  // namespace detail
 
-// Inputs are known by these names; `attribute` gives the number of @name, or nothing. Fails with invalid_argument and the
-// column.
-inline Result<Expression> parse_expression(std::string_view text, std::span<const std::string_view> inputs,
-                                           const std::function<std::optional<float>(std::string_view)>& attribute = {}) {
+// Inputs are known by these names; `attribute` gives the number of @name, or nothing. Fails with invalid_argument and
+// the column.
+inline Result<Expression> parse_expression(
+    std::string_view text, std::span<const std::string_view> inputs,
+    const std::function<std::optional<float>(std::string_view)>& attribute = {}) {
   return detail::ExpressionParser(text, inputs, attribute).parse();
 }
 
@@ -400,8 +501,10 @@ inline std::string to_text(const Expression& expression) {
   size_t made = 0;
   for (size_t i = 0; i < steps.size(); ++i) {
     const auto& step = steps[i];
-    if (step.op == ExpressionOp::input) names[i] = "x" + std::to_string(step.arguments[0]);
-    else if (step.op == ExpressionOp::constant) names[i] = detail::text_of_number(step.number);
+    if (step.op == ExpressionOp::input)
+      names[i] = "x" + std::to_string(step.arguments[0]);
+    else if (step.op == ExpressionOp::constant)
+      names[i] = detail::text_of_number(step.number);
     const int32_t count = rule_of(step.op).argument_count;
     if (count == 0 && i != expression.result()) continue;
     std::string value = names[i];

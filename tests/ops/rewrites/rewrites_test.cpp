@@ -1,0 +1,339 @@
+// The fusions of ops/rewrites: what becomes of graphs as exporters write them, what must not, and that a rewritten
+// model gives what it gave before. Shapes are torch's: q, k and v [batch, head, sequence, channel].
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "graph/parse.hpp"
+#include "ops/cases.hpp"
+#include "plugins/built_in.hpp"
+#include "rows.hpp"
+#include "session/session.hpp"
+
+namespace heed::test {
+namespace {
+
+const Registry& registry() {
+  static const Registry* made = [] {
+    auto* fresh = new Registry;
+    for (const auto entry : built_in_plugins) REQUIRE(fresh->add_built_in(entry));
+    return fresh;
+  }();
+  return *made;
+}
+
+struct Row {
+  const char* what;
+  std::string inputs;   // typed; sizes by name
+  std::string outputs;  // typed
+  std::string nodes;
+  std::vector<const char*> wanted;  // nodes that must be there afterwards, as "heed.Attention<causal = 1" or "Softmax"
+  std::vector<const char*> unwanted;  // and those that must not
+  bool runs_as_it_is = true;          // false: no kernel carries the plain graph out; ONNX's suite has the numbers
+};
+
+// Positions of keys [past + seq] and, of the new ones, of queries.
+const std::string positions =
+    "zero = Constant<value_int = 0>() one = Constant<value_int = 1>() axis0 = Constant<value_ints = [0]>() axis1 = "
+    "Constant<value_ints = [1]>() two = Constant<value_int = 2>()"
+    "pk_shape = Shape(pk) q_shape = Shape(q) past = Gather(pk_shape, two) seq = Gather(q_shape, two) total = Add(past, "
+    "seq)"
+    "keys = Range(zero, total, one) ";
+// torch: keys[past:].unsqueeze(1)
+const std::string sliced_rows =
+    "from = Unsqueeze(past, axis0) end = Constant<value_ints = [9223372036854775807]>() step = Constant<value_ints = "
+    "[1]>()"
+    "queries = Slice(keys, from, end, axis0, step) rows = Unsqueeze(queries, axis1) ";
+const std::string lowest = "low = Constant<value_float = -3.4028234663852886e38>() ",
+                  infinite = "low = Constant<value_float = -inf>() ";
+const std::string appended = "key = Concat<axis = 2>(pk, k) value = Concat<axis = -2>(pv, v) ";
+const std::string scores =
+    "kt = Transpose<perm = [0, 1, 3, 2]>(key) s8 = Constant<value_float = 2.5>() qk = MatMul(q, kt) s = Div(qk, s8) ";
+const std::string weighed = "p = Softmax<axis = -1>(m) y = MatMul(p, value)";
+
+const std::string qkv = "float[batch, 3, seq, 8] q, float[batch, 3, seq, 8] k, float[batch, 3, seq, 5] v";
+const std::string with_past = qkv + ", float[batch, 3, past, 8] pk, float[batch, 3, past, 5] pv";
+const std::string y = "float[batch, 3, seq, 5] y",
+                  presents = y + ", float[batch, 3, total, 8] key, float[batch, 3, total, 5] value";
+
+const std::string plain = "kt = Transpose<perm = [0, 1, 3, 2]>(k) c = Constant<value_float = 0.3>() ";
+
+const std::vector<Row> rows = {
+    // embedding.cpp
+    {"rows of a table",
+     "float[37, 8] table, int64[batch, seq] ids",
+     "float[batch, seq, 8] y",
+     "y = Gather(table, ids)",
+     {"heed.Embedding"},
+     {"Gather"}},
+    {"columns are no rows",
+     "float[37, 8] table, int64[seq] ids",
+     "float[37, seq] y",
+     "y = Gather<axis = 1>(table, ids)",
+     {"Gather"},
+     {"heed.Embedding"}},
+    {"a list is no table",
+     "float[37] table, int64[seq] ids",
+     "float[seq] y",
+     "y = Gather(table, ids)",
+     {"Gather"},
+     {"heed.Embedding"}},
+    // causal_mask.cpp, and the way through attention.cpp
+    {"torch's causal attention with a past, hidden by the lowest float",
+     with_past,
+     presents,
+     positions + sliced_rows + appended + scores + lowest + "hidden = Greater(keys, rows) m = Where(hidden, low, s)" +
+         weighed,
+     {"heed.Attention<causal = 1"},
+     {"Softmax", "MatMul", "heed.CausalMask", "Where", "Concat"}},
+    {"the same by -inf, through a cast of booleans",
+     with_past,
+     presents,
+     positions + sliced_rows + appended + scores + infinite +
+         "h = Greater(keys, rows) hidden = Cast<to = 9>(h) m = Where(hidden, low, s)" + weighed,
+     {"heed.Attention<causal = 1"},
+     {"Softmax", "Where", "Concat"}},
+    {"what may be seen",
+     with_past,
+     presents,
+     positions + sliced_rows + appended + scores + infinite + "seen = LessOrEqual(keys, rows) m = Where(seen, s, low)" +
+         weighed,
+     {"heed.Attention<causal = 1"},
+     {"Softmax", "Where"}},
+    {"rows counted from the past on, compared from the other side",
+     with_past,
+     presents,
+     positions + "fresh = Range(zero, seq, one) queries = Add(fresh, past) rows = Unsqueeze(queries, axis1)" +
+         appended + scores + infinite + "hidden = Less(rows, keys) m = Where(hidden, low, s)" + weighed,
+     {"heed.Attention<causal = 1"},
+     {"Softmax", "Where"}},
+    {"an additive mask",
+     with_past,
+     presents,
+     positions + sliced_rows + appended + scores + lowest +
+         "nothing = Constant<value_float = 0.0>() hidden = Greater(keys, rows) bias = Where(hidden, low, nothing) m = "
+         "Add(s, bias)" +
+         weighed,
+     {"heed.Attention<causal = 1"},
+     {"Softmax", "Where"}},
+    {"one position too far is not causal",
+     with_past,
+     presents,
+     positions + sliced_rows + appended + scores + lowest +
+         "further = Add(keys, one) seen = LessOrEqual(further, rows) m = Where(seen, s, low)" + weighed,
+     {"heed.Attention<causal = 0"},
+     {"heed.CausalMask"}},
+    {"rows from 0 on are not causal with a past",
+     with_past,
+     presents,
+     positions + "fresh = Range(zero, seq, one) rows = Unsqueeze(fresh, axis1)" + appended + scores + infinite +
+         "hidden = Greater(keys, rows) m = Where(hidden, low, s)" + weighed,
+     {"heed.Attention<causal = 0"},
+     {"heed.CausalMask"}},
+    {"keys that look back at queries are not causal",
+     with_past,
+     presents,
+     positions + sliced_rows + appended + scores + lowest +
+         "seen = GreaterOrEqual(keys, rows) m = Where(seen, s, low)" + weighed,
+     {"heed.Attention<causal = 0"},
+     {"heed.CausalMask"}},
+    // attention.cpp
+    {"the bare core",
+     qkv,
+     y,
+     plain + "qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"heed.Attention<scale = 1.0"},
+     {"Softmax"}},
+    {"scaled by a product",
+     qkv,
+     y,
+     plain + "qk = MatMul(q, kt) s = Mul(c, qk) p = Softmax<axis = 3>(s) y = MatMul(p, v)",
+     {"scale = 0.3"},
+     {"Softmax"}},
+    {"query scaled before",
+     qkv,
+     y,
+     plain + "sq = Mul(q, c) qk = MatMul(sq, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"scale = 0.3"},
+     {"Softmax", "Mul"}},
+    {"both scaled, torch's way",
+     qkv,
+     y,
+     plain + "sq = Mul(q, c) sk = Mul(kt, c) qk = MatMul(sq, sk) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"scale = 0.0900"},
+     {"Softmax", "Mul", "MatMul"}},
+    {"keys straight from [batch, sequence, head, channel]",
+     "float[batch, 3, seq, 8] q, float[batch, seq, 3, 8] k, float[batch, 3, seq, 5] v",
+     y,
+     "kt = Transpose<perm = [0, 2, 3, 1]>(k) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"heed.Attention", "Transpose<perm = [0, 2, 1, 3]"},
+     {"Softmax"}},
+    {"a mask that is added",
+     qkv + ", float[batch, 1, seq, seq] mask",
+     y,
+     plain + "qk = MatMul(q, kt) m = Add(mask, qk) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
+     {"heed.Attention"},
+     {"Softmax", "Add"}},
+    {"a boolean mask from outside, hidden by the lowest float",
+     qkv + ", bool[seq, seq] mask",
+     y,
+     plain + lowest + "qk = MatMul(q, kt) m = Where(mask, qk, low) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
+     {"heed.Attention", "Where"},
+     {"Softmax"}},
+    {"a number that does not hide for sure",
+     qkv + ", bool[seq, seq] mask",
+     y,
+     plain + "low = Constant<value_float = -100.0>() qk = MatMul(q, kt) m = Where(mask, qk, low) p = Softmax<axis = "
+             "-1>(m) y = MatMul(p, v)",
+     {"Softmax"},
+     {"heed.Attention"}},
+    {"a mask along queries alone is no mask of keys",
+     qkv + ", float[seq, 1] mask",
+     y,
+     plain + "qk = MatMul(q, kt) m = Add(qk, mask) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
+     {"Softmax"},
+     {"heed.Attention"}},
+    {"softmax over queries is no attention",
+     qkv,
+     y,
+     plain + "qk = MatMul(q, kt) p = Softmax<axis = 2>(qk) y = MatMul(p, v)",
+     {"Softmax"},
+     {"heed.Attention"}},
+    {"weights that are an output stay",
+     qkv,
+     y + ", float[batch, 3, seq, seq] p",
+     plain + "qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"Softmax"},
+     {"heed.Attention"}},
+    {"heads that are broadcast are no attention",
+     "float[batch, 3, seq, 8] q, float[batch, 1, seq, 8] k, float[batch, 3, seq, 5] v",
+     y,
+     plain + "qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"Softmax"},
+     {"heed.Attention"}},
+    {"groups of heads, repeated as Hugging Face does",
+     "float[2, 6, 7, 8] q, float[2, 3, 7, 8] k, float[2, 3, 7, 5] v",
+     "float[2, 6, 7, 5] y",
+     "axis = Constant<value_ints = [2]>() ks = Constant<value_ints = [2, 3, 2, 7, 8]>() vs = Constant<value_ints = [2, "
+     "3, 2, 7, 5]>() kh = Constant<value_ints = [2, 6, 7, 8]>() vh = Constant<value_ints = [2, 6, 7, 5]>()"
+     "ku = Unsqueeze(k, axis) ke = Expand(ku, ks) kr = Reshape(ke, kh) vu = Unsqueeze(v, axis) ve = Expand(vu, vs) vr "
+     "= Reshape(ve, vh)"
+     "kt = Transpose<perm = [0, 1, 3, 2]>(kr) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, vr)",
+     {"heed.Attention"},
+     {"Softmax", "Expand"}},
+    // ai_onnx_attention.cpp
+    {"ai.onnx Attention of rank 4",
+     with_past + ", float[seq, total] mask",
+     presents,
+     "y, key, value = Attention<is_causal = 1, softcap = 3.0>(q, k, v, mask, pk, pv)",
+     {"heed.Attention<causal = 1"},
+     {" Attention"},
+     false},
+    {"of rank 3, with groups",
+     "float[batch, seq, 24] q, float[batch, seq, 8] k, float[batch, seq, 10] v",
+     "float[batch, seq, 30] y",
+     "y = Attention<q_num_heads = 6, kv_num_heads = 2, scale = 0.5>(q, k, v)",
+     {"heed.Attention"},
+     {" Attention"},
+     false},
+};
+
+std::shared_ptr<const Model> load(const Row& row, bool rewritten) {
+  auto file = parse_model("<ir_version: 10, opset_import: [\"\" : 24]> g (" + row.inputs + ") => (" + row.outputs +
+                          ") { " + row.nodes + " }");
+  CHECK((file ? "" : file.error().message) == "");
+  if (!file) return nullptr;
+  ModelOptions options;
+  options.device = "cpu";
+  options.rewrite = rewritten;
+  auto model = Model::load(std::move(*file), registry(), options);
+  CHECK((model ? "" : model.error().message) == "");
+  return model ? *model : nullptr;
+}
+
+// " Op<k = v>" of each node, with its domain.
+std::string listed(const Model& model) {
+  std::string text;
+  for (const Node& node : model.plan().graph->nodes) {
+    text += " " + (node.domain.empty() ? "" : node.domain + ".") + node.op_type;
+    for (const auto& [name, attribute] : node.attributes) {
+      text += (text.back() == '>' ? "" : "<") + name + " = ";
+      if (const auto* i = std::get_if<int64_t>(&attribute.content)) text += std::to_string(*i);
+      if (const auto* f = std::get_if<float>(&attribute.content)) text += std::to_string(*f);
+      if (const auto* list = std::get_if<std::vector<int64_t>>(&attribute.content)) {
+        for (size_t k = 0; k < list->size(); ++k) text += (k ? ", " : "[") + std::to_string((*list)[k]);
+        text += "]";
+      }
+      text += ">";
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+Tensors run(const std::shared_ptr<const Model>& model, const Session::NamedValues& inputs) {
+  auto session = Session::create(model);
+  REQUIRE(session.has_value());
+  auto outputs = (*session)->run(inputs);
+  CHECK((outputs ? "" : outputs.error().message) == "");
+  Tensors tensors;
+  if (outputs)
+    for (auto& [name, value] : *outputs) tensors.push_back(value.tensor);
+  return tensors;
+}
+
+}  // namespace
+
+TEST_CASE("graphs as exporters write them are rewritten, and give what they gave before") {
+  for (const Row& row : rows) {
+    INFO(row.what);
+    const auto after = load(row, true), before = row.runs_as_it_is ? load(row, false) : after;
+    if (!before || !after) {
+      count_row(false);
+      continue;
+    }
+    const std::string list = listed(*after);
+    bool as_wanted = true;
+    for (const char* wanted : row.wanted) as_wanted = as_wanted && list.find(wanted) != list.npos;
+    for (const char* unwanted : row.unwanted) {
+      const std::string name = unwanted[0] == ' ' || std::string_view(unwanted).find('.') != std::string_view::npos
+                                   ? unwanted
+                                   : " " + std::string(unwanted);
+      as_wanted = as_wanted && list.find(name + "<") == list.npos && list.find(name + "\n") == list.npos;
+    }
+    INFO(list);
+    CHECK(as_wanted);
+    count_row(as_wanted);
+
+    for (const auto& [seq, past] : {std::pair<int64_t, int64_t>{5, 7}, {1, 12}, {7, 0}, {1, 0}}) {
+      Session::NamedValues inputs;
+      for (const ValueId id : before->plan().graph->inputs) {
+        const Value& value = before->plan().graph->values[id];
+        std::vector<int64_t> dims;
+        for (const Dim dim : *value.type.dims) {
+          const std::string name = to_string(dim);
+          dims.push_back(dim.is_number()   ? dim.number()
+                         : name == "batch" ? 2
+                         : name == "seq"   ? seq
+                         : name == "past"  ? past
+                                           : seq + past);
+        }
+        HostValue host;
+        if (value.type.element == DataType::i64) {
+          host.tensor = random(dims, 0, 7, DataType::i64);
+        } else if (value.type.element == DataType::boolean) {
+          host.tensor = random(dims, 0, 1.999, DataType::boolean);
+        } else {
+          host.tensor = random(dims, -2, 2 + 0.01 * static_cast<double>(inputs.size()));
+        }
+        inputs.emplace_back(value.name, std::move(host));
+      }
+      INFO("seq " << seq << ", past " << past);
+      const auto expected = run(before, inputs), actual = run(after, inputs);
+      REQUIRE(expected.size() == actual.size());
+      for (size_t i = 0; i < expected.size(); ++i) check_equal(actual[i], expected[i], 1e-6);
+    }
+  }
+}
+
+}  // namespace heed::test
