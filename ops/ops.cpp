@@ -10,17 +10,18 @@ namespace heed::ops {
 extern const Operator add, sub, mul, div, mod, pow, min_of, max_of;
 extern const Operator equal_to, less_than, less_or_equal, greater, greater_or_equal;
 extern const Operator logical_and, logical_or, logical_xor, logical_not;
-extern const Operator relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of, reciprocal, sin_of, cos_of, floor_of, ceil_of,
-    softplus, neg, abs_of, sign, swish, gelu;
+extern const Operator relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of, reciprocal, sin_of, cos_of, floor_of,
+    ceil_of, softplus, neg, abs_of, sign, swish, gelu;
 extern const Operator where, clip, cast, cast_like;
-// Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp, rotary_embedding.cpp
+// Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
+// rotary_embedding.cpp
 extern const Operator softmax, log_softmax;
 extern const Operator reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min;
 extern const Operator arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
 // Other looks at the same elements: dense_views.cpp, transpose.cpp, slice.cpp, expand.cpp, split.cpp
 extern const Operator reshape, flatten, squeeze, unsqueeze, identity, transpose, slice, expand, split;
-// Tensors from sizes, indices and parts: shape.cpp, constant.cpp, constant_of_shape.cpp, range.cpp, concat.cpp, gather.cpp,
-// trilu.cpp, non_zero.cpp, random.cpp
+// Tensors from sizes, indices and parts: shape.cpp, constant.cpp, constant_of_shape.cpp, range.cpp, concat.cpp,
+// gather.cpp, trilu.cpp, non_zero.cpp, random.cpp
 extern const Operator shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero;
 extern const Operator random_normal, random_normal_like, random_uniform, random_uniform_like;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
@@ -35,8 +36,10 @@ extern const ControlKernel if_else_control, loop_control;
 // Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp
 extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise;
 // Fusions and simplifications: the files in rewrites/. What comes first is tried first.
-extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding, causal_mask,
-    ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
+extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
+    one_sided_greater, one_sided_equal;
+extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
+    causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 
 namespace {
 
@@ -69,8 +72,11 @@ PluginContent content() {
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =
           {
-              &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding, &causal_mask,
-              &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past, &attention_causal,
+              &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
+              &one_sided_greater, &one_sided_equal,
+              &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
+              &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
+              &attention_causal,
           },
   };
 }

@@ -5,20 +5,23 @@
 
 namespace heed::cpu {
 
-// Element by element: elementwise_binary.cpp, comparison.cpp, logic.cpp, elementwise_unary.cpp, where.cpp, clip.cpp, cast.cpp
+// Element by element: elementwise_binary.cpp, comparison.cpp, logic.cpp, elementwise_unary.cpp, where.cpp, clip.cpp,
+// cast.cpp
 extern const CpuKernel
     add, sub, mul, div, mod, pow, min_of, max_of, equal_to, less_than, less_or_equal, greater, greater_or_equal,
     logical_and, logical_or, logical_xor, logical_not, relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of,
     reciprocal, sin_of, cos_of, floor_of, ceil_of, softplus, neg, abs_of, sign, gelu, swish, where, clip, cast,
     cast_like;
-// Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp, rotary_embedding.cpp
+// Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
+// rotary_embedding.cpp
 extern const CpuKernel
     softmax, log_softmax, reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min,
     arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
 // Views, where they have to be copies: dense_views.cpp, transpose.cpp, slice.cpp, expand.cpp, split.cpp, heed_copy.cpp
 extern const CpuKernel
     reshape, flatten, squeeze, unsqueeze, identity, transpose, slice, expand, split, heed_copy;
-// Tensors from sizes, indices and parts: shape.cpp, constant.cpp, constant_of_shape.cpp, range.cpp, concat.cpp, gather.cpp, trilu.cpp, non_zero.cpp, random.cpp
+// Tensors from sizes, indices and parts: shape.cpp, constant.cpp, constant_of_shape.cpp, range.cpp, concat.cpp,
+// gather.cpp, trilu.cpp, non_zero.cpp, random.cpp
 extern const CpuKernel
     shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero, random_normal,
     random_normal_like, random_uniform, random_uniform_like;

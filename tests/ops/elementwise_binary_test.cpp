@@ -49,20 +49,31 @@ const std::vector<Case> add_cases = {
     by(broadcast<plus>, "a scalar on the left", {random({}), random({2, 3})}, 1e-6),
     by(broadcast<plus>, "longer than a thread's piece", {random({40001}), random({40001}, 5, 6)}, 1e-6),
     {"empty", {f32({0, 3}, {}), f32({3}, {1, 2, 3})}, {f32({0, 3}, {})}},
-    by(broadcast<plus>, "f16, rounded once", {random({7, 5}, -4, 4, DataType::f16), random({7, 5}, 1, 2, DataType::f16)}, 1e-3),
+    by(broadcast<plus>, "f16, rounded once",
+       {random({7, 5}, -4, 4, DataType::f16), random({7, 5}, 1, 2, DataType::f16)}, 1e-3),
     by(broadcast<plus>, "bf16", {random({7, 5}, -4, 4, DataType::bf16), random({5}, 1, 2, DataType::bf16)}, 1e-2),
     by(broadcast<plus>, "f64", {random({7, 5}, -4, 4, DataType::f64), random({5}, 1, 2, DataType::f64)}),
     {"u8 wraps (numpy)", {u8({3}, {250, 1, 255}), u8({3}, {10, 2, 1})}, {u8({3}, {4, 3, 0})}},
     {"i64 shapes", {i64({3}, {1, -2, 3}), i64({1}, {4})}, {i64({3}, {5, 2, 7})}},
     {"Add-6: b along axis 1 (Operators.md of opset 6)",
      {f32({2, 3, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}), f32({3}, {10, 20, 30})},
-     {f32({2, 3, 2}, {10, 11, 22, 23, 34, 35, 16, 17, 28, 29, 40, 41})}, 0, "broadcast = 1, axis = 1", 6},
-    {"Add-6: b along the last axes", {f32({2, 2}, {1, 2, 3, 4}), f32({2}, {10, 20})}, {f32({2, 2}, {11, 22, 13, 24})}, 0, "broadcast = 1", 6},
+     {f32({2, 3, 2}, {10, 11, 22, 23, 34, 35, 16, 17, 28, 29, 40, 41})},
+     0,
+     "broadcast = 1, axis = 1",
+     6},
+    {"Add-6: b along the last axes",
+     {f32({2, 2}, {1, 2, 3, 4}), f32({2}, {10, 20})},
+     {f32({2, 2}, {11, 22, 13, 24})},
+     0,
+     "broadcast = 1",
+     6},
     {"Add-1 without broadcast", {f32({2}, {1, 2}), f32({2}, {3, 4})}, {f32({2}, {4, 6})}, 0, "broadcast = 0", 1},
 };
 const std::vector<Case> sub_cases = {
     by(broadcast<minus>, "broadcast", {random({5, 13}), random({13}, 2, 3)}, 1e-6),
-    {"u32 wraps", {numbers(DataType::u32, {1}, {1}), numbers(DataType::u32, {1}, {2})}, {numbers(DataType::u32, {1}, {4294967295.0})}},
+    {"u32 wraps",
+     {numbers(DataType::u32, {1}, {1}), numbers(DataType::u32, {1}, {2})},
+     {numbers(DataType::u32, {1}, {4294967295.0})}},
 };
 const std::vector<Case> mul_cases = {
     by(broadcast<times>, "broadcast", {random({5, 13}), random({5, 1}, 2, 3)}, 1e-6),
@@ -70,13 +81,20 @@ const std::vector<Case> mul_cases = {
 };
 const std::vector<Case> div_cases = {
     by(broadcast<over>, "floats", {random({5, 13}), random({13}, 2, 3)}, 1e-6),
-    {"integers truncate (onnx test_div_int32_trunc)", {i32({4}, {-3, 3, -8, 8}), i32({4}, {2, -2, 3, 3})}, {i32({4}, {-1, -1, -2, 2})}},
+    {"integers truncate (onnx test_div_int32_trunc)",
+     {i32({4}, {-3, 3, -8, 8}), i32({4}, {2, -2, 3, 3})},
+     {i32({4}, {-1, -1, -2, 2})}},
     {"by zero: infinity and NaN", {f32({3}, {1, -1, 0}), f32({1}, {0})}, {f32({3}, {infinity, -infinity, nan})}},
 };
 const std::vector<Case> mod_cases = {
-    {"follows the divisor (onnx test_mod_mixed_sign_int32)", {i32({6}, {-4, 7, 5, 4, -7, 8}), i32({6}, {2, -3, 8, -2, 3, 5})}, {i32({6}, {0, -2, 5, 0, 2, 3})}},
-    {"fmod follows the dividend (onnx test_mod_mixed_sign_float32)", {f32({6}, {-4.3, 7.2, 5.0, 4.3, -7.2, 8.0}), f32({6}, {2.1, -3.4, 8.0, -2.1, 3.4, 5.0})},
-     {f32({6}, {-0.1, 0.4, 5, 0.1, -0.4, 3})}, 1e-5, "fmod = 1"},
+    {"follows the divisor (onnx test_mod_mixed_sign_int32)",
+     {i32({6}, {-4, 7, 5, 4, -7, 8}), i32({6}, {2, -3, 8, -2, 3, 5})},
+     {i32({6}, {0, -2, 5, 0, 2, 3})}},
+    {"fmod follows the dividend (onnx test_mod_mixed_sign_float32)",
+     {f32({6}, {-4.3, 7.2, 5.0, 4.3, -7.2, 8.0}), f32({6}, {2.1, -3.4, 8.0, -2.1, 3.4, 5.0})},
+     {f32({6}, {-0.1, 0.4, 5, 0.1, -0.4, 3})},
+     1e-5,
+     "fmod = 1"},
     {"u8", {u8({3}, {7, 8, 9}), u8({1}, {4})}, {u8({3}, {3, 0, 1})}},
 };
 const std::vector<Case> pow_cases = {
@@ -84,17 +102,23 @@ const std::vector<Case> pow_cases = {
     {"a square", {f32({3}, {1.5, -2, 3}), f32({}, {2})}, {f32({3}, {2.25, 4, 9})}},
     {"i64 to the i64", {i64({3}, {2, -3, 5}), i64({3}, {10, 3, 0})}, {i64({3}, {1024, -27, 1})}},
     {"f32 to the i32", {f32({2}, {2, 0.5}), i32({2}, {3, 2})}, {f32({2}, {8, 0.25})}},
-    {"i32 to the f32, truncated (onnx test_pow_types_int32_float32)", {i32({3}, {1, 2, 3}), f32({3}, {4, 5, 0.5})}, {i32({3}, {1, 32, 1})}},
+    {"i32 to the f32, truncated (onnx test_pow_types_int32_float32)",
+     {i32({3}, {1, 2, 3}), f32({3}, {4, 5, 0.5})},
+     {i32({3}, {1, 32, 1})}},
 };
 const std::vector<Case> min_cases = {
     {"three of them", {f32({3}, {3, 2, 1}), f32({3}, {1, 4, 4}), f32({3}, {2, 5, 0})}, {f32({3}, {1, 2, 0})}},
     {"one", {f32({2}, {3, 2})}, {f32({2}, {3, 2})}},
-    {"broadcast, i8", {numbers(DataType::i8, {2, 1}, {-3, 4}), numbers(DataType::i8, {3}, {-5, 0, 9})}, {numbers(DataType::i8, {2, 3}, {-5, -3, -3, -5, 0, 4})}},
+    {"broadcast, i8",
+     {numbers(DataType::i8, {2, 1}, {-3, 4}), numbers(DataType::i8, {3}, {-5, 0, 9})},
+     {numbers(DataType::i8, {2, 3}, {-5, -3, -3, -5, 0, 4})}},
     {"NaN wins (numpy)", {f32({2}, {nan, 1}), f32({2}, {1, nan})}, {f32({2}, {nan, nan})}},
 };
 const std::vector<Case> max_cases = {
     {"three of them", {f32({3}, {3, 2, 1}), f32({3}, {1, 4, 4}), f32({3}, {2, 5, 3})}, {f32({3}, {3, 5, 4})}},
-    {"u64 beyond i64", {numbers(DataType::u64, {1}, {9223372036854775808.0}), numbers(DataType::u64, {1}, {1})}, {numbers(DataType::u64, {1}, {9223372036854775808.0})}},
+    {"u64 beyond i64",
+     {numbers(DataType::u64, {1}, {9223372036854775808.0}), numbers(DataType::u64, {1}, {1})},
+     {numbers(DataType::u64, {1}, {9223372036854775808.0})}},
 };
 
 }  // namespace
@@ -109,7 +133,22 @@ HEED_TEST_OPERATOR("Min", min_cases)
 HEED_TEST_OPERATOR("Max", max_cases)
 
 TEST_CASE("Add says which shapes do not broadcast") {
-  check_refused("Add", {"12 and 13", {f32({1, 2}, {0, 0}), f32({1, 3}, {0, 0, 0})}, {f32({1, 3}, {0, 0, 0})}}, "[1, 2] and [1, 3] do not broadcast");
+  check_refused("Add", {"12 and 13", {f32({1, 2}, {0, 0}), f32({1, 3}, {0, 0, 0})}, {f32({1, 3}, {0, 0, 0})}},
+                "[1, 2] and [1, 3] do not broadcast");
+}
+
+// Sizes that would also broadcast the other way: the attribute decides, fused or not.
+TEST_CASE("an old Add along axis 1 stays one beside a Relu") {
+  const auto outputs = run_text(R"(<ir_version: 3, opset_import: ["" : 6]>
+    agraph (float[2, 3, 3] x, float[3] b) => (float[2, 3, 3] y) {
+      sum = Add<broadcast = 1, axis = 1>(x, b)
+      y = Relu(sum)
+    })",
+                                {f32({2, 3, 3}, std::vector<double>(18, 1)), f32({3}, {10, 20, 30})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  check_equal((*outputs)[0],
+              f32({2, 3, 3}, {11, 11, 11, 21, 21, 21, 31, 31, 31, 11, 11, 11, 21, 21, 21, 31, 31, 31}));
 }
 
 }  // namespace heed::test
