@@ -1,5 +1,5 @@
-// Attention-23 to -25: y = softmax(scale * q * k' + mask) * v for each head, with a past that k and v are appended to. The
-// contract alone: a rewrite lowers it to heed.Attention, which has the kernels.
+// Attention-23 to -25: y = softmax(scale * q * k' + mask) * v for each head, with a past that k and v are appended to.
+// The contract alone: a rewrite lowers it to heed.Attention, which has the kernels.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -15,10 +15,12 @@ Result<Heads> heads_of(Inference& node, int32_t input, std::string_view attribut
   const auto type = node.input(input);
   if (type.rank() == 4) return Heads{type.dim(0), type.dim(1), type.dim(2), type.dim(3)};
   if (type.rank() != 3)
-    return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has rank " + std::to_string(type.rank()) + "; expected 3 or 4"};
+    return Error{Code::shape_mismatch,
+                 "input " + std::to_string(input) + " has rank " + std::to_string(type.rank()) + "; expected 3 or 4"};
   const int64_t head = node.integer(attribute);
   if (head < 1) return Error{Code::invalid_model, "inputs of rank 3 need attribute '" + std::string(attribute) + "'"};
-  HEED_TRY(node.require_equal(modulo(type.dim(2), head), 0, "hidden size of input " + std::to_string(input) + " modulo " + std::string(attribute)));
+  HEED_TRY(node.require_equal(modulo(type.dim(2), head), 0,
+                              "hidden size of input " + std::to_string(input) + " modulo " + std::string(attribute)));
   return Heads{type.dim(0), head, type.dim(1), floor_divide(type.dim(2), head)};
 }
 
@@ -41,7 +43,8 @@ Result<void> infer(Inference& node) {
   HEED_TRY(node.require_equal(modulo(q.head, k.head), 0, "heads of Q modulo heads of K"));
 
   Dim past = 0;
-  if (node.has_input(4) != node.has_input(5)) return Error{Code::invalid_model, "past_key and past_value come together"};
+  if (node.has_input(4) != node.has_input(5))
+    return Error{Code::invalid_model, "past_key and past_value come together"};
   if (node.has_input(4) && node.input(4).has_rank()) {
     HEED_TRY(node.require_rank(4, 4));
     past = node.input(4).dim(2);
@@ -58,10 +61,13 @@ Result<void> infer(Inference& node) {
     HEED_TRY(checked_broadcast(node, weights, mask));
   }
 
-  HEED_TRY(node.set_output(0, element, node.input(0).rank() == 4 ? Dims{q.batch, q.head, q.sequence, v.channel}
-                                                                 : Dims{q.batch, q.sequence, q.head * v.channel}));
-  if (node.has_output(1)) HEED_TRY(node.set_output(1, node.input(1).element(), Dims{k.batch, k.head, total, k.channel}));
-  if (node.has_output(2)) HEED_TRY(node.set_output(2, node.input(2).element(), Dims{v.batch, v.head, total, v.channel}));
+  HEED_TRY(node.set_output(0, element,
+                           node.input(0).rank() == 4 ? Dims{q.batch, q.head, q.sequence, v.channel}
+                                                     : Dims{q.batch, q.sequence, q.head * v.channel}));
+  if (node.has_output(1))
+    HEED_TRY(node.set_output(1, node.input(1).element(), Dims{k.batch, k.head, total, k.channel}));
+  if (node.has_output(2))
+    HEED_TRY(node.set_output(2, node.input(2).element(), Dims{v.batch, v.head, total, v.channel}));
   if (node.has_output(3)) HEED_TRY(node.set_output(3, element, Dims{q.batch, q.head, q.sequence, total}));
   return {};
 }
@@ -69,15 +75,24 @@ Result<void> infer(Inference& node) {
 }  // namespace
 
 extern const Operator attention{
-    .op_type = "Attention", .versions = {25, 24, 23},
-    .inputs = {{"Q", "T1"}, {"K", "T1"}, {"V", "T2"}, {"attn_mask", "U", HEED_OPTIONAL_PARAMETER},
-               {"past_key", "T1", HEED_OPTIONAL_PARAMETER}, {"past_value", "T2", HEED_OPTIONAL_PARAMETER},
+    .op_type = "Attention",
+    .versions = {25, 24, 23},
+    .inputs = {{"Q", "T1"},
+               {"K", "T1"},
+               {"V", "T2"},
+               {"attn_mask", "U", HEED_OPTIONAL_PARAMETER},
+               {"past_key", "T1", HEED_OPTIONAL_PARAMETER},
+               {"past_value", "T2", HEED_OPTIONAL_PARAMETER},
                {"nonpad_kv_seqlen", "I", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"Y", "T1"},
-                {.name = "present_key", .type = "T1", .flags = HEED_OPTIONAL_PARAMETER, .state_of = 4, .state_axis = 2},
-                {.name = "present_value", .type = "T2", .flags = HEED_OPTIONAL_PARAMETER, .state_of = 5, .state_axis = 2},
-                {"qk_matmul_output", "T1", HEED_OPTIONAL_PARAMETER}},
-    .types = {{"T1", any_float}, {"T2", any_float}, {"U", any_number | Types{DataType::boolean}}, {"I", {DataType::i64}}},
+    .outputs =
+        {{"Y", "T1"},
+         {.name = "present_key", .type = "T1", .flags = HEED_OPTIONAL_PARAMETER, .state_of = 4, .state_axis = 2},
+         {.name = "present_value", .type = "T2", .flags = HEED_OPTIONAL_PARAMETER, .state_of = 5, .state_axis = 2},
+         {"qk_matmul_output", "T1", HEED_OPTIONAL_PARAMETER}},
+    .types = {{"T1", any_float},
+              {"T2", any_float},
+              {"U", any_number | Types{DataType::boolean}},
+              {"I", {DataType::i64}}},
     .attributes = {attribute("is_causal", 0), optional("kv_num_heads", HEED_ATTRIBUTE_INT),
                    optional("q_num_heads", HEED_ATTRIBUTE_INT), attribute("qk_matmul_output_mode", 0),
                    optional("scale", HEED_ATTRIBUTE_FLOAT), attribute("softcap", 0.0f),

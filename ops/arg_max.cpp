@@ -10,7 +10,8 @@ Result<void> infer(Inference& node) {
   if (!input.has_rank()) return node.set_output(0, DataType::i64);
   HEED_ASSIGN(const int32_t axis, node.axis("axis", input.rank()));
   Dims dims(input.dims().begin(), input.dims().end());
-  if (dims[axis].is_number(0)) return Error{Code::shape_mismatch, "axis " + std::to_string(axis) + " of " + text_of(dims) + " is empty"};
+  if (dims[axis].is_number(0))
+    return Error{Code::shape_mismatch, "axis " + std::to_string(axis) + " of " + text_of(dims) + " is empty"};
   if (node.integer("keepdims") != 0)
     dims[axis] = 1;
   else
@@ -19,7 +20,10 @@ Result<void> infer(Inference& node) {
 }
 
 Operator arg_extreme(std::string_view op_type) {
-  return {.op_type = op_type, .versions = {13, 12, 11, 1}, .inputs = {{"data", "T"}}, .outputs = {{"reduced", "I"}},
+  return {.op_type = op_type,
+          .versions = {13, 12, 11, 1},
+          .inputs = {{"data", "T"}},
+          .outputs = {{"reduced", "I"}},
           .types = {{"T", any_number}, {"I", {DataType::i64}}},
           .attributes = {attribute("axis", 0), attribute("keepdims", 1), attribute("select_last_index", 0)},
           .infer = infer};

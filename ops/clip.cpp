@@ -24,9 +24,11 @@ Result<void> infer(Inference& node) {
 }  // namespace
 
 extern const Operator clip{
-    .op_type = "Clip", .versions = {13, 12, 11, 6, 1},
+    .op_type = "Clip",
+    .versions = {13, 12, 11, 6, 1},
     .inputs = {{"input", "T"}, {"min", "T", HEED_OPTIONAL_PARAMETER}, {"max", "T", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output", "T"}}, .types = {{"T", any_number}},
+    .outputs = {{"output", "T"}},
+    .types = {{"T", any_number}},
     .attributes = {optional("min", HEED_ATTRIBUTE_FLOAT), optional("max", HEED_ATTRIBUTE_FLOAT),
                    optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
     .infer = infer};

@@ -1,4 +1,5 @@
-// Equal, Less, LessOrEqual, Greater, GreaterOrEqual: y = a op b as a boolean, after broadcasting (before opset 7 as Add-6).
+// Equal, Less, LessOrEqual, Greater, GreaterOrEqual: y = a op b as a boolean, after broadcasting (before opset 7 as
+// Add-6).
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -36,10 +37,14 @@ constexpr Types comparable = any_number | Types{DataType::boolean, DataType::str
 
 Operator comparison(std::string_view op_type, std::vector<int32_t> versions, Types types, std::string_view expression,
                     Result<void> (*infer)(Inference&)) {
-  return {.op_type = op_type, .versions = std::move(versions),
-          .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"C", "T1"}}, .types = {{"T", types}, {"T1", bool_only}},
+  return {.op_type = op_type,
+          .versions = std::move(versions),
+          .inputs = {{"A", "T"}, {"B", "T"}},
+          .outputs = {{"C", "T1"}},
+          .types = {{"T", types}, {"T1", bool_only}},
           .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT)},
-          .expression = expression, .infer = infer};
+          .expression = expression,
+          .infer = infer};
 }
 
 }  // namespace

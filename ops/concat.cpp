@@ -12,19 +12,22 @@ Result<void> infer(Inference& node) {
   }
   for (int32_t i = 0; i < count; ++i)
     if (!node.input(i).has_rank()) return node.set_output(0, element);
-  if (node.version() >= 4 && !node.has_attribute("axis")) return Error{Code::invalid_model, "attribute 'axis' is missing"};
+  if (node.version() >= 4 && !node.has_attribute("axis"))
+    return Error{Code::invalid_model, "attribute 'axis' is missing"};
   const auto first = node.input(0).dims();
   HEED_ASSIGN(const int32_t axis, node.axis("axis", static_cast<int32_t>(first.size()), 1));
   Dims dims(first.begin(), first.end());
   for (int32_t i = 1; i < count; ++i) {
     const auto next = node.input(i).dims();
     if (next.size() != dims.size())
-      return Error{Code::shape_mismatch, "input 0 " + text_of(first) + " and input " + std::to_string(i) + " " + text_of(next) + " differ in rank"};
+      return Error{Code::shape_mismatch, "input 0 " + text_of(first) + " and input " + std::to_string(i) + " " +
+                                             text_of(next) + " differ in rank"};
     for (size_t k = 0; k < dims.size(); ++k) {
       if (static_cast<int32_t>(k) == axis)
         dims[k] += next[k];
       else
-        HEED_TRY(node.require_equal(dims[k], next[k], "axis " + std::to_string(k) + " of inputs 0 and " + std::to_string(i)));
+        HEED_TRY(node.require_equal(dims[k], next[k],
+                                    "axis " + std::to_string(k) + " of inputs 0 and " + std::to_string(i)));
     }
   }
   HEED_TRY(node.set_output(0, element, dims));
@@ -42,10 +45,13 @@ Result<void> infer(Inference& node) {
 
 }  // namespace
 
-extern const Operator concat{
-    .op_type = "Concat", .versions = {13, 11, 4, 1}, .flags = HEED_COPIES,
-    .inputs = {{"inputs", "T", HEED_VARIADIC}}, .outputs = {{"concat_result", "T"}}, .types = {{"T", any_type}},
-    .attributes = {optional("axis", HEED_ATTRIBUTE_INT)},  // 1 before opset 4, required since
-    .infer = infer};
+extern const Operator concat{.op_type = "Concat",
+                             .versions = {13, 11, 4, 1},
+                             .flags = HEED_COPIES,
+                             .inputs = {{"inputs", "T", HEED_VARIADIC}},
+                             .outputs = {{"concat_result", "T"}},
+                             .types = {{"T", any_type}},
+                             .attributes = {optional("axis", HEED_ATTRIBUTE_INT)},  // 1 before opset 4, required since
+                             .infer = infer};
 
 }  // namespace heed::ops

@@ -34,18 +34,21 @@ Result<void> infer(Inference& node) {
     return node.set_output(0, DataType::f32, Dims{static_cast<int64_t>(values->size())});
   if (const auto values = node.texts("value_strings"))
     return node.set_output(0, DataType::string, Dims{static_cast<int64_t>(values->size())});
-  return Error{Code::invalid_model, "none of the attributes value, value_float(s), value_int(s), value_string(s) and sparse_value is there"};
+  return Error{Code::invalid_model,
+               "none of the attributes value, value_float(s), value_int(s), value_string(s) and sparse_value is there"};
 }
 
 }  // namespace
 
 extern const Operator constant{
-    .op_type = "Constant", .versions = {25, 24, 23, 21, 19, 13, 12, 11, 9, 1},
-    .outputs = {{"output", "T"}}, .types = {{"T", any_type}},
-    .attributes = {optional("value", HEED_ATTRIBUTE_TENSOR),
-                   optional("value_float", HEED_ATTRIBUTE_FLOAT), optional("value_floats", HEED_ATTRIBUTE_FLOATS),
-                   optional("value_int", HEED_ATTRIBUTE_INT), optional("value_ints", HEED_ATTRIBUTE_INTS),
-                   optional("value_string", HEED_ATTRIBUTE_STRING), optional("value_strings", HEED_ATTRIBUTE_STRINGS)},
+    .op_type = "Constant",
+    .versions = {25, 24, 23, 21, 19, 13, 12, 11, 9, 1},
+    .outputs = {{"output", "T"}},
+    .types = {{"T", any_type}},
+    .attributes = {optional("value", HEED_ATTRIBUTE_TENSOR), optional("value_float", HEED_ATTRIBUTE_FLOAT),
+                   optional("value_floats", HEED_ATTRIBUTE_FLOATS), optional("value_int", HEED_ATTRIBUTE_INT),
+                   optional("value_ints", HEED_ATTRIBUTE_INTS), optional("value_string", HEED_ATTRIBUTE_STRING),
+                   optional("value_strings", HEED_ATTRIBUTE_STRINGS)},
     .infer = infer};
 
 }  // namespace heed::ops

@@ -67,7 +67,8 @@ Result<void> infer_reshape(Inference& node) {
   return set_dims(node, wanted);
 }
 
-// ---- Flatten: [axes before, axes from `axis` on] ----------------------------------------------------------------------
+// ---- Flatten: [axes before, axes from `axis` on]
+// ----------------------------------------------------------------------
 
 Result<void> infer_flatten(Inference& node) {
   const auto input = node.input(0);
@@ -79,7 +80,8 @@ Result<void> infer_flatten(Inference& node) {
   return set_dims(node, Dims{product(input.dims().first(axis)), product(input.dims().subspan(axis))});
 }
 
-// ---- Squeeze and Unsqueeze --------------------------------------------------------------------------------------------
+// ---- Squeeze and Unsqueeze
+// --------------------------------------------------------------------------------------------
 
 Result<std::optional<std::vector<int64_t>>> axes_of(const Inference& node) {
   using Axes = std::optional<std::vector<int64_t>>;
@@ -100,15 +102,17 @@ Result<void> infer_squeeze(Inference& node) {
   if (axes) {
     HEED_ASSIGN(dropped, checked_axes(*axes, input.rank(), "axes"));
     for (const auto axis : dropped)
-      HEED_TRY(node.require_equal(input.dim(axis), 1, "squeezed axis " + std::to_string(axis) + " of " + text_of(input.dims())));
+      HEED_TRY(node.require_equal(input.dim(axis), 1,
+                                  "squeezed axis " + std::to_string(axis) + " of " + text_of(input.dims())));
   } else {
     for (int32_t axis = 0; axis < input.rank(); ++axis) {
       const Dim dim = input.dim(axis);
       if (dim.is_number(1)) dropped.push_back(axis);
       // The rank of the output cannot depend on numbers: a symbol stays, and must not be 1.
       if (!dim.is_number())
-        HEED_TRY(node.require_equal(equal(dim, 1), 0, "Squeeze without axes: whether axis " + std::to_string(axis) + " of " +
-                                                          text_of(input.dims()) + " is 1"));
+        HEED_TRY(node.require_equal(
+            equal(dim, 1), 0,
+            "Squeeze without axes: whether axis " + std::to_string(axis) + " of " + text_of(input.dims()) + " is 1"));
     }
   }
   Dims dims;
@@ -134,7 +138,8 @@ Result<void> infer_unsqueeze(Inference& node) {
   return set_dims(node, dims);
 }
 
-// ---- Identity ---------------------------------------------------------------------------------------------------------
+// ---- Identity
+// ---------------------------------------------------------------------------------------------------------
 
 Result<void> infer_identity(Inference& node) {
   HEED_TRY(like_input(node));
@@ -142,34 +147,48 @@ Result<void> infer_identity(Inference& node) {
   return {};
 }
 
-Operator with_axes(std::string_view op_type, Result<void> (*infer)(Inference&), std::string_view output, uint32_t axes_flags) {
-  return {.op_type = op_type, .versions = {25, 24, 23, 21, 13, 11, 1}, .flags = HEED_VIEW_DENSE,
-          .inputs = {{"data", "T"}, {"axes", "I", HEED_SHAPE_DATA | axes_flags}}, .outputs = {{output, "T"}},
-          .types = {{"T", any_type}, {"I", int64_only}}, .attributes = {optional("axes", HEED_ATTRIBUTE_INTS)},
+Operator with_axes(std::string_view op_type, Result<void> (*infer)(Inference&), std::string_view output,
+                   uint32_t axes_flags) {
+  return {.op_type = op_type,
+          .versions = {25, 24, 23, 21, 13, 11, 1},
+          .flags = HEED_VIEW_DENSE,
+          .inputs = {{"data", "T"}, {"axes", "I", HEED_SHAPE_DATA | axes_flags}},
+          .outputs = {{output, "T"}},
+          .types = {{"T", any_type}, {"I", int64_only}},
+          .attributes = {optional("axes", HEED_ATTRIBUTE_INTS)},
           .infer = infer};
 }
 
 }  // namespace
 
-extern const Operator reshape{
-    .op_type = "Reshape", .versions = {25, 24, 23, 21, 19, 14, 13, 5, 1}, .flags = HEED_VIEW_DENSE,
-    .inputs = {{"data", "T"}, {"shape", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER}}, .outputs = {{"reshaped", "T"}},
-    .types = {{"T", any_type}, {"I", int64_only}},
-    .attributes = {optional("shape", HEED_ATTRIBUTE_INTS), attribute("allowzero", 0),
-                   optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
-    .infer = infer_reshape};
+extern const Operator reshape{.op_type = "Reshape",
+                              .versions = {25, 24, 23, 21, 19, 14, 13, 5, 1},
+                              .flags = HEED_VIEW_DENSE,
+                              .inputs = {{"data", "T"}, {"shape", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER}},
+                              .outputs = {{"reshaped", "T"}},
+                              .types = {{"T", any_type}, {"I", int64_only}},
+                              .attributes = {optional("shape", HEED_ATTRIBUTE_INTS), attribute("allowzero", 0),
+                                             optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
+                              .infer = infer_reshape};
 
-extern const Operator flatten{
-    .op_type = "Flatten", .versions = {25, 24, 23, 21, 13, 11, 9, 1}, .flags = HEED_VIEW_DENSE,
-    .inputs = {{"input", "T"}}, .outputs = {{"output", "T"}}, .types = {{"T", any_type}},
-    .attributes = {attribute("axis", 1)}, .infer = infer_flatten};
+extern const Operator flatten{.op_type = "Flatten",
+                              .versions = {25, 24, 23, 21, 13, 11, 9, 1},
+                              .flags = HEED_VIEW_DENSE,
+                              .inputs = {{"input", "T"}},
+                              .outputs = {{"output", "T"}},
+                              .types = {{"T", any_type}},
+                              .attributes = {attribute("axis", 1)},
+                              .infer = infer_flatten};
 
 extern const Operator squeeze = with_axes("Squeeze", infer_squeeze, "squeezed", HEED_OPTIONAL_PARAMETER);
 extern const Operator unsqueeze = with_axes("Unsqueeze", infer_unsqueeze, "expanded", HEED_OPTIONAL_PARAMETER);
 
 extern const Operator identity{
-    .op_type = "Identity", .versions = {25, 24, 23, 21, 19, 16, 14, 13, 1}, .flags = HEED_VIEW_DENSE,
-    .inputs = {{"input", "V"}}, .outputs = {{"output", "V"}},
+    .op_type = "Identity",
+    .versions = {25, 24, 23, 21, 19, 16, 14, 13, 1},
+    .flags = HEED_VIEW_DENSE,
+    .inputs = {{"input", "V"}},
+    .outputs = {{"output", "V"}},
     .types = {{"V", any_type, 1u << HEED_TENSOR | 1u << HEED_SEQUENCE | 1u << HEED_OPTIONAL}},
     .infer = infer_identity};
 

@@ -1,5 +1,5 @@
-// Add, Sub, Mul, Div, Mod, Pow, Min, Max: y = a op b after broadcasting. Before opset 7 only b is broadcast, and only where
-// the attribute `broadcast` says so, from `axis` on. Integer Div truncates.
+// Add, Sub, Mul, Div, Mod, Pow, Min, Max: y = a op b after broadcasting. Before opset 7 only b is broadcast, and only
+// where the attribute `broadcast` says so, from `axis` on. Integer Div truncates.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -17,7 +17,8 @@ Result<void> check_one_sided(Inference& node, std::span<const Dim> a, std::span<
   int64_t axis = node.has_attribute("axis") ? node.integer("axis") : a_rank - b_rank;
   if (axis < 0 && node.has_attribute("axis")) axis += a_rank;
   if (axis < 0 || axis + b_rank > a_rank)
-    return Error{Code::shape_mismatch, text_of(b) + " does not lie within " + text_of(a) + " from axis " + std::to_string(axis)};
+    return Error{Code::shape_mismatch,
+                 text_of(b) + " does not lie within " + text_of(a) + " from axis " + std::to_string(axis)};
   for (int64_t i = 0; i < b_rank; ++i)
     if (!b[i].is_number(1)) HEED_TRY(node.require_equal(a[axis + i], b[i], "axis " + std::to_string(axis + i)));
   return {};
@@ -85,17 +86,27 @@ Result<void> infer_mod(Inference& node) {
 
 Operator arithmetic(std::string_view op_type, std::string_view expression, uint32_t flags,
                     Result<void> (*infer)(Inference&)) {
-  return {.op_type = op_type, .versions = {14, 13, 7, 6, 1}, .flags = flags,
-          .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"C", "T"}}, .types = {{"T", any_number}},
+  return {.op_type = op_type,
+          .versions = {14, 13, 7, 6, 1},
+          .flags = flags,
+          .inputs = {{"A", "T"}, {"B", "T"}},
+          .outputs = {{"C", "T"}},
+          .types = {{"T", any_number}},
           .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT),
                          optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
-          .expression = expression, .infer = infer};
+          .expression = expression,
+          .infer = infer};
 }
 
 Operator extreme(std::string_view op_type, Result<void> (*infer)(Inference&)) {
-  return {.op_type = op_type, .versions = {13, 12, 8, 6, 1}, .flags = HEED_COMMUTATIVE,
-          .inputs = {{"data_0", "T", HEED_VARIADIC}}, .outputs = {{"result", "T"}}, .types = {{"T", any_number}},
-          .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)}, .infer = infer};
+  return {.op_type = op_type,
+          .versions = {13, 12, 8, 6, 1},
+          .flags = HEED_COMMUTATIVE,
+          .inputs = {{"data_0", "T", HEED_VARIADIC}},
+          .outputs = {{"result", "T"}},
+          .types = {{"T", any_number}},
+          .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
+          .infer = infer};
 }
 
 }  // namespace
@@ -107,15 +118,22 @@ extern const Operator div = arithmetic("Div", "A / B", 0, infer<over>);
 extern const Operator min_of = extreme("Min", infer<least>);
 extern const Operator max_of = extreme("Max", infer<greatest>);
 
-extern const Operator mod{
-    .op_type = "Mod", .versions = {28, 13, 10},
-    .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"C", "T"}}, .types = {{"T", any_number}},
-    .attributes = {attribute("fmod", 0)}, .infer = infer_mod};
+extern const Operator mod{.op_type = "Mod",
+                          .versions = {28, 13, 10},
+                          .inputs = {{"A", "T"}, {"B", "T"}},
+                          .outputs = {{"C", "T"}},
+                          .types = {{"T", any_number}},
+                          .attributes = {attribute("fmod", 0)},
+                          .infer = infer_mod};
 
 extern const Operator pow{
-    .op_type = "Pow", .versions = {15, 13, 12, 7, 1},
-    .inputs = {{"X", "T"}, {"Y", "T1"}}, .outputs = {{"Z", "T"}}, .types = {{"T", any_number}, {"T1", any_number}},
+    .op_type = "Pow",
+    .versions = {15, 13, 12, 7, 1},
+    .inputs = {{"X", "T"}, {"Y", "T1"}},
+    .outputs = {{"Z", "T"}},
+    .types = {{"T", any_number}, {"T1", any_number}},
     .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT)},
-    .expression = "pow(X, Y)", .infer = infer<none>};
+    .expression = "pow(X, Y)",
+    .infer = infer<none>};
 
 }  // namespace heed::ops

@@ -1,4 +1,5 @@
-// y = f(x), one number at a time, in the shape of x. The expressions are the formulas; see ONNX's operators of these names.
+// y = f(x), one number at a time, in the shape of x. The expressions are the formulas; see ONNX's operators of these
+// names.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -28,9 +29,14 @@ Result<void> infer_abs(Inference& node) {
 
 Operator unary(std::string_view op_type, std::vector<int32_t> versions, Types types, std::string_view expression,
                Result<void> (*infer_function)(Inference&) = infer) {
-  return {.op_type = op_type, .versions = std::move(versions), .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}},
-          .types = {{"T", types}}, .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
-          .expression = expression, .infer = infer_function};
+  return {.op_type = op_type,
+          .versions = std::move(versions),
+          .inputs = {{"X", "T"}},
+          .outputs = {{"Y", "T"}},
+          .types = {{"T", types}},
+          .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
+          .expression = expression,
+          .infer = infer_function};
 }
 
 constexpr Types signed_number = any_float | any_signed;
@@ -54,18 +60,29 @@ extern const Operator neg = unary("Neg", {13, 6, 1}, signed_number, "-X", infer_
 extern const Operator abs_of = unary("Abs", {13, 6, 1}, any_number, "abs(X)", infer_abs);
 extern const Operator sign = unary("Sign", {13, 9}, any_number, "select(X < 0, -1, select(X > 0, 1, X))");
 
-extern const Operator swish{
-    .op_type = "Swish", .versions = {24}, .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}}, .types = {{"T", any_float}},
-    .attributes = {attribute("alpha", 1.0f)}, .expression = "X / (1 + exp(-@alpha * X))", .infer = infer};
+extern const Operator swish{.op_type = "Swish",
+                            .versions = {24},
+                            .inputs = {{"X", "T"}},
+                            .outputs = {{"Y", "T"}},
+                            .types = {{"T", any_float}},
+                            .attributes = {attribute("alpha", 1.0f)},
+                            .expression = "X / (1 + exp(-@alpha * X))",
+                            .infer = infer};
 
-// With approximate = "tanh" the formula is another one, so there is no single expression: the kernel reads the attribute.
+// With approximate = "tanh" the formula is another one, so there is no single expression: the kernel reads the
+// attribute.
 extern const Operator gelu{
-    .op_type = "Gelu", .versions = {20}, .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}}, .types = {{"T", any_float}},
+    .op_type = "Gelu",
+    .versions = {20},
+    .inputs = {{"X", "T"}},
+    .outputs = {{"Y", "T"}},
+    .types = {{"T", any_float}},
     .attributes = {attribute("approximate", "none")},
     .infer = [](Inference& node) -> Result<void> {
       const auto approximate = node.text("approximate");
       if (approximate != "none" && approximate != "tanh")
-        return Error{Code::invalid_model, "attribute 'approximate' is '" + std::string(approximate) + "'; expected 'none' or 'tanh'"};
+        return Error{Code::invalid_model,
+                     "attribute 'approximate' is '" + std::string(approximate) + "'; expected 'none' or 'tanh'"};
       return like_input(node);
     }};
 

@@ -12,15 +12,18 @@ Result<void> infer(Inference& node) {
   if (!shape) {
     const auto list = node.input(1);
     if (!list.has_rank() || !list.dim(0).is_number()) return node.set_output(0, input.element());
-    return node.set_output(0, input.element(), fresh_dims(node, std::max<int64_t>(input.rank(), list.dim(0).number()), "expanded"));
+    return node.set_output(0, input.element(),
+                           fresh_dims(node, std::max<int64_t>(input.rank(), list.dim(0).number()), "expanded"));
   }
   HEED_ASSIGN(const auto dims, checked_broadcast(node, input.dims(), *shape));
   for (const auto dim : dims)
-    if (dim.is_number() && dim.number() < 0) return Error{Code::invalid_model, "the shape " + text_of(*shape) + " has a negative size"};
+    if (dim.is_number() && dim.number() < 0)
+      return Error{Code::invalid_model, "the shape " + text_of(*shape) + " has a negative size"};
   HEED_TRY(node.set_output(0, input.element(), dims));
 
   const auto elements = node.elements(0);
-  if (!elements || elements->size() != 1 || dims.size() != 1 || !dims[0].is_number() || dims[0].number() > 64) return {};
+  if (!elements || elements->size() != 1 || dims.size() != 1 || !dims[0].is_number() || dims[0].number() > 64)
+    return {};
   node.set_elements(0, Dims(static_cast<size_t>(dims[0].number()), (*elements)[0]));
   return {};
 }
@@ -42,9 +45,13 @@ Result<void> view(Viewing& node) {
 
 }  // namespace
 
-extern const Operator expand{
-    .op_type = "Expand", .versions = {13, 8}, .flags = HEED_VIEW_STRIDED | HEED_ENLARGES,
-    .inputs = {{"input", "T"}, {"shape", "I", HEED_SHAPE_DATA}}, .outputs = {{"output", "T"}},
-    .types = {{"T", any_type}, {"I", {DataType::i64}}}, .infer = infer, .view = view};
+extern const Operator expand{.op_type = "Expand",
+                             .versions = {13, 8},
+                             .flags = HEED_VIEW_STRIDED | HEED_ENLARGES,
+                             .inputs = {{"input", "T"}, {"shape", "I", HEED_SHAPE_DATA}},
+                             .outputs = {{"output", "T"}},
+                             .types = {{"T", any_type}, {"I", {DataType::i64}}},
+                             .infer = infer,
+                             .view = view};
 
 }  // namespace heed::ops

@@ -21,7 +21,8 @@ Result<void> infer(Inference& node) {
   for (auto index : *chosen) {
     if (index < 0) index += static_cast<int64_t>(elements->size());
     if (index < 0 || index >= static_cast<int64_t>(elements->size()))
-      return Error{Code::shape_mismatch, "index " + std::to_string(index) + " is outside of the " + std::to_string(elements->size()) + " elements of the data"};
+      return Error{Code::shape_mismatch, "index " + std::to_string(index) + " is outside of the " +
+                                             std::to_string(elements->size()) + " elements of the data"};
     picked.push_back((*elements)[static_cast<size_t>(index)]);
   }
   node.set_elements(0, picked);
@@ -30,10 +31,12 @@ Result<void> infer(Inference& node) {
 
 }  // namespace
 
-extern const Operator gather{
-    .op_type = "Gather", .versions = {13, 11, 1},
-    .inputs = {{"data", "T"}, {"indices", "I"}}, .outputs = {{"output", "T"}},
-    .types = {{"T", any_type}, {"I", {DataType::i32, DataType::i64}}}, .attributes = {attribute("axis", 0)},
-    .infer = infer};
+extern const Operator gather{.op_type = "Gather",
+                             .versions = {13, 11, 1},
+                             .inputs = {{"data", "T"}, {"indices", "I"}},
+                             .outputs = {{"output", "T"}},
+                             .types = {{"T", any_type}, {"I", {DataType::i32, DataType::i64}}},
+                             .attributes = {attribute("axis", 0)},
+                             .infer = infer};
 
 }  // namespace heed::ops

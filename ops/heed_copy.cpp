@@ -27,7 +27,8 @@ Result<GpuPlan> plan(Planning& node) {
   const auto input = node.input(0);
   if (!input.has_element() || !input.has_rank()) return decline("its type is not known");
   const auto bits = input.element() == DataType::string ? 0 : bits_of(input.element());
-  if (bits != 32 && bits != 64) return decline("the GPU copy moves 4 or 8 bytes an element, not " + name_in_reason(input));
+  if (bits != 32 && bits != 64)
+    return decline("the GPU copy moves 4 or 8 bytes an element, not " + name_in_reason(input));
   if (input.rank() > most_axes) return decline("more than 8 axes");
   node.take_strided(0);
   node.give_strided(0);
@@ -41,7 +42,8 @@ Result<Launch> bind(const Binding& node) {
   if (x.count() == 0) return Launch{};
   HEED_TRY(check_addressable(x, "the input"));
   HEED_TRY(check_addressable(y, "the output"));
-  Parameters parameters{static_cast<uint32_t>(x.count()), static_cast<uint32_t>(x.rank()), offset_of(x), offset_of(y), {}, {}, {}};
+  Parameters parameters{
+      static_cast<uint32_t>(x.count()), static_cast<uint32_t>(x.rank()), offset_of(x), offset_of(y), {}, {}, {}};
   for (int32_t axis = 0; axis < x.rank(); ++axis) {
     parameters.dims[axis] = static_cast<uint32_t>(x.dim(axis));
     parameters.x_strides[axis] = stride_of(x, axis);
@@ -52,9 +54,15 @@ Result<Launch> bind(const Binding& node) {
 
 }  // namespace
 
-extern const Operator heed_copy{
-    .domain = "heed", .op_type = "Copy", .role = "copy", .flags = HEED_COPIES,
-    .inputs = {{"input", "T"}}, .outputs = {{"output", "T"}}, .types = {{"T", any_type}}, .infer = infer,
-    .plan = plan, .bind = bind};
+extern const Operator heed_copy{.domain = "heed",
+                                .op_type = "Copy",
+                                .role = "copy",
+                                .flags = HEED_COPIES,
+                                .inputs = {{"input", "T"}},
+                                .outputs = {{"output", "T"}},
+                                .types = {{"T", any_type}},
+                                .infer = infer,
+                                .plan = plan,
+                                .bind = bind};
 
 }  // namespace heed::ops

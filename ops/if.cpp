@@ -49,7 +49,8 @@ Result<void> infer(Inference& node) {
 
 Result<void> run(Controlling& node) {
   HEED_ASSIGN(const int64_t condition, node.read_integer(node.input(0)));
-  HEED_ASSIGN(auto results, node.call(node.subgraph(condition ? "then_branch" : "else_branch"), {}, node.output_count()));
+  HEED_ASSIGN(auto results,
+              node.call(node.subgraph(condition ? "then_branch" : "else_branch"), {}, node.output_count()));
   for (int32_t i = 0; i < node.output_count(); ++i)
     if (node.has_output(i)) HEED_TRY(node.set_output(i, std::move(results[i])));
   return {};
@@ -60,8 +61,11 @@ constexpr uint32_t any_kind = 1u << HEED_TENSOR | 1u << HEED_SEQUENCE | 1u << HE
 }  // namespace
 
 extern const Operator if_else{
-    .op_type = "If", .versions = {25, 24, 23, 21, 19, 16, 13, 11, 1}, .flags = HEED_CONTROL,
-    .inputs = {{"cond", "B"}}, .outputs = {{"outputs", "V", HEED_VARIADIC | HEED_HETEROGENEOUS}},
+    .op_type = "If",
+    .versions = {25, 24, 23, 21, 19, 16, 13, 11, 1},
+    .flags = HEED_CONTROL,
+    .inputs = {{"cond", "B"}},
+    .outputs = {{"outputs", "V", HEED_VARIADIC | HEED_HETEROGENEOUS}},
     .types = {{"B", {DataType::boolean}}, {"V", any_type, any_kind}},
     .attributes = {required("then_branch", HEED_ATTRIBUTE_GRAPH), required("else_branch", HEED_ATTRIBUTE_GRAPH)},
     .infer = infer};

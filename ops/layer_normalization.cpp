@@ -1,5 +1,5 @@
-// LayerNormalization-17: over the axes from `axis` on, y = (x - mean) / sqrt(variance + epsilon) * scale + bias; the mean
-// and 1 / sqrt(variance + epsilon) on request.
+// LayerNormalization-17: over the axes from `axis` on, y = (x - mean) / sqrt(variance + epsilon) * scale + bias; the
+// mean and 1 / sqrt(variance + epsilon) on request.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -18,7 +18,8 @@ Result<void> infer(Inference& node) {
       if (!node.has_input(parameter) || !node.input(parameter).has_rank()) continue;
       HEED_ASSIGN(const auto met, checked_broadcast(node, x.dims(), node.input(parameter).dims()));
       if (met.size() != x.dims().size())
-        return Error{Code::shape_mismatch, "input " + std::to_string(parameter) + " " + text_of(node.input(parameter).dims()) +
+        return Error{Code::shape_mismatch, "input " + std::to_string(parameter) + " " +
+                                               text_of(node.input(parameter).dims()) +
                                                " has more axes than the input " + text_of(x.dims())};
     }
   }
@@ -35,7 +36,8 @@ Result<void> infer(Inference& node) {
 }  // namespace
 
 extern const Operator layer_normalization{
-    .op_type = "LayerNormalization", .versions = {17},
+    .op_type = "LayerNormalization",
+    .versions = {17},
     .inputs = {{"X", "T"}, {"Scale", "T"}, {"B", "T", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"Y", "T"}, {"Mean", "U", HEED_OPTIONAL_PARAMETER}, {"InvStdDev", "U", HEED_OPTIONAL_PARAMETER}},
     .types = {{"T", any_float}, {"U", any_float}},

@@ -37,8 +37,12 @@ Result<void> infer_not(Inference& node) {
 }
 
 Operator logic(std::string_view op_type, Result<void> (*infer)(Inference&)) {
-  return {.op_type = op_type, .versions = {7, 1}, .flags = HEED_COMMUTATIVE,
-          .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"C", "T"}}, .types = {{"T", bool_only}},
+  return {.op_type = op_type,
+          .versions = {7, 1},
+          .flags = HEED_COMMUTATIVE,
+          .inputs = {{"A", "T"}, {"B", "T"}},
+          .outputs = {{"C", "T"}},
+          .types = {{"T", bool_only}},
           .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT)},
           .infer = infer};
 }
@@ -48,7 +52,11 @@ Operator logic(std::string_view op_type, Result<void> (*infer)(Inference&)) {
 extern const Operator logical_and = logic("And", infer<both>);
 extern const Operator logical_or = logic("Or", infer<either>);
 extern const Operator logical_xor = logic("Xor", infer<one>);
-extern const Operator logical_not{.op_type = "Not", .versions = {1}, .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}},
-                                  .types = {{"T", bool_only}}, .infer = infer_not};
+extern const Operator logical_not{.op_type = "Not",
+                                  .versions = {1},
+                                  .inputs = {{"X", "T"}},
+                                  .outputs = {{"Y", "T"}},
+                                  .types = {{"T", bool_only}},
+                                  .infer = infer_not};
 
 }  // namespace heed::ops

@@ -5,7 +5,8 @@
 namespace heed::ops {
 namespace {
 
-constexpr int32_t first_carried = 2;  // inputs of the node and of its body: M or the iteration, the condition, the carried
+constexpr int32_t first_carried =
+    2;  // inputs of the node and of its body: M or the iteration, the condition, the carried
 
 // The type of a carried value as the body sees it. Sizes that an iteration changes are symbols of its own.
 struct Carried {
@@ -57,9 +58,11 @@ Result<void> infer(Inference& node) {
     std::vector<TypeView> types{iteration, condition};
     for (const auto& value : carried) types.push_back(value.view());
     HEED_TRY(node.infer_subgraph(body, types));
-    if (node.subgraph_output_count(body) < 1 + carried_count || node.subgraph_output_count(body) - 1 < node.output_count())
-      return Error{Code::invalid_model, "the body gives " + std::to_string(node.subgraph_output_count(body)) + " values for a condition, " +
-                                            std::to_string(carried_count) + " carried values and " +
+    if (node.subgraph_output_count(body) < 1 + carried_count ||
+        node.subgraph_output_count(body) - 1 < node.output_count())
+      return Error{Code::invalid_model, "the body gives " + std::to_string(node.subgraph_output_count(body)) +
+                                            " values for a condition, " + std::to_string(carried_count) +
+                                            " carried values and " +
                                             std::to_string(node.output_count() - carried_count) + " scan outputs"};
     widened = false;
     for (int32_t i = 0; i < carried_count; ++i) {
@@ -137,12 +140,16 @@ constexpr uint32_t any_kind = 1u << HEED_TENSOR | 1u << HEED_SEQUENCE | 1u << HE
 }  // namespace
 
 extern const Operator loop{
-    .op_type = "Loop", .versions = {25, 24, 23, 21, 19, 16, 13, 11, 1}, .flags = HEED_CONTROL,
-    .inputs = {{"M", "I", HEED_OPTIONAL_PARAMETER}, {"cond", "B", HEED_OPTIONAL_PARAMETER},
+    .op_type = "Loop",
+    .versions = {25, 24, 23, 21, 19, 16, 13, 11, 1},
+    .flags = HEED_CONTROL,
+    .inputs = {{"M", "I", HEED_OPTIONAL_PARAMETER},
+               {"cond", "B", HEED_OPTIONAL_PARAMETER},
                {"v_initial", "V", HEED_VARIADIC | HEED_HETEROGENEOUS | HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"v_final_and_scan_outputs", "W", HEED_VARIADIC | HEED_HETEROGENEOUS}},
     .types = {{"I", {DataType::i64}}, {"B", {DataType::boolean}}, {"V", any_type, any_kind}, {"W", any_type, any_kind}},
-    .attributes = {required("body", HEED_ATTRIBUTE_GRAPH)}, .infer = infer};
+    .attributes = {required("body", HEED_ATTRIBUTE_GRAPH)},
+    .infer = infer};
 
 extern const ControlKernel loop_control{.op_type = "Loop", .run = run};
 

@@ -16,7 +16,8 @@ Result<void> infer(Inference& node) {
       HEED_TRY(node.set_output(output, element));
       continue;
     }
-    if (x.rank() < 3) return Error{Code::shape_mismatch, "data " + text_of(x.dims()) + "; expected [batch, channel, spatial...]"};
+    if (x.rank() < 3)
+      return Error{Code::shape_mismatch, "data " + text_of(x.dims()) + "; expected [batch, channel, spatial...]"};
     HEED_ASSIGN(const auto windows, windows_of(node, x.dims().subspan(2), {kernel->begin(), kernel->end()}));
     Dims dims{x.dim(0), x.dim(1)};
     dims.insert(dims.end(), windows.output.begin(), windows.output.end());
@@ -28,12 +29,15 @@ Result<void> infer(Inference& node) {
 }  // namespace
 
 extern const Operator max_pool{
-    .op_type = "MaxPool", .versions = {22, 12, 11, 10, 8, 1},
-    .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}, {"Indices", "I", HEED_OPTIONAL_PARAMETER}},
+    .op_type = "MaxPool",
+    .versions = {22, 12, 11, 10, 8, 1},
+    .inputs = {{"X", "T"}},
+    .outputs = {{"Y", "T"}, {"Indices", "I", HEED_OPTIONAL_PARAMETER}},
     .types = {{"T", any_float | Types{DataType::i8, DataType::u8}}, {"I", {DataType::i64}}},
-    .attributes = {attribute("auto_pad", "NOTSET"), attribute("ceil_mode", 0), optional("dilations", HEED_ATTRIBUTE_INTS),
-                   required("kernel_shape", HEED_ATTRIBUTE_INTS), optional("pads", HEED_ATTRIBUTE_INTS),
-                   attribute("storage_order", 0), optional("strides", HEED_ATTRIBUTE_INTS)},
+    .attributes = {attribute("auto_pad", "NOTSET"), attribute("ceil_mode", 0),
+                   optional("dilations", HEED_ATTRIBUTE_INTS), required("kernel_shape", HEED_ATTRIBUTE_INTS),
+                   optional("pads", HEED_ATTRIBUTE_INTS), attribute("storage_order", 0),
+                   optional("strides", HEED_ATTRIBUTE_INTS)},
     .infer = infer};
 
 }  // namespace heed::ops

@@ -1,5 +1,5 @@
-// Optional: a value that may be missing. OptionalHasElement asks; OptionalGetElement takes it out (since 18 both also take
-// plain tensors and sequences).
+// Optional: a value that may be missing. OptionalHasElement asks; OptionalGetElement takes it out (since 18 both also
+// take plain tensors and sequences).
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -31,17 +31,26 @@ Result<void> infer_get(Inference& node) {
 
 }  // namespace
 
-extern const Operator optional_of{
-    .op_type = "Optional", .versions = {28, 15}, .inputs = {{"input", "V", HEED_OPTIONAL_PARAMETER}}, .outputs = {{"output", "O"}},
-    .types = {{"V", any_type, tensor_or_sequence}, {"O", any_type, 1u << HEED_OPTIONAL}},
-    .attributes = {optional("type", HEED_ATTRIBUTE_TYPE)}, .infer = infer_optional};
+extern const Operator optional_of{.op_type = "Optional",
+                                  .versions = {28, 15},
+                                  .inputs = {{"input", "V", HEED_OPTIONAL_PARAMETER}},
+                                  .outputs = {{"output", "O"}},
+                                  .types = {{"V", any_type, tensor_or_sequence}, {"O", any_type, 1u << HEED_OPTIONAL}},
+                                  .attributes = {optional("type", HEED_ATTRIBUTE_TYPE)},
+                                  .infer = infer_optional};
 
-extern const Operator optional_has_element{
-    .op_type = "OptionalHasElement", .versions = {28, 18, 15}, .inputs = {{"input", "O", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output", "B"}}, .types = {{"O", any_type, any_kind}, {"B", {DataType::boolean}}}, .infer = infer_has};
+extern const Operator optional_has_element{.op_type = "OptionalHasElement",
+                                           .versions = {28, 18, 15},
+                                           .inputs = {{"input", "O", HEED_OPTIONAL_PARAMETER}},
+                                           .outputs = {{"output", "B"}},
+                                           .types = {{"O", any_type, any_kind}, {"B", {DataType::boolean}}},
+                                           .infer = infer_has};
 
-extern const Operator optional_get_element{
-    .op_type = "OptionalGetElement", .versions = {28, 18, 15}, .inputs = {{"input", "O"}}, .outputs = {{"output", "V"}},
-    .types = {{"O", any_type, any_kind}, {"V", any_type, tensor_or_sequence}}, .infer = infer_get};
+extern const Operator optional_get_element{.op_type = "OptionalGetElement",
+                                           .versions = {28, 18, 15},
+                                           .inputs = {{"input", "O"}},
+                                           .outputs = {{"output", "V"}},
+                                           .types = {{"O", any_type, any_kind}, {"V", any_type, tensor_or_sequence}},
+                                           .infer = infer_get};
 
 }  // namespace heed::ops

@@ -1,5 +1,5 @@
-// RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. The generator is Heed's own (see
-// plugins/cpu/random.cpp): ONNX fixes none. With the attribute `seed` every run gives the same numbers.
+// RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. The generator is Heed's own
+// (see plugins/cpu/random.cpp): ONNX fixes none. With the attribute `seed` every run gives the same numbers.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -19,7 +19,10 @@ Result<void> infer_like(Inference& node) {
 }
 
 Operator random(std::string_view op_type, AttributeRule first, AttributeRule second, bool like) {
-  Operator op{.op_type = op_type, .versions = {22, 1}, .flags = HEED_RANDOM, .outputs = {{"output", "T2"}},
+  Operator op{.op_type = op_type,
+              .versions = {22, 1},
+              .flags = HEED_RANDOM,
+              .outputs = {{"output", "T2"}},
               .types = {{"T1", any_type}, {"T2", any_float}},
               .attributes = {std::move(first), std::move(second), optional("dtype", HEED_ATTRIBUTE_INT),
                              optional("seed", HEED_ATTRIBUTE_FLOAT)}};
@@ -36,8 +39,10 @@ Operator random(std::string_view op_type, AttributeRule first, AttributeRule sec
 }  // namespace
 
 extern const Operator random_normal = random("RandomNormal", attribute("mean", 0.0f), attribute("scale", 1.0f), false);
-extern const Operator random_normal_like = random("RandomNormalLike", attribute("mean", 0.0f), attribute("scale", 1.0f), true);
+extern const Operator random_normal_like =
+    random("RandomNormalLike", attribute("mean", 0.0f), attribute("scale", 1.0f), true);
 extern const Operator random_uniform = random("RandomUniform", attribute("low", 0.0f), attribute("high", 1.0f), false);
-extern const Operator random_uniform_like = random("RandomUniformLike", attribute("low", 0.0f), attribute("high", 1.0f), true);
+extern const Operator random_uniform_like =
+    random("RandomUniformLike", attribute("low", 0.0f), attribute("high", 1.0f), true);
 
 }  // namespace heed::ops

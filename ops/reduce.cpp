@@ -1,6 +1,6 @@
-// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: one number out of each slice along
-// the axes, which are an attribute in old versions and an input in new ones. No axes: all, or with noop_with_empty_axes
-// none.
+// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: one number out of each slice
+// along the axes, which are an attribute in old versions and an input in new ones. No axes: all, or with
+// noop_with_empty_axes none.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -61,9 +61,11 @@ constexpr Types int64_only{DataType::i64};
 
 Operator reduce(std::string_view op_type, std::vector<int32_t> versions, Result<void> (*infer)(Inference&),
                 Types types = any_number) {
-  return {.op_type = op_type, .versions = std::move(versions),
+  return {.op_type = op_type,
+          .versions = std::move(versions),
           .inputs = {{"data", "T"}, {"axes", "I", HEED_OPTIONAL_PARAMETER | HEED_SHAPE_DATA}},
-          .outputs = {{"reduced", "T"}}, .types = {{"T", types}, {"I", int64_only}},
+          .outputs = {{"reduced", "T"}},
+          .types = {{"T", types}, {"I", int64_only}},
           .attributes = {optional("axes", HEED_ATTRIBUTE_INTS), attribute("keepdims", 1),
                          attribute("noop_with_empty_axes", 0)},
           .infer = infer};

@@ -11,7 +11,8 @@ Result<void> infer(Inference& node) {
     if (scale.has_rank()) {
       HEED_ASSIGN(const auto met, checked_broadcast(node, x.dims(), scale.dims()));
       if (met.size() != x.dims().size())
-        return Error{Code::shape_mismatch, "scale " + text_of(scale.dims()) + " has more axes than the input " + text_of(x.dims())};
+        return Error{Code::shape_mismatch,
+                     "scale " + text_of(scale.dims()) + " has more axes than the input " + text_of(x.dims())};
     }
   }
   return like_input(node, scale.has_element() ? scale.element() : x.element());
@@ -20,8 +21,11 @@ Result<void> infer(Inference& node) {
 }  // namespace
 
 extern const Operator rms_normalization{
-    .op_type = "RMSNormalization", .versions = {23},
-    .inputs = {{"X", "T"}, {"scale", "V"}}, .outputs = {{"Y", "V"}}, .types = {{"T", any_float}, {"V", any_float}},
+    .op_type = "RMSNormalization",
+    .versions = {23},
+    .inputs = {{"X", "T"}, {"scale", "V"}},
+    .outputs = {{"Y", "V"}},
+    .types = {{"T", any_float}, {"V", any_float}},
     .attributes = {attribute("axis", -1), attribute("epsilon", 1e-5f), attribute("stash_type", 1)},
     .infer = infer};
 

@@ -10,7 +10,8 @@ constexpr Types position{DataType::i32, DataType::i64};
 
 // A sequence of tensors of this type; rank -1: they differ, or it is not known.
 Result<void> set_sequence(Inference& node, int32_t element, int32_t rank, std::span<const Dim> dims) {
-  return node.set_output(0, TypeView{{HEED_SEQUENCE, element, rank, 0, reinterpret_cast<const heed_dim*>(dims.data())}});
+  return node.set_output(0,
+                         TypeView{{HEED_SEQUENCE, element, rank, 0, reinterpret_cast<const heed_dim*>(dims.data())}});
 }
 
 bool same_shape(TypeView a, TypeView b) {
@@ -24,12 +25,15 @@ Result<void> infer_construct(Inference& node) {
   return set_sequence(node, first.c.element, same ? first.rank() : -1, first.dims());
 }
 
-Result<void> infer_empty(Inference& node) { return set_sequence(node, static_cast<int32_t>(node.integer("dtype", 1)), -1, {}); }
+Result<void> infer_empty(Inference& node) {
+  return set_sequence(node, static_cast<int32_t>(node.integer("dtype", 1)), -1, {});
+}
 
 Result<void> infer_insert(Inference& node) {
   const auto list = node.input(0), tensor = node.input(1);
   const bool same = same_shape(list, tensor);
-  return set_sequence(node, list.has_element() ? list.c.element : tensor.c.element, same ? list.rank() : -1, list.dims());
+  return set_sequence(node, list.has_element() ? list.c.element : tensor.c.element, same ? list.rank() : -1,
+                      list.dims());
 }
 
 Result<void> infer_erase(Inference& node) { return node.set_output(0, node.input(0)); }
@@ -66,35 +70,56 @@ Result<void> infer_concat(Inference& node) {
 
 }  // namespace
 
-extern const Operator sequence_construct{
-    .op_type = "SequenceConstruct", .versions = {11}, .inputs = {{"inputs", "T", HEED_VARIADIC}},
-    .outputs = {{"output_sequence", "S"}}, .types = {{"T", any_type}, {"S", any_type, sequence}}, .infer = infer_construct};
+extern const Operator sequence_construct{.op_type = "SequenceConstruct",
+                                         .versions = {11},
+                                         .inputs = {{"inputs", "T", HEED_VARIADIC}},
+                                         .outputs = {{"output_sequence", "S"}},
+                                         .types = {{"T", any_type}, {"S", any_type, sequence}},
+                                         .infer = infer_construct};
 
-extern const Operator sequence_empty{
-    .op_type = "SequenceEmpty", .versions = {11}, .outputs = {{"output", "S"}}, .types = {{"S", any_type, sequence}},
-    .attributes = {attribute("dtype", 1)}, .infer = infer_empty};
+extern const Operator sequence_empty{.op_type = "SequenceEmpty",
+                                     .versions = {11},
+                                     .outputs = {{"output", "S"}},
+                                     .types = {{"S", any_type, sequence}},
+                                     .attributes = {attribute("dtype", 1)},
+                                     .infer = infer_empty};
 
 extern const Operator sequence_insert{
-    .op_type = "SequenceInsert", .versions = {11},
+    .op_type = "SequenceInsert",
+    .versions = {11},
     .inputs = {{"input_sequence", "S"}, {"tensor", "T"}, {"position", "I", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output_sequence", "S"}}, .types = {{"S", any_type, sequence}, {"T", any_type}, {"I", position}},
+    .outputs = {{"output_sequence", "S"}},
+    .types = {{"S", any_type, sequence}, {"T", any_type}, {"I", position}},
     .infer = infer_insert};
 
-extern const Operator sequence_erase{
-    .op_type = "SequenceErase", .versions = {11}, .inputs = {{"input_sequence", "S"}, {"position", "I", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output_sequence", "S"}}, .types = {{"S", any_type, sequence}, {"I", position}}, .infer = infer_erase};
+extern const Operator sequence_erase{.op_type = "SequenceErase",
+                                     .versions = {11},
+                                     .inputs = {{"input_sequence", "S"}, {"position", "I", HEED_OPTIONAL_PARAMETER}},
+                                     .outputs = {{"output_sequence", "S"}},
+                                     .types = {{"S", any_type, sequence}, {"I", position}},
+                                     .infer = infer_erase};
 
-extern const Operator sequence_at{
-    .op_type = "SequenceAt", .versions = {11}, .inputs = {{"input_sequence", "S"}, {"position", "I"}},
-    .outputs = {{"tensor", "T"}}, .types = {{"S", any_type, sequence}, {"T", any_type}, {"I", position}}, .infer = infer_at};
+extern const Operator sequence_at{.op_type = "SequenceAt",
+                                  .versions = {11},
+                                  .inputs = {{"input_sequence", "S"}, {"position", "I"}},
+                                  .outputs = {{"tensor", "T"}},
+                                  .types = {{"S", any_type, sequence}, {"T", any_type}, {"I", position}},
+                                  .infer = infer_at};
 
-extern const Operator sequence_length{
-    .op_type = "SequenceLength", .versions = {11}, .inputs = {{"input_sequence", "S"}}, .outputs = {{"length", "I"}},
-    .types = {{"S", any_type, sequence}, {"I", {DataType::i64}}}, .infer = infer_length};
+extern const Operator sequence_length{.op_type = "SequenceLength",
+                                      .versions = {11},
+                                      .inputs = {{"input_sequence", "S"}},
+                                      .outputs = {{"length", "I"}},
+                                      .types = {{"S", any_type, sequence}, {"I", {DataType::i64}}},
+                                      .infer = infer_length};
 
 extern const Operator concat_from_sequence{
-    .op_type = "ConcatFromSequence", .versions = {11}, .inputs = {{"input_sequence", "S"}}, .outputs = {{"concat_result", "T"}},
+    .op_type = "ConcatFromSequence",
+    .versions = {11},
+    .inputs = {{"input_sequence", "S"}},
+    .outputs = {{"concat_result", "T"}},
     .types = {{"S", any_type, sequence}, {"T", any_type}},
-    .attributes = {required("axis", HEED_ATTRIBUTE_INT), attribute("new_axis", 0)}, .infer = infer_concat};
+    .attributes = {required("axis", HEED_ATTRIBUTE_INT), attribute("new_axis", 0)},
+    .infer = infer_concat};
 
 }  // namespace heed::ops

@@ -27,14 +27,19 @@ Result<void> infer_size(Inference& node) {
 
 }  // namespace
 
-extern const Operator shape{
-    .op_type = "Shape", .versions = {25, 24, 23, 21, 19, 15, 13, 1},
-    .inputs = {{"data", "T"}}, .outputs = {{"shape", "T1"}}, .types = {{"T", any_type}, {"T1", {DataType::i64}}},
-    .attributes = {attribute("start", 0), optional("end", HEED_ATTRIBUTE_INT)}, .infer = infer_shape};
+extern const Operator shape{.op_type = "Shape",
+                            .versions = {25, 24, 23, 21, 19, 15, 13, 1},
+                            .inputs = {{"data", "T"}},
+                            .outputs = {{"shape", "T1"}},
+                            .types = {{"T", any_type}, {"T1", {DataType::i64}}},
+                            .attributes = {attribute("start", 0), optional("end", HEED_ATTRIBUTE_INT)},
+                            .infer = infer_shape};
 
-extern const Operator size{
-    .op_type = "Size", .versions = {25, 24, 23, 21, 19, 13, 1},
-    .inputs = {{"data", "T"}}, .outputs = {{"size", "T1"}}, .types = {{"T", any_type}, {"T1", {DataType::i64}}},
-    .infer = infer_size};
+extern const Operator size{.op_type = "Size",
+                           .versions = {25, 24, 23, 21, 19, 13, 1},
+                           .inputs = {{"data", "T"}},
+                           .outputs = {{"size", "T1"}},
+                           .types = {{"T", any_type}, {"T1", {DataType::i64}}},
+                           .infer = infer_size};
 
 }  // namespace heed::ops

@@ -63,8 +63,9 @@ Result<std::optional<Lists>> lists_of(const NodeView& node, int32_t rank) {
     for (size_t i = 0; i < count; ++i) lists.axes.push_back(static_cast<int64_t>(i));
   if (lists.steps.empty()) lists.steps.assign(count, 1);
   if (lists.ends.size() != count || lists.axes.size() != count || lists.steps.size() != count)
-    return Error{Code::invalid_model, "starts, ends, axes and steps have " + std::to_string(count) + ", " + std::to_string(lists.ends.size()) +
-                                          ", " + std::to_string(lists.axes.size()) + " and " + std::to_string(lists.steps.size()) + " elements"};
+    return Error{Code::invalid_model, "starts, ends, axes and steps have " + std::to_string(count) + ", " +
+                                          std::to_string(lists.ends.size()) + ", " + std::to_string(lists.axes.size()) +
+                                          " and " + std::to_string(lists.steps.size()) + " elements"};
   HEED_ASSIGN(const auto axes, checked_axes(lists.axes, rank, "axes"));
   lists.axes.assign(axes.begin(), axes.end());
   for (const auto step : lists.steps)
@@ -100,7 +101,8 @@ Result<void> infer(Inference& node) {
   const auto range = range_of(input.dim(0), lists->starts[0], lists->ends[0], lists->steps[0]);
   if (!range.start.is_number() || !range.count.is_number()) return {};
   Dims picked;
-  for (int64_t i = 0; i < range.count.number(); ++i) picked.push_back((*elements)[range.start.number() + i * range.step]);
+  for (int64_t i = 0; i < range.count.number(); ++i)
+    picked.push_back((*elements)[range.start.number() + i * range.step]);
   node.set_elements(0, picked);
   return {};
 }
@@ -114,7 +116,8 @@ Result<void> view(Viewing& node) {
   Dim offset = 0;
   for (size_t i = 0; i < lists->axes.size(); ++i) {
     const auto axis = lists->axes[i];
-    const auto range = range_of(input.dim(static_cast<int32_t>(axis)), lists->starts[i], lists->ends[i], lists->steps[i]);
+    const auto range =
+        range_of(input.dim(static_cast<int32_t>(axis)), lists->starts[i], lists->ends[i], lists->steps[i]);
     offset += range.start * strides[axis];
     strides[axis] *= range.step;
   }
@@ -128,15 +131,19 @@ Result<void> view(Viewing& node) {
 }  // namespace
 
 extern const Operator slice{
-    .op_type = "Slice", .versions = {13, 11, 10, 1}, .flags = HEED_VIEW_STRIDED,
+    .op_type = "Slice",
+    .versions = {13, 11, 10, 1},
+    .flags = HEED_VIEW_STRIDED,
     .inputs = {{"data", "T"},
                {"starts", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER},
                {"ends", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER},
                {"axes", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER},
                {"steps", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output", "T"}}, .types = {{"T", any_type}, {"I", {DataType::i32, DataType::i64}}},
+    .outputs = {{"output", "T"}},
+    .types = {{"T", any_type}, {"I", {DataType::i32, DataType::i64}}},
     .attributes = {optional("starts", HEED_ATTRIBUTE_INTS), optional("ends", HEED_ATTRIBUTE_INTS),
                    optional("axes", HEED_ATTRIBUTE_INTS)},
-    .infer = infer, .view = view};
+    .infer = infer,
+    .view = view};
 
 }  // namespace heed::ops

@@ -15,8 +15,13 @@ Result<void> infer(Inference& node) {
 }
 
 Operator softmax_like(std::string_view op_type) {
-  return {.op_type = op_type, .versions = {13, 11, 1}, .inputs = {{"input", "T"}}, .outputs = {{"output", "T"}},
-          .types = {{"T", any_float}}, .attributes = {optional("axis", HEED_ATTRIBUTE_INT)}, .infer = infer};
+  return {.op_type = op_type,
+          .versions = {13, 11, 1},
+          .inputs = {{"input", "T"}},
+          .outputs = {{"output", "T"}},
+          .types = {{"T", any_float}},
+          .attributes = {optional("axis", HEED_ATTRIBUTE_INT)},
+          .infer = infer};
 }
 
 }  // namespace

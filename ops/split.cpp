@@ -1,5 +1,5 @@
-// Split: cuts the input along an axis into parts of given sizes (attribute before 13, input since; the outputs' number and
-// equal parts without them; since 18 num_outputs, whose last part may be smaller). Strided views of the input.
+// Split: cuts the input along an axis into parts of given sizes (attribute before 13, input since; the outputs' number
+// and equal parts without them; since 18 num_outputs, whose last part may be smaller). Strided views of the input.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -18,17 +18,21 @@ Result<std::optional<Dims>> parts_of(const NodeView& node, Dim size) {
   } else {
     const int64_t count = node.integer("num_outputs", outputs);
     if (count < outputs || count < 1 || count > 65536)
-      return Error{Code::invalid_model, "'num_outputs' is " + std::to_string(count) + ", the node has " + std::to_string(outputs) + " outputs"};
+      return Error{Code::invalid_model, "'num_outputs' is " + std::to_string(count) + ", the node has " +
+                                            std::to_string(outputs) + " outputs"};
     const Dim part = ceil_divide(size, count);
     if (node.version() < 18 && size.is_number() && size.number() % count != 0)
-      return Error{Code::shape_mismatch, "a size of " + std::to_string(size.number()) + " has no " + std::to_string(count) + " equal parts"};
+      return Error{Code::shape_mismatch,
+                   "a size of " + std::to_string(size.number()) + " has no " + std::to_string(count) + " equal parts"};
     for (int64_t i = 0; i + 1 < count; ++i) parts.push_back(part);
     parts.push_back(size - part * (count - 1));
   }
   if (static_cast<int64_t>(parts.size()) < outputs)
-    return Error{Code::invalid_model, std::to_string(parts.size()) + " parts for " + std::to_string(outputs) + " outputs"};
+    return Error{Code::invalid_model,
+                 std::to_string(parts.size()) + " parts for " + std::to_string(outputs) + " outputs"};
   for (const auto part : parts)
-    if (part.is_number() && part.number() < 0) return Error{Code::shape_mismatch, "parts " + text_of(parts) + " of a size of " + to_string(size)};
+    if (part.is_number() && part.number() < 0)
+      return Error{Code::shape_mismatch, "parts " + text_of(parts) + " of a size of " + to_string(size)};
   return std::optional<Dims>(std::move(parts));
 }
 
@@ -45,7 +49,8 @@ Result<void> infer(Inference& node) {
   if (parts) {
     Dim sum = 0;
     for (const auto part : *parts) sum += part;
-    HEED_TRY(node.require_equal(sum, input.dim(axis), "the sum of the parts and the size of axis " + std::to_string(axis)));
+    HEED_TRY(
+        node.require_equal(sum, input.dim(axis), "the sum of the parts and the size of axis " + std::to_string(axis)));
   }
   const auto elements = input.rank() == 1 && parts ? node.elements(0) : std::nullopt;
   int64_t begin = 0;
@@ -75,11 +80,15 @@ Result<void> view(Viewing& node) {
 
 }  // namespace
 
-extern const Operator split{
-    .op_type = "Split", .versions = {18, 13, 11, 2, 1}, .flags = HEED_VIEW_STRIDED,
-    .inputs = {{"input", "T"}, {"split", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"outputs", "T", HEED_VARIADIC}}, .types = {{"T", any_type}, {"I", {DataType::i64}}},
-    .attributes = {attribute("axis", 0), optional("split", HEED_ATTRIBUTE_INTS), optional("num_outputs", HEED_ATTRIBUTE_INT)},
-    .infer = infer, .view = view};
+extern const Operator split{.op_type = "Split",
+                            .versions = {18, 13, 11, 2, 1},
+                            .flags = HEED_VIEW_STRIDED,
+                            .inputs = {{"input", "T"}, {"split", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER}},
+                            .outputs = {{"outputs", "T", HEED_VARIADIC}},
+                            .types = {{"T", any_type}, {"I", {DataType::i64}}},
+                            .attributes = {attribute("axis", 0), optional("split", HEED_ATTRIBUTE_INTS),
+                                           optional("num_outputs", HEED_ATTRIBUTE_INT)},
+                            .infer = infer,
+                            .view = view};
 
 }  // namespace heed::ops

@@ -12,8 +12,11 @@ Result<void> infer(Inference& node) {
 
 }  // namespace
 
-extern const Operator string_concat{
-    .op_type = "StringConcat", .versions = {20}, .inputs = {{"X", "T"}, {"Y", "T"}}, .outputs = {{"Z", "T"}},
-    .types = {{"T", {DataType::string}}}, .infer = infer};
+extern const Operator string_concat{.op_type = "StringConcat",
+                                    .versions = {20},
+                                    .inputs = {{"X", "T"}, {"Y", "T"}},
+                                    .outputs = {{"Z", "T"}},
+                                    .types = {{"T", {DataType::string}}},
+                                    .infer = infer};
 
 }  // namespace heed::ops

@@ -12,8 +12,8 @@ Result<std::vector<int32_t>> permutation(const NodeView& node, int32_t rank) {
     return reversed;
   }
   if (static_cast<int32_t>(perm->size()) != rank)
-    return Error{Code::shape_mismatch, "attribute 'perm' has " + std::to_string(perm->size()) +
-                                           " axes, the input " + std::to_string(rank)};
+    return Error{Code::shape_mismatch,
+                 "attribute 'perm' has " + std::to_string(perm->size()) + " axes, the input " + std::to_string(rank)};
   return checked_axes(*perm, rank, "perm");
 }
 
@@ -39,9 +39,14 @@ Result<void> view(Viewing& node) {
 
 }  // namespace
 
-extern const Operator transpose{
-    .op_type = "Transpose", .versions = {25, 24, 23, 21, 13, 1}, .flags = HEED_VIEW_STRIDED,
-    .inputs = {{"data", "T"}}, .outputs = {{"transposed", "T"}}, .types = {{"T", any_type}},
-    .attributes = {optional("perm", HEED_ATTRIBUTE_INTS)}, .infer = infer, .view = view};
+extern const Operator transpose{.op_type = "Transpose",
+                                .versions = {25, 24, 23, 21, 13, 1},
+                                .flags = HEED_VIEW_STRIDED,
+                                .inputs = {{"data", "T"}},
+                                .outputs = {{"transposed", "T"}},
+                                .types = {{"T", any_type}},
+                                .attributes = {optional("perm", HEED_ATTRIBUTE_INTS)},
+                                .infer = infer,
+                                .view = view};
 
 }  // namespace heed::ops

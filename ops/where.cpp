@@ -26,10 +26,12 @@ Result<void> infer(Inference& node) {
 
 }  // namespace
 
-extern const Operator where{
-    .op_type = "Where", .versions = {16, 9},
-    .inputs = {{"condition", "B"}, {"X", "T"}, {"Y", "T"}}, .outputs = {{"output", "T"}},
-    .types = {{"B", {DataType::boolean}}, {"T", any_type}},
-    .expression = "select(condition, X, Y)", .infer = infer};
+extern const Operator where{.op_type = "Where",
+                            .versions = {16, 9},
+                            .inputs = {{"condition", "B"}, {"X", "T"}, {"Y", "T"}},
+                            .outputs = {{"output", "T"}},
+                            .types = {{"B", {DataType::boolean}}, {"T", any_type}},
+                            .expression = "select(condition, X, Y)",
+                            .infer = infer};
 
 }  // namespace heed::ops

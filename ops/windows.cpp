@@ -7,7 +7,8 @@ namespace heed::ops {
 
 Result<Windows> windows_of(const NodeView& node, std::span<const Dim> spatial, std::vector<int64_t> kernel) {
   const size_t rank = spatial.size();
-  const auto list = [&](std::string_view name, size_t count, int64_t otherwise, int64_t least) -> Result<std::vector<int64_t>> {
+  const auto list = [&](std::string_view name, size_t count, int64_t otherwise,
+                        int64_t least) -> Result<std::vector<int64_t>> {
     const auto given = node.integers(name);
     if (!given) return std::vector<int64_t>(count, otherwise);
     if (given->size() != count)

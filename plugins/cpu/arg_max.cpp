@@ -30,13 +30,14 @@ Result<void> run(Running& run) {
   const int64_t length = in.dim(axis), inner = in.count(axis + 1, in.rank());
   if (out.count() > 0 && length == 0) return Error{Code::shape_mismatch, "axis " + std::to_string(axis) + " is empty"};
   dispatch(in.element(), [&]<class T>(T) {
-    run.parallel_for(out.count(), std::max<int64_t>(1, 16384 / std::max<int64_t>(length, 1)), [&](int64_t begin, int64_t end) {
-      RowReader<T> reader(in);
-      for (int64_t row = begin; row < end; ++row) {
-        const T* x = reader.row(row / inner * length * inner + row % inner, length, inner);
-        out.data<int64_t>()[row] = find<greatest>(x, length, last);
-      }
-    });
+    run.parallel_for(out.count(), std::max<int64_t>(1, 16384 / std::max<int64_t>(length, 1)),
+                     [&](int64_t begin, int64_t end) {
+                       RowReader<T> reader(in);
+                       for (int64_t row = begin; row < end; ++row) {
+                         const T* x = reader.row(row / inner * length * inner + row % inner, length, inner);
+                         out.data<int64_t>()[row] = find<greatest>(x, length, last);
+                       }
+                     });
   });
   return {};
 }

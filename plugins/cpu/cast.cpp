@@ -1,5 +1,5 @@
-// Cast, CastLike: each element through the wide type of its source into the target's. Texts are read and written in plain
-// or scientific notation; "INF", "-INF" and "NaN" stand for what they say.
+// Cast, CastLike: each element through the wide type of its source into the target's. Texts are read and written in
+// plain or scientific notation; "INF", "-INF" and "NaN" stand for what they say.
 #include <charconv>
 #include <cmath>
 
@@ -12,8 +12,10 @@ constexpr int64_t piece = 512;
 
 Narrowing narrowing_of(const Running& run) {
   const auto mode = run.text("round_mode", "up");
-  return {run.integer("saturate", 1) != 0 ? Overflow::saturate : Overflow::keep,
-          mode == "down" ? ScaleRounding::down : mode == "nearest" ? ScaleRounding::nearest : ScaleRounding::up};
+  return {run.integer("saturate", 1) != 0 ? Overflow::saturate : Overflow::keep, mode == "down" ? ScaleRounding::down
+                                                                                 : mode == "nearest"
+                                                                                     ? ScaleRounding::nearest
+                                                                                     : ScaleRounding::up};
 }
 
 std::string text_of(double value, bool is_single) {
@@ -70,11 +72,13 @@ Result<void> from_texts(const TensorView& in, const TensorView& out, Narrowing n
 }
 
 // Complex numbers are pairs of floats.
-DataType part_of(DataType type) { return type == DataType::c64 ? DataType::f32 : type == DataType::c128 ? DataType::f64 : type; }
+DataType part_of(DataType type) {
+  return type == DataType::c64 ? DataType::f32 : type == DataType::c128 ? DataType::f64 : type;
+}
 
 template <class T>
-void convert(DataType from, const void* source, int64_t first, int64_t step, DataType to, void* target, int64_t target_first,
-             int64_t n, Narrowing narrowing) {
+void convert(DataType from, const void* source, int64_t first, int64_t step, DataType to, void* target,
+             int64_t target_first, int64_t n, Narrowing narrowing) {
   T buffer[piece];
   for (int64_t done = 0; done < n; done += piece) {
     const int64_t now = std::min(piece, n - done);
@@ -88,7 +92,8 @@ Result<void> run(Running& run) {
   const auto in = run.input(0);
   const auto narrowing = narrowing_of(run);
   if (in.element() == DataType::string && out.element() == DataType::string) {
-    for (int64_t i = 0; i < in.count(); ++i) out.data<heed_text>()[i] = run.store_text(0, from_c(in.data<heed_text>()[i]));
+    for (int64_t i = 0; i < in.count(); ++i)
+      out.data<heed_text>()[i] = run.store_text(0, from_c(in.data<heed_text>()[i]));
     return {};
   }
   if (out.element() == DataType::string) return to_texts(run, in, out), Result<void>();
@@ -98,7 +103,8 @@ Result<void> run(Running& run) {
   const int64_t parts = is_complex(in.element()) ? 2 : 1;
   dispatch(from, [&]<class T>(T) {
     // Packed neighbours share a byte: one thread writes them all.
-    if (is_packed(to) || parts == 2) return convert<T>(from, in.c.data, 0, 1, to, out.c.data, 0, in.count() * parts, narrowing);
+    if (is_packed(to) || parts == 2)
+      return convert<T>(from, in.c.data, 0, 1, to, out.c.data, 0, in.count() * parts, narrowing);
     const std::array strides{broadcast_strides(in, out.dims())};
     walk(run, out.dims(), strides, [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
       convert<T>(from, in.c.data, firsts[0], steps[0], to, out.c.data, first, n, narrowing);

@@ -14,16 +14,19 @@ void clip_block(const T* const* in, const int64_t* steps, T* out, int64_t n) {
 }
 
 template <class T>
-constexpr T unbounded = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+constexpr T unbounded = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                             : std::numeric_limits<T>::max();
 template <class T>
-constexpr T unbounded_below = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+constexpr T unbounded_below = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                                   : std::numeric_limits<T>::lowest();
 
 Result<void> run(Running& run) {
   HEED_ASSIGN(const auto out, output_like(run));
   const auto x = run.input(0);
   for (const int32_t i : {1, 2})
     if (run.input(i).present() && run.input(i).count() != 1)
-      return Error{Code::shape_mismatch, "a bound has " + std::to_string(run.input(i).count()) + " elements; expected one"};
+      return Error{Code::shape_mismatch,
+                   "a bound has " + std::to_string(run.input(i).count()) + " elements; expected one"};
   dispatch(out.element(), [&]<class T>(T) {
     T bounds[2] = {unbounded_below<T>, unbounded<T>};
     for (int32_t i : {0, 1}) {
@@ -35,7 +38,8 @@ Result<void> run(Running& run) {
       }
     }
     const auto element = static_cast<int32_t>(data_type_of<T>());
-    const TensorView low{{&bounds[0], nullptr, nullptr, 0, 0, element}}, high{{&bounds[1], nullptr, nullptr, 0, 0, element}};
+    const TensorView low{{&bounds[0], nullptr, nullptr, 0, 0, element}},
+        high{{&bounds[1], nullptr, nullptr, 0, 0, element}};
     const Strides still(out.dims().size(), 0);
     apply<T, T, 3>(run, out, {x, low, high}, {broadcast_strides(x, out.dims()), still, still}, clip_block<T>);
   });

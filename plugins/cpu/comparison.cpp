@@ -6,23 +6,33 @@ namespace {
 
 struct Same {
   template <class T>
-  bool operator()(T a, T b) const { return a == b; }
+  bool operator()(T a, T b) const {
+    return a == b;
+  }
 };
 struct Below {
   template <class T>
-  bool operator()(T a, T b) const { return a < b; }
+  bool operator()(T a, T b) const {
+    return a < b;
+  }
 };
 struct AtMost {
   template <class T>
-  bool operator()(T a, T b) const { return a <= b; }
+  bool operator()(T a, T b) const {
+    return a <= b;
+  }
 };
 struct Above {
   template <class T>
-  bool operator()(T a, T b) const { return a > b; }
+  bool operator()(T a, T b) const {
+    return a > b;
+  }
 };
 struct AtLeast {
   template <class T>
-  bool operator()(T a, T b) const { return a >= b; }
+  bool operator()(T a, T b) const {
+    return a >= b;
+  }
 };
 
 std::array<Strides, 2> strides_of(const Running& run, std::span<const int64_t> dims) {
@@ -38,7 +48,8 @@ template <class Function>
 Result<void> run_comparison(Running& run) {
   HEED_ASSIGN(const auto out, broadcast_output(run));
   dispatch(run.input(0).element(), [&]<class T>(T) {
-    apply<T, uint8_t, 2>(run, out, {run.input(0), run.input(1)}, strides_of(run, out.dims()), binary_block<Function, T, uint8_t>);
+    apply<T, uint8_t, 2>(run, out, {run.input(0), run.input(1)}, strides_of(run, out.dims()),
+                         binary_block<Function, T, uint8_t>);
   });
   return {};
 }
@@ -49,10 +60,11 @@ Result<void> run_equal(Running& run) {
   const auto* b = run.input(1).data<heed_text>();
   HEED_ASSIGN(const auto output, broadcast_output(run));
   auto* out = output.data<uint8_t>();
-  walk(run, output.dims(), strides_of(run, output.dims()), [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
-    for (int64_t i = 0; i < n; ++i)
-      out[first + i] = from_c(a[firsts[0] + i * steps[0]]) == from_c(b[firsts[1] + i * steps[1]]);
-  });
+  walk(run, output.dims(), strides_of(run, output.dims()),
+       [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
+         for (int64_t i = 0; i < n; ++i)
+           out[first + i] = from_c(a[firsts[0] + i * steps[0]]) == from_c(b[firsts[1] + i * steps[1]]);
+       });
   return {};
 }
 

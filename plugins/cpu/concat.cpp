@@ -13,15 +13,17 @@ Result<void> run(Running& run) {
     HEED_TRY(check_rank(run, i, first.rank()));
     for (int32_t k = 0; k < in.rank(); ++k)
       if (k != axis && in.dim(k) != first.dim(k))
-        return Error{Code::shape_mismatch, "axis " + std::to_string(k) + " of inputs 0 and " + std::to_string(i) + ": " +
-                                               std::to_string(first.dim(k)) + " and " + std::to_string(in.dim(k)) + " differ"};
+        return Error{Code::shape_mismatch, "axis " + std::to_string(k) + " of inputs 0 and " + std::to_string(i) +
+                                               ": " + std::to_string(first.dim(k)) + " and " +
+                                               std::to_string(in.dim(k)) + " differ"};
     dims[static_cast<size_t>(axis)] += in.dim(axis);
   }
   HEED_ASSIGN(const auto out, run.allocate(0, dims));
   int64_t begin = 0;
   for (int32_t i = 0; i < run.input_count(); ++i) {
     const auto in = run.input(i);
-    move_elements(run, in.element(), in.dims(), {in.c.data, in.strides()}, {out.c.data, out.strides(), begin * out.stride(axis)});
+    move_elements(run, in.element(), in.dims(), {in.c.data, in.strides()},
+                  {out.c.data, out.strides(), begin * out.stride(axis)});
     begin += in.dim(axis);
   }
   own_texts(run, 0, out);

@@ -20,7 +20,8 @@ Result<void> run(Running& run) {
   }
   if (const auto a = run.attribute("value_float", HEED_ATTRIBUTE_FLOAT)) *out.data<float>() = a->f;
   if (const auto a = run.attribute("value_int", HEED_ATTRIBUTE_INT)) *out.data<int64_t>() = a->i;
-  if (const auto a = run.attribute("value_string", HEED_ATTRIBUTE_STRING)) *out.data<heed_text>() = run.store_text(0, from_c(a->s));
+  if (const auto a = run.attribute("value_string", HEED_ATTRIBUTE_STRING))
+    *out.data<heed_text>() = run.store_text(0, from_c(a->s));
   if (const auto values = run.numbers("value_floats")) fill(out, *values);
   if (const auto values = run.integers("value_ints")) fill(out, *values);
   if (const auto values = run.texts("value_strings")) {

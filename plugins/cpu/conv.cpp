@@ -52,8 +52,9 @@ Result<void> run(Running& run) {
   HEED_TRY(check_rank(run, 1, x.rank()));
   const int64_t groups = run.integer("group", 1), outputs = w.dim(0), channels = w.dim(1);
   if (x.dim(1) != channels * groups || outputs % groups != 0 || (bias.present() && bias.count() != outputs))
-    return Error{Code::shape_mismatch, std::to_string(x.dim(1)) + " channels of data meet weights for " + std::to_string(channels) +
-                                           " in each of " + std::to_string(groups) + " groups, with " + std::to_string(outputs) + " outputs"};
+    return Error{Code::shape_mismatch, std::to_string(x.dim(1)) + " channels of data meet weights for " +
+                                           std::to_string(channels) + " in each of " + std::to_string(groups) +
+                                           " groups, with " + std::to_string(outputs) + " outputs"};
   const std::vector<int64_t> kernel(w.dims().begin() + 2, w.dims().end());
   HEED_ASSIGN(const auto s, sliding_of(run, x, kernel));
   std::vector<int64_t> dims{x.dim(0), w.dim(0)};

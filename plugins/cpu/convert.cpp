@@ -27,7 +27,8 @@ void read_packed(const void* data, int64_t first, int64_t step, int64_t n, int b
 
 template <class T, class Encode>
 void write_packed(const T* from, int64_t n, void* data, int64_t first, int64_t step, int bits, Encode encode) {
-  for (int64_t i = 0; i < n; ++i) set_packed_element(static_cast<uint8_t*>(data), first + i * step, bits, encode(from[i]));
+  for (int64_t i = 0; i < n; ++i)
+    set_packed_element(static_cast<uint8_t*>(data), first + i * step, bits, encode(from[i]));
 }
 
 template <class E, class T>
@@ -66,28 +67,48 @@ Wide wide_of(DataType type) {
 template <class T>
 void read_elements(DataType type, const void* data, int64_t first, int64_t step, int64_t n, T* to) {
   switch (type) {
-    case DataType::f32: return read_plain<float>(data, first, step, n, to);
-    case DataType::f64: return read_plain<double>(data, first, step, n, to);
-    case DataType::i8: return read_plain<int8_t>(data, first, step, n, to);
-    case DataType::i16: return read_plain<int16_t>(data, first, step, n, to);
-    case DataType::i32: return read_plain<int32_t>(data, first, step, n, to);
-    case DataType::i64: return read_plain<int64_t>(data, first, step, n, to);
-    case DataType::u8: return read_plain<uint8_t>(data, first, step, n, to);
-    case DataType::u16: return read_plain<uint16_t>(data, first, step, n, to);
-    case DataType::u32: return read_plain<uint32_t>(data, first, step, n, to);
-    case DataType::u64: return read_plain<uint64_t>(data, first, step, n, to);
-    case DataType::boolean: return read_plain<uint8_t>(data, first, step, n, to);
-    case DataType::f16: return read_small<Float16>(data, first, step, n, to);
-    case DataType::bf16: return read_small<BFloat16>(data, first, step, n, to);
-    case DataType::f8e4m3fn: return read_small<Float8E4M3FN>(data, first, step, n, to);
-    case DataType::f8e4m3fnuz: return read_small<Float8E4M3FNUZ>(data, first, step, n, to);
-    case DataType::f8e5m2: return read_small<Float8E5M2>(data, first, step, n, to);
-    case DataType::f8e5m2fnuz: return read_small<Float8E5M2FNUZ>(data, first, step, n, to);
-    case DataType::f8e8m0: return read_small<Float8E8M0>(data, first, step, n, to);
+    case DataType::f32:
+      return read_plain<float>(data, first, step, n, to);
+    case DataType::f64:
+      return read_plain<double>(data, first, step, n, to);
+    case DataType::i8:
+      return read_plain<int8_t>(data, first, step, n, to);
+    case DataType::i16:
+      return read_plain<int16_t>(data, first, step, n, to);
+    case DataType::i32:
+      return read_plain<int32_t>(data, first, step, n, to);
+    case DataType::i64:
+      return read_plain<int64_t>(data, first, step, n, to);
+    case DataType::u8:
+      return read_plain<uint8_t>(data, first, step, n, to);
+    case DataType::u16:
+      return read_plain<uint16_t>(data, first, step, n, to);
+    case DataType::u32:
+      return read_plain<uint32_t>(data, first, step, n, to);
+    case DataType::u64:
+      return read_plain<uint64_t>(data, first, step, n, to);
+    case DataType::boolean:
+      return read_plain<uint8_t>(data, first, step, n, to);
+    case DataType::f16:
+      return read_small<Float16>(data, first, step, n, to);
+    case DataType::bf16:
+      return read_small<BFloat16>(data, first, step, n, to);
+    case DataType::f8e4m3fn:
+      return read_small<Float8E4M3FN>(data, first, step, n, to);
+    case DataType::f8e4m3fnuz:
+      return read_small<Float8E4M3FNUZ>(data, first, step, n, to);
+    case DataType::f8e5m2:
+      return read_small<Float8E5M2>(data, first, step, n, to);
+    case DataType::f8e5m2fnuz:
+      return read_small<Float8E5M2FNUZ>(data, first, step, n, to);
+    case DataType::f8e8m0:
+      return read_small<Float8E8M0>(data, first, step, n, to);
     case DataType::f4e2m1:
-      return read_packed(data, first, step, n, 4, to, [](uint8_t code) { return static_cast<float>(Float4E2M1::from_bits(code)); });
+      return read_packed(data, first, step, n, 4, to,
+                         [](uint8_t code) { return static_cast<float>(Float4E2M1::from_bits(code)); });
     case DataType::u4:
-    case DataType::u2: return read_packed(data, first, step, n, bits_of(type), to, [](uint8_t code) { return code; });
+    case DataType::u2:
+      return read_packed(data, first, step, n, bits_of(type), to, [](uint8_t code) { return code; });
     case DataType::i4:
     case DataType::i2: {
       const int bits = bits_of(type);
@@ -96,34 +117,52 @@ void read_elements(DataType type, const void* data, int64_t first, int64_t step,
     case DataType::undefined:
     case DataType::string:
     case DataType::c64:
-    case DataType::c128: return;
+    case DataType::c128:
+      return;
   }
 }
 
 template <class T>
-void write_elements(DataType type, const T* from, int64_t n, void* data, int64_t first, int64_t step, Narrowing narrowing) {
+void write_elements(DataType type, const T* from, int64_t n, void* data, int64_t first, int64_t step,
+                    Narrowing narrowing) {
   switch (type) {
-    case DataType::f32: return write_floats<float>(from, n, data, first, step);
-    case DataType::f64: return write_floats<double>(from, n, data, first, step);
-    case DataType::i8: return write_integers<int8_t>(from, n, data, first, step);
-    case DataType::i16: return write_integers<int16_t>(from, n, data, first, step);
-    case DataType::i32: return write_integers<int32_t>(from, n, data, first, step);
-    case DataType::i64: return write_integers<int64_t>(from, n, data, first, step);
-    case DataType::u8: return write_integers<uint8_t>(from, n, data, first, step);
-    case DataType::u16: return write_integers<uint16_t>(from, n, data, first, step);
-    case DataType::u32: return write_integers<uint32_t>(from, n, data, first, step);
-    case DataType::u64: return write_integers<uint64_t>(from, n, data, first, step);
+    case DataType::f32:
+      return write_floats<float>(from, n, data, first, step);
+    case DataType::f64:
+      return write_floats<double>(from, n, data, first, step);
+    case DataType::i8:
+      return write_integers<int8_t>(from, n, data, first, step);
+    case DataType::i16:
+      return write_integers<int16_t>(from, n, data, first, step);
+    case DataType::i32:
+      return write_integers<int32_t>(from, n, data, first, step);
+    case DataType::i64:
+      return write_integers<int64_t>(from, n, data, first, step);
+    case DataType::u8:
+      return write_integers<uint8_t>(from, n, data, first, step);
+    case DataType::u16:
+      return write_integers<uint16_t>(from, n, data, first, step);
+    case DataType::u32:
+      return write_integers<uint32_t>(from, n, data, first, step);
+    case DataType::u64:
+      return write_integers<uint64_t>(from, n, data, first, step);
     case DataType::boolean: {
       auto* to = static_cast<uint8_t*>(data) + first;
       for (int64_t i = 0; i < n; ++i) to[i * step] = from[i] != 0;
       return;
     }
-    case DataType::f16: return write_floats<Float16>(from, n, data, first, step);
-    case DataType::bf16: return write_floats<BFloat16>(from, n, data, first, step);
-    case DataType::f8e4m3fn: return write_saturating<Float8E4M3FN>(from, n, data, first, step, narrowing.overflow);
-    case DataType::f8e4m3fnuz: return write_saturating<Float8E4M3FNUZ>(from, n, data, first, step, narrowing.overflow);
-    case DataType::f8e5m2: return write_saturating<Float8E5M2>(from, n, data, first, step, narrowing.overflow);
-    case DataType::f8e5m2fnuz: return write_saturating<Float8E5M2FNUZ>(from, n, data, first, step, narrowing.overflow);
+    case DataType::f16:
+      return write_floats<Float16>(from, n, data, first, step);
+    case DataType::bf16:
+      return write_floats<BFloat16>(from, n, data, first, step);
+    case DataType::f8e4m3fn:
+      return write_saturating<Float8E4M3FN>(from, n, data, first, step, narrowing.overflow);
+    case DataType::f8e4m3fnuz:
+      return write_saturating<Float8E4M3FNUZ>(from, n, data, first, step, narrowing.overflow);
+    case DataType::f8e5m2:
+      return write_saturating<Float8E5M2>(from, n, data, first, step, narrowing.overflow);
+    case DataType::f8e5m2fnuz:
+      return write_saturating<Float8E5M2FNUZ>(from, n, data, first, step, narrowing.overflow);
     case DataType::f8e8m0: {
       auto* to = static_cast<Float8E8M0*>(data) + first;
       for (int64_t i = 0; i < n; ++i) to[i * step] = Float8E8M0(from[i], narrowing.overflow, narrowing.scale);
@@ -144,7 +183,8 @@ void write_elements(DataType type, const T* from, int64_t n, void* data, int64_t
     case DataType::undefined:
     case DataType::string:
     case DataType::c64:
-    case DataType::c128: return;
+    case DataType::c128:
+      return;
   }
 }
 

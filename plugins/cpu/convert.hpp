@@ -1,5 +1,5 @@
-// Elements of any type as numbers of one of four wide types, and back: kernels compute in the wide type of their elements
-// and are written (and compiled) once for each of the four, not once for each of ONNX's types.
+// Elements of any type as numbers of one of four wide types, and back: kernels compute in the wide type of their
+// elements and are written (and compiled) once for each of the four, not once for each of ONNX's types.
 #pragma once
 
 #include <type_traits>
@@ -27,10 +27,14 @@ constexpr DataType data_type_of() {
 template <class Body>
 auto dispatch(DataType type, Body&& body) {
   switch (wide_of(type)) {
-    case Wide::f32: return body(float{});
-    case Wide::f64: return body(double{});
-    case Wide::i64: return body(int64_t{});
-    case Wide::u64: return body(uint64_t{});
+    case Wide::f32:
+      return body(float{});
+    case Wide::f64:
+      return body(double{});
+    case Wide::i64:
+      return body(int64_t{});
+    case Wide::u64:
+      return body(uint64_t{});
   }
   __builtin_unreachable();
 }
@@ -50,7 +54,8 @@ struct Narrowing {
 template <class T>
 void read_elements(DataType type, const void* data, int64_t first, int64_t step, int64_t n, T* to);
 template <class T>
-void write_elements(DataType type, const T* from, int64_t n, void* data, int64_t first, int64_t step = 1, Narrowing narrowing = {});
+void write_elements(DataType type, const T* from, int64_t n, void* data, int64_t first, int64_t step = 1,
+                    Narrowing narrowing = {});
 
 // One element, widened.
 template <class T>

@@ -1,5 +1,5 @@
-// Reshape, Flatten, Squeeze, Unsqueeze, Identity as plain copies, for where the plan cannot make them views: the new shape
-// is known only now, or the value is a sequence.
+// Reshape, Flatten, Squeeze, Unsqueeze, Identity as plain copies, for where the plan cannot make them views: the new
+// shape is known only now, or the value is a sequence.
 #include "move.hpp"
 
 namespace heed::cpu {
@@ -17,7 +17,8 @@ Result<void> run_reshape(Running& run) {
   int64_t rest = 1, open = -1;
   for (size_t axis = 0; axis < dims.size(); ++axis) {
     if (dims[axis] == 0 && run.integer("allowzero") == 0) {
-      if (axis >= in.dims().size()) return Error{Code::shape_mismatch, "axis " + std::to_string(axis) + " is to be kept, but the input has none"};
+      if (axis >= in.dims().size())
+        return Error{Code::shape_mismatch, "axis " + std::to_string(axis) + " is to be kept, but the input has none"};
       dims[axis] = in.dims()[axis];
     }
     if (dims[axis] < -1) return Error{Code::shape_mismatch, "the shape has a size of " + std::to_string(dims[axis])};
@@ -30,10 +31,12 @@ Result<void> run_reshape(Running& run) {
   }
   if (open >= 0) {
     if (rest == 0 || in.count() % rest != 0)
-      return Error{Code::shape_mismatch, std::to_string(in.count()) + " elements do not divide by " + std::to_string(rest)};
+      return Error{Code::shape_mismatch,
+                   std::to_string(in.count()) + " elements do not divide by " + std::to_string(rest)};
     dims[static_cast<size_t>(open)] = in.count() / rest;
   } else if (rest != in.count()) {
-    return Error{Code::shape_mismatch, "the input has " + std::to_string(in.count()) + " elements, the shape " + std::to_string(rest)};
+    return Error{Code::shape_mismatch,
+                 "the input has " + std::to_string(in.count()) + " elements, the shape " + std::to_string(rest)};
   }
   return copy_as(run, dims);
 }
@@ -43,7 +46,8 @@ Result<void> run_flatten(Running& run) {
   const int64_t given = run.integer("axis", 1);
   const auto axis = static_cast<int32_t>(given < 0 ? given + in.rank() : given);
   if (axis < 0 || axis > in.rank())
-    return Error{Code::shape_mismatch, "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};
+    return Error{Code::shape_mismatch,
+                 "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};
   return copy_as(run, Sizes{in.count(0, axis), in.count(axis, in.rank())});
 }
 
@@ -72,7 +76,8 @@ Result<void> run_squeeze(Running& run) {
   for (int32_t axis = 0; axis < in.rank(); ++axis) {
     const bool drop = dropped ? (*dropped)[static_cast<size_t>(axis)] : in.dim(axis) == 1;
     if (drop && in.dim(axis) != 1)
-      return Error{Code::shape_mismatch, "squeezed axis " + std::to_string(axis) + " has " + std::to_string(in.dim(axis)) + " elements; expected 1"};
+      return Error{Code::shape_mismatch, "squeezed axis " + std::to_string(axis) + " has " +
+                                             std::to_string(in.dim(axis)) + " elements; expected 1"};
     if (!drop) dims.push_back(in.dim(axis));
   }
   return copy_as(run, dims);

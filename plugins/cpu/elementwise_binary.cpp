@@ -12,15 +12,21 @@ using Wrapping = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
 
 struct Plus {
   template <class T>
-  T operator()(T a, T b) const { return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b)); }
+  T operator()(T a, T b) const {
+    return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
+  }
 };
 struct Minus {
   template <class T>
-  T operator()(T a, T b) const { return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b)); }
+  T operator()(T a, T b) const {
+    return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b));
+  }
 };
 struct Times {
   template <class T>
-  T operator()(T a, T b) const { return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b)); }
+  T operator()(T a, T b) const {
+    return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b));
+  }
 };
 // Integers truncate; a division of one by zero gives zero.
 struct Over {
@@ -67,11 +73,15 @@ struct Remainder {
 // NaN wins, as in numpy.
 struct Least {
   template <class T>
-  T operator()(T a, T b) const { return a < b || a != a ? a : b; }
+  T operator()(T a, T b) const {
+    return a < b || a != a ? a : b;
+  }
 };
 struct Greatest {
   template <class T>
-  T operator()(T a, T b) const { return a > b || a != a ? a : b; }
+  T operator()(T a, T b) const {
+    return a > b || a != a ? a : b;
+  }
 };
 struct Power {
   template <class T>
@@ -106,20 +116,23 @@ int64_t trailing_axes(const Running& run) {
 }
 
 template <class T>
-void apply_pair(const Running& run, const TensorView& out, const TensorView& a, const TensorView& b, Block<T, T> block) {
-  apply<T, T, 2>(run, out, {a, b}, {broadcast_strides(a, out.dims()), broadcast_strides(b, out.dims(), trailing_axes(run))}, block);
+void apply_pair(const Running& run, const TensorView& out, const TensorView& a, const TensorView& b,
+                Block<T, T> block) {
+  apply<T, T, 2>(run, out, {a, b},
+                 {broadcast_strides(a, out.dims()), broadcast_strides(b, out.dims(), trailing_axes(run))}, block);
 }
 
 template <class Function>
 Result<void> run_binary(Running& run) {
   HEED_ASSIGN(const auto out, broadcast_output(run));
-  dispatch(out.element(), [&]<class T>(T) {
-    apply_pair<T>(run, out, run.input(0), run.input(1), binary_block<Function, T, T>);
-  });
+  dispatch(out.element(),
+           [&]<class T>(T) { apply_pair<T>(run, out, run.input(0), run.input(1), binary_block<Function, T, T>); });
   return {};
 }
 
-Result<void> run_mod(Running& run) { return run.integer("fmod") ? run_binary<Remainder>(run) : run_binary<Modulo>(run); }
+Result<void> run_mod(Running& run) {
+  return run.integer("fmod") ? run_binary<Remainder>(run) : run_binary<Modulo>(run);
+}
 
 // z = x ^ y in the type of x; y may be of another type.
 Result<void> run_pow(Running& run) {

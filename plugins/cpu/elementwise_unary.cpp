@@ -1,4 +1,5 @@
-// y = f(x), one number at a time: the formulas of ONNX's operators, in f32 or f64 (integers where the operator has them).
+// y = f(x), one number at a time: the formulas of ONNX's operators, in f32 or f64 (integers where the operator has
+// them).
 #include <cmath>
 #include <numbers>
 
@@ -9,56 +10,82 @@ namespace {
 
 struct Relu {
   template <class T>
-  T operator()(T x) const { return x < 0 ? T{0} : x; }
+  T operator()(T x) const {
+    return x < 0 ? T{0} : x;
+  }
 };
 struct Sigmoid {
   template <class T>
-  T operator()(T x) const { return 1 / (1 + std::exp(-x)); }
+  T operator()(T x) const {
+    return 1 / (1 + std::exp(-x));
+  }
 };
 struct Tanh {
   template <class T>
-  T operator()(T x) const { return std::tanh(x); }
+  T operator()(T x) const {
+    return std::tanh(x);
+  }
 };
 struct Erf {
   template <class T>
-  T operator()(T x) const { return static_cast<T>(std::erf(x)); }
+  T operator()(T x) const {
+    return static_cast<T>(std::erf(x));
+  }
 };
 struct Exp {
   template <class T>
-  T operator()(T x) const { return std::exp(x); }
+  T operator()(T x) const {
+    return std::exp(x);
+  }
 };
 struct Log {
   template <class T>
-  T operator()(T x) const { return std::log(x); }
+  T operator()(T x) const {
+    return std::log(x);
+  }
 };
 struct Sqrt {
   template <class T>
-  T operator()(T x) const { return std::sqrt(x); }
+  T operator()(T x) const {
+    return std::sqrt(x);
+  }
 };
 struct Reciprocal {
   template <class T>
-  T operator()(T x) const { return 1 / x; }
+  T operator()(T x) const {
+    return 1 / x;
+  }
 };
 struct Sin {
   template <class T>
-  T operator()(T x) const { return std::sin(x); }
+  T operator()(T x) const {
+    return std::sin(x);
+  }
 };
 struct Cos {
   template <class T>
-  T operator()(T x) const { return std::cos(x); }
+  T operator()(T x) const {
+    return std::cos(x);
+  }
 };
 struct Floor {
   template <class T>
-  T operator()(T x) const { return std::floor(x); }
+  T operator()(T x) const {
+    return std::floor(x);
+  }
 };
 struct Ceil {
   template <class T>
-  T operator()(T x) const { return std::ceil(x); }
+  T operator()(T x) const {
+    return std::ceil(x);
+  }
 };
 // log(1 + exp(x)), without overflow.
 struct Softplus {
   template <class T>
-  T operator()(T x) const { return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::abs(x))); }
+  T operator()(T x) const {
+    return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
+  }
 };
 struct Negative {
   template <class T>
@@ -76,12 +103,16 @@ struct Absolute {
 };
 struct Sign {
   template <class T>
-  T operator()(T x) const { return x > 0 ? T(1) : x < 0 ? T(-1) : x; }
+  T operator()(T x) const {
+    return x > 0 ? T(1) : x < 0 ? T(-1) : x;
+  }
 };
 // x * Phi(x), Phi the distribution function of the normal distribution.
 struct Gelu {
   template <class T>
-  T operator()(T x) const { return x * (T(0.5) * (1 + std::erf(x / std::numbers::sqrt2_v<T>))); }
+  T operator()(T x) const {
+    return x * (T(0.5) * (1 + std::erf(x / std::numbers::sqrt2_v<T>)));
+  }
 };
 struct GeluTanh {
   template <class T>
@@ -128,7 +159,8 @@ Result<void> run_swish(Running& run) {
   float alpha = run.number("alpha", 1);
   const TensorView scalar{{&alpha, nullptr, nullptr, 0, 0, static_cast<int32_t>(DataType::f32)}};
   dispatch_float(out.element(), [&]<class T>(T) {
-    apply<T, T, 2>(run, out, {in, scalar}, {broadcast_strides(in, out.dims()), broadcast_strides(scalar, out.dims())}, swish_block<T>);
+    apply<T, T, 2>(run, out, {in, scalar}, {broadcast_strides(in, out.dims()), broadcast_strides(scalar, out.dims())},
+                   swish_block<T>);
   });
   return {};
 }

@@ -13,7 +13,8 @@ Result<void> run(Running& run) {
     auto& dim = dims[dims.size() - 1 - i];
     const int64_t size = in.dims()[in.dims().size() - 1 - i];
     if (dim != size && dim != 1 && size != 1)
-      return Error{Code::shape_mismatch, "sizes " + std::to_string(size) + " and " + std::to_string(dim) + " do not broadcast"};
+      return Error{Code::shape_mismatch,
+                   "sizes " + std::to_string(size) + " and " + std::to_string(dim) + " do not broadcast"};
     if (dim == 1) dim = size;
   }
   for (const auto dim : dims)

@@ -19,27 +19,30 @@ Result<void> run(Running& run) {
   };
   for (int64_t i = 0; i < chosen; ++i)
     if (index_at(i) < -size || index_at(i) >= size)
-      return Error{Code::invalid_argument, "index " + std::to_string(index_at(i)) + " at position " + std::to_string(i) +
-                                               " is outside of [" + std::to_string(-size) + ", " + std::to_string(size - 1) +
-                                               "], the positions on axis " + std::to_string(axis)};
+      return Error{Code::invalid_argument, "index " + std::to_string(index_at(i)) + " at position " +
+                                               std::to_string(i) + " is outside of [" + std::to_string(-size) + ", " +
+                                               std::to_string(size - 1) + "], the positions on axis " +
+                                               std::to_string(axis)};
 
   if (is_packed(data.element())) {
     const int64_t one = 1;
     for (int64_t at = 0; at < outer * chosen; ++at) {
       const int64_t index = index_at(at % chosen), row = at / chosen * size + (index < 0 ? index + size : index);
-      move_elements(run, data.element(), {&slice, 1}, {data.c.data, {&one, 1}, row * slice}, {out.c.data, {&one, 1}, at * slice});
+      move_elements(run, data.element(), {&slice, 1}, {data.c.data, {&one, 1}, row * slice},
+                    {out.c.data, {&one, 1}, at * slice});
     }
     return {};
   }
   const size_t bytes = bytes_of_elements(data.element(), slice);
   const auto* from = data.data<std::byte>();
   auto* to = out.data<std::byte>();
-  run.parallel_for(outer * chosen, std::max<int64_t>(1, 65536 / static_cast<int64_t>(bytes + 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t at = begin; at < end; ++at) {
-      const int64_t index = index_at(at % chosen), row = at / chosen * size + (index < 0 ? index + size : index);
-      std::memcpy(to + static_cast<size_t>(at) * bytes, from + static_cast<size_t>(row) * bytes, bytes);
-    }
-  });
+  run.parallel_for(
+      outer * chosen, std::max<int64_t>(1, 65536 / static_cast<int64_t>(bytes + 1)), [&](int64_t begin, int64_t end) {
+        for (int64_t at = begin; at < end; ++at) {
+          const int64_t index = index_at(at % chosen), row = at / chosen * size + (index < 0 ? index + size : index);
+          std::memcpy(to + static_cast<size_t>(at) * bytes, from + static_cast<size_t>(row) * bytes, bytes);
+        }
+      });
   own_texts(run, 0, out);
   return {};
 }

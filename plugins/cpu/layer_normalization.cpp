@@ -33,7 +33,8 @@ Result<void> run(Running& run) {
       for (int64_t row = begin; row < end; ++row) {
         const T* from = reader.row(row * length, length);
         const T mean = sum<T>(length, [&](int64_t i) { return from[i]; }) / static_cast<T>(length);
-        const T variance = sum<T>(length, [&](int64_t i) { return (from[i] - mean) * (from[i] - mean); }) / static_cast<T>(length);
+        const T variance =
+            sum<T>(length, [&](int64_t i) { return (from[i] - mean) * (from[i] - mean); }) / static_cast<T>(length);
         const T inverse = 1 / std::sqrt(variance + static_cast<T>(epsilon));
         const T* s = scales.row(row, length);
         T* to = writer.row(row * length, length);

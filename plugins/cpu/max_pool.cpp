@@ -33,7 +33,8 @@ Result<void> run(Running& run) {
         std::fill(position.begin(), position.end(), 0);
         for (int64_t at = 0; at < s.out_count; ++at) {
           bool found = false;
-          T greatest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+          T greatest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                            : std::numeric_limits<T>::lowest();
           for (int64_t k = 0; k < s.kernel_count; ++k) {
             s.window_at(k, window);
             int64_t offset = 0;

@@ -23,7 +23,8 @@ template <class E>
 void move_sized(const Running& run, std::span<const int64_t> dims, const Side& from, const Side& to) {
   const E* source = static_cast<const E*>(from.data) + from.first;
   E* target = static_cast<E*>(to.data) + to.first;
-  const std::array strides{Strides(from.strides.begin(), from.strides.end()), Strides(to.strides.begin(), to.strides.end())};
+  const std::array strides{Strides(from.strides.begin(), from.strides.end()),
+                           Strides(to.strides.begin(), to.strides.end())};
   walk(run, dims, strides, [&](int64_t, const int64_t* firsts, const int64_t* steps, int64_t n) {
     move_row(source + firsts[0], steps[0], target + firsts[1], steps[1], n);
   });
@@ -38,7 +39,8 @@ void move_packed(int32_t bits, std::span<const int64_t> dims, const Side& from, 
   for (const auto dim : dims) count *= dim;
   for (int64_t i = 0; i < count; ++i) {
     const auto from_shift = (source % per_byte) * bits, to_shift = (target % per_byte) * bits;
-    const auto value = static_cast<uint8_t>(static_cast<const uint8_t*>(from.data)[source / per_byte] >> from_shift & mask);
+    const auto value =
+        static_cast<uint8_t>(static_cast<const uint8_t*>(from.data)[source / per_byte] >> from_shift & mask);
     auto& byte = static_cast<uint8_t*>(to.data)[target / per_byte];
     byte = static_cast<uint8_t>((byte & ~(mask << to_shift)) | value << to_shift);
     for (size_t axis = dims.size(); axis-- > 0;) {
@@ -59,14 +61,20 @@ size_t bytes_of_elements(DataType element, int64_t n) {
                                      : static_cast<size_t>(n) * static_cast<size_t>(bits_of(element) / 8);
 }
 
-void move_elements(const Running& run, DataType element, std::span<const int64_t> dims, const Side& from, const Side& to) {
+void move_elements(const Running& run, DataType element, std::span<const int64_t> dims, const Side& from,
+                   const Side& to) {
   if (is_packed(element)) return move_packed(bits_of(element), dims, from, to);
   switch (bytes_of_elements(element, 1)) {
-    case 1: return move_sized<uint8_t>(run, dims, from, to);
-    case 2: return move_sized<uint16_t>(run, dims, from, to);
-    case 4: return move_sized<uint32_t>(run, dims, from, to);
-    case 8: return move_sized<uint64_t>(run, dims, from, to);
-    case 16: return move_sized<Sixteen>(run, dims, from, to);
+    case 1:
+      return move_sized<uint8_t>(run, dims, from, to);
+    case 2:
+      return move_sized<uint16_t>(run, dims, from, to);
+    case 4:
+      return move_sized<uint32_t>(run, dims, from, to);
+    case 8:
+      return move_sized<uint64_t>(run, dims, from, to);
+    case 16:
+      return move_sized<Sixteen>(run, dims, from, to);
   }
 }
 
@@ -85,7 +93,8 @@ Result<void> copy_as(const Running& run, std::span<const int64_t> dims) {
   int64_t count = 1;
   for (const auto dim : dims) count *= dim;
   if (count != in.count())
-    return Error{Code::shape_mismatch, "the input has " + std::to_string(in.count()) + " elements, the output's shape " + std::to_string(count)};
+    return Error{Code::shape_mismatch, "the input has " + std::to_string(in.count()) +
+                                           " elements, the output's shape " + std::to_string(count)};
   const int64_t one = 1;
   move_elements(run, in.element(), {&count, 1}, {in.c.data, {&one, 1}}, {out.c.data, {&one, 1}});
   own_texts(run, 0, out);

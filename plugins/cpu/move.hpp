@@ -13,9 +13,10 @@ struct Side {
   int64_t first = 0;
 };
 
-// Copies dims many elements from one place to another, each with its strides (0 and negative ones too). Texts are copied
-// as references: see own_texts. Packed types are moved on one thread.
-void move_elements(const Running& run, DataType element, std::span<const int64_t> dims, const Side& from, const Side& to);
+// Copies dims many elements from one place to another, each with its strides (0 and negative ones too). Texts are
+// copied as references: see own_texts. Packed types are moved on one thread.
+void move_elements(const Running& run, DataType element, std::span<const int64_t> dims, const Side& from,
+                   const Side& to);
 
 // The same between whole tensors of equal dims, with the strides that they come with.
 void move_tensor(const Running& run, const TensorView& from, const TensorView& to);

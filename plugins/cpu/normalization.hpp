@@ -14,14 +14,16 @@ T sum(int64_t n, Term term) {
   for (; i + lanes <= n; i += lanes)
     for (int64_t k = 0; k < lanes; ++k) partial[k] += term(i + k);
   for (; i < n; ++i) partial[i % lanes] += term(i);
-  return ((partial[0] + partial[4]) + (partial[1] + partial[5])) + ((partial[2] + partial[6]) + (partial[3] + partial[7]));
+  return ((partial[0] + partial[4]) + (partial[1] + partial[5])) +
+         ((partial[2] + partial[6]) + (partial[3] + partial[7]));
 }
 
 // Scale and bias, as they stand beside rows: their elements for the row that begins at `row * length`.
 template <class T>
 class Parameter {
  public:
-  Parameter(const TensorView& tensor, const TensorView& x, int32_t axis) : reader_(tensor), dims_(x.dims().begin(), x.dims().end()) {
+  Parameter(const TensorView& tensor, const TensorView& x, int32_t axis)
+      : reader_(tensor), dims_(x.dims().begin(), x.dims().end()) {
     if (!tensor.present()) return;
     strides_ = broadcast_strides(tensor, dims_);
     axis_ = static_cast<size_t>(axis);

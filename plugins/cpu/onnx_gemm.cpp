@@ -11,7 +11,8 @@ Result<void> run(Running& run) {
   const bool a_turned = run.integer("transA") != 0, b_turned = run.integer("transB") != 0;
   const int64_t m = a.dim(a_turned ? 1 : 0), n = b.dim(b_turned ? 0 : 1), inner = a.dim(a_turned ? 0 : 1);
   if (b.dim(b_turned ? 1 : 0) != inner)
-    return Error{Code::shape_mismatch, "inner sizes " + std::to_string(inner) + " and " + std::to_string(b.dim(b_turned ? 1 : 0)) + " differ"};
+    return Error{Code::shape_mismatch, "inner sizes " + std::to_string(inner) + " and " +
+                                           std::to_string(b.dim(b_turned ? 1 : 0)) + " differ"};
   const int64_t dims[] = {m, n};
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
   if (c.present()) HEED_TRY(check_broadcasts_to(c, dims));
@@ -27,19 +28,24 @@ Result<void> run(Running& run) {
       for (int64_t i = begin; i < end; ++i) {
         const T* row = a_turned ? a_reader.row(i, inner, m) : a_reader.row(i * inner, inner);
         std::fill(sums.begin(), sums.end(), T{0});
-        for (int64_t k = 0; k < inner; ++k) {
-          const T factor = row[k];
-          for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += factor * b_all[b_turned ? j * inner + k : k * n + j];
+        if (b_turned) {
+          for (int64_t j = 0; j < n; ++j)
+            for (int64_t k = 0; k < inner; ++k) sums[static_cast<size_t>(j)] += row[k] * b_all[j * inner + k];
+        } else {
+          for (int64_t k = 0; k < inner; ++k)
+            for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += row[k] * b_all[k * n + j];
         }
         T* to = writer.row(i * n, n);
         for (int64_t j = 0; j < n; ++j) {
           to[j] = static_cast<T>(static_cast<T>(alpha) * sums[static_cast<size_t>(j)]);
-          if (std::is_integral_v<T> && alpha != 1) to[j] = static_cast<T>(alpha * static_cast<float>(sums[static_cast<size_t>(j)]));
+          if (std::is_integral_v<T> && alpha != 1)
+            to[j] = static_cast<T>(alpha * static_cast<float>(sums[static_cast<size_t>(j)]));
         }
         if (c.present() && beta != 0) {
           for (int64_t j = 0; j < n; ++j) {
             const T term = *c_reader.row(i * c_strides[0] + j * c_strides[1], 1);
-            to[j] += std::is_integral_v<T> && beta != 1 ? static_cast<T>(beta * static_cast<float>(term)) : static_cast<T>(beta) * term;
+            to[j] += std::is_integral_v<T> && beta != 1 ? static_cast<T>(beta * static_cast<float>(term))
+                                                        : static_cast<T>(beta) * term;
           }
         }
         writer.finish();

@@ -1,6 +1,6 @@
 // RandomUniform, RandomNormal and their -Like forms. The generator is Philox4x32-10 (Salmon et al., "Parallel Random
-// Numbers: As Easy as 1, 2, 3", 2011): the numbers of an element depend on the seed and its index alone, so any number of
-// threads gives the same. Element i takes words of block i / 2; normal numbers come from pairs by Box and Muller.
+// Numbers: As Easy as 1, 2, 3", 2011): the numbers of an element depend on the seed and its index alone, so any number
+// of threads gives the same. Element i takes words of block i / 2; normal numbers come from pairs by Box and Muller.
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -28,9 +28,7 @@ Words philox(uint64_t seed, uint64_t counter) {
 }
 
 // 53 bits of two words, in [0, 1).
-double unit(uint32_t high, uint32_t low) {
-  return static_cast<double>((uint64_t{high} << 32 | low) >> 11) * 0x1p-53;
-}
+double unit(uint32_t high, uint32_t low) { return static_cast<double>((uint64_t{high} << 32 | low) >> 11) * 0x1p-53; }
 
 struct Uniform {
   static constexpr const char *first = "low", *second = "high";

@@ -23,7 +23,8 @@ Result<int64_t> count_of(T start, T limit, T delta) {
     count = static_cast<double>((distance - 1) / step + 1);
   }
   if (!(count < static_cast<double>(most)))
-    return Error{Code::invalid_argument, "from " + std::to_string(start) + " to " + std::to_string(limit) + " by " + std::to_string(delta) + " are too many numbers"};
+    return Error{Code::invalid_argument, "from " + std::to_string(start) + " to " + std::to_string(limit) + " by " +
+                                             std::to_string(delta) + " are too many numbers"};
   return std::max<int64_t>(0, static_cast<int64_t>(count));
 }
 
@@ -31,8 +32,10 @@ Result<void> run(Running& run) {
   return dispatch(run.input(0).element(), [&]<class T>(T) -> Result<void> {
     for (const int32_t i : {0, 1, 2})
       if (run.input(i).count() != 1)
-        return Error{Code::shape_mismatch, "input " + std::to_string(i) + " has " + std::to_string(run.input(i).count()) + " elements; expected one"};
-    const T start = read_element<T>(run.input(0)), limit = read_element<T>(run.input(1)), delta = read_element<T>(run.input(2));
+        return Error{Code::shape_mismatch, "input " + std::to_string(i) + " has " +
+                                               std::to_string(run.input(i).count()) + " elements; expected one"};
+    const T start = read_element<T>(run.input(0)), limit = read_element<T>(run.input(1)),
+            delta = read_element<T>(run.input(2));
     HEED_ASSIGN(const int64_t count, count_of(start, limit, delta));
     HEED_ASSIGN(const auto out, run.allocate(0, {&count, 1}));
     RowWriter<T> writer(out);

@@ -1,5 +1,5 @@
-// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: y = finish(combine over the reduced
-// axes of take(x)). Each is a struct of those three and of what an empty slice of elements of a type gives.
+// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: y = finish(combine over the
+// reduced axes of take(x)). Each is a struct of those three and of what an empty slice of elements of a type gives.
 #include <cmath>
 
 #include "walk.hpp"
@@ -22,49 +22,98 @@ T least(DataType type) {
 }
 
 struct Sum {
-  template <class T> static T empty(DataType) { return 0; }
-  template <class T> static T take(T x) { return x; }
-  template <class T> static T combine(T a, T b) {
+  template <class T>
+  static T empty(DataType) {
+    return 0;
+  }
+  template <class T>
+  static T take(T x) {
+    return x;
+  }
+  template <class T>
+  static T combine(T a, T b) {
     if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
     return a + b;
   }
-  template <class T> static T finish(T y, int64_t) { return y; }
+  template <class T>
+  static T finish(T y, int64_t) {
+    return y;
+  }
 };
 struct Mean : Sum {
-  template <class T> static T finish(T y, int64_t count) {
+  template <class T>
+  static T finish(T y, int64_t count) {
     if constexpr (std::is_integral_v<T>) return count ? y / static_cast<T>(count) : 0;
     return y / static_cast<T>(count);
   }
 };
 struct SumSquare : Sum {
-  template <class T> static T take(T x) {
+  template <class T>
+  static T take(T x) {
     if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(x));
     return x * x;
   }
 };
 struct L2 : SumSquare {
-  template <class T> static T finish(T y, int64_t) { return static_cast<T>(std::sqrt(y)); }
+  template <class T>
+  static T finish(T y, int64_t) {
+    return static_cast<T>(std::sqrt(y));
+  }
 };
 struct Product {
-  template <class T> static T empty(DataType) { return 1; }
-  template <class T> static T take(T x) { return x; }
-  template <class T> static T combine(T a, T b) {
+  template <class T>
+  static T empty(DataType) {
+    return 1;
+  }
+  template <class T>
+  static T take(T x) {
+    return x;
+  }
+  template <class T>
+  static T combine(T a, T b) {
     if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
     return a * b;
   }
-  template <class T> static T finish(T y, int64_t) { return y; }
+  template <class T>
+  static T finish(T y, int64_t) {
+    return y;
+  }
 };
 struct Max {
-  template <class T> static T empty(DataType type) { return least<T>(type); }
-  template <class T> static T take(T x) { return x; }
-  template <class T> static T combine(T a, T b) { return b > a || b != b ? b : a; }
-  template <class T> static T finish(T y, int64_t) { return y; }
+  template <class T>
+  static T empty(DataType type) {
+    return least<T>(type);
+  }
+  template <class T>
+  static T take(T x) {
+    return x;
+  }
+  template <class T>
+  static T combine(T a, T b) {
+    return b > a || b != b ? b : a;
+  }
+  template <class T>
+  static T finish(T y, int64_t) {
+    return y;
+  }
 };
 struct Min {
-  template <class T> static T empty(DataType type) { return greatest<T>(type); }
-  template <class T> static T take(T x) { return x; }
-  template <class T> static T combine(T a, T b) { return b < a || b != b ? b : a; }
-  template <class T> static T finish(T y, int64_t) { return y; }
+  template <class T>
+  static T empty(DataType type) {
+    return greatest<T>(type);
+  }
+  template <class T>
+  static T take(T x) {
+    return x;
+  }
+  template <class T>
+  static T combine(T a, T b) {
+    return b < a || b != b ? b : a;
+  }
+  template <class T>
+  static T finish(T y, int64_t) {
+    return y;
+  }
 };
 
 // The input's axes, neighbours of one kind merged, as loops over kept and over reduced ones.
@@ -127,46 +176,52 @@ template <class F, class T>
 void reduce_inner(const Running& run, const TensorView& in, const TensorView& out, const Loops& loops) {
   const bool all_kept = loops.reduced_dims.empty();
   const int64_t row = all_kept ? 1 : loops.reduced_dims.back(), rows = loops.reduced_count / row;
-  run.parallel_for(loops.kept_count, std::max<int64_t>(1, 16384 / loops.reduced_count), [&](int64_t begin, int64_t end) {
-    RowReader<T> reader(in);
-    RowWriter<T> writer(out);
-    T* y = writer.row(begin, end - begin);
-    for (int64_t at = begin; at < end; ++at) {
-      const int64_t first = offset_of(at, loops.kept_dims, loops.kept_strides, loops.kept_dims.size());
-      T result{};
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t shift = all_kept ? 0 : offset_of(r, loops.reduced_dims, loops.reduced_strides, loops.reduced_dims.size() - 1);
-        const T part = reduce_row<F>(reader.row(first + shift, row), row);
-        result = r == 0 ? part : F::combine(result, part);
-      }
-      y[at - begin] = F::finish(result, loops.reduced_count);
-    }
-    writer.finish();
-  });
+  run.parallel_for(
+      loops.kept_count, std::max<int64_t>(1, 16384 / loops.reduced_count), [&](int64_t begin, int64_t end) {
+        RowReader<T> reader(in);
+        RowWriter<T> writer(out);
+        T* y = writer.row(begin, end - begin);
+        for (int64_t at = begin; at < end; ++at) {
+          const int64_t first = offset_of(at, loops.kept_dims, loops.kept_strides, loops.kept_dims.size());
+          T result{};
+          for (int64_t r = 0; r < rows; ++r) {
+            const int64_t shift =
+                all_kept ? 0 : offset_of(r, loops.reduced_dims, loops.reduced_strides, loops.reduced_dims.size() - 1);
+            const T part = reduce_row<F>(reader.row(first + shift, row), row);
+            result = r == 0 ? part : F::combine(result, part);
+          }
+          y[at - begin] = F::finish(result, loops.reduced_count);
+        }
+        writer.finish();
+      });
 }
 
 // The last axis is kept: whole rows are combined, element by element.
 template <class F, class T>
 void reduce_outer(const Running& run, const TensorView& in, const TensorView& out, const Loops& loops) {
   const int64_t row = loops.kept_dims.back(), piece = std::min<int64_t>(row, 4096), pieces = (row + piece - 1) / piece;
-  run.parallel_for(loops.kept_count / row * pieces, std::max<int64_t>(1, 16384 / (loops.reduced_count * piece)), [&](int64_t begin, int64_t end) {
-    RowReader<T> reader(in);
-    RowWriter<T> writer(out);
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t outer = item / pieces, from = item % pieces * piece, n = std::min(piece, row - from);
-      const int64_t first = from + offset_of(outer, loops.kept_dims, loops.kept_strides, loops.kept_dims.size() - 1);
-      T* y = writer.row(outer * row + from, n);
-      for (int64_t r = 0; r < loops.reduced_count; ++r) {
-        const T* x = reader.row(first + offset_of(r, loops.reduced_dims, loops.reduced_strides, loops.reduced_dims.size()), n);
-        if (r == 0)
-          for (int64_t i = 0; i < n; ++i) y[i] = F::take(x[i]);
-        else
-          for (int64_t i = 0; i < n; ++i) y[i] = F::combine(y[i], F::take(x[i]));
-      }
-      for (int64_t i = 0; i < n; ++i) y[i] = F::finish(y[i], loops.reduced_count);
-      writer.finish();
-    }
-  });
+  run.parallel_for(
+      loops.kept_count / row * pieces, std::max<int64_t>(1, 16384 / (loops.reduced_count * piece)),
+      [&](int64_t begin, int64_t end) {
+        RowReader<T> reader(in);
+        RowWriter<T> writer(out);
+        for (int64_t item = begin; item < end; ++item) {
+          const int64_t outer = item / pieces, from = item % pieces * piece, n = std::min(piece, row - from);
+          const int64_t first =
+              from + offset_of(outer, loops.kept_dims, loops.kept_strides, loops.kept_dims.size() - 1);
+          T* y = writer.row(outer * row + from, n);
+          for (int64_t r = 0; r < loops.reduced_count; ++r) {
+            const T* x = reader.row(
+                first + offset_of(r, loops.reduced_dims, loops.reduced_strides, loops.reduced_dims.size()), n);
+            if (r == 0)
+              for (int64_t i = 0; i < n; ++i) y[i] = F::take(x[i]);
+            else
+              for (int64_t i = 0; i < n; ++i) y[i] = F::combine(y[i], F::take(x[i]));
+          }
+          for (int64_t i = 0; i < n; ++i) y[i] = F::finish(y[i], loops.reduced_count);
+          writer.finish();
+        }
+      });
 }
 
 template <class F>
@@ -199,7 +254,8 @@ Result<void> run_reduce(Running& run) {
       return;
     }
     const auto loops = loops_of(in.dims(), is_reduced);
-    loops.reduced_is_inner || loops.kept_dims.empty() ? reduce_inner<F, T>(run, in, out, loops) : reduce_outer<F, T>(run, in, out, loops);
+    loops.reduced_is_inner || loops.kept_dims.empty() ? reduce_inner<F, T>(run, in, out, loops)
+                                                      : reduce_outer<F, T>(run, in, out, loops);
   });
   return {};
 }

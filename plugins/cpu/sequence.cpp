@@ -19,10 +19,12 @@ Result<void> run_empty(Running& run) {
 Result<int64_t> position_of(const Running& run, int32_t input, int64_t size, int64_t end, int64_t otherwise) {
   if (!run.input(input).present()) return otherwise;
   const auto given = run.input(input).integers();
-  if (given.size() != 1) return Error{Code::shape_mismatch, "the position has " + std::to_string(given.size()) + " elements; expected one"};
+  if (given.size() != 1)
+    return Error{Code::shape_mismatch, "the position has " + std::to_string(given.size()) + " elements; expected one"};
   const int64_t position = given[0] < 0 ? given[0] + size : given[0];
   if (position < 0 || position >= end)
-    return Error{Code::invalid_argument, "position " + std::to_string(given[0]) + " is outside of a sequence of " + std::to_string(size)};
+    return Error{Code::invalid_argument,
+                 "position " + std::to_string(given[0]) + " is outside of a sequence of " + std::to_string(size)};
   return position;
 }
 

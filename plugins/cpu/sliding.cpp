@@ -17,7 +17,8 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
   const auto pads = list("pads", 0, 2 * rank);
   const auto auto_pad = node.text("auto_pad", "NOTSET");
   if (s.kernel.size() != rank || s.strides.size() != rank || s.dilations.size() != rank || pads.size() != 2 * rank)
-    return Error{Code::shape_mismatch, "kernel, strides, dilations or pads do not fit " + std::to_string(rank) + " spatial axes"};
+    return Error{Code::shape_mismatch,
+                 "kernel, strides, dilations or pads do not fit " + std::to_string(rank) + " spatial axes"};
   for (size_t axis = 0; axis < rank; ++axis) {
     const int64_t reach = (s.kernel[axis] - 1) * s.dilations[axis] + 1, stride = s.strides[axis];
     int64_t before = pads[axis], after = pads[rank + axis], out = 0;

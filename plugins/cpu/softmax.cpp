@@ -37,7 +37,8 @@ Result<void> run(Running& run) {
   const int64_t given = run.integer("axis", flat ? 1 : -1);
   const auto axis = static_cast<int32_t>(given < 0 ? given + in.rank() : given);
   if (axis < 0 || axis > in.rank() || (axis == in.rank() && !flat && in.rank() > 0))
-    return Error{Code::shape_mismatch, "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};
+    return Error{Code::shape_mismatch,
+                 "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};
   const int64_t length = in.rank() == 0 ? 1 : flat ? in.count(std::min(axis, in.rank()), in.rank()) : in.dim(axis);
   const int64_t inner = in.rank() == 0 || flat ? 1 : in.count(axis + 1, in.rank());
   if (in.count() == 0) return {};

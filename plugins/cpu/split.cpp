@@ -20,18 +20,21 @@ Result<void> run(Running& run) {
   std::vector<int64_t> dims(in.dims().begin(), in.dims().end());
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] < 0 || parts[i] > in.dim(axis) - begin)
-      return Error{Code::shape_mismatch, "the parts do not sum up to the " + std::to_string(in.dim(axis)) + " elements of axis " + std::to_string(axis)};
+      return Error{Code::shape_mismatch, "the parts do not sum up to the " + std::to_string(in.dim(axis)) +
+                                             " elements of axis " + std::to_string(axis)};
     const auto output = static_cast<int32_t>(i);
     dims[static_cast<size_t>(axis)] = parts[i];
     if (output < run.output_count() && run.has_output(output)) {
       HEED_ASSIGN(const auto out, run.allocate(output, dims));
-      move_elements(run, in.element(), dims, {in.c.data, in.strides(), begin * in.stride(axis)}, {out.c.data, out.strides()});
+      move_elements(run, in.element(), dims, {in.c.data, in.strides(), begin * in.stride(axis)},
+                    {out.c.data, out.strides()});
       own_texts(run, output, out);
     }
     begin += parts[i];
   }
   if (begin != in.dim(axis))
-    return Error{Code::shape_mismatch, "the parts sum up to " + std::to_string(begin) + ", axis " + std::to_string(axis) + " has " + std::to_string(in.dim(axis)) + " elements"};
+    return Error{Code::shape_mismatch, "the parts sum up to " + std::to_string(begin) + ", axis " +
+                                           std::to_string(axis) + " has " + std::to_string(in.dim(axis)) + " elements"};
   return {};
 }
 

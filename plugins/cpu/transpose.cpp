@@ -7,7 +7,8 @@ namespace {
 Result<void> run(Running& run) {
   const auto in = run.input(0);
   const auto perm = run.integers("perm");
-  if (perm && static_cast<int32_t>(perm->size()) != in.rank()) return check_rank(run, 0, static_cast<int32_t>(perm->size()));
+  if (perm && static_cast<int32_t>(perm->size()) != in.rank())
+    return check_rank(run, 0, static_cast<int32_t>(perm->size()));
   std::vector<int64_t> dims, strides;
   for (int32_t i = 0; i < in.rank(); ++i) {
     const auto axis = perm ? static_cast<int32_t>((*perm)[static_cast<size_t>(i)]) : in.rank() - 1 - i;

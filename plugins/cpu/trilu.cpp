@@ -19,17 +19,20 @@ Result<void> run(Running& run) {
   const size_t size = bytes_of_elements(in.element(), 1);
   const auto* from = in.data<std::byte>();
   auto* to = out.data<std::byte>();
-  run.parallel_for(in.count(0, in.rank() - 1), std::max<int64_t>(1, 16384 / (columns + 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      // Columns [kept_from, kept_to) of this row stay.
-      const int64_t diagonal = std::clamp<int64_t>(line % rows + k + (upper ? 0 : 1), 0, columns);
-      const auto kept_from = static_cast<size_t>(upper ? diagonal : 0), kept_to = static_cast<size_t>(upper ? columns : diagonal);
-      const size_t row = static_cast<size_t>(line * columns);
-      if (to != from) std::memcpy(to + (row + kept_from) * size, from + (row + kept_from) * size, (kept_to - kept_from) * size);
-      std::memset(to + row * size, 0, kept_from * size);
-      std::memset(to + (row + kept_to) * size, 0, (static_cast<size_t>(columns) - kept_to) * size);
-    }
-  });
+  run.parallel_for(
+      in.count(0, in.rank() - 1), std::max<int64_t>(1, 16384 / (columns + 1)), [&](int64_t begin, int64_t end) {
+        for (int64_t line = begin; line < end; ++line) {
+          // Columns [kept_from, kept_to) of this row stay.
+          const int64_t diagonal = std::clamp<int64_t>(line % rows + k + (upper ? 0 : 1), 0, columns);
+          const auto kept_from = static_cast<size_t>(upper ? diagonal : 0),
+                     kept_to = static_cast<size_t>(upper ? columns : diagonal);
+          const size_t row = static_cast<size_t>(line * columns);
+          if (to != from)
+            std::memcpy(to + (row + kept_from) * size, from + (row + kept_from) * size, (kept_to - kept_from) * size);
+          std::memset(to + row * size, 0, kept_from * size);
+          std::memset(to + (row + kept_to) * size, 0, (static_cast<size_t>(columns) - kept_to) * size);
+        }
+      });
   return {};
 }
 

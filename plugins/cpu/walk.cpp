@@ -22,7 +22,8 @@ Result<TensorView> broadcast_output(const Running& run) {
       auto& dim = dims[dims.size() - in.dims().size() + axis];
       const int64_t size = in.dims()[axis];
       if (dim != size && dim != 1 && size != 1)
-        return Error{Code::shape_mismatch, "sizes " + std::to_string(dim) + " and " + std::to_string(size) + " do not broadcast"};
+        return Error{Code::shape_mismatch,
+                     "sizes " + std::to_string(dim) + " and " + std::to_string(size) + " do not broadcast"};
       if (dim == 1) dim = size;
     }
   }
@@ -41,13 +42,15 @@ Result<void> check_broadcasts_to(const TensorView& tensor, std::span<const int64
     fits = size == 1 || size == dims[dims.size() - tensor.dims().size() + axis];
   }
   if (fits) return {};
-  return Error{Code::shape_mismatch, "a tensor of rank " + std::to_string(tensor.rank()) + " does not broadcast to its partner"};
+  return Error{Code::shape_mismatch,
+               "a tensor of rank " + std::to_string(tensor.rank()) + " does not broadcast to its partner"};
 }
 
 Result<void> check_rank(const Running& run, int32_t input, int32_t rank) {
   if (run.input(input).rank() == rank) return {};
-  return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has rank " + std::to_string(run.input(input).rank()) +
-                                         "; expected rank " + std::to_string(rank)};
+  return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has rank " +
+                                         std::to_string(run.input(input).rank()) + "; expected rank " +
+                                         std::to_string(rank)};
 }
 
 Strides broadcast_strides(const TensorView& tensor, std::span<const int64_t> dims, int64_t trailing) {

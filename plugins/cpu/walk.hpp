@@ -40,8 +40,8 @@ void walk(const Running& run, std::span<const int64_t> dims, std::span<const Str
 template <class In, class Out>
 using Block = void (*)(const In* const* in, const int64_t* steps, Out* out, int64_t n);
 
-// Applies a block to a whole output, converting where the elements are of other types than In and Out. The output may lie
-// where an input of its own shape lies.
+// Applies a block to a whole output, converting where the elements are of other types than In and Out. The output may
+// lie where an input of its own shape lies.
 template <class In, class Out, size_t count>
 void apply(const Running& run, const TensorView& out, const std::array<TensorView, count>& in,
            const std::array<Strides, count>& strides, Block<In, Out> block) {
@@ -71,7 +71,8 @@ void apply(const Running& run, const TensorView& out, const std::array<TensorVie
         block(sources, source_steps, out.template data<Out>() + first + done, now);
       } else {
         block(sources, source_steps, buffer, now);
-        if constexpr (!std::is_same_v<Out, uint8_t>) write_elements(out.element(), buffer, now, out.c.data, first + done);
+        if constexpr (!std::is_same_v<Out, uint8_t>)
+          write_elements(out.element(), buffer, now, out.c.data, first + done);
       }
       done += now;
     }

@@ -29,11 +29,21 @@ Result<void> run(Running& run) {
   HEED_ASSIGN(const auto out, broadcast_output(run));
   if (is_packed(out.element())) return Error{Code::unsupported, "Where of " + std::string(name_of(out.element()))};
   switch (bytes_of_elements(out.element(), 1)) {
-    case 1: choose<uint8_t>(run, out); break;
-    case 2: choose<uint16_t>(run, out); break;
-    case 4: choose<uint32_t>(run, out); break;
-    case 8: choose<uint64_t>(run, out); break;
-    case 16: choose<Sixteen>(run, out); break;
+    case 1:
+      choose<uint8_t>(run, out);
+      break;
+    case 2:
+      choose<uint16_t>(run, out);
+      break;
+    case 4:
+      choose<uint32_t>(run, out);
+      break;
+    case 8:
+      choose<uint64_t>(run, out);
+      break;
+    case 16:
+      choose<Sixteen>(run, out);
+      break;
   }
   own_texts(run, 0, out);
   return {};

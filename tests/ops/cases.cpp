@@ -56,7 +56,8 @@ Result<ModelFile> model_of(std::string_view op_type, const Case& row, Sizes size
     type.element = tensor.type;
     type.dims.emplace();
     for (size_t axis = 0; axis < tensor.dims.size(); ++axis)
-      type.dims->push_back(sizes == Sizes::symbols ? dims_pool->symbol(name + "." + std::to_string(axis)) : Dim(tensor.dims[axis]));
+      type.dims->push_back(sizes == Sizes::symbols ? dims_pool->symbol(name + "." + std::to_string(axis))
+                                                   : Dim(tensor.dims[axis]));
     HEED_TRY(builder.add_input(name, type));
   }
   for (size_t i = 0; i < row.outputs.size(); ++i) {
@@ -75,11 +76,14 @@ double tolerated(double expected, double tolerance) { return tolerance * (1 + st
 
 // Empty where they agree; else the first difference.
 std::string difference(const Tensor& actual, const Tensor& expected, double tolerance) {
-  if (actual.type != expected.type || actual.dims != expected.dims) return "got " + to_string(actual) + ", expected " + to_string(expected);
+  if (actual.type != expected.type || actual.dims != expected.dims)
+    return "got " + to_string(actual) + ", expected " + to_string(expected);
   if (actual.type == DataType::string) {
     for (size_t i = 0; i < actual.texts().size(); ++i) {
-      const std::string_view a(actual.texts()[i].data, actual.texts()[i].size), e(expected.texts()[i].data, expected.texts()[i].size);
-      if (a != e) return "element " + std::to_string(i) + " is '" + std::string(a) + "', expected '" + std::string(e) + "'";
+      const std::string_view a(actual.texts()[i].data, actual.texts()[i].size),
+          e(expected.texts()[i].data, expected.texts()[i].size);
+      if (a != e)
+        return "element " + std::to_string(i) + " is '" + std::string(a) + "', expected '" + std::string(e) + "'";
     }
     return {};
   }
@@ -111,7 +115,8 @@ Result<void> run_once(std::string_view op_type, const Case& row, Sizes sizes, co
     for (size_t i = 0; i < row.outputs.size(); ++i) {
       if (is_absent(row.outputs[i])) continue;
       const auto name = "y" + std::to_string(i);
-      const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) { return output.first == name; });
+      const auto found =
+          std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) { return output.first == name; });
       if (found == outputs.end()) return Error{Code::invalid_argument, "no output " + name};
       const auto wrong = difference(found->second.tensor, row.outputs[i], row.tolerance);
       if (!wrong.empty()) return Error{Code::invalid_argument, name + ", " + which + ": " + wrong};
@@ -122,7 +127,8 @@ Result<void> run_once(std::string_view op_type, const Case& row, Sizes sizes, co
 
 std::pair<std::string_view, std::string_view> split_domain(std::string_view op_type) {
   const auto dot = op_type.rfind('.');
-  return dot == op_type.npos ? std::pair(std::string_view(), op_type) : std::pair(op_type.substr(0, dot), op_type.substr(dot + 1));
+  return dot == op_type.npos ? std::pair(std::string_view(), op_type)
+                             : std::pair(op_type.substr(0, dot), op_type.substr(dot + 1));
 }
 
 struct Place {
@@ -171,7 +177,8 @@ void run_cases(std::string_view op_type, const std::vector<Case>& cases) {
         const auto result = run_once(op_type, row, sizes, place.options);
         count_row(result.has_value());
         if (!result)
-          FAIL_CHECK(op_type << ", " << row.what << ", " << place.name << ", " << name_of(sizes) << ": " << result.error().message);
+          FAIL_CHECK(op_type << ", " << row.what << ", " << place.name << ", " << name_of(sizes) << ": "
+                             << result.error().message);
       }
     }
   }
@@ -213,7 +220,8 @@ void check_equal(const Tensor& actual, const Tensor& expected, double tolerance)
   CHECK(difference(actual, expected, tolerance) == "");
 }
 
-Case by(Reference reference, std::string what, Tensors inputs, double tolerance, std::string attributes, int32_t opset) {
+Case by(Reference reference, std::string what, Tensors inputs, double tolerance, std::string attributes,
+        int32_t opset) {
   auto outputs = reference(inputs);
   return {std::move(what), std::move(inputs), std::move(outputs), tolerance, std::move(attributes), opset};
 }
@@ -234,25 +242,43 @@ T get(const Tensor& tensor, size_t index) {
 void set(Tensor& tensor, size_t i, double value) {
   auto* packed = reinterpret_cast<uint8_t*>(tensor.writable());
   switch (tensor.type) {
-    case DataType::f32: return put(tensor, i, static_cast<float>(value));
-    case DataType::f64: return put(tensor, i, value);
-    case DataType::f16: return put(tensor, i, Float16(value));
-    case DataType::bf16: return put(tensor, i, BFloat16(value));
-    case DataType::f8e4m3fn: return put(tensor, i, Float8E4M3FN(value));
-    case DataType::f8e4m3fnuz: return put(tensor, i, Float8E4M3FNUZ(value));
-    case DataType::f8e5m2: return put(tensor, i, Float8E5M2(value));
-    case DataType::f8e5m2fnuz: return put(tensor, i, Float8E5M2FNUZ(value));
-    case DataType::f8e8m0: return put(tensor, i, Float8E8M0(value));
-    case DataType::i8: return put(tensor, i, static_cast<int8_t>(value));
-    case DataType::i16: return put(tensor, i, static_cast<int16_t>(value));
-    case DataType::i32: return put(tensor, i, static_cast<int32_t>(value));
-    case DataType::i64: return put(tensor, i, truncate_to_int64(value));
+    case DataType::f32:
+      return put(tensor, i, static_cast<float>(value));
+    case DataType::f64:
+      return put(tensor, i, value);
+    case DataType::f16:
+      return put(tensor, i, Float16(value));
+    case DataType::bf16:
+      return put(tensor, i, BFloat16(value));
+    case DataType::f8e4m3fn:
+      return put(tensor, i, Float8E4M3FN(value));
+    case DataType::f8e4m3fnuz:
+      return put(tensor, i, Float8E4M3FNUZ(value));
+    case DataType::f8e5m2:
+      return put(tensor, i, Float8E5M2(value));
+    case DataType::f8e5m2fnuz:
+      return put(tensor, i, Float8E5M2FNUZ(value));
+    case DataType::f8e8m0:
+      return put(tensor, i, Float8E8M0(value));
+    case DataType::i8:
+      return put(tensor, i, static_cast<int8_t>(value));
+    case DataType::i16:
+      return put(tensor, i, static_cast<int16_t>(value));
+    case DataType::i32:
+      return put(tensor, i, static_cast<int32_t>(value));
+    case DataType::i64:
+      return put(tensor, i, truncate_to_int64(value));
     case DataType::u8:
-    case DataType::boolean: return put(tensor, i, static_cast<uint8_t>(value));
-    case DataType::u16: return put(tensor, i, static_cast<uint16_t>(value));
-    case DataType::u32: return put(tensor, i, static_cast<uint32_t>(value));
-    case DataType::u64: return put(tensor, i, truncate_to_uint64(value));
-    case DataType::f4e2m1: return set_packed_element(packed, static_cast<int64_t>(i), 4, Float4E2M1(value).bits);
+    case DataType::boolean:
+      return put(tensor, i, static_cast<uint8_t>(value));
+    case DataType::u16:
+      return put(tensor, i, static_cast<uint16_t>(value));
+    case DataType::u32:
+      return put(tensor, i, static_cast<uint32_t>(value));
+    case DataType::u64:
+      return put(tensor, i, truncate_to_uint64(value));
+    case DataType::f4e2m1:
+      return set_packed_element(packed, static_cast<int64_t>(i), 4, Float4E2M1(value).bits);
     default:
       return set_packed_element(packed, static_cast<int64_t>(i), bits_of(tensor.type),
                                 wrap_to_bits(static_cast<int64_t>(value), bits_of(tensor.type)));
@@ -260,30 +286,52 @@ void set(Tensor& tensor, size_t i, double value) {
 }
 
 double value_at(const Tensor& tensor, size_t i) {
-  const auto code = [&] { return packed_element(reinterpret_cast<const uint8_t*>(tensor.data), static_cast<int64_t>(i), bits_of(tensor.type)); };
+  const auto code = [&] {
+    return packed_element(reinterpret_cast<const uint8_t*>(tensor.data), static_cast<int64_t>(i), bits_of(tensor.type));
+  };
   switch (tensor.type) {
-    case DataType::f32: return get<float>(tensor, i);
-    case DataType::f64: return get<double>(tensor, i);
-    case DataType::f16: return static_cast<double>(get<Float16>(tensor, i));
-    case DataType::bf16: return static_cast<double>(get<BFloat16>(tensor, i));
-    case DataType::f8e4m3fn: return static_cast<double>(get<Float8E4M3FN>(tensor, i));
-    case DataType::f8e4m3fnuz: return static_cast<double>(get<Float8E4M3FNUZ>(tensor, i));
-    case DataType::f8e5m2: return static_cast<double>(get<Float8E5M2>(tensor, i));
-    case DataType::f8e5m2fnuz: return static_cast<double>(get<Float8E5M2FNUZ>(tensor, i));
-    case DataType::f8e8m0: return static_cast<double>(get<Float8E8M0>(tensor, i));
-    case DataType::i8: return get<int8_t>(tensor, i);
-    case DataType::i16: return get<int16_t>(tensor, i);
-    case DataType::i32: return get<int32_t>(tensor, i);
-    case DataType::i64: return static_cast<double>(get<int64_t>(tensor, i));
+    case DataType::f32:
+      return get<float>(tensor, i);
+    case DataType::f64:
+      return get<double>(tensor, i);
+    case DataType::f16:
+      return static_cast<double>(get<Float16>(tensor, i));
+    case DataType::bf16:
+      return static_cast<double>(get<BFloat16>(tensor, i));
+    case DataType::f8e4m3fn:
+      return static_cast<double>(get<Float8E4M3FN>(tensor, i));
+    case DataType::f8e4m3fnuz:
+      return static_cast<double>(get<Float8E4M3FNUZ>(tensor, i));
+    case DataType::f8e5m2:
+      return static_cast<double>(get<Float8E5M2>(tensor, i));
+    case DataType::f8e5m2fnuz:
+      return static_cast<double>(get<Float8E5M2FNUZ>(tensor, i));
+    case DataType::f8e8m0:
+      return static_cast<double>(get<Float8E8M0>(tensor, i));
+    case DataType::i8:
+      return get<int8_t>(tensor, i);
+    case DataType::i16:
+      return get<int16_t>(tensor, i);
+    case DataType::i32:
+      return get<int32_t>(tensor, i);
+    case DataType::i64:
+      return static_cast<double>(get<int64_t>(tensor, i));
     case DataType::u8:
-    case DataType::boolean: return get<uint8_t>(tensor, i);
-    case DataType::u16: return get<uint16_t>(tensor, i);
-    case DataType::u32: return get<uint32_t>(tensor, i);
-    case DataType::u64: return static_cast<double>(get<uint64_t>(tensor, i));
-    case DataType::f4e2m1: return static_cast<double>(Float4E2M1::from_bits(code()));
+    case DataType::boolean:
+      return get<uint8_t>(tensor, i);
+    case DataType::u16:
+      return get<uint16_t>(tensor, i);
+    case DataType::u32:
+      return get<uint32_t>(tensor, i);
+    case DataType::u64:
+      return static_cast<double>(get<uint64_t>(tensor, i));
+    case DataType::f4e2m1:
+      return static_cast<double>(Float4E2M1::from_bits(code()));
     case DataType::i4:
-    case DataType::i2: return sign_extended(code(), bits_of(tensor.type));
-    default: return code();
+    case DataType::i2:
+      return sign_extended(code(), bits_of(tensor.type));
+    default:
+      return code();
   }
 }
 
@@ -298,7 +346,9 @@ Tensor numbers(DataType type, std::vector<int64_t> dims, const std::vector<doubl
   return *tensor;
 }
 
-Tensor texts(std::vector<int64_t> dims, std::vector<std::string> values) { return Tensor::of_texts(std::move(dims), std::move(values)); }
+Tensor texts(std::vector<int64_t> dims, std::vector<std::string> values) {
+  return Tensor::of_texts(std::move(dims), std::move(values));
+}
 
 Tensor absent() {
   Tensor tensor;

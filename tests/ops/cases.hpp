@@ -1,5 +1,5 @@
-// Tables of cases for operators: each row is data, and runs as a one-node graph through Model and Session, on every kernel
-// of every device that is here.
+// Tables of cases for operators: each row is data, and runs as a one-node graph through Model and Session, on every
+// kernel of every device that is here.
 #pragma once
 
 #include <functional>
@@ -21,9 +21,9 @@ using Reference = std::function<Tensors(const Tensors&)>;
 // One row. `what` says what it shows and where the expected numbers come from.
 struct Case {
   std::string what;
-  Tensors inputs;          // absent(): an optional one left out
-  Tensors outputs;         // expected; absent(): one that is not asked for
-  double tolerance = 0;    // absolute and relative; 0: the same bits, but for the sign of zero and NaN's payload
+  Tensors inputs;               // absent(): an optional one left out
+  Tensors outputs;              // expected; absent(): one that is not asked for
+  double tolerance = 0;         // absolute and relative; 0: the same bits, but for the sign of zero and NaN's payload
   std::string attributes = {};  // in ONNX's textual syntax: "axis = 1, keepdims = 0"
   int32_t opset = newest_opset;
 };
@@ -34,14 +34,30 @@ Case by(Reference reference, std::string what, Tensors inputs, double tolerance 
 
 // Tensors from numbers. Types narrower than float are rounded as Cast does; bits of packed types are taken in order.
 Tensor numbers(DataType type, std::vector<int64_t> dims, const std::vector<double>& values);
-inline Tensor f32(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::f32, std::move(dims), values); }
-inline Tensor f64(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::f64, std::move(dims), values); }
-inline Tensor f16(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::f16, std::move(dims), values); }
-inline Tensor bf16(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::bf16, std::move(dims), values); }
-inline Tensor i32(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::i32, std::move(dims), values); }
-inline Tensor i64(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::i64, std::move(dims), values); }
-inline Tensor u8(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::u8, std::move(dims), values); }
-inline Tensor boolean(std::vector<int64_t> dims, const std::vector<double>& values) { return numbers(DataType::boolean, std::move(dims), values); }
+inline Tensor f32(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::f32, std::move(dims), values);
+}
+inline Tensor f64(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::f64, std::move(dims), values);
+}
+inline Tensor f16(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::f16, std::move(dims), values);
+}
+inline Tensor bf16(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::bf16, std::move(dims), values);
+}
+inline Tensor i32(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::i32, std::move(dims), values);
+}
+inline Tensor i64(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::i64, std::move(dims), values);
+}
+inline Tensor u8(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::u8, std::move(dims), values);
+}
+inline Tensor boolean(std::vector<int64_t> dims, const std::vector<double>& values) {
+  return numbers(DataType::boolean, std::move(dims), values);
+}
 Tensor texts(std::vector<int64_t> dims, std::vector<std::string> values);
 Tensor absent();
 
@@ -55,8 +71,8 @@ std::vector<int64_t> row_major(std::span<const int64_t> dims);
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-// Runs each row on each kernel, with sizes fixed, with sizes as symbols, and with all inputs but the first as constants;
-// reports every row that fails. "heed.Copy" names a domain.
+// Runs each row on each kernel, with sizes fixed, with sizes as symbols, and with all inputs but the first as
+// constants; reports every row that fails. "heed.Copy" names a domain.
 void run_cases(std::string_view op_type, const std::vector<Case>& cases);
 
 // Whether loading a one-node graph of these inputs fails with a text that contains `part`.

@@ -6,10 +6,13 @@
 namespace heed::test {
 namespace {
 
-constexpr DataType ordinary[] = {DataType::f32, DataType::u8,  DataType::i8,  DataType::u16,     DataType::i16, DataType::i32,  DataType::i64,
-                                 DataType::f16, DataType::f64, DataType::u32, DataType::u64, DataType::bf16, DataType::boolean};
+constexpr DataType ordinary[] = {DataType::f32, DataType::u8,   DataType::i8,     DataType::u16, DataType::i16,
+                                 DataType::i32, DataType::i64,  DataType::f16,    DataType::f64, DataType::u32,
+                                 DataType::u64, DataType::bf16, DataType::boolean};
 
-std::string to(DataType type, const std::string& more = "") { return "to = " + std::to_string(static_cast<int32_t>(type)) + more; }
+std::string to(DataType type, const std::string& more = "") {
+  return "to = " + std::to_string(static_cast<int32_t>(type)) + more;
+}
 
 // Numbers that every type holds: the pairs must agree exactly.
 std::vector<Case> pairs() {
@@ -17,38 +20,89 @@ std::vector<Case> pairs() {
   const std::vector<double> values = {0, 1, 1, 0, 1, 0, 1};
   for (const auto from : ordinary)
     for (const auto target : ordinary)
-      rows.push_back({std::string(name_of(from)) + " to " + std::string(name_of(target)), {numbers(from, {7}, values)}, {numbers(target, {7}, values)}, 0, to(target)});
+      rows.push_back({std::string(name_of(from)) + " to " + std::string(name_of(target)),
+                      {numbers(from, {7}, values)},
+                      {numbers(target, {7}, values)},
+                      0,
+                      to(target)});
   return rows;
 }
 
 const std::vector<Case> cases = {
     {"floats towards zero", {f32({4}, {1.9, -1.9, 0.5, -0.5})}, {i32({4}, {1, -1, 0, 0})}, 0, to(DataType::i32)},
-    {"integers wrap (Cast-13: higher bits are discarded)", {i32({3}, {200, -129, 256})}, {numbers(DataType::i8, {3}, {-56, 127, 0})}, 0, to(DataType::i8)},
-    {"to boolean: all but zero", {f32({4}, {0, -0.0, 0.25, nan})}, {boolean({4}, {0, 0, 1, 1})}, 0, to(DataType::boolean)},
-    {"f64 to f16 rounds once", {f64({2}, {1.00048828125000001, 65520})}, {f16({2}, {1, infinity})}, 0, to(DataType::f16)},
-    {"f32 to f8e4m3fn saturates (Cast-19)", {f32({5}, {0.5, 1000, -1000, 3.3, nan})}, {numbers(DataType::f8e4m3fn, {5}, {0.5, 448, -448, 3.25, nan})}, 0, to(DataType::f8e4m3fn)},
-    {"f32 to f8e4m3fn without saturation gives NaN", {f32({2}, {1000, 1})}, {numbers(DataType::f8e4m3fn, {2}, {nan, 1})}, 0, to(DataType::f8e4m3fn, ", saturate = 0")},
-    {"f32 to f8e5m2 without saturation gives infinity", {f32({2}, {1e6, -1e6})}, {[] {
+    {"integers wrap (Cast-13: higher bits are discarded)",
+     {i32({3}, {200, -129, 256})},
+     {numbers(DataType::i8, {3}, {-56, 127, 0})},
+     0,
+     to(DataType::i8)},
+    {"to boolean: all but zero",
+     {f32({4}, {0, -0.0, 0.25, nan})},
+     {boolean({4}, {0, 0, 1, 1})},
+     0,
+     to(DataType::boolean)},
+    {"f64 to f16 rounds once",
+     {f64({2}, {1.00048828125000001, 65520})},
+     {f16({2}, {1, infinity})},
+     0,
+     to(DataType::f16)},
+    {"f32 to f8e4m3fn saturates (Cast-19)",
+     {f32({5}, {0.5, 1000, -1000, 3.3, nan})},
+     {numbers(DataType::f8e4m3fn, {5}, {0.5, 448, -448, 3.25, nan})},
+     0,
+     to(DataType::f8e4m3fn)},
+    {"f32 to f8e4m3fn without saturation gives NaN",
+     {f32({2}, {1000, 1})},
+     {numbers(DataType::f8e4m3fn, {2}, {nan, 1})},
+     0,
+     to(DataType::f8e4m3fn, ", saturate = 0")},
+    {"f32 to f8e5m2 without saturation gives infinity",
+     {f32({2}, {1e6, -1e6})},
+     {[] {
        auto bits = numbers(DataType::u8, {2}, {0x7C, 0xFC});
        bits.type = DataType::f8e5m2;
        return bits;
-     }()}, 0, to(DataType::f8e5m2, ", saturate = 0")},
+     }()},
+     0,
+     to(DataType::f8e5m2, ", saturate = 0")},
     {"i4 to f32", {numbers(DataType::i4, {5}, {-8, 7, 0, -1, 3})}, {f32({5}, {-8, 7, 0, -1, 3})}, 0, to(DataType::f32)},
     {"f32 to u4", {f32({3}, {0, 7.9, 15})}, {numbers(DataType::u4, {3}, {0, 7, 15})}, 0, to(DataType::u4)},
-    {"i2 to i8", {numbers(DataType::i2, {5}, {-2, -1, 0, 1, -2})}, {numbers(DataType::i8, {5}, {-2, -1, 0, 1, -2})}, 0, to(DataType::i8)},
+    {"i2 to i8",
+     {numbers(DataType::i2, {5}, {-2, -1, 0, 1, -2})},
+     {numbers(DataType::i8, {5}, {-2, -1, 0, 1, -2})},
+     0,
+     to(DataType::i8)},
     {"f4e2m1 to f32", {numbers(DataType::f4e2m1, {3}, {0.5, -6, 3})}, {f32({3}, {0.5, -6, 3})}, 0, to(DataType::f32)},
     {"scales round up", {f32({3}, {1, 3, 5})}, {numbers(DataType::f8e8m0, {3}, {1, 4, 8})}, 0, to(DataType::f8e8m0)},
-    {"scales round down", {f32({3}, {1, 3, 5})}, {numbers(DataType::f8e8m0, {3}, {1, 2, 4})}, 0, to(DataType::f8e8m0, ", round_mode = \"down\"")},
-    {"texts to f32 (Cast-9: plain, scientific, special)", {texts({7}, {"3.14", "1e-5", "1E8", "NaN", "-INF", "+inf", " 2 "})},
-     {f32({7}, {3.14f, 1e-5f, 1e8, nan, -infinity, infinity, 2})}, 1e-7, to(DataType::f32)},
-    {"texts to i64, exactly", {texts({2}, {"9007199254740993", "-7"})}, {i64({2}, {9007199254740992.0, -7})}, 1e-15, to(DataType::i64)},
-    {"f32 to texts", {f32({6}, {0.9767611, 1, -0.5, nan, infinity, 314.15926})}, {texts({6}, {"0.9767611", "1", "-0.5", "NaN", "INF", "314.15927"})}, 0, to(DataType::string)},
+    {"scales round down",
+     {f32({3}, {1, 3, 5})},
+     {numbers(DataType::f8e8m0, {3}, {1, 2, 4})},
+     0,
+     to(DataType::f8e8m0, ", round_mode = \"down\"")},
+    {"texts to f32 (Cast-9: plain, scientific, special)",
+     {texts({7}, {"3.14", "1e-5", "1E8", "NaN", "-INF", "+inf", " 2 "})},
+     {f32({7}, {3.14f, 1e-5f, 1e8, nan, -infinity, infinity, 2})},
+     1e-7,
+     to(DataType::f32)},
+    {"texts to i64, exactly",
+     {texts({2}, {"9007199254740993", "-7"})},
+     {i64({2}, {9007199254740992.0, -7})},
+     1e-15,
+     to(DataType::i64)},
+    {"f32 to texts",
+     {f32({6}, {0.9767611, 1, -0.5, nan, infinity, 314.15926})},
+     {texts({6}, {"0.9767611", "1", "-0.5", "NaN", "INF", "314.15927"})},
+     0,
+     to(DataType::string)},
     {"i64 to texts", {i64({2}, {-12, 7})}, {texts({2}, {"-12", "7"})}, 0, to(DataType::string)},
-    {"longer than a block", {random({3, 1009}, -100, 100)}, {[] {
+    {"longer than a block",
+     {random({3, 1009}, -100, 100)},
+     {[] {
        auto values = values_of(random({3, 1009}, -100, 100));
        for (auto& value : values) value = static_cast<int>(value);
        return numbers(DataType::i16, {3, 1009}, values);
-     }()}, 0, to(DataType::i16)},
+     }()},
+     0,
+     to(DataType::i16)},
     {"empty", {f32({0, 2}, {})}, {i64({0, 2}, {})}, 0, to(DataType::i64)},
     {"Cast-1: a name", {f32({2}, {1.5, 2})}, {i32({2}, {1, 2})}, 0, "to = \"INT32\"", 1},
 };
@@ -60,7 +114,8 @@ HEED_TEST_OPERATOR("Cast", cases)
 HEED_TEST_OPERATOR("CastLike", like_cases)
 TEST_CASE("Cast between all pairs of ordinary types") { run_cases("Cast", pairs()); }
 TEST_CASE("Cast says which text is no number") {
-  check_refused("Cast", {"a greeting", {texts({1}, {"Hello World!"})}, {f32({1}, {0})}, 0, to(DataType::f32)}, "'Hello World!' is no number");
+  check_refused("Cast", {"a greeting", {texts({1}, {"Hello World!"})}, {f32({1}, {0})}, 0, to(DataType::f32)},
+                "'Hello World!' is no number");
 }
 
 }  // namespace heed::test

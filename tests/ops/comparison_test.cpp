@@ -12,12 +12,19 @@ const std::vector<Case> equal_cases = {
     {"broadcast; NaN is not equal", {a, b}, {boolean({2, 3}, {0, 1, 1, 0, 0, 0})}},
     {"i64", {i64({2}, {1, 2}), i64({2}, {1, 3})}, {boolean({2}, {1, 0})}},
     {"booleans", {boolean({2}, {1, 0}), boolean({2}, {1, 1})}, {boolean({2}, {1, 0})}},
-    {"texts", {texts({2}, {"string1", "string2"}), texts({2}, {"string1", "string3"})}, {boolean({2}, {1, 0})}, 0, "", 19},
+    {"texts",
+     {texts({2}, {"string1", "string2"}), texts({2}, {"string1", "string3"})},
+     {boolean({2}, {1, 0})},
+     0,
+     "",
+     19},
     {"empty", {f32({0}, {}), f32({1}, {1})}, {boolean({0}, {})}},
 };
 const std::vector<Case> less_cases = {
     {"broadcast; NaN is not less", {a, b}, {boolean({2, 3}, {1, 0, 0, 0, 0, 0})}},
-    {"u64 beyond i64", {numbers(DataType::u64, {1}, {1}), numbers(DataType::u64, {1}, {9223372036854775808.0})}, {boolean({1}, {1})}},
+    {"u64 beyond i64",
+     {numbers(DataType::u64, {1}, {1}), numbers(DataType::u64, {1}, {9223372036854775808.0})},
+     {boolean({1}, {1})}},
     {"f16", {f16({2}, {1, 2}), f16({2}, {2, 2})}, {boolean({2}, {1, 0})}},
 };
 const std::vector<Case> less_or_equal_cases = {{"broadcast", {a, b}, {boolean({2, 3}, {1, 1, 1, 0, 0, 0})}}};

@@ -49,7 +49,8 @@ TEST_CASE("Loop: a carried tensor may grow") {
       y = Loop(m, , x) <body = grow (int64 i, bool go, float[k] v) => (bool next, float[j] w) {
         next = Identity(go)
         w = Concat<axis = 0>(v, x)
-      }>)"), {i64({}, {3}), f32({1}, {7})}, {f32({4}, {7, 7, 7, 7})});
+      }>)"),
+             {i64({}, {3}), f32({1}, {7})}, {f32({4}, {7, 7, 7, 7})});
 }
 
 TEST_CASE("Loop: a sequence is carried") {
@@ -62,7 +63,8 @@ TEST_CASE("Loop: a sequence is carried") {
         w = SequenceInsert(v, item)
       }>
       n = SequenceLength(s)
-      y = ConcatFromSequence<axis = 0>(s))"), {i64({}, {3}), f32({2}, {1, 2})}, {i64({}, {3}), f32({6}, {0, 0, 1, 2, 2, 4})});
+      y = ConcatFromSequence<axis = 0>(s))"),
+             {i64({}, {3}), f32({2}, {1, 2})}, {i64({}, {3}), f32({6}, {0, 0, 1, 2, 2, 4})});
 }
 
 TEST_CASE("Loop within If within Loop") {
@@ -80,7 +82,8 @@ TEST_CASE("Loop within If within Loop") {
               }>
             },
             else_branch = same () => (float e) { e = Identity(v) }>
-      }>)"), {i64({}, {3}), f32({}, {1})}, {f32({}, {5})});
+      }>)"),
+             {i64({}, {3}), f32({}, {1})}, {f32({}, {5})});
 }
 
 }  // namespace heed::test

@@ -45,11 +45,17 @@ std::vector<Case> with_attributes(std::vector<Case> rows, const std::string& att
   return rows;
 }
 
-const auto relu_cases = with(float_rows<relu>(), {{"i32", {i32({3}, {-1, 0, 2})}, {i32({3}, {0, 0, 2})}},
-                                                  {"NaN stays (numpy.maximum)", {f32({2}, {nan, -1})}, {f32({2}, {nan, 0})}}});
-const auto neg_cases = with(float_rows<neg>(), {{"i8", {numbers(DataType::i8, {3}, {-4, 2, -128})}, {numbers(DataType::i8, {3}, {4, -2, -128})}}});
-const auto abs_cases = with(float_rows<std::abs>(), {{"i64", {i64({2}, {-5, 3})}, {i64({2}, {5, 3})}}, {"u8", {u8({2}, {200, 3})}, {u8({2}, {200, 3})}}});
-const auto sign_cases = with(float_rows<sign>(), {{"i16", {numbers(DataType::i16, {3}, {-7, 0, 9})}, {numbers(DataType::i16, {3}, {-1, 0, 1})}}});
+const auto relu_cases =
+    with(float_rows<relu>(), {{"i32", {i32({3}, {-1, 0, 2})}, {i32({3}, {0, 0, 2})}},
+                              {"NaN stays (numpy.maximum)", {f32({2}, {nan, -1})}, {f32({2}, {nan, 0})}}});
+const auto neg_cases =
+    with(float_rows<neg>(),
+         {{"i8", {numbers(DataType::i8, {3}, {-4, 2, -128})}, {numbers(DataType::i8, {3}, {4, -2, -128})}}});
+const auto abs_cases = with(float_rows<std::abs>(), {{"i64", {i64({2}, {-5, 3})}, {i64({2}, {5, 3})}},
+                                                     {"u8", {u8({2}, {200, 3})}, {u8({2}, {200, 3})}}});
+const auto sign_cases =
+    with(float_rows<sign>(),
+         {{"i16", {numbers(DataType::i16, {3}, {-7, 0, 9})}, {numbers(DataType::i16, {3}, {-1, 0, 1})}}});
 
 }  // namespace
 

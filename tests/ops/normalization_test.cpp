@@ -37,7 +37,8 @@ Tensor rms(const Tensors& in, int64_t length) {
   return numbers(in[0].type, in[0].dims, y);
 }
 
-Case layer_row(const char* what, Tensors in, int64_t length, std::vector<int64_t> row_dims, std::string attributes, double tolerance = 1e-5) {
+Case layer_row(const char* what, Tensors in, int64_t length, std::vector<int64_t> row_dims, std::string attributes,
+               double tolerance = 1e-5) {
   auto out = layer(in, length, std::move(row_dims));
   return {what, std::move(in), std::move(out), tolerance, std::move(attributes)};
 }
@@ -48,13 +49,25 @@ Case rms_row(const char* what, Tensors in, int64_t length, std::string attribute
 
 const std::vector<Case> layer_cases = {
     layer_row("the last axis", {random({3, 5, 7}), random({7}, 0.5, 1.5), random({7}, -1, 0)}, 7, {3, 5, 1}, ""),
-    layer_row("two axes", {random({3, 5, 7}), random({5, 7}, 0.5, 1.5), random({5, 7}, -1, 0)}, 35, {3, 1, 1}, "axis = 1"),
+    layer_row("two axes", {random({3, 5, 7}), random({5, 7}, 0.5, 1.5), random({5, 7}, -1, 0)}, 35, {3, 1, 1},
+              "axis = 1"),
     layer_row("all axes", {random({3, 5}), random({3, 5}, 0.5, 1.5), random({3, 5}, -1, 0)}, 15, {1, 1}, "axis = 0"),
     layer_row("no bias", {random({3, 5, 160}), random({160}, 0.5, 1.5)}, 160, {3, 5, 1}, "axis = -1"),
-    layer_row("a long row, far from zero", {random({2, 2053}, 99, 101), random({2053}, 0.5, 1.5), random({2053})}, 2053, {2, 1}, "", 1e-4),
-    layer_row("f16", {random({3, 16}, -1, 1, DataType::f16), random({16}, 0.5, 1.5, DataType::f16), random({16}, -1, 0, DataType::f16)}, 16, {3, 1}, "", 2e-3),
-    {"scale broadcasts within the row", {f32({1, 2, 2}, {1, -1, 1, -1}), f32({1}, {2}), f32({2, 1}, {10, 20})}, {f32({1, 2, 2}, {12, 8, 22, 18})}, 1e-4, "axis = 1"},
-    {"scale differs from row to row", {f32({2, 2}, {1, -1, 1, -1}), f32({2, 1}, {2, 3})}, {f32({2, 2}, {2, -2, 3, -3})}, 1e-4},
+    layer_row("a long row, far from zero", {random({2, 2053}, 99, 101), random({2053}, 0.5, 1.5), random({2053})}, 2053,
+              {2, 1}, "", 1e-4),
+    layer_row("f16",
+              {random({3, 16}, -1, 1, DataType::f16), random({16}, 0.5, 1.5, DataType::f16),
+               random({16}, -1, 0, DataType::f16)},
+              16, {3, 1}, "", 2e-3),
+    {"scale broadcasts within the row",
+     {f32({1, 2, 2}, {1, -1, 1, -1}), f32({1}, {2}), f32({2, 1}, {10, 20})},
+     {f32({1, 2, 2}, {12, 8, 22, 18})},
+     1e-4,
+     "axis = 1"},
+    {"scale differs from row to row",
+     {f32({2, 2}, {1, -1, 1, -1}), f32({2, 1}, {2, 3})},
+     {f32({2, 2}, {2, -2, 3, -3})},
+     1e-4},
 };
 const std::vector<Case> rms_cases = {
     rms_row("the last axis", {random({3, 5, 7}), random({7}, 0.5, 1.5)}, 7, ""),

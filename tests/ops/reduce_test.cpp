@@ -34,7 +34,8 @@ Tensor reduce(const Tensor& x, const std::vector<int64_t>& axes, bool keep, Fold
   const auto values = values_of(x);
   const auto strides = row_major(x.dims);
   std::vector<bool> gone(x.dims.size(), axes.empty());
-  for (const auto axis : axes) gone[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(x.dims.size()) : axis)] = true;
+  for (const auto axis : axes)
+    gone[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(x.dims.size()) : axis)] = true;
   std::vector<int64_t> dims, kept_dims(x.dims);
   for (size_t i = 0; i < gone.size(); ++i) {
     if (!gone[i]) dims.push_back(x.dims[i]);
@@ -48,7 +49,9 @@ Tensor reduce(const Tensor& x, const std::vector<int64_t>& axes, bool keep, Fold
   for (size_t i = 0; i < values.size(); ++i) {
     size_t slice = 0;
     for (size_t axis = 0; axis < gone.size(); ++axis)
-      if (!gone[axis]) slice += i / static_cast<size_t>(strides[axis]) % static_cast<size_t>(x.dims[axis]) * static_cast<size_t>(kept_strides[axis]);
+      if (!gone[axis])
+        slice += i / static_cast<size_t>(strides[axis]) % static_cast<size_t>(x.dims[axis]) *
+                 static_cast<size_t>(kept_strides[axis]);
     slices[slice].push_back(values[i]);
   }
   std::vector<double> out;
@@ -62,7 +65,8 @@ std::string list(const std::vector<int64_t>& axes) {
   return text + "]";
 }
 
-// Every set of axes of a rank-4 tensor, with and without keepdims; axes as an input and, in an old version, as attribute.
+// Every set of axes of a rank-4 tensor, with and without keepdims; axes as an input and, in an old version, as
+// attribute.
 std::vector<Case> rows(Fold fold, double tolerance, int32_t newest_with_attribute) {
   std::vector<Case> rows;
   const auto x = random({3, 5, 2, 7}, 0.5, 1.5);
@@ -73,14 +77,27 @@ std::vector<Case> rows(Fold fold, double tolerance, int32_t newest_with_attribut
       for (int64_t axis = 0; axis < 4; ++axis)
         if (set >> axis & 1) axes.push_back(axis == 3 ? -1 : axis);
       const auto expected = reduce(x, axes, keep, fold);
-      rows.push_back({list(axes), {x, numbers(DataType::i64, {static_cast<int64_t>(axes.size())}, {axes.begin(), axes.end()})}, {expected}, tolerance, keepdims});
-      if (!axes.empty()) rows.push_back({list(axes) + " as attribute", {x}, {expected}, tolerance, list(axes) + ", " + keepdims, newest_with_attribute});
+      rows.push_back({list(axes),
+                      {x, numbers(DataType::i64, {static_cast<int64_t>(axes.size())}, {axes.begin(), axes.end()})},
+                      {expected},
+                      tolerance,
+                      keepdims});
+      if (!axes.empty())
+        rows.push_back({list(axes) + " as attribute",
+                        {x},
+                        {expected},
+                        tolerance,
+                        list(axes) + ", " + keepdims,
+                        newest_with_attribute});
     }
     rows.push_back({"all axes", {x}, {reduce(x, {}, keep, fold)}, tolerance, keepdims});
   }
   const auto longer = random({2, 4099}, 0.999, 1.001);
   rows.push_back({"a long row", {longer, i64({1}, {1})}, {reduce(longer, {1}, true, fold)}, tolerance * 10});
-  rows.push_back({"a tall column", {random({4099, 3}, 0.999, 1.001), i64({1}, {0})}, {reduce(random({4099, 3}, 0.999, 1.001), {0}, true, fold)}, tolerance * 10});
+  rows.push_back({"a tall column",
+                  {random({4099, 3}, 0.999, 1.001), i64({1}, {0})},
+                  {reduce(random({4099, 3}, 0.999, 1.001), {0}, true, fold)},
+                  tolerance * 10});
   const auto half = random({4, 6}, 0.5, 1.5, DataType::f16);
   rows.push_back({"f16", {half, i64({1}, {1})}, {reduce(half, {1}, true, fold)}, 2e-3});
   return rows;
@@ -92,27 +109,45 @@ std::vector<Case> with(std::vector<Case> rows, std::vector<Case> more) {
 }
 
 const auto x23 = f32({2, 3}, {1, 2, 3, 4, 5, 6});
-const auto sum_cases = with(rows(sum, 1e-5, 11), {
-    {"an empty slice gives 0 (onnx test_reduce_sum_empty_set)", {f32({2, 0, 4}, {}), i64({1}, {1})}, {f32({2, 1, 4}, {0, 0, 0, 0, 0, 0, 0, 0})}},
-    {"empty axes with noop", {x23, i64({0}, {})}, {x23}, 0, "noop_with_empty_axes = 1"},
-    {"i32", {i32({2, 2}, {1, 2, 3, -4}), i64({1}, {1})}, {i32({2, 1}, {3, -1})}},
-    {"scalar", {f32({}, {3})}, {f32({}, {3})}},
-});
-const auto mean_cases = with(rows(mean, 1e-5, 13), {{"i32 truncates", {i32({1, 2}, {1, 2}), i64({1}, {1})}, {i32({1, 1}, {1})}}});
-const auto max_cases = with(rows(greatest, 0, 13), {
-    {"an empty slice gives minus infinity", {f32({2, 0}, {}), i64({1}, {1})}, {f32({2, 1}, {-infinity, -infinity})}},
-    {"booleans (ReduceMax-20)", {boolean({2, 2}, {0, 1, 0, 0}), i64({1}, {1})}, {boolean({2, 1}, {1, 0})}},
-    {"NaN wins", {f32({1, 3}, {1, nan, 2}), i64({1}, {1})}, {f32({1, 1}, {nan})}},
-});
-const auto min_cases = with(rows(least, 0, 13), {{"u8", {u8({2, 2}, {3, 1, 200, 255}), i64({1}, {0})}, {u8({1, 2}, {3, 1})}}});
+const auto sum_cases =
+    with(rows(sum, 1e-5, 11), {
+                                  {"an empty slice gives 0 (onnx test_reduce_sum_empty_set)",
+                                   {f32({2, 0, 4}, {}), i64({1}, {1})},
+                                   {f32({2, 1, 4}, {0, 0, 0, 0, 0, 0, 0, 0})}},
+                                  {"empty axes with noop", {x23, i64({0}, {})}, {x23}, 0, "noop_with_empty_axes = 1"},
+                                  {"i32", {i32({2, 2}, {1, 2, 3, -4}), i64({1}, {1})}, {i32({2, 1}, {3, -1})}},
+                                  {"scalar", {f32({}, {3})}, {f32({}, {3})}},
+                              });
+const auto mean_cases =
+    with(rows(mean, 1e-5, 13), {{"i32 truncates", {i32({1, 2}, {1, 2}), i64({1}, {1})}, {i32({1, 1}, {1})}}});
+const auto max_cases =
+    with(rows(greatest, 0, 13),
+         {
+             {"an empty slice gives minus infinity",
+              {f32({2, 0}, {}), i64({1}, {1})},
+              {f32({2, 1}, {-infinity, -infinity})}},
+             {"booleans (ReduceMax-20)", {boolean({2, 2}, {0, 1, 0, 0}), i64({1}, {1})}, {boolean({2, 1}, {1, 0})}},
+             {"NaN wins", {f32({1, 3}, {1, nan, 2}), i64({1}, {1})}, {f32({1, 1}, {nan})}},
+         });
+const auto min_cases =
+    with(rows(least, 0, 13), {{"u8", {u8({2, 2}, {3, 1, 200, 255}), i64({1}, {0})}, {u8({1, 2}, {3, 1})}}});
 
 const std::vector<Case> arg_max_cases = {
-    {"the first of equal ones", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {numbers(DataType::i64, {2, 1}, {0, 1})}, 0, "axis = 1"},
-    {"the last of equal ones", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {numbers(DataType::i64, {2, 1}, {1, 2})}, 0, "axis = 1, select_last_index = 1"},
+    {"the first of equal ones",
+     {f32({2, 3}, {2, 2, 1, 0, 3, 3})},
+     {numbers(DataType::i64, {2, 1}, {0, 1})},
+     0,
+     "axis = 1"},
+    {"the last of equal ones",
+     {f32({2, 3}, {2, 2, 1, 0, 3, 3})},
+     {numbers(DataType::i64, {2, 1}, {1, 2})},
+     0,
+     "axis = 1, select_last_index = 1"},
     {"axis 0 without keepdims", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {i64({3}, {0, 1, 1})}, 0, "axis = 0, keepdims = 0"},
     {"a middle axis", {i32({1, 3, 2}, {5, 1, 9, 8, 2, 8})}, {i64({1, 1, 2}, {1, 1})}, 0, "axis = -2"},
 };
-const std::vector<Case> arg_min_cases = {{"axis 1", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {i64({2, 1}, {2, 0})}, 0, "axis = 1"}};
+const std::vector<Case> arg_min_cases = {
+    {"axis 1", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {i64({2, 1}, {2, 0})}, 0, "axis = 1"}};
 
 }  // namespace
 

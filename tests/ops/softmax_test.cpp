@@ -16,22 +16,28 @@ Tensor softmax(const Tensor& x, int64_t length, int64_t inner, bool logarithm = 
     double greatest = -infinity, sum = 0;
     for (int64_t i = 0; i < length; ++i) greatest = std::max(greatest, at(i));
     for (int64_t i = 0; i < length; ++i) sum += std::exp(at(i) - greatest);
-    for (int64_t i = 0; i < length; ++i) at(i) = logarithm ? at(i) - greatest - std::log(sum) : std::exp(at(i) - greatest) / sum;
+    for (int64_t i = 0; i < length; ++i)
+      at(i) = logarithm ? at(i) - greatest - std::log(sum) : std::exp(at(i) - greatest) / sum;
   }
   return numbers(x.type, x.dims, values);
 }
 
-Case row(const char* what, Tensor x, int64_t length, int64_t inner, std::string attributes, double tolerance = 2e-6, int32_t opset = newest_opset) {
+Case row(const char* what, Tensor x, int64_t length, int64_t inner, std::string attributes, double tolerance = 2e-6,
+         int32_t opset = newest_opset) {
   auto expected = softmax(x, length, inner);
   return {what, {std::move(x)}, {std::move(expected)}, tolerance, std::move(attributes), opset};
 }
 
 const std::vector<Case> cases = {
-    {"onnx test_softmax_large_number", {f32({2, 4}, {0, 1, 2, 3, 10000, 10001, 10002, 10003})},
-     {f32({2, 4}, {0.032058604, 0.08714432, 0.23688284, 0.6439143, 0.032058604, 0.08714432, 0.23688284, 0.6439143})}, 1e-6},
+    {"onnx test_softmax_large_number",
+     {f32({2, 4}, {0, 1, 2, 3, 10000, 10001, 10002, 10003})},
+     {f32({2, 4}, {0.032058604, 0.08714432, 0.23688284, 0.6439143, 0.032058604, 0.08714432, 0.23688284, 0.6439143})},
+     1e-6},
     {"one element", {f32({1, 1}, {7})}, {f32({1, 1}, {1})}},
     {"masked elements are zero", {f32({1, 3}, {-infinity, 0, 0})}, {f32({1, 3}, {0, 0.5, 0.5})}},
-    {"an all masked row gives NaN (numpy)", {f32({2, 2}, {-infinity, -infinity, 1, 1})}, {f32({2, 2}, {nan, nan, 0.5, 0.5})}},
+    {"an all masked row gives NaN (numpy)",
+     {f32({2, 2}, {-infinity, -infinity, 1, 1})},
+     {f32({2, 2}, {nan, nan, 0.5, 0.5})}},
     row("the last axis by default", random({3, 5, 7}, -4, 4), 7, 1, ""),
     row("axis 0", random({3, 5, 7}, -4, 4), 3, 35, "axis = 0"),
     row("axis 1", random({3, 5, 7}, -4, 4), 5, 7, "axis = 1"),

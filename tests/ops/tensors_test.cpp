@@ -16,7 +16,9 @@ const std::vector<Case> shape_cases = {
     {"scalar", {f32({}, {1})}, {i64({0}, {})}},
     {"of texts", {texts({2}, {"a", "b"})}, {i64({1}, {2})}},
 };
-const std::vector<Case> size_cases = {{"a matrix", {x}, {i64({}, {24})}}, {"empty", {f32({2, 0}, {})}, {i64({}, {0})}}, {"scalar", {f32({}, {1})}, {i64({}, {1})}}};
+const std::vector<Case> size_cases = {{"a matrix", {x}, {i64({}, {24})}},
+                                      {"empty", {f32({2, 0}, {})}, {i64({}, {0})}},
+                                      {"scalar", {f32({}, {1})}, {i64({}, {1})}}};
 
 const std::vector<Case> constant_cases = {
     {"value", {}, {f32({2}, {1, 2})}, 0, "value = float[2] {1, 2}"},
@@ -35,23 +37,37 @@ const std::vector<Case> constant_of_shape_cases = {
 };
 const std::vector<Case> range_cases = {
     {"up (onnx test_range_float_type_positive_delta)", {f32({}, {1}), f32({}, {5}), f32({}, {2})}, {f32({2}, {1, 3})}},
-    {"down (onnx test_range_int32_type_negative_delta)", {i32({}, {10}), i32({}, {6}), i32({}, {-3})}, {i32({2}, {10, 7})}},
+    {"down (onnx test_range_int32_type_negative_delta)",
+     {i32({}, {10}), i32({}, {6}), i32({}, {-3})},
+     {i32({2}, {10, 7})}},
     {"a part of a step more", {i64({}, {0}), i64({}, {7}), i64({}, {3})}, {i64({3}, {0, 3, 6})}},
     {"nothing", {i64({}, {3}), i64({}, {1}), i64({}, {1})}, {i64({0}, {})}},
     {"f64", {f64({}, {0}), f64({}, {1}), f64({}, {0.25})}, {f64({4}, {0, 0.25, 0.5, 0.75})}},
 };
 const std::vector<Case> concat_cases = {
     {"axis 0", {f32({1, 2}, {1, 2}), f32({2, 2}, {3, 4, 5, 6})}, {f32({3, 2}, {1, 2, 3, 4, 5, 6})}, 0, "axis = 0"},
-    {"axis -1, three", {f32({2, 1}, {1, 4}), f32({2, 2}, {2, 3, 5, 6}), f32({2, 0}, {})}, {f32({2, 3}, {1, 2, 3, 4, 5, 6})}, 0, "axis = -1"},
+    {"axis -1, three",
+     {f32({2, 1}, {1, 4}), f32({2, 2}, {2, 3, 5, 6}), f32({2, 0}, {})},
+     {f32({2, 3}, {1, 2, 3, 4, 5, 6})},
+     0,
+     "axis = -1"},
     {"one", {f32({2}, {1, 2})}, {f32({2}, {1, 2})}, 0, "axis = 0"},
     {"u8", {u8({1}, {1}), u8({2}, {2, 3})}, {u8({3}, {1, 2, 3})}, 0, "axis = 0"},
     {"texts", {texts({1}, {"a"}), texts({1}, {"b"})}, {texts({2}, {"a", "b"})}, 0, "axis = 0"},
-    {"i4, packed at an odd place", {numbers(DataType::i4, {3}, {1, 2, 3}), numbers(DataType::i4, {2}, {-4, -5})}, {numbers(DataType::i4, {5}, {1, 2, 3, -4, -5})}, 0, "axis = 0"},
+    {"i4, packed at an odd place",
+     {numbers(DataType::i4, {3}, {1, 2, 3}), numbers(DataType::i4, {2}, {-4, -5})},
+     {numbers(DataType::i4, {5}, {1, 2, 3, -4, -5})},
+     0,
+     "axis = 0"},
     {"axis 1 by default before opset 4", {f32({1, 1}, {1}), f32({1, 1}, {2})}, {f32({1, 2}, {1, 2})}, 0, "", 1},
 };
 const std::vector<Case> gather_cases = {
     {"rows", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({2, 2}, {0, 1, 1, 2})}, {f32({2, 2, 2}, {1, 2, 3, 4, 3, 4, 5, 6})}},
-    {"columns", {f32({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}), i64({1, 2}, {0, 2})}, {f32({3, 1, 2}, {1, 3, 4, 6, 7, 9})}, 0, "axis = 1"},
+    {"columns",
+     {f32({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}), i64({1, 2}, {0, 2})},
+     {f32({3, 1, 2}, {1, 3, 4, 6, 7, 9})},
+     0,
+     "axis = 1"},
     {"a scalar index drops the axis", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({}, {-1})}, {f32({2}, {5, 6})}},
     {"i32 indices from the end", {i64({3}, {7, 8, 9}), i32({2}, {-1, -3})}, {i64({2}, {9, 7})}},
     {"no indices", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({0}, {})}, {f32({0, 2}, {})}},
@@ -61,7 +77,11 @@ const std::vector<Case> trilu_cases = {
     {"upper", {i64({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9})}, {i64({3, 3}, {1, 2, 3, 0, 5, 6, 0, 0, 9})}},
     {"lower", {i64({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9})}, {i64({3, 3}, {1, 0, 0, 4, 5, 0, 7, 8, 9})}, 0, "upper = 0"},
     {"upper, k = 1", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({}, {1})}, {f32({2, 3}, {0, 2, 3, 0, 0, 6})}},
-    {"lower, k = -1, a stack", {f32({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), i64({}, {-1})}, {f32({2, 2, 2}, {0, 0, 3, 0, 0, 0, 7, 0})}, 0, "upper = 0"},
+    {"lower, k = -1, a stack",
+     {f32({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), i64({}, {-1})},
+     {f32({2, 2, 2}, {0, 0, 3, 0, 0, 0, 7, 0})},
+     0,
+     "upper = 0"},
     {"k beyond the matrix", {f32({2, 2}, {1, 2, 3, 4}), i64({}, {50})}, {f32({2, 2}, {0, 0, 0, 0})}},
 };
 const std::vector<Case> non_zero_cases = {
@@ -86,7 +106,10 @@ TEST_CASE("Gather names the index that is outside") {
   check_refused("Gather", {"3 of 3", {f32({3}, {1, 2, 3}), i64({1}, {3})}, {f32({1}, {0})}}, "index 3 at position 0");
 }
 TEST_CASE("Concat says which sizes differ") {
-  check_refused("Concat", {"2 and 3 rows", {f32({2, 1}, {1, 2}), f32({3, 1}, {1, 2, 3})}, {f32({2, 2}, {0, 0, 0, 0})}, 0, "axis = 1"}, "axis 0 of inputs 0 and 1");
+  check_refused(
+      "Concat",
+      {"2 and 3 rows", {f32({2, 1}, {1, 2}), f32({3, 1}, {1, 2, 3})}, {f32({2, 2}, {0, 0, 0, 0})}, 0, "axis = 1"},
+      "axis 0 of inputs 0 and 1");
 }
 
 TEST_CASE("sizes computed by nodes are known to the operators that read them") {
@@ -107,7 +130,8 @@ TEST_CASE("sizes computed by nodes are known to the operators that read them") {
       axes = Constant<value_ints = [0]>()
       seqs = Unsqueeze(seq, axes)
       last = Sub(Mul(seqs, two), Div(seqs, two))
-    })", {random({2, 5, 3, 4})});
+    })",
+                                {random({2, 5, 3, 4})});
   INFO((outputs ? "" : outputs.error().message));
   REQUIRE(outputs.has_value());
   CHECK((*outputs)[0].dims == std::vector<int64_t>{2, 5, 12});
@@ -121,7 +145,8 @@ TEST_CASE("a size that depends on data flows on") {
       indices = Transpose(where)
       y = Gather<axis = 0>(x, indices)
       sizes = Shape(y)
-    })", {f32({5}, {0, 3, 0, 4, 5})});
+    })",
+                                {f32({5}, {0, 3, 0, 4, 5})});
   INFO((outputs ? "" : outputs.error().message));
   REQUIRE(outputs.has_value());
   check_equal((*outputs)[0], f32({3, 1}, {3, 4, 5}));
@@ -134,7 +159,8 @@ TEST_CASE("a shape that only the run knows") {
       y = Reshape(x, shape)
       end = Constant<value_ints = [1000]>()
       z = Slice(x, start, end)
-    })", {f32({6}, {1, 2, 3, 4, 5, 6}), i64({2}, {2, 3}), i64({1}, {4})});
+    })",
+                                {f32({6}, {1, 2, 3, 4, 5, 6}), i64({2}, {2, 3}), i64({1}, {4})});
   INFO((outputs ? "" : outputs.error().message));
   REQUIRE(outputs.has_value());
   check_equal((*outputs)[0], f32({2, 3}, {1, 2, 3, 4, 5, 6}));

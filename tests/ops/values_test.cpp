@@ -14,7 +14,8 @@ const std::vector<Case> string_concat_cases = {
 };
 
 std::string model(const std::string& signature, const std::string& body, int opset = 18) {
-  return "<ir_version: 8, opset_import: [\"\" : " + std::to_string(opset) + "]> agraph " + signature + " { " + body + " }";
+  return "<ir_version: 8, opset_import: [\"\" : " + std::to_string(opset) + "]> agraph " + signature + " { " + body +
+         " }";
 }
 
 void check_text(const std::string& text, const Tensors& inputs, const Tensors& expected) {
@@ -39,7 +40,8 @@ TEST_CASE("a sequence is built, changed and read") {
       y = SequenceAt(t, at)
       n = SequenceLength(e)
       last = Constant<value_int = -1>()
-      d = SequenceAt(e, last))"), {a, b, c, i64({}, {1})}, {c, i64({}, {2}), c});
+      d = SequenceAt(e, last))"),
+             {a, b, c, i64({}, {1})}, {c, i64({}, {2}), c});
 }
 
 TEST_CASE("a sequence grows from nothing, and the one it grew from stays") {
@@ -49,22 +51,28 @@ TEST_CASE("a sequence grows from nothing, and the one it grew from stays") {
       u = SequenceInsert(t, b)
       n = SequenceLength(t)
       m = SequenceLength(u)
-      y = ConcatFromSequence<axis = 0, new_axis = 1>(u))"), {a, b}, {i64({}, {1}), i64({}, {2}), f32({2, 2}, {1, 2, 3, 4})});
+      y = ConcatFromSequence<axis = 0, new_axis = 1>(u))"),
+             {a, b}, {i64({}, {1}), i64({}, {2}), f32({2, 2}, {1, 2, 3, 4})});
 }
 
 TEST_CASE("tensors of a sequence are joined along an axis") {
-  check_text(model("(float[2,1] a, float[2,2] b) => (float[2, n] y)", "s = SequenceConstruct(a, b)  y = ConcatFromSequence<axis = -1>(s)"),
+  check_text(model("(float[2,1] a, float[2,2] b) => (float[2, n] y)",
+                   "s = SequenceConstruct(a, b)  y = ConcatFromSequence<axis = -1>(s)"),
              {f32({2, 1}, {1, 2}), f32({2, 2}, {3, 4, 5, 6})}, {f32({2, 3}, {1, 3, 4, 2, 5, 6})});
 }
 
 TEST_CASE("a position outside of a sequence is named") {
-  const auto outputs = run_text(model("(float[2] a, int64 at) => (float[2] y)", "s = SequenceConstruct(a)  y = SequenceAt(s, at)"), {a, i64({}, {1})});
+  const auto outputs =
+      run_text(model("(float[2] a, int64 at) => (float[2] y)", "s = SequenceConstruct(a)  y = SequenceAt(s, at)"),
+               {a, i64({}, {1})});
   REQUIRE_FALSE(outputs.has_value());
   CHECK_THAT(outputs.error().message, Catch::Contains("position 1 is outside of a sequence of 1"));
 }
 
 TEST_CASE("an optional holds a value or nothing") {
-  check_text(model("(float[2] a) => (float[2] y, bool has)", "o = Optional(a)  has = OptionalHasElement(o)  y = OptionalGetElement(o)"), {a}, {a, boolean({}, {1})});
+  check_text(model("(float[2] a) => (float[2] y, bool has)",
+                   "o = Optional(a)  has = OptionalHasElement(o)  y = OptionalGetElement(o)"),
+             {a}, {a, boolean({}, {1})});
 }
 
 TEST_CASE("random numbers have their distribution, and a seed fixes them") {
@@ -95,7 +103,9 @@ TEST_CASE("random numbers have their distribution, and a seed fixes them") {
 }
 
 TEST_CASE("random numbers without a seed differ from node to node") {
-  const auto outputs = run_text(model("(float[100] x) => (float[100] u, float[100] v)", "u = RandomUniformLike(x)  v = RandomUniformLike(x)"), {random({100})});
+  const auto outputs = run_text(
+      model("(float[100] x) => (float[100] u, float[100] v)", "u = RandomUniformLike(x)  v = RandomUniformLike(x)"),
+      {random({100})});
   INFO((outputs ? "" : outputs.error().message));
   REQUIRE(outputs.has_value());
   CHECK(values_of((*outputs)[0]) != values_of((*outputs)[1]));

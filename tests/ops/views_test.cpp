@@ -20,7 +20,8 @@ Tensor looked_at(const Tensor& x, std::vector<int64_t> dims, std::vector<int64_t
   for (size_t i = 0; i < count; ++i) {
     int64_t at = first;
     size_t rest = i;
-    for (size_t axis = dims.size(); axis-- > 0; rest /= static_cast<size_t>(dims[axis])) at += static_cast<int64_t>(rest % static_cast<size_t>(dims[axis])) * strides[axis];
+    for (size_t axis = dims.size(); axis-- > 0; rest /= static_cast<size_t>(dims[axis]))
+      at += static_cast<int64_t>(rest % static_cast<size_t>(dims[axis])) * strides[axis];
     out.push_back(values[static_cast<size_t>(at)]);
   }
   return numbers(x.type, dims, out);
@@ -37,7 +38,9 @@ const std::vector<Case> reshape_cases = {
     {"empty with 0 kept", {f32({0, 3}, {}), i64({2}, {0, 3})}, {f32({0, 3}, {})}},
     {"the shape as an attribute (Reshape-1)", {x}, {reshaped(x, {6, 4})}, 0, "shape = [6, -1]", 1},
     {"texts", {texts({2, 1}, {"a", "bc"}), i64({1}, {2})}, {texts({2}, {"a", "bc"})}},
-    {"i4, packed", {numbers(DataType::i4, {3, 1}, {1, -2, 3}), i64({1}, {3})}, {numbers(DataType::i4, {3}, {1, -2, 3})}},
+    {"i4, packed",
+     {numbers(DataType::i4, {3, 1}, {1, -2, 3}), i64({1}, {3})},
+     {numbers(DataType::i4, {3}, {1, -2, 3})}},
 };
 const std::vector<Case> flatten_cases = {
     {"axis 1 by default", {x}, {reshaped(x, {2, 12})}},
@@ -46,7 +49,9 @@ const std::vector<Case> flatten_cases = {
     {"axis 3, the rank", {x}, {reshaped(x, {24, 1})}, 0, "axis = 3"},
 };
 const std::vector<Case> squeeze_cases = {
-    {"the axes as input", {f32({1, 3, 1, 2}, {1, 2, 3, 4, 5, 6}), i64({2}, {0, -2})}, {f32({3, 2}, {1, 2, 3, 4, 5, 6})}},
+    {"the axes as input",
+     {f32({1, 3, 1, 2}, {1, 2, 3, 4, 5, 6}), i64({2}, {0, -2})},
+     {f32({3, 2}, {1, 2, 3, 4, 5, 6})}},
     {"as attribute", {f32({1, 3, 1}, {1, 2, 3})}, {f32({3, 1}, {1, 2, 3})}, 0, "axes = [0]", 11},
 };
 const std::vector<Case> unsqueeze_cases = {
@@ -54,30 +59,48 @@ const std::vector<Case> unsqueeze_cases = {
     {"as attribute", {f32({3}, {1, 2, 3})}, {f32({3, 1}, {1, 2, 3})}, 0, "axes = [1]", 11},
     {"a scalar", {f32({}, {7}), i64({1}, {0})}, {f32({1}, {7})}},
 };
-const std::vector<Case> identity_cases = {{"a tensor", {x}, {x}}, {"texts", {texts({1}, {"same"})}, {texts({1}, {"same"})}}};
+const std::vector<Case> identity_cases = {{"a tensor", {x}, {x}},
+                                          {"texts", {texts({1}, {"same"})}, {texts({1}, {"same"})}}};
 
 const std::vector<Case> transpose_cases = {
     {"the order reversed", {x}, {looked_at(x, {4, 3, 2}, {1, 4, 12})}},
     {"perm", {x}, {looked_at(x, {3, 2, 4}, {4, 12, 1})}, 0, "perm = [1, 0, 2]"},
-    {"the last two", {random({3, 65, 33})}, {looked_at(random({3, 65, 33}), {3, 33, 65}, {65 * 33, 1, 33})}, 0, "perm = [0, 2, 1]"},
+    {"the last two",
+     {random({3, 65, 33})},
+     {looked_at(random({3, 65, 33}), {3, 33, 65}, {65 * 33, 1, 33})},
+     0,
+     "perm = [0, 2, 1]"},
     {"scalar", {f32({}, {1})}, {f32({}, {1})}},
     {"empty", {f32({2, 0}, {})}, {f32({0, 2}, {})}},
     {"u8", {u8({2, 2}, {1, 2, 3, 4})}, {u8({2, 2}, {1, 3, 2, 4})}},
-    {"i4, packed", {numbers(DataType::i4, {3, 3}, {0, 1, 2, 3, 4, 5, 6, 7, -8})}, {numbers(DataType::i4, {3, 3}, {0, 3, 6, 1, 4, 7, 2, 5, -8})}},
+    {"i4, packed",
+     {numbers(DataType::i4, {3, 3}, {0, 1, 2, 3, 4, 5, 6, 7, -8})},
+     {numbers(DataType::i4, {3, 3}, {0, 3, 6, 1, 4, 7, 2, 5, -8})}},
     {"texts", {texts({1, 2}, {"a", "b"})}, {texts({2, 1}, {"a", "b"})}},
 };
 
 const std::vector<Case> slice_cases = {
     {"starts and ends", {x, i64({3}, {0, 1, 1}), i64({3}, {2, 3, 3})}, {looked_at(x, {2, 2, 2}, {12, 4, 1}, 5)}},
-    {"axes and steps", {x, i64({2}, {0, 1}), i64({2}, {3, 4}), i64({2}, {1, -1}), i64({2}, {2, 2})}, {looked_at(x, {2, 2, 2}, {12, 8, 2}, 1)}},
+    {"axes and steps",
+     {x, i64({2}, {0, 1}), i64({2}, {3, 4}), i64({2}, {1, -1}), i64({2}, {2, 2})},
+     {looked_at(x, {2, 2, 2}, {12, 8, 2}, 1)}},
     {"from the end", {x, i64({1}, {-3}), i64({1}, {-1}), i64({1}, {2})}, {looked_at(x, {2, 3, 2}, {12, 4, 1}, 1)}},
-    {"back, to the front", {x, i64({1}, {3}), i64({1}, {-100}), i64({1}, {-1}), i64({1}, {-1})}, {looked_at(x, {2, 3, 4}, {12, 4, -1}, 3)}},
-    {"back by two", {x, i64({1}, {100}), i64({1}, {0}), i64({1}, {2}), i64({1}, {-2})}, {looked_at(x, {2, 3, 2}, {12, 4, -2}, 3)}},
+    {"back, to the front",
+     {x, i64({1}, {3}), i64({1}, {-100}), i64({1}, {-1}), i64({1}, {-1})},
+     {looked_at(x, {2, 3, 4}, {12, 4, -1}, 3)}},
+    {"back by two",
+     {x, i64({1}, {100}), i64({1}, {0}), i64({1}, {2}), i64({1}, {-2})},
+     {looked_at(x, {2, 3, 2}, {12, 4, -2}, 3)}},
     {"to the very end", {x, i64({1}, {1}), i64({1}, {9e18}), i64({1}, {1})}, {looked_at(x, {2, 2, 4}, {12, 4, 1}, 4)}},
     {"nothing", {x, i64({1}, {3}), i64({1}, {1}), i64({1}, {1})}, {f32({2, 0, 4}, {})}},
     {"outside", {x, i64({1}, {50}), i64({1}, {90}), i64({1}, {1})}, {f32({2, 0, 4}, {})}},
     {"i32 positions", {x, i32({1}, {1}), i32({1}, {2})}, {looked_at(x, {1, 3, 4}, {12, 4, 1}, 12)}},
-    {"attributes (Slice-1)", {x}, {looked_at(x, {2, 2, 4}, {12, 4, 1}, 4)}, 0, "starts = [1], ends = [1000], axes = [1]", 9},
+    {"attributes (Slice-1)",
+     {x},
+     {looked_at(x, {2, 2, 4}, {12, 4, 1}, 4)},
+     0,
+     "starts = [1], ends = [1000], axes = [1]",
+     9},
 };
 const std::vector<Case> expand_cases = {
     {"a column", {f32({3, 1}, {1, 2, 3}), i64({2}, {3, 4})}, {f32({3, 4}, {1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3})}},
@@ -86,13 +109,32 @@ const std::vector<Case> expand_cases = {
     {"to nothing", {f32({1}, {1}), i64({1}, {0})}, {f32({0}, {})}},
 };
 const std::vector<Case> split_cases = {
-    {"equal parts", {f32({6}, {1, 2, 3, 4, 5, 6})}, {f32({2}, {1, 2}), f32({2}, {3, 4}), f32({2}, {5, 6})}, 0, "axis = 0, num_outputs = 3"},
-    {"the last part is smaller (Split-18)", {f32({7}, {1, 2, 3, 4, 5, 6, 7})}, {f32({2}, {1, 2}), f32({2}, {3, 4}), f32({2}, {5, 6}), f32({1}, {7})}, 0, "num_outputs = 4"},
-    {"given parts along axis -1", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({2}, {1, 2})}, {f32({2, 1}, {1, 4}), f32({2, 2}, {2, 3, 5, 6})}, 0, "axis = -1"},
+    {"equal parts",
+     {f32({6}, {1, 2, 3, 4, 5, 6})},
+     {f32({2}, {1, 2}), f32({2}, {3, 4}), f32({2}, {5, 6})},
+     0,
+     "axis = 0, num_outputs = 3"},
+    {"the last part is smaller (Split-18)",
+     {f32({7}, {1, 2, 3, 4, 5, 6, 7})},
+     {f32({2}, {1, 2}), f32({2}, {3, 4}), f32({2}, {5, 6}), f32({1}, {7})},
+     0,
+     "num_outputs = 4"},
+    {"given parts along axis -1",
+     {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({2}, {1, 2})},
+     {f32({2, 1}, {1, 4}), f32({2, 2}, {2, 3, 5, 6})},
+     0,
+     "axis = -1"},
     {"an empty part", {f32({2}, {1, 2}), i64({3}, {0, 2, 0})}, {f32({0}, {}), f32({2}, {1, 2}), f32({0}, {})}},
-    {"parts as attribute", {f32({2, 3}, {1, 2, 3, 4, 5, 6})}, {f32({2, 2}, {1, 2, 4, 5}), f32({2, 1}, {3, 6})}, 0, "axis = 1, split = [2, 1]", 11},
+    {"parts as attribute",
+     {f32({2, 3}, {1, 2, 3, 4, 5, 6})},
+     {f32({2, 2}, {1, 2, 4, 5}), f32({2, 1}, {3, 6})},
+     0,
+     "axis = 1, split = [2, 1]",
+     11},
 };
-const std::vector<Case> copy_cases = {{"f32", {x}, {x}}, {"u8", {u8({3}, {1, 2, 3})}, {u8({3}, {1, 2, 3})}}, {"texts", {texts({1}, {"x"})}, {texts({1}, {"x"})}}};
+const std::vector<Case> copy_cases = {{"f32", {x}, {x}},
+                                      {"u8", {u8({3}, {1, 2, 3})}, {u8({3}, {1, 2, 3})}},
+                                      {"texts", {texts({1}, {"x"})}, {texts({1}, {"x"})}}};
 
 }  // namespace
 
@@ -108,7 +150,8 @@ HEED_TEST_OPERATOR("Split", split_cases)
 HEED_TEST_OPERATOR("heed.Copy", copy_cases)
 
 TEST_CASE("Reshape says how many elements do not fit") {
-  check_refused("Reshape", {"24 into 25", {x, i64({1}, {25})}, {f32({1}, {0})}}, "element counts of [2, 3, 4] and [25]");
+  check_refused("Reshape", {"24 into 25", {x, i64({1}, {25})}, {f32({1}, {0})}},
+                "element counts of [2, 3, 4] and [25]");
   check_refused("Reshape", {"two open sizes", {x, i64({2}, {-1, -1})}, {f32({1}, {0})}}, "more than one -1");
 }
 

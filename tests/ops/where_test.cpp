@@ -11,7 +11,9 @@ const std::vector<Case> where_cases = {
     {"i64", {boolean({2}, {1, 0}), i64({2}, {1, 2}), i64({2}, {3, 4})}, {i64({2}, {1, 4})}},
     {"u8", {boolean({3}, {1, 0, 1}), u8({3}, {1, 2, 3}), u8({3}, {4, 5, 6})}, {u8({3}, {1, 5, 3})}},
     {"f16", {boolean({2}, {0, 1}), f16({2}, {1, 2}), f16({2}, {3, 4})}, {f16({2}, {3, 2})}},
-    {"texts", {boolean({2}, {1, 0}), texts({2}, {"a", "b"}), texts({1}, {"otherwise"})}, {texts({2}, {"a", "otherwise"})}},
+    {"texts",
+     {boolean({2}, {1, 0}), texts({2}, {"a", "b"}), texts({1}, {"otherwise"})},
+     {texts({2}, {"a", "otherwise"})}},
     {"empty", {boolean({0}, {}), f32({1}, {1}), f32({1}, {1})}, {f32({0}, {})}},
 };
 
@@ -23,7 +25,8 @@ const std::vector<Case> clip_cases = {
     {"no bounds", {x}, {x}},
     {"low above high gives high (numpy)", {x, f32({}, {2}), f32({}, {1})}, {f32({5}, {1, 1, 1, 1, nan})}},
     {"attributes (Clip-6)", {x}, {f32({5}, {-1, -1, 0, 1, nan})}, 0, "min = -1.0, max = 1.0", 6},
-    {"i8 (onnx test_clip_default_int8_inbounds)", {numbers(DataType::i8, {3}, {-100, 0, 100}), numbers(DataType::i8, {}, {-50}), numbers(DataType::i8, {}, {50})},
+    {"i8 (onnx test_clip_default_int8_inbounds)",
+     {numbers(DataType::i8, {3}, {-100, 0, 100}), numbers(DataType::i8, {}, {-50}), numbers(DataType::i8, {}, {50})},
      {numbers(DataType::i8, {3}, {-50, 0, 50})}},
 };
 

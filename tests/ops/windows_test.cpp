@@ -16,7 +16,8 @@ Tensors convolve(const Tensors& in, Window w) {
   const auto bias = in.size() > 2 ? values_of(in[2]) : std::vector<double>(static_cast<size_t>(in[1].dims[0]), 0.0);
   const auto &xd = in[0].dims, &kd = in[1].dims;
   int64_t out[2];
-  for (int a = 0; a < 2; ++a) out[a] = (xd[2 + a] + w.pads[a] + w.pads[2 + a] - (kd[2 + a] - 1) * w.dilations[a] - 1) / w.strides[a] + 1;
+  for (int a = 0; a < 2; ++a)
+    out[a] = (xd[2 + a] + w.pads[a] + w.pads[2 + a] - (kd[2 + a] - 1) * w.dilations[a] - 1) / w.strides[a] + 1;
   std::vector<double> y;
   for (int64_t n = 0; n < xd[0]; ++n)
     for (int64_t m = 0; m < kd[0]; ++m)
@@ -26,54 +27,91 @@ Tensors convolve(const Tensors& in, Window w) {
           for (int64_t c = 0; c < kd[1]; ++c)
             for (int64_t p = 0; p < kd[2]; ++p)
               for (int64_t q = 0; q < kd[3]; ++q) {
-                const int64_t row = i * w.strides[0] + p * w.dilations[0] - w.pads[0], column = j * w.strides[1] + q * w.dilations[1] - w.pads[1];
+                const int64_t row = i * w.strides[0] + p * w.dilations[0] - w.pads[0],
+                              column = j * w.strides[1] + q * w.dilations[1] - w.pads[1];
                 if (row < 0 || column < 0 || row >= xd[2] || column >= xd[3]) continue;
                 const int64_t channel = m / (kd[0] / w.group) * kd[1] + c;
-                sum += k[static_cast<size_t>(((m * kd[1] + c) * kd[2] + p) * kd[3] + q)] * x[static_cast<size_t>(((n * xd[1] + channel) * xd[2] + row) * xd[3] + column)];
+                sum += k[static_cast<size_t>(((m * kd[1] + c) * kd[2] + p) * kd[3] + q)] *
+                       x[static_cast<size_t>(((n * xd[1] + channel) * xd[2] + row) * xd[3] + column)];
               }
           y.push_back(sum);
         }
   return {numbers(in[0].type, {xd[0], kd[0], out[0], out[1]}, y)};
 }
 Case conv_row(const char* what, Tensors in, Window window, std::string attributes, double tolerance = 1e-5) {
-  return by([=](const Tensors& tensors) { return convolve(tensors, window); }, what, std::move(in), tolerance, std::move(attributes));
+  return by([=](const Tensors& tensors) { return convolve(tensors, window); }, what, std::move(in), tolerance,
+            std::move(attributes));
 }
 
 const std::vector<Case> conv_cases = {
     conv_row("plain", {random({1, 3, 5, 7}), random({4, 3, 3, 3})}, {}, ""),
-    conv_row("bias and padding", {random({2, 3, 5, 7}), random({4, 3, 3, 3}), random({4})}, {.pads = {1, 2, 1, 0}}, "pads = [1, 2, 1, 0], kernel_shape = [3, 3]"),
+    conv_row("bias and padding", {random({2, 3, 5, 7}), random({4, 3, 3, 3}), random({4})}, {.pads = {1, 2, 1, 0}},
+             "pads = [1, 2, 1, 0], kernel_shape = [3, 3]"),
     conv_row("strides", {random({1, 2, 9, 11}), random({3, 2, 3, 2})}, {.strides = {2, 3}}, "strides = [2, 3]"),
     conv_row("dilations", {random({1, 2, 9, 11}), random({3, 2, 3, 2})}, {.dilations = {2, 3}}, "dilations = [2, 3]"),
     conv_row("groups", {random({1, 4, 5, 5}), random({6, 2, 3, 3})}, {.group = 2}, "group = 2"),
     conv_row("each channel for itself", {random({1, 4, 5, 5}), random({4, 1, 3, 3})}, {.group = 4}, "group = 4"),
-    conv_row("SAME_UPPER, even kernel", {random({1, 1, 5, 5}), random({1, 1, 2, 2})}, {.pads = {0, 0, 1, 1}}, "auto_pad = \"SAME_UPPER\""),
-    conv_row("SAME_LOWER, even kernel", {random({1, 1, 5, 5}), random({1, 1, 2, 2})}, {.pads = {1, 1, 0, 0}}, "auto_pad = \"SAME_LOWER\""),
+    conv_row("SAME_UPPER, even kernel", {random({1, 1, 5, 5}), random({1, 1, 2, 2})}, {.pads = {0, 0, 1, 1}},
+             "auto_pad = \"SAME_UPPER\""),
+    conv_row("SAME_LOWER, even kernel", {random({1, 1, 5, 5}), random({1, 1, 2, 2})}, {.pads = {1, 1, 0, 0}},
+             "auto_pad = \"SAME_LOWER\""),
     conv_row("VALID", {random({1, 1, 5, 5}), random({1, 1, 3, 3})}, {}, "auto_pad = \"VALID\""),
-    conv_row("f16", {random({1, 2, 4, 4}, -1, 1, DataType::f16), random({1, 2, 3, 3}, -1, 1, DataType::f16)}, {}, "", 3e-3),
+    conv_row("f16", {random({1, 2, 4, 4}, -1, 1, DataType::f16), random({1, 2, 3, 3}, -1, 1, DataType::f16)}, {}, "",
+             3e-3),
     {"one spatial axis", {f32({1, 1, 5}, {1, 2, 3, 4, 5}), f32({1, 1, 3}, {1, 0, -1})}, {f32({1, 1, 3}, {-2, -2, -2})}},
-    {"three spatial axes", {f32({1, 1, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), f32({1, 1, 2, 2, 2}, {1, 1, 1, 1, 1, 1, 1, 1})}, {f32({1, 1, 1, 1, 1}, {36})}},
+    {"three spatial axes",
+     {f32({1, 1, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), f32({1, 1, 2, 2, 2}, {1, 1, 1, 1, 1, 1, 1, 1})},
+     {f32({1, 1, 1, 1, 1}, {36})}},
     {"no images", {f32({0, 1, 3, 3}, {}), random({1, 1, 3, 3})}, {f32({0, 1, 1, 1}, {})}},
 };
 
 const Tensor image = f32({1, 1, 4, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
 const std::vector<Case> pool_cases = {
     {"2 by 2", {image}, {f32({1, 1, 2, 2}, {6, 8, 14, 16})}, 0, "kernel_shape = [2, 2], strides = [2, 2]"},
-    {"where they stood", {image}, {f32({1, 1, 2, 2}, {6, 8, 14, 16}), i64({1, 1, 2, 2}, {5, 7, 13, 15})}, 0, "kernel_shape = [2, 2], strides = [2, 2]"},
-    {"column-major", {image}, {f32({1, 1, 2, 2}, {6, 8, 14, 16}), i64({1, 1, 2, 2}, {5, 13, 7, 15})}, 0, "kernel_shape = [2, 2], strides = [2, 2], storage_order = 1"},
-    {"padding never wins", {f32({1, 1, 2, 2}, {-1, -2, -3, -4})}, {f32({1, 1, 3, 3}, {-1, -1, -2, -1, -1, -2, -3, -3, -4})}, 0, "kernel_shape = [2, 2], pads = [1, 1, 1, 1]"},
-    {"ceil_mode (onnx test_maxpool_2d_ceil)", {image}, {f32({1, 1, 2, 2}, {11, 12, 15, 16})}, 0, "kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1"},
-    {"ceil_mode: no window begins behind the data (onnx test_maxpool_2d_ceil_output_size_reduce_by_one)", {f32({1, 1, 2, 2}, {1, 2, 3, 4})}, {f32({1, 1, 1, 1}, {1})}, 0,
+    {"where they stood",
+     {image},
+     {f32({1, 1, 2, 2}, {6, 8, 14, 16}), i64({1, 1, 2, 2}, {5, 7, 13, 15})},
+     0,
+     "kernel_shape = [2, 2], strides = [2, 2]"},
+    {"column-major",
+     {image},
+     {f32({1, 1, 2, 2}, {6, 8, 14, 16}), i64({1, 1, 2, 2}, {5, 13, 7, 15})},
+     0,
+     "kernel_shape = [2, 2], strides = [2, 2], storage_order = 1"},
+    {"padding never wins",
+     {f32({1, 1, 2, 2}, {-1, -2, -3, -4})},
+     {f32({1, 1, 3, 3}, {-1, -1, -2, -1, -1, -2, -3, -3, -4})},
+     0,
+     "kernel_shape = [2, 2], pads = [1, 1, 1, 1]"},
+    {"ceil_mode (onnx test_maxpool_2d_ceil)",
+     {image},
+     {f32({1, 1, 2, 2}, {11, 12, 15, 16})},
+     0,
+     "kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1"},
+    {"ceil_mode: no window begins behind the data (onnx test_maxpool_2d_ceil_output_size_reduce_by_one)",
+     {f32({1, 1, 2, 2}, {1, 2, 3, 4})},
+     {f32({1, 1, 1, 1}, {1})},
+     0,
      "kernel_shape = [1, 1], strides = [2, 2], ceil_mode = 1"},
     {"dilations", {image}, {f32({1, 1, 2, 2}, {11, 12, 15, 16})}, 0, "kernel_shape = [2, 2], dilations = [2, 2]"},
-    {"SAME_UPPER", {image}, {f32({1, 1, 2, 2}, {11, 12, 15, 16})}, 0, "kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\""},
+    {"SAME_UPPER",
+     {image},
+     {f32({1, 1, 2, 2}, {11, 12, 15, 16})},
+     0,
+     "kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\""},
     {"one axis, u8", {u8({1, 1, 5}, {3, 200, 1, 9, 2})}, {u8({1, 1, 4}, {200, 200, 9, 9})}, 0, "kernel_shape = [2]"},
 };
 
 const std::vector<Case> gemm_cases = {
     {"by hand", {f32({2, 2}, {1, 2, 3, 4}), f32({2, 3}, {1, 0, 2, 0, 1, 3})}, {f32({2, 3}, {1, 2, 8, 3, 4, 18})}},
-    {"both turned, scaled, with a row", {f32({2, 2}, {1, 3, 2, 4}), f32({3, 2}, {1, 0, 0, 1, 2, 3}), f32({3}, {1, 2, 3})}, {f32({2, 3}, {2.5, 5, 17.5, 6.5, 9, 37.5})}, 1e-6,
+    {"both turned, scaled, with a row",
+     {f32({2, 2}, {1, 3, 2, 4}), f32({3, 2}, {1, 0, 0, 1, 2, 3}), f32({3}, {1, 2, 3})},
+     {f32({2, 3}, {2.5, 5, 17.5, 6.5, 9, 37.5})},
+     1e-6,
      "alpha = 2.0, beta = 0.5, transA = 1, transB = 1"},
-    {"a column is added", {f32({2, 1}, {1, 2}), f32({1, 2}, {3, 4}), f32({2, 1}, {10, 20})}, {f32({2, 2}, {13, 14, 26, 28})}},
+    {"a column is added",
+     {f32({2, 1}, {1, 2}), f32({1, 2}, {3, 4}), f32({2, 1}, {10, 20})},
+     {f32({2, 2}, {13, 14, 26, 28})}},
     {"a scalar is added", {f32({1, 1}, {2}), f32({1, 1}, {3}), f32({}, {1})}, {f32({1, 1}, {7})}},
     {"nothing to sum up", {f32({1, 0}, {}), f32({0, 2}, {}), f32({2}, {5, 6})}, {f32({1, 2}, {5, 6})}},
     {"i32", {i32({1, 2}, {1, 2}), i32({2, 1}, {3, 4})}, {i32({1, 1}, {11})}},
@@ -86,7 +124,8 @@ HEED_TEST_OPERATOR("MaxPool", pool_cases)
 HEED_TEST_OPERATOR("Gemm", gemm_cases)
 
 TEST_CASE("Conv says that a window does not fit") {
-  check_refused("Conv", {"3 over 2", {random({1, 1, 2, 2}), random({1, 1, 3, 3})}, {random({1, 1, 1, 1})}}, "a window of 3 does not fit a size of 2");
+  check_refused("Conv", {"3 over 2", {random({1, 1, 2, 2}), random({1, 1, 3, 3})}, {random({1, 1, 1, 1})}},
+                "a window of 3 does not fit a size of 2");
 }
 
 }  // namespace heed::test
