@@ -1,17 +1,36 @@
 // RotaryEmbedding: turns pairs of channels by the angle of their position: y1 = cos x1 - sin x2, y2 = sin x1 + cos x2.
-#include "convert.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
 
+// What inference checks too, where it knows all ranks.
+Result<void> check_shapes(const Running& run) {
+  const auto x = run.input(0), cos = run.input(1), sin = run.input(2), positions = run.input(3);
+  if (x.rank() != 3 && x.rank() != 4) return check_rank(run, 0, 4);
+  for (const int32_t cache : {1, 2}) HEED_TRY(check_rank(run, cache, positions.present() ? 2 : 3));
+  if (positions.present()) HEED_TRY(check_rank(run, 3, 2));
+  const int64_t batch = x.dim(0), sequence = x.dim(x.rank() == 4 ? 2 : 1);
+  const auto& places = positions.present() ? positions : cos;
+  if (places.dim(0) != batch || places.dim(1) != sequence ||
+      !std::equal(cos.dims().begin(), cos.dims().end(), sin.dims().begin()))
+    return Error{Code::shape_mismatch, "positions and caches do not fit a batch of " + std::to_string(batch) +
+                                           " and a sequence of " + std::to_string(sequence)};
+  return {};
+}
+
 Result<void> run(Running& run) {
-  const auto x = run.input(0), cos = run.input(1), sin = run.input(2), positions = run.input(3), y = run.output(0);
+  const auto x = run.input(0), cos = run.input(1), sin = run.input(2), positions = run.input(3);
+  HEED_TRY(check_shapes(run));
+  HEED_ASSIGN(const auto y, output_like(run));
   const bool has_heads = x.rank() == 4;  // [batch, head, sequence, channel], else [batch, sequence, hidden]
   const int64_t batch_count = x.dim(0), sequence = has_heads ? x.dim(2) : x.dim(1);
-  const int64_t heads = has_heads ? x.dim(1) : run.integer("num_heads"), channels = has_heads ? x.dim(3) : x.dim(2) / heads;
+  const int64_t heads = has_heads ? x.dim(1) : run.integer("num_heads"),
+                channels = has_heads ? x.dim(3) : x.dim(2) / heads;
   const int64_t half = cos.dim(-1), turned = 2 * half;
   if (turned > channels)
-    return Error{Code::shape_mismatch, std::to_string(turned) + " channels are to be turned, a head has " + std::to_string(channels)};
+    return Error{Code::shape_mismatch,
+                 std::to_string(turned) + " channels are to be turned, a head has " + std::to_string(channels)};
   const bool interleaved = run.integer("interleaved") != 0;
   const int64_t first_step = interleaved ? 2 : 1, second = interleaved ? 1 : half;
   if (positions.present())
@@ -21,27 +40,29 @@ Result<void> run(Running& run) {
                                                  std::to_string(cos.dim(0)) + " rows of cos_cache"};
 
   dispatch_float(x.element(), [&]<class T>(T) {
-    run.parallel_for(batch_count * sequence, std::max<int64_t>(1, 4096 / (heads * channels + 1)), [&](int64_t begin, int64_t end) {
-      RowReader<T> reader(x), cos_reader(cos), sin_reader(sin);
-      RowWriter<T> writer(y);
-      for (int64_t at = begin; at < end; ++at) {
-        const int64_t batch = at / sequence, place = at % sequence;
-        const int64_t angle = positions.present() ? positions.data<int64_t>()[at] : at;
-        const T *c = cos_reader.row(angle * half, half), *s = sin_reader.row(angle * half, half);
-        for (int64_t head = 0; head < heads; ++head) {
-          const int64_t first = (has_heads ? (batch * heads + head) * sequence + place : at * heads + head) * channels;
-          const T* from = reader.row(first, channels);
-          T* to = writer.row(first, channels);
-          for (int64_t i = 0; i < half; ++i) {
-            const T a = from[i * first_step], b = from[i * first_step + second];
-            to[i * first_step] = c[i] * a - s[i] * b;
-            to[i * first_step + second] = s[i] * a + c[i] * b;
-          }
-          for (int64_t i = turned; i < channels; ++i) to[i] = from[i];
-          writer.finish();
-        }
-      }
-    });
+    run.parallel_for(batch_count * sequence, std::max<int64_t>(1, 4096 / (heads * channels + 1)),
+                     [&](int64_t begin, int64_t end) {
+                       RowReader<T> reader(x), cos_reader(cos), sin_reader(sin);
+                       RowWriter<T> writer(y);
+                       for (int64_t at = begin; at < end; ++at) {
+                         const int64_t batch = at / sequence, place = at % sequence;
+                         const int64_t angle = positions.present() ? positions.data<int64_t>()[at] : at;
+                         const T *c = cos_reader.row(angle * half, half), *s = sin_reader.row(angle * half, half);
+                         for (int64_t head = 0; head < heads; ++head) {
+                           const int64_t first =
+                               (has_heads ? (batch * heads + head) * sequence + place : at * heads + head) * channels;
+                           const T* from = reader.row(first, channels);
+                           T* to = writer.row(first, channels);
+                           for (int64_t i = 0; i < half; ++i) {
+                             const T a = from[i * first_step], b = from[i * first_step + second];
+                             to[i * first_step] = c[i] * a - s[i] * b;
+                             to[i * first_step + second] = s[i] * a + c[i] * b;
+                           }
+                           for (int64_t i = turned; i < channels; ++i) to[i] = from[i];
+                           writer.finish();
+                         }
+                       }
+                     });
   });
   return {};
 }

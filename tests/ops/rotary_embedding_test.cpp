@@ -17,10 +17,14 @@ Tensors rotate(const Tensors& in, int64_t heads, int64_t turned, bool interleave
   for (int64_t b = 0; b < batches; ++b)
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t s = 0; s < sequence; ++s) {
-        const int64_t first = has_heads ? ((b * heads + h) * sequence + s) * channels : ((b * sequence + s) * heads + h) * channels;
-        const int64_t angle = positions.empty() ? b * sequence + s : static_cast<int64_t>(positions[static_cast<size_t>(b * sequence + s)]);
+        const int64_t first =
+            has_heads ? ((b * heads + h) * sequence + s) * channels : ((b * sequence + s) * heads + h) * channels;
+        const int64_t angle = positions.empty()
+                                  ? b * sequence + s
+                                  : static_cast<int64_t>(positions[static_cast<size_t>(b * sequence + s)]);
         for (int64_t i = 0; i < half; ++i) {
-          const auto one = static_cast<size_t>(first + (interleaved ? 2 * i : i)), two = static_cast<size_t>(first + (interleaved ? 2 * i + 1 : i + half));
+          const auto one = static_cast<size_t>(first + (interleaved ? 2 * i : i)),
+                     two = static_cast<size_t>(first + (interleaved ? 2 * i + 1 : i + half));
           const auto at = static_cast<size_t>(angle * half + i);
           y[one] = cos[at] * x[one] - sin[at] * x[two];
           y[two] = sin[at] * x[one] + cos[at] * x[two];
@@ -29,25 +33,37 @@ Tensors rotate(const Tensors& in, int64_t heads, int64_t turned, bool interleave
   return {numbers(in[0].type, in[0].dims, y)};
 }
 
-Case row(const char* what, Tensors in, int64_t heads, int64_t turned, bool interleaved, std::string attributes, double tolerance = 1e-6) {
-  return by([=](const Tensors& tensors) { return rotate(tensors, heads, turned, interleaved); }, what, std::move(in), tolerance, std::move(attributes));
+Case row(const char* what, Tensors in, int64_t heads, int64_t turned, bool interleaved, std::string attributes,
+         double tolerance = 1e-6) {
+  return by([=](const Tensors& tensors) { return rotate(tensors, heads, turned, interleaved); }, what, std::move(in),
+            tolerance, std::move(attributes));
 }
 
 const Tensor ids = i64({2, 3}, {0, 1, 2, 4, 3, 1});
 const std::vector<Case> cases = {
     row("halves, rank 4", {random({2, 3, 3, 8}), random({5, 4}), random({5, 4}, -1, 0), ids}, 3, 8, false, ""),
-    row("interleaved, rank 4", {random({2, 3, 3, 8}), random({5, 4}), random({5, 4}, -1, 0), ids}, 3, 8, true, "interleaved = 1"),
+    row("interleaved, rank 4", {random({2, 3, 3, 8}), random({5, 4}), random({5, 4}, -1, 0), ids}, 3, 8, true,
+        "interleaved = 1"),
     row("rank 3", {random({2, 3, 24}), random({5, 4}), random({5, 4}, -1, 0), ids}, 3, 8, false, "num_heads = 3"),
-    row("no positions: a cache per batch", {random({2, 3, 3, 8}), random({2, 3, 4}), random({2, 3, 4}, -1, 0)}, 3, 8, false, ""),
-    row("a part of the channels", {random({2, 3, 3, 8}), random({5, 2}), random({5, 2}, -1, 0), ids}, 3, 4, true, "interleaved = 1, rotary_embedding_dim = 4"),
-    row("f16", {random({2, 3, 3, 8}, -1, 1, DataType::f16), random({5, 4}, -1, 1, DataType::f16), random({5, 4}, -1, 0, DataType::f16), ids}, 3, 8, false, "", 2e-3),
+    row("no positions: a cache per batch", {random({2, 3, 3, 8}), random({2, 3, 4}), random({2, 3, 4}, -1, 0)}, 3, 8,
+        false, ""),
+    row("a part of the channels", {random({2, 3, 3, 8}), random({5, 2}), random({5, 2}, -1, 0), ids}, 3, 4, true,
+        "interleaved = 1, rotary_embedding_dim = 4"),
+    row("f16",
+        {random({2, 3, 3, 8}, -1, 1, DataType::f16), random({5, 4}, -1, 1, DataType::f16),
+         random({5, 4}, -1, 0, DataType::f16), ids},
+        3, 8, false, "", 2e-3),
 };
 
 }  // namespace
 
 HEED_TEST_OPERATOR("RotaryEmbedding", cases)
 TEST_CASE("RotaryEmbedding names a position outside of the cache") {
-  check_refused("RotaryEmbedding", {"position 5 of 5", {random({1, 1, 1, 4}), random({5, 2}), random({5, 2}), i64({1, 1}, {5})}, {random({1, 1, 1, 4})}}, "position 5");
+  check_refused("RotaryEmbedding",
+                {"position 5 of 5",
+                 {random({1, 1, 1, 4}), random({5, 2}), random({5, 2}), i64({1, 1}, {5})},
+                 {random({1, 1, 1, 4})}},
+                "position 5");
 }
 
 }  // namespace heed::test
