@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "graph/parse.hpp"
+#include "heed/plugin.hpp"
 #include "ops/cases.hpp"
 #include "passes/infer_shapes.hpp"
 #include "plugins/built_in.hpp"
@@ -150,6 +151,48 @@ TEST_CASE("a fused model gives what it gave before") {
     REQUIRE(plain.size() == fused.size());
     for (size_t i = 0; i < plain.size(); ++i) check_equal(fused[i], plain[i], 1e-6);
     count_row(true);
+  }
+}
+
+namespace {
+
+// A stranger's operator: three lines, and no kernel anywhere.
+const Operator soft_sign{.domain = "acme",
+                         .op_type = "SoftSign",
+                         .inputs = {{"X", "T"}, {"scale", "T", HEED_OPTIONAL_PARAMETER}},
+                         .outputs = {{"Y", "T"}},
+                         .types = {{"T", any_float}},
+                         .attributes = {attribute("bias", 0.25f)},
+                         .expression = "X / (1 + abs(X)) + @bias"};
+
+const heed_plugin* acme(const heed_host* given) {
+  static const detail::Tables tables{PluginContent{.name = "acme", .version = "1", .operators = {&soft_sign}}};
+  return enter(given, tables);
+}
+
+}  // namespace
+
+TEST_CASE("an operator that is an expression runs without a kernel of its own") {
+  auto with_acme = std::make_unique<Registry>();
+  for (const auto entry : built_in_plugins) REQUIRE(with_acme->add_built_in(entry));
+  REQUIRE(with_acme->add_built_in(acme));
+  for (const char* device : {"cpu", "auto"}) {
+    INFO(device);
+    auto file = parse_model(
+        "<ir_version: 10, opset_import: [\"\" : 24, \"acme\" : 1]> g (float[N, 3] x) => (float[N, 3] y) { y = "
+        "acme.SoftSign<bias = 0.5>(x) }");
+    REQUIRE((file ? "" : file.error().message) == "");
+    ModelOptions options;
+    options.device = device;
+    auto model = Model::load(std::move(*file), *with_acme, options);
+    REQUIRE((model ? "" : model.error().message) == "");
+    auto session = Session::create(*model);
+    REQUIRE(session.has_value());
+    HostValue x;
+    x.tensor = f32({2, 3}, {0, 1, -1, 3, -3, 0.5});
+    const auto outputs = (*session)->run({{"x", x}});
+    REQUIRE((outputs ? "" : outputs.error().message) == "");
+    check_equal((*outputs)[0].second.tensor, f32({2, 3}, {0.5, 1, 0, 1.25, -0.25, 0.5 + 1.0 / 3}), 1e-6);
   }
 }
 
