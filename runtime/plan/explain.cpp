@@ -19,6 +19,10 @@ std::string why(const Plan& plan, const Step& step) {
     if (state.in_place &&
         std::find(step.outputs.begin(), step.outputs.end(), plan.outputs[state.output]) != step.outputs.end())
       add("'" + state.input_name + "' in place");
+  for (const auto& state : plan.states)
+    if (state.in_place && step.op->is(HEED_COPIES) && !step.inputs.empty() &&
+        step.inputs[0] == plan.inputs[state.input])
+      add("state '" + state.input_name + "' made dense for a reader that takes no strides");
   for (const auto& declined : step.declined)
     if (step.computes || declined.kernel != "vulkan") add(declined.kernel + " declined: " + declined.reason);
   return text;
@@ -59,6 +63,16 @@ std::vector<ExplainedStep> explain(const Plan& plan) {
   std::vector<ExplainedStep> steps;
   add_steps(plan, 0, steps);
   return steps;
+}
+
+std::vector<std::string> unbounded_values(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const Slot& slot : plan.slots)
+    if (slot.unsized && slot.store == Store::dynamic) names.push_back(slot.name);
+  for (const Step& step : plan.steps)
+    for (const auto& body : step.bodies)
+      for (auto& name : unbounded_values(*body)) names.push_back(std::move(name));
+  return names;
 }
 
 PlanCounts count_steps(const Plan& plan) {

@@ -37,6 +37,19 @@ bool same_type(const ValueType& a, const ValueType& b, int32_t growing_axis) {
   return true;
 }
 
+// The one axis along which an input and an output differ, where the input's size is a symbol of its own; -1: none.
+int32_t growing_axis(const Plan& plan, uint32_t input, uint32_t output) {
+  const auto &before = plan.slots[plan.inputs[input]].type.dims, &after = plan.slots[plan.outputs[output]].type.dims;
+  if (!before || !after || before->size() != after->size()) return -1;
+  int32_t axis = -1;
+  for (size_t i = 0; i < before->size(); ++i) {
+    if ((*before)[i] == (*after)[i]) continue;
+    if (axis >= 0 || !as_symbol((*before)[i])) return -1;
+    axis = static_cast<int32_t>(i);
+  }
+  return axis;
+}
+
 }  // namespace
 
 std::vector<StatePair> find_states(const Plan& plan) {
@@ -71,6 +84,15 @@ std::vector<StatePair> find_states(const Plan& plan) {
       add(*input, *output, parameter.state_axis, grows, std::string(step.op->op_type()) + " appends to it");
     }
   }
+  // present = Concat(past, x): a step that only moves data makes an output of an input and more, along one axis.
+  for (const Step& step : plan.steps) {
+    if (!step.op || !step.op->is(HEED_COPIES) || step.inputs.size() < 2 || step.outputs.size() != 1) continue;
+    const auto input = position(plan.inputs, step.inputs[0]);
+    const auto output = position(plan.outputs, step.outputs[0]);
+    if (!input || !output) continue;
+    if (const int32_t axis = growing_axis(plan, *input, *output); axis >= 0)
+      add(*input, *output, axis, false, std::string(step.op->op_type()) + " of it and more");
+  }
   for (uint32_t input = 0; input < plan.inputs.size(); ++input) {
     const std::string& name = plan.slots[plan.inputs[input]].name;
     for (const auto& pair : name_pairs) {
@@ -78,15 +100,8 @@ std::vector<StatePair> find_states(const Plan& plan) {
       if (!std::regex_match(name, pattern)) continue;
       const std::string wanted = std::regex_replace(name, pattern, pair.output);
       for (uint32_t output = 0; output < plan.outputs.size(); ++output) {
-        const Slot& after = plan.slots[plan.outputs[output]];
         if (plan.graph->values[plan.graph->outputs[output]].name != wanted) continue;
-        // The axis along which the two differ is the one that grows.
-        int32_t axis = -1;
-        const auto &before_dims = plan.slots[plan.inputs[input]].type.dims, &after_dims = after.type.dims;
-        if (before_dims && after_dims && before_dims->size() == after_dims->size())
-          for (size_t i = 0; i < before_dims->size(); ++i)
-            if ((*before_dims)[i] != (*after_dims)[i] && as_symbol((*before_dims)[i])) axis = static_cast<int32_t>(i);
-        add(input, output, axis, false, "by name");
+        add(input, output, growing_axis(plan, input, output), false, "by name");
       }
     }
   }

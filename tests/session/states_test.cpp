@@ -78,6 +78,19 @@ TEST_CASE("another batch needs the states reset, and says so") {
   CHECK(session->run({{"q", token(0, 1, 1)}}));
 }
 
+TEST_CASE("present = Concat(past, x) is a state, whatever its names are") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[2, n] x, float[2, old] before) => (float[2, all] after, float[2, all] y) {
+      after = Concat<axis = 1>(before, x) y = Relu(after) })");
+  REQUIRE(model->plan().states.size() == 1);
+  CHECK(model->plan().states[0].growing_axis == 1);
+  const auto session = take(Session::create(model));
+  REQUIRE(session->run({{"x", f32({2, 1}, {1, -2})}}));
+  const auto outputs = take(session->run({{"x", f32({2, 1}, {3, 4})}}));
+  REQUIRE(outputs.size() == 1);
+  CHECK(floats(outputs[0].second) == std::vector<float>{1, 3, 0, 4});
+}
+
 TEST_CASE("sessions of one model run from several threads at once") {
   const auto model = load_text(decoder, {.device = "cpu", .thread_count = 2});
   const auto run = [&](std::vector<float>& last) {

@@ -181,7 +181,10 @@ int bench(const Arguments& arguments) {
           read_command_line(arguments, "bench", "MODEL [OPTION]...",
                             "Measures a model: time, memory, and which operators they go to.", all, {"model"}))
     return *status;
-  if (options.repetitions < 1) return report({Code::invalid_argument, "--repetitions must be at least 1"});
+  if (options.repetitions < 1) {
+    std::cerr << "error: --repetitions must be at least 1\n";
+        return usage_error;
+  }
   if (auto done = bench_model(options, run_options); !done) return report(done.error());
   return success;
 }

@@ -103,6 +103,11 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   std::cout << counts.cpu + counts.vulkan << " computing steps: " << counts.cpu << " on the CPU, " << counts.vulkan
             << " on vulkan; " << counts.views << " views cost nothing, " << counts.copies << " copies, "
             << counts.transfers << " transfers";
+  if (const auto unbounded = unbounded_values(plan); !unbounded.empty()) {
+    std::cout << "; memory unbounded: value" << (unbounded.size() > 1 ? "s" : "");
+    for (size_t i = 0; i < std::min<size_t>(unbounded.size(), 3); ++i) std::cout << (i ? ", " : " ") << unbounded[i];
+    if (unbounded.size() > 3) std::cout << " and " << unbounded.size() - 3 << " more";
+  }
   if (counts.segments > 1) std::cout << "; " << counts.segments << " segments, as sizes depend on data";
   std::cout << "\n";
   if (!model->rewrites().empty()) {

@@ -168,8 +168,9 @@ Result<HostValue> random_value(const std::string& name, const ValueType& type,
     sizes.push_back(size);
   }
   int64_t count = 1;
-  for (const int64_t size : sizes) count *= size;
-  if (count < 0 || count > (int64_t{1} << 31))
+  bool too_many = false;
+  for (const int64_t size : sizes) too_many |= __builtin_mul_overflow(count, size, &count);
+  if (too_many || count > (int64_t{1} << 31))
     return Error{Code::invalid_argument, "input '" + name + "' would have " + std::to_string(count) + " elements"};
   if (*type.element == DataType::string)
     return host_value(Tensor::of_texts(sizes, std::vector<std::string>(static_cast<size_t>(count), "text")));
