@@ -183,7 +183,7 @@ int bench(const Arguments& arguments) {
     return *status;
   if (options.repetitions < 1) {
     std::cerr << "error: --repetitions must be at least 1\n";
-        return usage_error;
+    return usage_error;
   }
   if (auto done = bench_model(options, run_options); !done) return report(done.error());
   return success;
