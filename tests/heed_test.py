@@ -99,7 +99,7 @@ def command_lines(tmp, good):
             row(f"{command} --json {model.name}", [command, model, "--json"], 0, check=json.loads)
     row("bench --samples", ["bench", good, "--samples", "--repetitions", "3"], 0,
         check=lambda text: [float(line.removesuffix(" ms")) >= 0 for line in text.splitlines()] == [True] * 3)
-    row("bench without repetitions", ["bench", good, "--repetitions", "0"], 1, err=["--repetitions"])
+    row("bench without repetitions", ["bench", good, "--repetitions", "0"], 2, err=["--repetitions"])
     (tmp / "empty").mkdir()
     row("verify on an empty folder", ["verify", tmp / "empty"], 1, err=["no case"])
     case = tmp / "case" / "test_data_set_0"

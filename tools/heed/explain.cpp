@@ -89,7 +89,7 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   Table table({Table::Align::right, Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::left,
                Table::Align::left});
   table.add({"step", "node", "operator", "on", "output", "why"});
-  const size_t used = 2 + 4 + 2 + widest_node + 2 + widest_op + 2 + 12 + 2 + widest_output + 2;
+  const size_t used = 2 + 4 + 2 + widest_node + 2 + widest_op + 2 + 10 + 2 + widest_output + 2;
   for (const auto& step : steps) {
     const std::string indent(2 * static_cast<size_t>(step.depth), ' ');
     const std::string node = step.node.size() + indent.size() > widest_node
