@@ -84,7 +84,7 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
     widest_op = std::max(widest_op, step.op_type.size());
     widest_output = std::max(widest_output, step.output.size());
   }
-  widest_node = std::min<size_t>(widest_node, 28);
+  widest_node = std::min<size_t>(widest_node, 26);
   widest_output = std::min<size_t>(widest_output, 30);
   Table table({Table::Align::right, Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::left,
                Table::Align::left});
