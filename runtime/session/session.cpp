@@ -8,7 +8,7 @@
 
 namespace heed {
 
-// A pair of input and output that this session carries from run to run. States that grow in place live in `grown`;
+// A pair of input and output that is carried from run to run. States that grow in place live in `grown`;
 // others are swapped: the output of one run is the input of the next.
 struct Session::State {
   const StatePair& pair;
