@@ -73,7 +73,7 @@ def run_tests(folder, names, label):
     for name in names:
         program = next(folder.glob(f"tests/*/{name}_test"))
         leaks = "1" if name in LEAK_FREE else "0"
-        run_test(f"{label} {name}", [program], {"ASAN_OPTIONS": f"detect_leaks={leaks}", "HEED_VULKAN_VALIDATION": "1"})
+        run_test(f"{label} {name}", [program], {"ASAN_OPTIONS": f"detect_leaks={leaks}:allocator_may_return_null=1", "HEED_VULKAN_VALIDATION": "1"})
 
 
 def all_tests(folder):
@@ -172,7 +172,7 @@ def main():
         if asan:
             run_tests(asan, all_tests(asan) if MODE == "full" else names, "asan+ubsan")
             run_test("command line, asan+ubsan", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", asan / "tools" / "heed" / "heed", str(DATA)],
-                     {"ASAN_OPTIONS": "detect_leaks=0"})
+                     {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"})
         tsan = build("tsan", "session_test", "base_test")
         if tsan:
             run_tests(tsan, ["base", "session"], "tsan")
