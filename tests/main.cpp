@@ -8,10 +8,7 @@
 namespace heed::test {
 namespace {
 
-struct Rows {
-  size_t passed = 0, failed = 0, skipped = 0;
-};
-Rows total, of_this_case;
+Rows total;
 
 // A test case that counted no rows is one itself; one that failed in spite of good rows is a failed row more.
 struct RowListener : Catch::TestEventListenerBase {
@@ -30,14 +27,6 @@ struct RowListener : Catch::TestEventListenerBase {
 CATCH_REGISTER_LISTENER(RowListener)
 
 }  // namespace
-
-void count_row(bool passed) { ++(passed ? of_this_case.passed : of_this_case.failed); }
-
-void skip_row(const std::string& reason) {
-  std::cout << "skipped: " << reason << std::endl;
-  ++of_this_case.skipped;
-}
-
 }  // namespace heed::test
 
 int main(int argc, char** argv) {

@@ -1,9 +1,15 @@
 // Rows of tables of cases: what the last line of tools/check counts.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace heed::test {
+
+struct Rows {
+  size_t passed = 0, failed = 0, skipped = 0;
+};
+extern Rows of_this_case;  // of the test case under way
 
 // One row of a table was looked at. A test case that counts no rows is itself one row.
 void count_row(bool passed);

@@ -91,6 +91,7 @@ std::vector<double> to_doubles(const Tensor& tensor) {
     case DataType::i2:
       packed(2, [](uint8_t v) { return v < 2 ? v : v - 4; });
       break;
+    case DataType::undefined:
     case DataType::string:
       break;
   }
