@@ -149,6 +149,10 @@ Result<GpuPlan> plan(Planning& node) {
     return decline("one of present_key and present_value alone");
 
   for (const int32_t input : {query_input, key_input, value_input}) node.take_strided(input);
+  // Scores and their sum: each query of each head with each key.
+  const auto query = node.input(query_input);
+  const Dim key_count = node.input(key_input).dim(2) + (has_past ? node.input(past_key_input).dim(2) : Dim(0));
+  node.work(2 * count_of(query.dims().first(3)) * key_count * (query.dim(3) + node.input(value_input).dim(3)));
   if (has_mask) node.take_strided(mask_input);
   node.give_strided(y_output);
   const int32_t past_key = has_past ? past_key_input : key_input, past_value = has_past ? past_value_input : value_input;

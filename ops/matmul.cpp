@@ -43,9 +43,11 @@ Result<GpuPlan> plan(Planning& node) {
   const auto a = node.input(0), b = node.input(1);
   if (!a.has_rank() || !b.has_rank()) return decline("a rank is not known");
   if (a.element() != DataType::f32) return decline("the GPU kernel multiplies f32, not " + name_in_reason(a));
+  const Dim inner = a.dim(-1);
   if (std::max(a.rank(), b.rank()) - 2 > most_batch_axes) return decline("more than 8 axes");
   node.take_strided(0);
   node.take_strided(1);
+  node.work(2 * inner * count_of(node.output(0).dims()));
   return GpuPlan{.variants = {{.name = "32 x 32 tiles", .shader = shaders::matmul, .constants = {{0, tall_tile_rows / 8}}},
                               {.name = "8 x 32 tiles", .shader = shaders::matmul, .constants = {{0, flat_tile_rows / 8}}}},
                  .bindings = {read(0), read(1), write(0)}};

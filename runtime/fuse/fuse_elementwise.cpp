@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "heed/expression.hpp"
+#include "passes/body_of_nodes.hpp"
 #include "passes/infer_shapes.hpp"
 
 namespace heed {
@@ -249,6 +250,9 @@ class Fusing {
     node.outputs = root.outputs;
     node.origin = origin_of(group);
     node.attributes.emplace("expression", Attribute{to_text(fusion.expression)});
+    std::vector<NodeId> in_order(group);
+    std::sort(in_order.begin(), in_order.end());
+    node.replaced = body_of_nodes(graph_, in_order, node);
     for (const NodeId id : group) {
       graph_.nodes[id].removed = true;
       for (const ValueId input : graph_.nodes[id].inputs) {

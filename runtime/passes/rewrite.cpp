@@ -10,6 +10,7 @@
 
 #include "base/log.hpp"
 #include "graph/parse.hpp"
+#include "passes/body_of_nodes.hpp"
 #include "passes/infer_shapes.hpp"
 #include "passes/pattern.hpp"
 #include "registry/phases.hpp"
@@ -400,7 +401,7 @@ class GraphRewriting {
         while (!node.inputs.empty() && node.inputs.back() == no_id) node.inputs.pop_back();
         for (const auto& name : statement.outputs) node.outputs.push_back(output_for(name, i, root));
         while (!node.outputs.empty() && node.outputs.back() == no_id) node.outputs.pop_back();
-        if (kept_count == 1) node.replaced = replaced_body(node);
+        if (kept_count == 1) node.replaced = body_of_nodes(graph_, fit_.nodes, node);  // of the pattern: makers first
         graph_.add_node(std::move(node));
       }
     }
@@ -490,66 +491,6 @@ class GraphRewriting {
       const size_t open = before.find('(');
       return std::to_string(count) + (count == 1 ? " node " : " nodes ") +
              (open == std::string::npos ? "(" + rule_.name() + ")" : before.substr(open));
-    }
-
-    // The nodes that go, as a function of what the new node reads; null where they read anything else.
-    std::shared_ptr<const Function> replaced_body(const Node& made) const {
-      auto body = std::make_shared<Graph>(graph_.shared_dims());
-      auto function = std::make_shared<Function>();
-      std::unordered_map<ValueId, ValueId> inside;
-      const auto add = [&](ValueId id) {
-        const Value& value = graph_.values[id];
-        const ValueId copy = body->add_value(value.name, value.type);
-        body->values[copy].constant = value.is_input ? nullptr : value.constant;
-        inside.emplace(id, copy);
-        return copy;
-      };
-      for (size_t i = 0; i < made.inputs.size(); ++i) {
-        const ValueId id = made.inputs[i];
-        ValueId copy;
-        if (id == no_id || inside.count(id)) {
-          copy = body->add_value("absent_" + std::to_string(i));
-        } else {
-          copy = add(id);
-          body->values[copy].constant = nullptr;
-        }
-        body->values[copy].is_input = true;
-        body->inputs.push_back(copy);
-        function->inputs.push_back(body->values[copy].name);
-      }
-      std::vector<NodeId> in_order(fit_.nodes);  // of the pattern: makers first
-      std::unordered_set<NodeId> done;
-      for (const NodeId id : in_order) {
-        if (!done.insert(id).second) continue;
-        Node node = graph_.nodes[id];
-        if (!subgraphs_of(node).empty()) return nullptr;
-        for (ValueId& input : node.inputs) {
-          if (input == no_id) continue;
-          const auto found = inside.find(input);
-          if (found != inside.end()) {
-            input = found->second;
-          } else if (graph_.values[input].constant && !graph_.values[input].is_input) {
-            input = add(input);
-          } else {
-            return nullptr;
-          }
-        }
-        for (ValueId& output : node.outputs) {
-          if (output != no_id) output = add(output);
-        }
-        body->add_node(std::move(node));
-      }
-      for (const ValueId id : made.outputs) {
-        const auto found = id == no_id ? inside.end() : inside.find(id);
-        if (found == inside.end()) return nullptr;
-        body->outputs.push_back(found->second);
-        body->output_names.push_back(graph_.values[id].name);
-        function->outputs.push_back(graph_.values[id].name);
-      }
-      function->name = made.op_type;
-      function->domain = made.domain;
-      function->body = std::move(body);
-      return function;
     }
 
     Result<void> infer(size_t first_node) {

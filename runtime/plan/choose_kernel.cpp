@@ -32,6 +32,7 @@ struct AskedNode : heed_node {
         static_cast<size_t>(output) < node.outputs.size())
       choice.in_place.emplace_back(input, output);
   }
+  void plan_work(heed_dim operation_count) override { choice.operation_count = Dim(operation_count); }
   uint64_t plan_capability(heed_text name) const override {
     return options.gpu_capability ? options.gpu_capability(options.gpu_context, text_of(name)) : 0;
   }
@@ -92,30 +93,33 @@ void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
 
 }  // namespace
 
-Result<Choice> choose_kernel(const Graph& graph, const Node& node, const OperatorEntry& op, const Registry& registry,
-                             const PlanOptions& options) {
-  std::vector<Declined> declined;
-  AskedNode first(graph, node, op, options);
-  const int32_t version = first.version;
+Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                  const Registry& registry, const PlanOptions& options) {
+  GpuAnswer answer;
+  HEED_ASSIGN(auto kernels, registry.gpu_kernels(op.domain(), op.op_type(), op.version_at(node.opset).value_or(1)));
+  prefer(kernels, options);
+  if (kernels.empty()) answer.declined.push_back({"vulkan", "no kernel for it"});
+  for (const auto* entry : kernels) {
+    AskedNode asked(graph, node, op, options);
+    HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
+    if (!asked.refusal && !asked.choice.variants.empty()) {
+      asked.choice.gpu = entry->c;
+      answer.choice = std::move(asked.choice);
+      return answer;
+    }
+    answer.declined.push_back({"vulkan", asked.refusal.value_or("it gave no shader")});
+  }
+  return answer;
+}
 
+Result<Choice> choose_cpu_kernel(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                 const Registry& registry, const PlanOptions& options, std::vector<Declined> declined) {
+  const int32_t version = op.version_at(node.opset).value_or(1);
   if (op.is(HEED_CONTROL)) {
     if (const auto* entry = registry.control_kernel(op.domain(), op.op_type(), version)) {
-      first.choice.control = entry->c;
-      return std::move(first.choice);
-    }
-  }
-  if (options.use_gpu) {
-    HEED_ASSIGN(auto kernels, registry.gpu_kernels(op.domain(), op.op_type(), version));
-    prefer(kernels, options);
-    if (kernels.empty()) declined.push_back({"vulkan", "no kernel for it"});
-    for (const auto* entry : kernels) {
       AskedNode asked(graph, node, op, options);
-      HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
-      if (!asked.refusal && !asked.choice.variants.empty()) {
-        asked.choice.gpu = entry->c;
-        return std::move(asked.choice);
-      }
-      declined.push_back({"vulkan", asked.refusal.value_or("it gave no shader")});
+      asked.choice.control = entry->c;
+      return std::move(asked.choice);
     }
   }
   HEED_ASSIGN(auto kernels, registry.cpu_kernels(op.domain(), op.op_type(), version));

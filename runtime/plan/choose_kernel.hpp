@@ -19,12 +19,24 @@ struct Choice {
   std::vector<Declined> declined;
   std::vector<bool> strided_inputs, strided_outputs;
   std::vector<std::pair<int32_t, int32_t>> in_place;  // input, output
+  Dim operation_count = 0;                            // of numbers, as far as the kernel tells
 };
 
-// Asks the kernels of a node, the GPU's first where options.use_gpu, then the CPU's by score; an option "kernel" names
-// one to be preferred. Fails where none takes it, with every refusal.
-Result<Choice> choose_kernel(const Graph& graph, const Node& node, const OperatorEntry& op, const Registry& registry,
-                             const PlanOptions& options);
+// What a node's GPU kernels say: the first that takes it, or why none does.
+struct GpuAnswer {
+  std::optional<Choice> choice;
+  std::vector<Declined> declined;
+};
+
+// An option "kernel" names a kernel to be asked first. Fails where a kernel does, not where all decline.
+Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                  const Registry& registry, const PlanOptions& options);
+
+// A control kernel where the operator has one, else the CPU kernel of the highest score that takes the node; an option
+// "kernel" names one to be preferred. Fails where none takes it, with every refusal: `declined` and its own.
+Result<Choice> choose_cpu_kernel(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                 const Registry& registry, const PlanOptions& options,
+                                 std::vector<Declined> declined = {});
 
 // How outputs look at input 0, given its strides; nullopt where the operator says that it is no view here.
 struct ViewOfSource {

@@ -3,29 +3,40 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
+#include <string_view>
 
 namespace heed {
 namespace {
 
-// How exporters name a state before and after a step.
+// How exporters name a state before and after a step: what stands for * is the same in both.
 struct NamePair {
-  const char* input;   // a regular expression
-  const char* output;  // what the output is then called
+  std::string_view input, output;
 };
 constexpr NamePair name_pairs[] = {
-    {R"(past_key_values\.(.+))", "present.$1"},  // optimum, torch
-    {R"(past_key_values\.(.+))", "present_key_values.$1"},
-    {R"(past_key_(.+))", "present_key_$1"},
-    {R"(past_value_(.+))", "present_value_$1"},
-    {R"(past_(.+))", "present_$1"},  // onnxruntime's gpt2
-    {R"(past_state\.(.+))", "present_state.$1"},
-    {R"(past_conv\.(.+))", "present_conv.$1"},
-    {R"(state)", "stateN"},  // silero-vad
-    {R"((h|c)0?)", "$1n"},
-    {R"((h|c)_in)", "$1_out"},
-    {R"((.+)_in)", "$1_out"},
+    {"past_key_values.*", "present.*"},  // optimum, torch
+    {"past_key_values.*", "present_key_values.*"},
+    {"past_*", "present_*"},  // onnxruntime's gpt2
+    {"past_state.*", "present_state.*"},
+    {"past_conv.*", "present_conv.*"},
+    {"state", "stateN"},  // silero-vad
+    {"h", "hn"},
+    {"c", "cn"},
+    {"h0", "hn"},
+    {"c0", "cn"},
+    {"*_in", "*_out"},
 };
+
+// What the output of `pair` is called where the input has this name; empty where it has another kind of name.
+std::string output_name(const NamePair& pair, std::string_view input) {
+  const size_t star = pair.input.find('*');
+  if (star == std::string_view::npos) return input == pair.input ? std::string(pair.output) : "";
+  const std::string_view before = pair.input.substr(0, star), after = pair.input.substr(star + 1);
+  if (input.size() <= before.size() + after.size() || !input.starts_with(before) || !input.ends_with(after)) return "";
+  input.remove_prefix(before.size());
+  input.remove_suffix(after.size());
+  std::string name(pair.output);
+  return name.replace(name.find('*'), 1, input);
+}
 
 bool same_type(const ValueType& a, const ValueType& b, int32_t growing_axis) {
   if (a.kind != b.kind || a.element != b.element || !a.dims || !b.dims || a.dims->size() != b.dims->size())
@@ -50,62 +61,125 @@ int32_t growing_axis(const Plan& plan, uint32_t input, uint32_t output) {
   return axis;
 }
 
-}  // namespace
+class StateFinder {
+ public:
+  explicit StateFinder(const Plan& plan)
+      : plan_(plan), input_taken_(plan.inputs.size(), false), output_taken_(plan.outputs.size(), false) {}
 
-std::vector<StatePair> find_states(const Plan& plan) {
-  std::vector<StatePair> states;
-  std::vector<bool> input_taken(plan.inputs.size(), false), output_taken(plan.outputs.size(), false);
-  const auto position = [](const std::vector<SlotId>& list, SlotId slot) -> std::optional<uint32_t> {
-    const auto found = std::find(list.begin(), list.end(), slot);
-    return found == list.end() ? std::nullopt : std::optional(static_cast<uint32_t>(found - list.begin()));
-  };
-  const auto add = [&](uint32_t input, uint32_t output, int32_t axis, bool in_place, std::string why) {
-    if (input_taken[input] || output_taken[output]) return;
-    const Slot &before = plan.slots[plan.inputs[input]], &after = plan.slots[plan.outputs[output]];
-    if (!same_type(before.type, after.type, axis)) return;
-    input_taken[input] = output_taken[output] = true;
-    states.push_back({before.name, after.name, input, output, axis, in_place, std::move(why)});
-  };
+  Result<void> add_named(const std::string& input_name, const std::string& output_name) {
+    const auto missing = [](const char* what, const std::string& name, const std::string& has) {
+      return Error{Code::invalid_argument,
+                   std::string("state: the model has no ") + what + " '" + name + "'; it has" + has};
+    };
+    uint32_t input = 0, output = 0;
+    std::string has;
+    for (; input < plan_.inputs.size() && plan_.slots[plan_.inputs[input]].name != input_name; ++input)
+      has += " '" + plan_.slots[plan_.inputs[input]].name + "'";
+    if (input == plan_.inputs.size()) return missing("input", input_name, has);
+    has.clear();
+    for (; output < plan_.outputs.size() && name_of_output(output) != output_name; ++output)
+      has += " '" + name_of_output(output) + "'";
+    if (output == plan_.outputs.size()) return missing("output", output_name, has);
+    const auto appended = appended_by_contract();
+    const auto told = std::find_if(appended.begin(), appended.end(),
+                                   [&](const StatePair& pair) { return pair.input == input && pair.output == output; });
+    const bool added = told == appended.end()
+                           ? add(input, output, growing_axis(plan_, input, output), false, "given by the caller")
+                           : add(input, output, told->growing_axis, told->in_place, "given by the caller");
+    if (!added)
+      return Error{Code::invalid_argument, "state: input '" + input_name + "' " +
+                                               to_string(plan_.slots[plan_.inputs[input]].type) + " and output '" +
+                                               output_name + "' " + to_string(plan_.slots[plan_.outputs[output]].type) +
+                                               " cannot be one state, or one of them belongs to another"};
+    return {};
+  }
 
-  for (const Step& step : plan.steps) {
-    if (!step.op) continue;
-    for (size_t i = 0; i < std::min(step.outputs.size(), step.op->c->output_count); ++i) {
-      const auto& parameter = step.op->c->outputs[i];
-      if (parameter.state_of < 0 || static_cast<size_t>(parameter.state_of) >= step.inputs.size() ||
-          step.outputs[i] == no_id)
-        continue;
-      const auto input = position(plan.inputs, step.inputs[parameter.state_of]);
-      const auto output = position(plan.outputs, step.outputs[i]);
-      // Appending in place needs the axis that grows to be bound by nothing but the state itself.
+  void add_by_contract() {
+    for (const StatePair& pair : appended_by_contract())
+      add(pair.input, pair.output, pair.growing_axis, pair.in_place, pair.why);
+  }
+
+  // present = Concat(past, x): a step that only moves data makes an output of an input and more, along one axis.
+  void add_by_data_flow() {
+    for (const Step& step : plan_.steps) {
+      if (!step.op || !step.op->is(HEED_COPIES) || step.inputs.size() < 2 || step.outputs.size() != 1) continue;
+      const auto input = position(plan_.inputs, step.inputs[0]);
+      const auto output = position(plan_.outputs, step.outputs[0]);
       if (!input || !output) continue;
-      const auto& dims = plan.slots[plan.inputs[*input]].type.dims;
-      const bool grows = parameter.state_axis >= 0;
-      if (grows && (!dims || !as_symbol((*dims)[static_cast<size_t>(parameter.state_axis)]))) continue;
-      add(*input, *output, parameter.state_axis, grows, std::string(step.op->op_type()) + " appends to it");
+      if (const int32_t axis = growing_axis(plan_, *input, *output); axis >= 0)
+        add(*input, *output, axis, false, std::string(step.op->op_type()) + " of it and more");
     }
   }
-  // present = Concat(past, x): a step that only moves data makes an output of an input and more, along one axis.
-  for (const Step& step : plan.steps) {
-    if (!step.op || !step.op->is(HEED_COPIES) || step.inputs.size() < 2 || step.outputs.size() != 1) continue;
-    const auto input = position(plan.inputs, step.inputs[0]);
-    const auto output = position(plan.outputs, step.outputs[0]);
-    if (!input || !output) continue;
-    if (const int32_t axis = growing_axis(plan, *input, *output); axis >= 0)
-      add(*input, *output, axis, false, std::string(step.op->op_type()) + " of it and more");
-  }
-  for (uint32_t input = 0; input < plan.inputs.size(); ++input) {
-    const std::string& name = plan.slots[plan.inputs[input]].name;
-    for (const auto& pair : name_pairs) {
-      const std::regex pattern(pair.input);
-      if (!std::regex_match(name, pattern)) continue;
-      const std::string wanted = std::regex_replace(name, pattern, pair.output);
-      for (uint32_t output = 0; output < plan.outputs.size(); ++output) {
-        if (plan.graph->values[plan.graph->outputs[output]].name != wanted) continue;
-        add(input, output, growing_axis(plan, input, output), false, "by name");
+
+  void add_by_name() {
+    for (uint32_t input = 0; input < plan_.inputs.size(); ++input) {
+      for (const auto& pair : name_pairs) {
+        const std::string wanted = output_name(pair, plan_.slots[plan_.inputs[input]].name);
+        if (wanted.empty()) continue;
+        for (uint32_t output = 0; output < plan_.outputs.size(); ++output)
+          if (name_of_output(output) == wanted)
+            add(input, output, growing_axis(plan_, input, output), false, "by name");
       }
     }
   }
-  return states;
+
+  std::vector<StatePair> take() { return std::move(states_); }
+
+ private:
+  static std::optional<uint32_t> position(const std::vector<SlotId>& list, SlotId slot) {
+    const auto found = std::find(list.begin(), list.end(), slot);
+    return found == list.end() ? std::nullopt : std::optional(static_cast<uint32_t>(found - list.begin()));
+  }
+
+  const std::string& name_of_output(uint32_t output) const { return plan_.graph->output_names[output]; }
+
+  std::vector<StatePair> appended_by_contract() const {
+    std::vector<StatePair> pairs;
+    for (const Step& step : plan_.steps) {
+      if (!step.op) continue;
+      for (size_t i = 0; i < std::min(step.outputs.size(), step.op->c->output_count); ++i) {
+        const auto& parameter = step.op->c->outputs[i];
+        if (parameter.state_of < 0 || static_cast<size_t>(parameter.state_of) >= step.inputs.size() ||
+            step.outputs[i] == no_id)
+          continue;
+        const auto input = position(plan_.inputs, step.inputs[parameter.state_of]);
+        const auto output = position(plan_.outputs, step.outputs[i]);
+        if (!input || !output) continue;
+        // Appending in place needs the axis that grows to be bound by nothing but the state itself.
+        const auto& dims = plan_.slots[plan_.inputs[*input]].type.dims;
+        const bool grows = parameter.state_axis >= 0;
+        if (grows && (!dims || !as_symbol((*dims)[static_cast<size_t>(parameter.state_axis)]))) continue;
+        pairs.push_back(
+            {"", "", *input, *output, parameter.state_axis, grows, std::string(step.op->op_type()) + " appends to it"});
+      }
+    }
+    return pairs;
+  }
+
+  bool add(uint32_t input, uint32_t output, int32_t axis, bool in_place, std::string why) {
+    if (input_taken_[input] || output_taken_[output]) return false;
+    const Slot &before = plan_.slots[plan_.inputs[input]], &after = plan_.slots[plan_.outputs[output]];
+    if (!same_type(before.type, after.type, axis)) return false;
+    input_taken_[input] = output_taken_[output] = true;
+    states_.push_back({before.name, name_of_output(output), input, output, axis, in_place, std::move(why)});
+    return true;
+  }
+
+  const Plan& plan_;
+  std::vector<bool> input_taken_, output_taken_;
+  std::vector<StatePair> states_;
+};
+
+}  // namespace
+
+Result<std::vector<StatePair>> find_states(const Plan& plan,
+                                           const std::vector<std::pair<std::string, std::string>>& named) {
+  StateFinder finder(plan);
+  for (const auto& [input, output] : named) HEED_TRY(finder.add_named(input, output));
+  finder.add_by_contract();
+  finder.add_by_data_flow();
+  finder.add_by_name();
+  return finder.take();
 }
 
 }  // namespace heed

@@ -1,14 +1,19 @@
 // Which outputs are the later selves of which inputs.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "heed/result.hpp"
 #include "plan/plan.hpp"
 
 namespace heed {
 
-// Pairs told by an operator's contract, then by data flow (present = Concat(past, x)), then those that names tell
-// (past_key_values.3.key and present.3.key); never from shapes alone.
-std::vector<StatePair> find_states(const Plan& plan);
+// Pairs that the caller names (input, output), then those told by an operator's contract, by data flow (present =
+// Concat(past, x)) and by names (past_key_values.3.key and present.3.key); never from shapes alone. Fails where a pair
+// that the caller names does not exist, or is of two types.
+Result<std::vector<StatePair>> find_states(const Plan& plan,
+                                           const std::vector<std::pair<std::string, std::string>>& named);
 
 }  // namespace heed

@@ -4,7 +4,10 @@
 #include <map>
 
 #include "plan/choose_kernel.hpp"
+#include "plan/cost_model.hpp"
+#include "plan/expand_refused.hpp"
 #include "plan/find_states.hpp"
+#include "plan/place_nodes.hpp"
 #include "plan/plan.hpp"
 #include "plan/strides.hpp"
 
@@ -24,6 +27,7 @@ class Planner {
   Result<std::unique_ptr<Plan>> run() {
     HEED_TRY(find_operators());
     find_needed();
+    HEED_TRY(find_places());
     begin_segment();
     HEED_TRY(add_inputs());
     const size_t node_count = graph_.nodes.size();  // planning appends copies
@@ -39,7 +43,9 @@ class Planner {
     find_lifetimes();
     merge_in_place();
     compile_sizes();
-    if (!is_body_) plan_->states = find_states(*plan_);
+    if (!is_body_) {
+      HEED_ASSIGN(plan_->states, find_states(*plan_, options_.states));
+    }
     return std::move(plan_);
   }
 
@@ -132,6 +138,88 @@ class Planner {
   static uint32_t parameter_flags(const OperatorEntry& op, size_t input) {
     if (op.c->input_count == 0) return 0;
     return op.c->inputs[std::min(input, op.c->input_count - 1)].flags;
+  }
+
+  bool only_feeds_shapes(const Node& node) const {
+    return std::none_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) {
+      return output != no_id && needed_[output] && !feeds_only_shapes_[output];
+    });
+  }
+
+  // ---- where nodes run
+  // ---------------------------------------------------------------------------------------------------
+
+  // Asks the GPU's kernels for all nodes at once: whether a node is worth its copies depends on its neighbours.
+  Result<void> find_places() {
+    answers_.resize(graph_.nodes.size());
+    locations_.assign(graph_.nodes.size(), Location::cpu);
+    if (!options_.use_gpu) return {};
+    const CostModel costs(graph_, options_.size_hints);
+    std::vector<NodeCost> nodes(graph_.nodes.size());
+    for (NodeId id = 0; id < nodes.size(); ++id) {
+      const Node& node = graph_.nodes[id];
+      if (!live_[id] || view_[id] || operators_[id]->is(HEED_CONTROL)) continue;
+      if (auto asked = ask_gpu(id); !asked)
+        return std::move(asked).error().within("node '" + node.name + "' (" + node.op_type + ")");
+      nodes[id].reach = Reach::cpu_only;
+      if (!answers_[id].choice) continue;
+      HEED_ASSIGN(const bool on_cpu_too, has_cpu_kernel(id));
+      nodes[id].reach = on_cpu_too ? Reach::both : Reach::gpu_only;
+      nodes[id].cpu_ns = costs.cpu_ns(node, answers_[id].choice->operation_count);
+    }
+    std::map<ValueId, ValueCost> values;  // by what is looked at: views cross as what they look at
+    for (NodeId reader = 0; reader < nodes.size(); ++reader) {
+      if (nodes[reader].reach == Reach::nowhere) continue;
+      for (const ValueId input : graph_.nodes[reader].inputs) {
+        const ValueId source = input == no_id ? no_id : looked_at(input);
+        if (source == no_id || graph_.values[source].producer == no_id || is_sizes(source)) continue;
+        ValueCost& value = values[source];
+        value.producer = graph_.values[source].producer;
+        value.readers.push_back(reader);
+        value.crossing_ns = std::max(value.crossing_ns, costs.crossing_ns(graph_.values[input].type));
+      }
+    }
+    std::vector<ValueCost> crossings;
+    for (auto& [id, value] : values) crossings.push_back(std::move(value));
+    locations_ = place_nodes(nodes, crossings);
+    for (NodeId id = 0; id < nodes.size(); ++id)
+      if (nodes[id].reach == Reach::both && locations_[id] == Location::cpu)
+        answers_[id].declined.push_back({"vulkan", "between steps on the CPU: its copies cost more than it does"});
+    return {};
+  }
+
+  Result<void> ask_gpu(NodeId id) {
+    if (only_feeds_shapes(graph_.nodes[id])) {
+      answers_[id].declined.push_back({"vulkan", "it feeds shapes alone"});
+      return {};
+    }
+    HEED_ASSIGN(answers_[id], ask_gpu_kernels(graph_, graph_.nodes[id], *operators_[id], registry_, options_));
+    return {};
+  }
+
+  Result<bool> has_cpu_kernel(NodeId id) const {
+    const OperatorEntry& op = *operators_[id];
+    const int32_t version = op.version_at(graph_.nodes[id].opset).value_or(1);
+    HEED_ASSIGN(const auto kernels, registry_.cpu_kernels(op.domain(), op.op_type(), version));
+    return !kernels.empty();
+  }
+
+  // The value whose memory a value may be a look at.
+  ValueId looked_at(ValueId value) const {
+    for (NodeId producer = graph_.values[value].producer; producer != no_id && live_[producer] && view_[producer];
+         producer = graph_.values[value].producer)
+      value = graph_.nodes[producer].inputs[0];
+    return value;
+  }
+
+  Result<Choice> choose_kernel(NodeId id) {
+    if (options_.use_gpu && view_[id]) {  // no view after all: where its kernel is
+      HEED_TRY(ask_gpu(id));
+      if (answers_[id].choice) locations_[id] = Location::vulkan;
+    }
+    if (locations_[id] == Location::vulkan) return std::move(*answers_[id].choice);
+    return choose_cpu_kernel(graph_, graph_.nodes[id], *operators_[id], registry_, options_,
+                             std::move(answers_[id].declined));
   }
 
   // ---- segments
@@ -284,11 +372,16 @@ class Planner {
     node.inputs = {source.value};
     node.outputs = {value};
     const NodeId id = graph_.add_node(std::move(node));
-    PlanOptions options = options_;
-    options.use_gpu = source.location == Location::vulkan;
-    HEED_ASSIGN(Choice choice, choose_kernel(graph_, graph_.nodes[id], *op, registry_, options));
-    if (options.use_gpu && !choice.gpu)
-      return Error{Code::unsupported, "'copy' has no kernel on vulkan for " + to_string(source.type)};
+    Choice choice;
+    if (source.location == Location::vulkan) {
+      HEED_ASSIGN(auto answer, ask_gpu_kernels(graph_, graph_.nodes[id], *op, registry_, options_));
+      if (!answer.choice)
+        return Error{Code::unsupported, "'copy' has no kernel on vulkan for " + to_string(source.type) + ": " +
+                                            answer.declined.front().reason};
+      choice = std::move(*answer.choice);
+    } else {
+      HEED_ASSIGN(choice, choose_cpu_kernel(graph_, graph_.nodes[id], *op, registry_, options_));
+    }
     Step step = step_of(id, *op, choice);
     step.inputs = {from};
     step.outputs = {add_slot(value, Store::arena, source.location)};
@@ -451,14 +544,11 @@ class Planner {
 
   Result<void> add_kernel(NodeId id) {
     const OperatorEntry& op = *operators_[id];
-    HEED_ASSIGN(Choice choice, choose_kernel(graph_, graph_.nodes[id], op, registry_, options_));
+    HEED_ASSIGN(Choice choice, choose_kernel(id));
     const Node node = graph_.nodes[id];
     const Location location = choice.gpu ? Location::vulkan : Location::cpu;
     Step step = step_of(id, op, choice);
-    bool only_shapes = true;
-    for (const ValueId output : node.outputs)
-      if (output != no_id && needed_[output] && !feeds_only_shapes_[output]) only_shapes = false;
-    step.computes = !choice.control && !op.is(HEED_COPIES) && !op.is_view() && !only_shapes;
+    step.computes = !choice.control && !op.is(HEED_COPIES) && !op.is_view() && !only_feeds_shapes(node);
 
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       step.inputs.push_back(no_id);
@@ -696,6 +786,8 @@ class Planner {
   std::unique_ptr<Plan> plan_;
   std::vector<const OperatorEntry*> operators_;                     // by node
   std::vector<bool> live_, view_;                                   // by node
+  std::vector<GpuAnswer> answers_;                                  // by node, where the GPU was asked
+  std::vector<Location> locations_;                                 // by node
   std::vector<bool> needed_, feeds_only_shapes_;                    // by value
   std::vector<int32_t> use_count_;                                  // by value, of live nodes and outputs
   std::vector<std::array<SlotId, 2>> slots_of_;                     // by value, at each location
@@ -707,6 +799,7 @@ class Planner {
 
 Result<std::unique_ptr<Plan>> plan_graph(std::shared_ptr<Graph> graph, const Registry& registry,
                                          const PlanOptions& options, bool is_body) {
+  HEED_TRY(expand_refused(*graph, registry, options));
   return Planner(std::move(graph), registry, options, is_body).run();
 }
 

@@ -130,6 +130,9 @@ struct PlanOptions {
   uint64_t (*gpu_capability)(const void* context, std::string_view name) = nullptr;
   const void* gpu_context = nullptr;
   std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"
+  // What costs are reckoned with where sizes are symbols; others count as 1 where they are batches, else as 128.
+  std::vector<std::pair<std::string, int64_t>> size_hints;
+  std::vector<std::pair<std::string, std::string>> states;  // inputs and the outputs that are their later selves
 };
 
 // Chooses kernels, finds views, aliases and lifetimes. Fails where a node has no kernel at all, naming each such node.

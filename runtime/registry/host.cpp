@@ -229,6 +229,9 @@ heed_host make_host() {
   host.plan_in_place = [](heed_node* node, int32_t input, int32_t output) {
     guard([&] { node->plan_in_place(input, output); });
   };
+  host.plan_work = [](heed_node* node, heed_dim operation_count) {
+    guard([&] { node->plan_work(operation_count); });
+  };
   host.plan_capability = [](const heed_node* node, heed_text name) {
     return guard(uint64_t{0}, [&] { return node->plan_capability(name); });
   };

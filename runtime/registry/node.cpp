@@ -206,6 +206,7 @@ int32_t heed_node::plan_decline(heed_text) { return wrong_phase("plan_decline", 
 void heed_node::plan_strided_input(int32_t) { wrong_phase("plan_strided_input", "planning"); }
 void heed_node::plan_strided_output(int32_t) { wrong_phase("plan_strided_output", "planning"); }
 void heed_node::plan_in_place(int32_t, int32_t) { wrong_phase("plan_in_place", "planning"); }
+void heed_node::plan_work(heed_dim) { wrong_phase("plan_work", "planning"); }
 uint64_t heed_node::plan_capability(heed_text) const { return 0; }
 int32_t heed_node::plan_variant(const heed_variant&) { return wrong_phase("plan_variant", "planning for a GPU"); }
 const heed_dim* heed_node::view_source_strides() const {

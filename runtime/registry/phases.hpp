@@ -46,17 +46,18 @@ struct heed_node {
   virtual int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count);
   virtual heed_type subgraph_output(int32_t subgraph, int32_t output) const;  // also after inference
 
-  // Planning (plan/choose_kernels.cpp).
+  // Planning (plan/choose_kernel.cpp).
   virtual int32_t plan_decline(heed_text reason);
   virtual void plan_strided_input(int32_t input);
   virtual void plan_strided_output(int32_t output);
   virtual void plan_in_place(int32_t input, int32_t output);
+  virtual void plan_work(heed_dim operation_count);
   virtual uint64_t plan_capability(heed_text name) const;
   virtual int32_t plan_variant(const heed_variant& variant);
   virtual const heed_dim* view_source_strides() const;
   virtual void view_output(int32_t output, const heed_dim* strides, heed_dim offset);
 
-  // Binding (plan/bind.cpp).
+  // Binding (session/frame.cpp).
   virtual heed_tensor bind_input(int32_t input) const;
   virtual heed_tensor bind_output(int32_t output) const;
   virtual void bind_scratch(size_t size_bytes);

@@ -86,6 +86,8 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   HEED_ASSIGN(model->device_, choose_device(options, model->notices_));
   PlanOptions plan_options;
   plan_options.kernel_options = options.kernel_options;
+  plan_options.size_hints = options.size_hints;
+  plan_options.states = options.states;
   if (model->device_) {
     plan_options.use_gpu = true;
     plan_options.gpu_capability = device_capability;

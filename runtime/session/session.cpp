@@ -269,7 +269,7 @@ Result<Session::NamedValues> Session::run(const NamedValues& inputs) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) continue;
     HEED_ASSIGN(auto value, to_host_value(*outputs[i].get()));
-    named.emplace_back(plan.graph->values[plan.graph->outputs[i]].name, std::move(value));
+    named.emplace_back(plan.graph->output_names[i], std::move(value));
   }
   return named;
 }

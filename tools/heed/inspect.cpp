@@ -63,7 +63,9 @@ std::string domain_name(const std::string& domain) { return domain.empty() ? "ai
 Result<void> inspect_model(const std::string& model, bool json, const RunOptions& options) {
   HEED_ASSIGN(const Registry* registry, open_registry(options));
   HEED_ASSIGN(const auto path, find_model(model));
-  auto read = read_model(path, options.model_options().read);
+  HEED_ASSIGN(ModelOptions on_cpu, options.model_options());
+  on_cpu.device = "cpu";
+  auto read = read_model(path, on_cpu.read);
   if (!read) return std::move(read).error().within(path.string());
   const ModelFile& file = *read;
   const Graph& graph = *file.graph;
@@ -72,8 +74,6 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
 
   // States show in the plan, which a model with unknown operators has none of.
   std::vector<StatePair> states;
-  ModelOptions on_cpu = options.model_options();
-  on_cpu.device = "cpu";
   const auto loaded = Model::load(path, *registry, on_cpu);
   if (loaded) states = (*loaded)->plan().states;
 

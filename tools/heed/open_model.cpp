@@ -30,7 +30,8 @@ Result<std::filesystem::path> find_model(const std::string& model) {
 Result<std::shared_ptr<const Model>> open_model(const std::string& model, const RunOptions& options) {
   HEED_ASSIGN(const Registry* registry, open_registry(options));
   HEED_ASSIGN(const auto path, find_model(model));
-  HEED_ASSIGN(auto loaded, Model::load(path, *registry, options.model_options()));
+  HEED_ASSIGN(const ModelOptions model_options, options.model_options());
+  HEED_ASSIGN(auto loaded, Model::load(path, *registry, model_options));
   for (const auto& notice : loaded->notices()) std::cerr << "note: " << notice << "\n";
   return loaded;
 }

@@ -24,8 +24,10 @@ po::options_description RunOptions::described() {
       "threads", po::value(&threads)->value_name("N"), "threads on the CPU (default: all that this process may use)")(
       "plugin", po::value(&plugins)->composing()->value_name("LIB"), "load a plugin; may be repeated")(
       "dim", po::value(&dims)->composing()->value_name("NAME=SIZE"),
-      "a size that the model leaves open; may be repeated")("profile", po::value(&profile)->value_name("FILE"),
-                                                            "write a Chrome/Perfetto trace")(
+      "a size that the model leaves open; may be repeated")(
+      "state", po::value(&states)->composing()->value_name("INPUT=OUTPUT"),
+      "an output that is the input of the next run; may be repeated, and is found by itself in most models")(
+      "profile", po::value(&profile)->value_name("FILE"), "write a Chrome/Perfetto trace")(
       "no-fold", po::bool_switch(&no_fold), "do not compute at load what depends on constants alone")(
       "no-mmap", po::bool_switch(&no_mmap), "read files instead of mapping them")(
       "strict", po::bool_switch(&strict), "external data: no hard links, checksums are checked")(
@@ -34,8 +36,15 @@ po::options_description RunOptions::described() {
   return all;
 }
 
-ModelOptions RunOptions::model_options() const {
+Result<ModelOptions> RunOptions::model_options() const {
   ModelOptions model;
+  HEED_ASSIGN(model.size_hints, dim_values());
+  for (const auto& text : states) {
+    auto pair = split_assignment(text);
+    if (!pair)
+      return Error{Code::invalid_argument, "--state " + text + ": expected INPUT=OUTPUT, such as past=present"};
+    model.states.push_back(std::move(*pair));
+  }
   model.device = device;
   model.require_gpu = require_gpu;
   model.thread_count = threads;

@@ -21,12 +21,14 @@ struct RunOptions {
   int threads = 0;
   std::vector<std::string> plugins;
   std::vector<std::string> dims;  // "seq=128"
+  std::vector<std::string> states;  // "past=present"
   std::string profile;            // a file for a Chrome/Perfetto trace
   bool no_fold = false, no_mmap = false, strict = false;
   std::vector<std::string> options;  // "cpu.isa=avx2": of kernels, for tests and measurements
 
   po::options_description described();
-  ModelOptions model_options() const;
+  // Fails on a --dim or --state that cannot be read.
+  Result<ModelOptions> model_options() const;
   // Sizes by the names of --dim. Fails on what is no NAME=NUMBER.
   Result<std::vector<std::pair<std::string, int64_t>>> dim_values() const;
 };

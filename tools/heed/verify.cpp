@@ -138,7 +138,8 @@ Outcome run_case(const Case& tested, const Registry& registry, const RunOptions&
   Outcome outcome;
   const auto begin = std::chrono::steady_clock::now();
   const auto attempt = [&]() -> Result<void> {
-    HEED_ASSIGN(auto model, Model::load(tested.model, registry, options.model_options()));
+    HEED_ASSIGN(const ModelOptions model_options, options.model_options());
+    HEED_ASSIGN(auto model, Model::load(tested.model, registry, model_options));
     const PlanCounts counts = count_steps(model->plan());
     outcome.steps = {{"cpu", counts.cpu}, {"vulkan", counts.vulkan}};
     std::vector<const fs::path*> sets;

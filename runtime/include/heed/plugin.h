@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define HEED_ABI_MAJOR 0u
-#define HEED_ABI_MINOR 2u
+#define HEED_ABI_MINOR 3u
 
 /* ---- plain data ------------------------------------------------------------------------------------------------- */
 
@@ -196,6 +196,9 @@ typedef struct heed_host {
   void (*plan_strided_input)(heed_node*, int32_t input);   /* this input may come strided */
   void (*plan_strided_output)(heed_node*, int32_t output);
   void (*plan_in_place)(heed_node*, int32_t input, int32_t output); /* output may lie where input lies */
+  /* How many additions and multiplications of numbers a run costs, where that is more than its bytes tell: for placing
+   * nodes and for profiles. */
+  void (*plan_work)(heed_node*, heed_dim operation_count);
   /* On a GPU, reports an option or limit: "subgroup_size", "max_shared_bytes", "int64", "float16", ...: 0 when absent. */
   uint64_t (*plan_capability)(const heed_node*, heed_text name);
   int32_t (*plan_variant)(heed_node*, const heed_variant* variant); /* copied */

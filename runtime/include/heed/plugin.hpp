@@ -208,6 +208,13 @@ class Inference : public NodeView {
   }
 };
 
+// How many elements a tensor of these sizes has.
+inline Dim count_of(std::span<const Dim> dims) {
+  Dim count = 1;
+  for (const Dim dim : dims) count *= dim;
+  return count;
+}
+
 // The shape that two shapes broadcast to (numpy's rule).
 inline Dims broadcast(std::span<const Dim> a, std::span<const Dim> b) {
   if (a.size() < b.size()) std::swap(a, b);
@@ -269,6 +276,8 @@ class Planning : public NodeView {
   void take_strided(int32_t input) { host->plan_strided_input(node_, input); }
   void give_strided(int32_t output) { host->plan_strided_output(node_, output); }
   void in_place(int32_t input, int32_t output) { host->plan_in_place(node_, input, output); }
+  // Additions and multiplications of a run, where its bytes do not tell its cost.
+  void work(Dim operation_count) { host->plan_work(node_, operation_count.c_dim()); }
   uint64_t capability(std::string_view name) const { return host->plan_capability(node_, to_c(name)); }
 };
 

@@ -1,0 +1,65 @@
+// Which outputs are the later selves of which inputs: rows of graphs, and what the caller says.
+#include "plans.hpp"
+#include "rows.hpp"
+
+namespace heed::test {
+namespace {
+
+using Names = std::vector<std::pair<std::string, std::string>>;
+
+struct Row {
+  const char* what;
+  const char* graph;
+  Names named;
+  std::vector<std::string> expected;  // "input>output@axis"; or one text of an error
+};
+
+constexpr const char* plain = "g (float[2, 3] a, float[2, 3] b) => (float[2, 3] y, float[2, 3] z) { y = Exp(a) \n z = Exp(b) }";
+constexpr const char* swapped_names =
+    "g (float[2, 3] past_0, float[2, 3] past_1) => (float[2, 3] present_1, float[2, 3] present_0) "
+    "{ present_1 = Exp(past_0) \n present_0 = Exp(past_1) }";
+constexpr const char* cache =
+    "g (float[2, n] past, float[2, m] x) => (float[2, n + m] all) { all = Concat<axis = 1>(past, x) }";
+
+const std::vector<Row> rows = {
+    {"nothing tells", plain, {}, {}},
+    {"names of old and new", swapped_names, {}, {"past_0>present_0", "past_1>present_1"}},
+    {"a part of a name", "g (float[3] x_in) => (float[3] x_out) { x_out = Exp(x_in) }", {}, {"x_in>x_out"}},
+    {"a whole name", "g (float[3] state) => (float[3] stateN) { stateN = Exp(state) }", {}, {"state>stateN"}},
+    {"a name and more", "g (float[3] states) => (float[3] stateN) { stateN = Exp(states) }", {}, {}},
+    {"names of two types", "g (float[3] state) => (int64[3] stateN) { stateN = Cast<to = 7>(state) }", {}, {}},
+    {"the past and more", cache, {}, {"past>all@1"}},
+    {"the caller names what nothing tells", plain, {{"a", "z"}}, {"a>z"}},
+    {"the caller goes before names", swapped_names, {{"past_0", "present_1"}}, {"past_0>present_1"}},
+    {"the caller names no input", plain, {{"c", "z"}}, {"no input 'c'; it has 'a' 'b'"}},
+    {"the caller names no output", plain, {{"a", "x"}}, {"no output 'x'; it has 'y' 'z'"}},
+    {"the caller names one twice", plain, {{"a", "z"}, {"b", "z"}}, {"cannot be one state"}},
+    {"the caller names two types", "g (float[3] a) => (int64[3] y) { y = Cast<to = 7>(a) }", {{"a", "y"}}, {"cannot be one state"}},
+};
+
+}  // namespace
+
+TEST_CASE("states are found by what the caller says, contracts, data flow and names") {
+  for (const Row& row : rows) {
+    INFO(row.what);
+    PlanOptions options;
+    options.states = row.named;
+    const auto plan = make_plan(typed_graph(row.graph), registry(), options);
+    bool good = false;
+    if (plan) {
+      std::vector<std::string> met;
+      for (const StatePair& pair : (*plan)->states)
+        met.push_back(pair.input_name + ">" + pair.output_name +
+                      (pair.growing_axis < 0 ? "" : "@" + std::to_string(pair.growing_axis)));
+      CHECK(met == row.expected);
+      good = met == row.expected;
+    } else {
+      INFO(plan.error().message);
+      good = row.expected.size() == 1 && plan.error().message.find(row.expected[0]) != std::string::npos;
+      CHECK(good);
+    }
+    count_row(good);
+  }
+}
+
+}  // namespace heed::test
