@@ -101,6 +101,7 @@ class Graph {
   std::vector<ValueId> outputs;
   std::vector<std::string> output_names;  // as the file has them, whatever values stand in `outputs` later
   std::vector<Constraint> constraints;
+  std::map<uint32_t, Dim> bounds;  // by symbol: what a contract says that a size which only the run tells cannot pass
   std::vector<std::string> node_notes;
 
   DimPool& dims() const { return *dims_; }

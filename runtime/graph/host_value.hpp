@@ -10,7 +10,7 @@ namespace heed {
 struct HostValue {
   Kind kind = Kind::tensor;
   Tensor tensor;                    // of a tensor
-  std::vector<HostValue> elements;  // of a sequence; of an optional its content, if any; of a map its keys and values
+  std::vector<HostValue> elements = {};  // of a sequence; of an optional its content, if any; of a map its keys and values
   bool present = true;              // false: an optional without content
 };
 

@@ -140,7 +140,10 @@ int32_t InferredNode::infer_output_elements(int32_t output, const heed_dim* elem
 
 heed_dim InferredNode::infer_symbol(heed_text hint, heed_dim upper) {
   const std::string_view name = hint.size > 0 ? text_of(hint) : std::string_view(node.name);
-  return changing_graph.dims().fresh_symbol(name, 0, std::max<int64_t>(Dim(upper).upper_bound(), 0)).c_dim();
+  const Dim bound(upper);
+  const Dim symbol = changing_graph.dims().fresh_symbol(name, 0, std::max<int64_t>(bound.upper_bound(), 0));
+  if (bound.is_expression()) changing_graph.bounds.emplace(as_symbol(symbol)->index, bound);
+  return symbol.c_dim();
 }
 
 int32_t InferredNode::infer_equal(heed_dim a, heed_dim b, heed_text what) {

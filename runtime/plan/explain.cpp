@@ -65,16 +65,6 @@ std::vector<ExplainedStep> explain(const Plan& plan) {
   return steps;
 }
 
-std::vector<std::string> unbounded_values(const Plan& plan) {
-  std::vector<std::string> names;
-  for (const Slot& slot : plan.slots)
-    if (slot.unsized && slot.store == Store::dynamic) names.push_back(slot.name);
-  for (const Step& step : plan.steps)
-    for (const auto& body : step.bodies)
-      for (auto& name : unbounded_values(*body)) names.push_back(std::move(name));
-  return names;
-}
-
 PlanCounts count_steps(const Plan& plan) {
   PlanCounts counts;
   counts.segments = static_cast<int64_t>(plan.segments.size());

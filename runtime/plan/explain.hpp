@@ -23,9 +23,6 @@ struct ExplainedStep {
 // All steps in the order in which they run, those of bodies after their control step; views are left out.
 std::vector<ExplainedStep> explain(const Plan& plan);
 
-// Values whose size only the run tells: with them a plan's memory has no bound. Those of bodies too.
-std::vector<std::string> unbounded_values(const Plan& plan);
-
 struct PlanCounts {
   int64_t cpu = 0, vulkan = 0;  // computing steps
   int64_t transfers = 0, views = 0, copies = 0, segments = 1;

@@ -365,7 +365,8 @@ class Planner {
     const Slot source = plan_->slots[from];
     const ValueId value = graph_.add_value(graph_.unique_name(source.name + "/copy"), source.type);
     Node node;
-    node.name = graph_.unique_name(source.name + "/copy");
+    const NodeId producer = graph_.values[source.value].producer;
+    node.name = (producer == no_id ? source.name : graph_.nodes[producer].name) + "/copy";
     node.domain = std::string(op->domain());
     node.op_type = std::string(op->op_type());
     node.opset = 1;

@@ -291,22 +291,19 @@ Result<void> Frame::bind_segment(uint32_t index) {
 // ---- memory
 // -----------------------------------------------------------------------------------------------------------
 
-Result<void> Frame::place(uint32_t index) {
-  ++counts_.placements;
+// Of the shapes that stand in the slots now.
+Result<Frame::Lifetimes> Frame::find_lifetimes(uint32_t index) {
   BoundSegment& segment = segments_[index];
-  // Scratch sizes depend on the shapes, which stand in the slots now.
   point_arguments(index);
-  std::vector<Lifetime> lifetimes;
+  Lifetimes lifetimes;
   const auto last = plan_.segments[index].end;
-  std::vector<Lifetime> device_lifetimes;
   for (const SlotId root : segment.roots) {
     const Slot& slot = plan_.slots[root];
     HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(*slot.type.element, slots_[root].dims));
     slots_[root].size_bytes = size_bytes;
-    lifetimes.push_back(
-        {slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? size_bytes : 0});
-    device_lifetimes.push_back(
-        {slot.first_step, std::min(slot.last_step, last), slot.location == Location::cpu ? 0 : size_bytes});
+    const bool on_host = slot.location == Location::cpu;
+    lifetimes.host.push_back({slot.first_step, std::min(slot.last_step, last), on_host ? size_bytes : 0});
+    lifetimes.device.push_back({slot.first_step, std::min(slot.last_step, last), on_host ? 0 : size_bytes});
   }
   for (const uint32_t id : segment.scratch_steps) {
     const Step& step = plan_.steps[id];
@@ -317,9 +314,16 @@ Result<void> Frame::place(uint32_t index) {
         !done)
       return explain(std::move(done).error(), id);
     bound.scratch_bytes = bound.node->scratch_bytes;
-    lifetimes.push_back({id, id, bound.scratch_bytes});
+    lifetimes.host.push_back({id, id, bound.scratch_bytes});
   }
-  HEED_ASSIGN(segment.placement, place_tensors(lifetimes, context_.memory_limit_bytes));
+  return lifetimes;
+}
+
+Result<void> Frame::place(uint32_t index) {
+  ++counts_.placements;
+  BoundSegment& segment = segments_[index];
+  HEED_ASSIGN(const Lifetimes lifetimes, find_lifetimes(index));
+  HEED_ASSIGN(segment.placement, place_tensors(lifetimes.host, context_.memory_limit_bytes));
   if (segment.placement.size_bytes > segment.arena_size_bytes) {
     segment.arena.reset();
     segment.arena_size_bytes = 0;
@@ -329,8 +333,86 @@ Result<void> Frame::place(uint32_t index) {
                    "no memory for the tensors of a run: " + std::to_string(segment.placement.size_bytes) + " bytes"};
     segment.arena_size_bytes = segment.placement.size_bytes;
   }
-  if (context_.gpu) HEED_TRY(context_.gpu->place(segment.gpu_arena, device_lifetimes));
+  if (context_.gpu) HEED_TRY(context_.gpu->place(segment.gpu_arena, lifetimes.device));
   return {};
+}
+
+Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
+  MemoryNeed need;
+  const Graph& graph = *plan_.graph;
+  symbols.resize(symbols_.size());
+  std::vector<int64_t> values(symbols.size());
+  for (uint32_t index = 0; index < symbols.size(); ++index) {  // a bound is told in symbols older than its own
+    if (!symbols[index]) {
+      const int64_t upper = graph.dims().symbol_info(index).upper;
+      if (const auto bound = graph.bounds.find(index); bound != graph.bounds.end()) {
+        const auto reads = symbols_of(bound->second);
+        if (std::all_of(reads.begin(), reads.end(), [&](uint32_t read) { return symbols[read].has_value(); })) {
+          HEED_ASSIGN(symbols[index], evaluate(bound->second, values));
+        }
+      } else if (upper != INT64_MAX) {
+        symbols[index] = upper;
+      }
+      need.is_bound |= symbols[index].has_value();
+    }
+    values[index] = symbols[index].value_or(0);
+  }
+  const auto is_known = [&](Dim dim) {
+    const auto reads = dim.is_unknown() ? std::vector<uint32_t>{} : symbols_of(dim);
+    return !dim.is_unknown() &&
+           std::all_of(reads.begin(), reads.end(), [&](uint32_t symbol) { return symbols[symbol].has_value(); });
+  };
+  for (const SlotId input : plan_.inputs) {  // scratch may depend on them
+    if (!plan_.slots[input].type.dims) continue;
+    BoundSlot& bound = slots_[input];
+    for (size_t axis = 0; axis < bound.dims.size(); ++axis) {
+      const Dim dim = (*plan_.slots[input].type.dims)[axis];
+      if (!is_known(dim)) continue;
+      HEED_ASSIGN(bound.dims[axis], evaluate(dim, values));
+    }
+    bound.strides = dense_strides(std::span<const int64_t>(bound.dims));
+    bound.tensor.dims = bound.dims.data();
+    bound.tensor.strides = bound.strides.data();
+  }
+  const auto add = [&](std::span<const Lifetime> lifetimes, size_t& bytes) -> Result<void> {
+    HEED_ASSIGN(const Placement placement, place_tensors(lifetimes));
+    bytes += placement.size_bytes;
+    return {};
+  };
+  for (const Slot& slot : plan_.slots) {
+    if (slot.store != Store::dynamic || slot.type.kind != Kind::tensor || !slot.type.dims || !slot.type.element)
+      continue;
+    Dim count = 1;
+    for (const Dim dim : *slot.type.dims) count *= dim;
+    if (!is_known(count)) {
+      need.unbounded.push_back(slot.name);
+      continue;
+    }
+    HEED_ASSIGN(const int64_t elements, evaluate(count, values));
+    const int64_t dims[] = {elements};
+    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, dims));
+    (slot.location == Location::cpu ? need.host_bytes : need.device_bytes) += size_bytes;
+  }
+  for (uint32_t index = 0; index < segments_.size(); ++index) {
+    const auto& required = plan_.segments[index].dims.required_symbols();
+    if (!std::all_of(required.begin(), required.end(), [&](uint32_t symbol) { return symbols[symbol].has_value(); }))
+      continue;
+    HEED_TRY(fill_sizes(index, values));
+    HEED_ASSIGN(const Lifetimes lifetimes, find_lifetimes(index));
+    HEED_TRY(add(lifetimes.host, need.host_bytes));
+    HEED_TRY(add(lifetimes.device, need.device_bytes));
+    segments_[index].bound_for.clear();
+    segments_[index].placed_for.clear();
+  }
+  for (const auto& step : steps_)
+    for (const auto& body : step.bodies) {
+      HEED_ASSIGN(const MemoryNeed inner, body->measure(symbols));
+      need.host_bytes += inner.host_bytes;
+      need.device_bytes += inner.device_bytes;
+      need.is_bound |= inner.is_bound;
+      need.unbounded.insert(need.unbounded.end(), inner.unbounded.begin(), inner.unbounded.end());
+    }
+  return need;
 }
 
 size_t Frame::arena_bytes() const {
@@ -359,9 +441,13 @@ Result<void> Frame::make_outputs(uint32_t index) {
       bound.strides = given->strides;
       bound.tensor.strides = bound.strides.data();
     } else if (slot.location == Location::vulkan) {
-      HEED_ASSIGN(bound.value, context_.gpu->new_tensor(*slot.type.element, bound.dims));
+      auto made = context_.gpu->new_tensor(*slot.type.element, bound.dims);
+      if (!made) return explain_slot(std::move(made).error(), id);
+      bound.value = std::move(*made);
     } else {
-      HEED_ASSIGN(bound.value, new_host_tensor(*slot.type.element, bound.dims));
+      auto made = new_host_tensor(*slot.type.element, bound.dims);
+      if (!made) return explain_slot(std::move(made).error(), id);
+      bound.value = std::move(*made);
     }
     bound.tensor.data = bound.value->data;
     bound.tensor.offset = bound.value->offset;

@@ -37,6 +37,13 @@ struct FrameCounts {
   int64_t runs = 0, binds = 0, placements = 0;
 };
 
+// What the tensors of one run take, apart from weights, states, inputs and the graph's outputs.
+struct MemoryNeed {
+  size_t host_bytes = 0, device_bytes = 0;
+  bool is_bound = false;               // sizes that only the run tells count with what they cannot pass
+  std::vector<std::string> unbounded;  // values whose size nothing bounds: they are not counted
+};
+
 class BoundNode;
 
 class Frame {
@@ -64,6 +71,9 @@ class Frame {
   void set_output_memory(uint32_t output, heed_value* value) { output_memory_[output] = value; }
   // Runs all steps. outputs: one reference per output of the plan.
   Result<void> finish(std::span<SharedValue> outputs);
+
+  // Nothing runs and nothing is allocated. symbols: by index of the graph's DimPool. Not between begin and finish.
+  Result<MemoryNeed> measure(std::vector<std::optional<int64_t>> symbols);
 
   const FrameCounts& counts() const { return counts_; }
   size_t arena_bytes() const;
@@ -105,6 +115,10 @@ class Frame {
   Result<void> bind_input(uint32_t position, heed_value* value);
   Result<void> bind_segment(uint32_t index);
   Result<void> fill_sizes(uint32_t index, const std::vector<int64_t>& symbol_values);
+  struct Lifetimes {
+    std::vector<Lifetime> host, device;  // one per root of the segment, then the scratch of its steps
+  };
+  Result<Lifetimes> find_lifetimes(uint32_t index);
   Result<void> place(uint32_t index);
   void point_slots(uint32_t index);
   Result<void> make_outputs(uint32_t index);

@@ -28,12 +28,12 @@ struct ModelOptions {
   bool fold = true;                      // constants
   bool rewrite = true;                   // and element-wise chains
   size_t memory_limit_bytes = SIZE_MAX;  // of one session's arena
-  ReadOptions read;
+  ReadOptions read = {};
   // Of symbols, by name: what costs are reckoned with when nodes get their places. They bind nothing.
-  std::vector<std::pair<std::string, int64_t>> size_hints;
+  std::vector<std::pair<std::string, int64_t>> size_hints = {};
   // Inputs and the outputs that are their later selves; Heed finds most by itself.
-  std::vector<std::pair<std::string, std::string>> states;
-  std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"
+  std::vector<std::pair<std::string, std::string>> states = {};
+  std::vector<std::pair<std::string, std::string>> kernel_options = {};  // "cpu.isa" = "avx2", "kernel" = "scalar"
 };
 
 class Model {

@@ -228,6 +228,42 @@ size_t Session::state_bytes() const {
   return bytes;
 }
 
+Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, int64_t>>& sizes) {
+  const Plan& plan = model_->plan();
+  DimPool& pool = plan.graph->dims();
+  std::vector<std::optional<int64_t>> symbols(pool.symbol_count());
+  for (const auto& [name, value] : sizes)
+    if (const DimSymbol* symbol = pool.find_symbol(name)) symbols[symbol->index] = value;
+  for (const auto& state : states_)
+    if (state->growth_symbol != no_id && !symbols[state->growth_symbol]) symbols[state->growth_symbol] = 0;
+  std::string open;
+  for (const SlotId input : plan.inputs) {
+    if (!plan.slots[input].type.dims) continue;
+    for (const Dim dim : *plan.slots[input].type.dims)
+      if (const DimSymbol* symbol = as_symbol(dim); symbol && !symbols[symbol->index])
+        open += (open.empty() ? "" : ", ") + symbol->name;
+  }
+  if (!open.empty()) return Error{Code::invalid_argument, "these sizes are open: " + open};
+  Need need;
+  std::vector<int64_t> values;
+  for (const auto& symbol : symbols) values.push_back(symbol.value_or(0));
+  for (const auto& state : states_) {
+    if (!state->grown) continue;
+    const Slot& output = plan.slots[plan.outputs[state->pair.output]];
+    std::vector<int64_t> dims;
+    for (const Dim dim : *output.type.dims) {
+      HEED_ASSIGN(const int64_t size, evaluate(dim, values));
+      dims.push_back(size);
+    }
+    auto& length = dims[static_cast<size_t>(state->pair.growing_axis)];
+    length = GrowingState::capacity_for(length);
+    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*output.type.element, dims));
+    need.state_bytes += size_bytes;
+  }
+  HEED_ASSIGN(static_cast<MemoryNeed&>(need), frame_->measure(symbols));
+  return need;
+}
+
 int64_t Session::submission_count() const { return gpu_ ? gpu_->submission_count() : 0; }
 
 void Session::observe(void (*observer)(void*, const Plan&, uint32_t, int64_t, int64_t), void* context) {

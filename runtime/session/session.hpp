@@ -55,6 +55,12 @@ class Session {
   // How many entries the growing states hold; 0 before the first run.
   int64_t state_length() const;
   size_t state_bytes() const;
+  // What a run of these sizes needs, by the names of symbols; nothing runs. Growing states count at their capacity.
+  // Fails where a size that inputs tell is not given, with its name. Not during a run.
+  struct Need : MemoryNeed {
+    size_t state_bytes = 0;
+  };
+  Result<Need> measure(const std::vector<std::pair<std::string, int64_t>>& sizes);
 
   const FrameCounts& counts() const { return frame_->counts(); }
   size_t arena_bytes() const { return frame_->arena_bytes(); }

@@ -138,4 +138,35 @@ TEST_CASE("a run says what does not fit, and the session stays usable") {
   }
 }
 
+TEST_CASE("what a run needs is known before it") {
+  constexpr std::string_view chain = R"(<ir_version: 10, opset_import: ["" : 23]>
+    g (float[n, 300] x, float[300, 40] w) => (float[n, 40] y) { t = Softmax(x) u = MatMul(t, w) y = Softmax(u) })";
+  const auto model = load_text(chain);
+  const auto session = take(Session::create(model));
+  for (const int64_t n : {1, 7, 64}) {
+    const auto need = take(session->measure({{"n", n}}));
+    const auto run = take(Session::create(model));
+    const auto count = static_cast<size_t>(n * 300);
+    take(run->run({{"x", f32({n, 300}, std::vector<float>(count))}, {"w", f32({300, 40}, std::vector<float>(12000))}}));
+    CHECK(need.host_bytes == run->arena_bytes());
+    CHECK_FALSE(need.is_bound);
+    CHECK(need.unbounded.empty());
+  }
+  const auto open = session->measure({});
+  REQUIRE_FALSE(open);
+  CHECK(open.error().message == "these sizes are open: n");
+}
+
+TEST_CASE("sizes that only the run tells count with their bound, or are told to have none") {
+  const auto bounded = take(Session::create(load_text(R"(<ir_version: 10, opset_import: ["" : 23]>
+    g (float[n, 3] x) => (float[1, 1] y) { i = NonZero(x) f = Cast<to = 1>(i) y = ReduceSum(f) })")));
+  const auto need = take(bounded->measure({{"n", 100}}));
+  CHECK(need.is_bound);
+  CHECK(need.host_bytes >= 2 * 300 * 8);  // [2, 3 n] i64, where nothing is zero
+  const auto loose = take(Session::create(load_text(R"(<ir_version: 10, opset_import: ["" : 23]>
+    g (int64 limit) => (int64[k] y) <int64 zero = {0}, int64 one = {1}> { r = Range(zero, limit, one) y = Add(r, one) })")));
+  const auto unbounded = take(loose->measure({})).unbounded;
+  CHECK(unbounded == std::vector<std::string>{"y"});
+}
+
 }  // namespace heed::test

@@ -12,27 +12,11 @@
 namespace heed::tool {
 namespace {
 
-// What the sizes of --dim make of the memory; empty where a size is left open.
-struct Memory {
-  bool known = false;
-  size_t arena_bytes = 0, state_bytes = 0;
-};
-
-// Sizes are bound as a run would bind them: by running once on made-up inputs of these sizes.
-Result<Memory> measure(const std::shared_ptr<const Model>& model, const RunOptions& options) {
+// What a run of the sizes of --dim needs; fails where they leave a size open.
+Result<Session::Need> measure(const std::shared_ptr<const Model>& model, const RunOptions& options) {
   HEED_ASSIGN(const auto dims, options.dim_values());
-  Memory memory;
-  if (dims.empty()) return memory;
-  InputRequest request;
-  request.random = true;
-  request.dims = dims;
-  HEED_ASSIGN(const auto inputs, make_inputs(*model, request, {}));
   HEED_ASSIGN(const auto session, Session::create(model));
-  HEED_TRY(session->run(inputs));
-  memory.known = true;
-  memory.arena_bytes = session->arena_bytes();
-  memory.state_bytes = session->state_bytes();
-  return memory;
+  return session->measure(dims);
 }
 
 constexpr size_t line_width = 120;
@@ -43,7 +27,7 @@ std::string cut(const std::string& text, size_t width) {
 
 Result<void> explain_model(const std::string& name, bool json, const RunOptions& options) {
   HEED_ASSIGN(const auto model, open_model(name, options));
-  HEED_ASSIGN(const Memory memory, measure(model, options));
+  const auto memory = measure(model, options);
   const Plan& plan = model->plan();
   const auto steps = heed::explain(plan);
   const PlanCounts counts = count_steps(plan);
@@ -56,7 +40,12 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
                              {"transfers", counts.transfers},
                              {"views", counts.views},
                              {"copies", counts.copies}};
-    if (memory.known) report["arena_bytes"] = memory.arena_bytes, report["state_bytes"] = memory.state_bytes;
+    if (memory)
+      report["memory"] = {{"host_arena_bytes", memory->host_bytes},
+                          {"device_arena_bytes", memory->device_bytes},
+                          {"state_bytes", memory->state_bytes},
+                          {"is_bound", memory->is_bound},
+                          {"unbounded", memory->unbounded}};
     report["steps"] = nlohmann::json::array();
     for (const auto& step : steps)
       report["steps"].push_back({{"step", step.step},
@@ -74,9 +63,13 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
     return {};
   }
   std::cout << name << ": on " << device << ", weights " << size_text(static_cast<double>(model->weight_bytes()));
-  if (memory.known)
-    std::cout << ", states " << size_text(static_cast<double>(memory.state_bytes)) << ", arena "
-              << size_text(static_cast<double>(memory.arena_bytes));
+  if (memory) {
+    std::cout << ", states " << size_text(static_cast<double>(memory->state_bytes)) << ", arena "
+              << (memory->is_bound ? "at most " : "") << size_text(static_cast<double>(memory->host_bytes));
+    if (model->device()) std::cout << " and on the device " << size_text(static_cast<double>(memory->device_bytes));
+  } else {
+    std::cout << "\nmemory depends on --dim: " << memory.error().message;
+  }
   std::cout << "\n";
   size_t widest_node = 0, widest_op = 0, widest_output = 0;
   for (const auto& step : steps) {
@@ -103,7 +96,8 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   std::cout << counts.cpu + counts.vulkan << " computing steps: " << counts.cpu << " on the CPU, " << counts.vulkan
             << " on vulkan; " << counts.views << " views cost nothing, " << counts.copies << " copies, "
             << counts.transfers << " transfers";
-  if (const auto unbounded = unbounded_values(plan); !unbounded.empty()) {
+  if (memory && !memory->unbounded.empty()) {
+    const auto& unbounded = memory->unbounded;
     std::cout << "; memory unbounded: value" << (unbounded.size() > 1 ? "s" : "");
     for (size_t i = 0; i < std::min<size_t>(unbounded.size(), 3); ++i) std::cout << (i ? ", " : " ") << unbounded[i];
     if (unbounded.size() > 3) std::cout << " and " << unbounded.size() - 3 << " more";
