@@ -122,7 +122,7 @@ struct AttendParameters {
 
 // Mirrors shaders/attention_append.comp.
 struct AppendParameters {
-  uint32_t batch_count, head_count, past_count, key_count, channel_count, value_channel_count;
+  uint32_t batch_count, head_count, past_count, key_count, first_key, channel_count, value_channel_count;
   Layout key, value, past_key, past_value, present_key, present_value;
 };
 
@@ -247,11 +247,14 @@ Result<Launch> bind(const Binding& node) {
     const auto present_key = node.output(present_key_output), present_value = node.output(present_value_output);
     HEED_TRY(check_addressable(present_key, "present_key"));
     HEED_TRY(check_addressable(present_value, "present_value"));
+    const bool in_place = past > 0 && node.in_place(past_key_input, present_key_output) && node.in_place(past_value_input, present_value_output);
+    const int64_t first_key = in_place ? past : 0;
     const int64_t both = present_key.count() + present_value.count();
     if (both > most_addressed) return Error{Code::unsupported, "present_key and present_value have more than 2^31 elements"};
-    const AppendParameters a{count(key.dim(0)), count(key.dim(1)), count(past), count(key_count), count(key.dim(3)), count(value.dim(3)),
+    const AppendParameters a{count(key.dim(0)), count(key.dim(1)), count(past), count(key_count), count(first_key), count(key.dim(3)), count(value.dim(3)),
                              layout_of(key), layout_of(value), past_key, past_value, layout_of(present_key), layout_of(present_value)};
-    if (both > 0) launch.dispatches.push_back({append_variant, bytes_of(a), {workgroups_for(both, append_threads), 1, 1}});
+    const int64_t written = key_count == 0 ? 0 : both / key_count * (key_count - first_key);
+    if (written > 0) launch.dispatches.push_back({append_variant, bytes_of(a), {workgroups_for(written, append_threads), 1, 1}});
   }
   return launch;
 }

@@ -1,6 +1,6 @@
 #version 450
 // attention_append.comp: present = past with the new keys (or values) behind it, for both at once; [batch, head,
-// sequence, channel] f32, each side strided. Where present lies where past lies, the past is written onto itself.
+// sequence, channel] f32, each side strided. Where present lies where past lies, the new ones alone are written.
 
 layout(local_size_x = 64) in;
 
@@ -17,6 +17,7 @@ struct Layout {
 layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   uint batch_count, head_count;
   uint past_count, key_count;  // keys of the past, and all of them
+  uint first_key;              // the past_count where present lies where past lies, else 0
   uint channel_count, value_channel_count;
   Layout key_layout, value_layout, past_key_layout, past_value_layout, present_key_layout, present_value_layout;
 };
@@ -26,15 +27,16 @@ int at(Layout l, uint batch, uint head, uint sequence, uint channel) {
 }
 
 void main() {
-  uint row_count = batch_count * head_count * key_count;
+  uint written_count = key_count - first_key;  // keys of each head
+  uint row_count = batch_count * head_count * written_count;
   uint both = channel_count + value_channel_count;
   uint step_size = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
   for (uint index = gl_GlobalInvocationID.x; index < row_count * both; index += step_size) {
     uint channel = index % both;
     uint row = index / both;
-    uint key = row % key_count;
-    uint head = row / key_count % head_count;
-    uint batch = row / key_count / head_count;
+    uint key = first_key + row % written_count;
+    uint head = row / written_count % head_count;
+    uint batch = row / written_count / head_count;
     if (channel < channel_count) {
       present_keys[at(present_key_layout, batch, head, key, channel)] =
           key < past_count ? past_keys[at(past_key_layout, batch, head, key, channel)]

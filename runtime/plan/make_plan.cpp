@@ -408,27 +408,44 @@ class Planner {
   }
 
   void add_input(ValueId value) {
-    const SlotId slot = add_slot(value, Store::input, Location::cpu);
+    const auto appender = is_body_ ? std::nullopt : appender_of(value);
+    const SlotId slot = add_slot(value, Store::input, appender ? locations_[*appender] : Location::cpu);
     plan_->slots[slot].unsized = !is_known(graph_.values[value].type);
+    plan_->slots[slot].strided = appender.has_value();
     if (is_body_) leave_open(slot);
-    if (!is_body_ && grows_as_state(value)) plan_->slots[slot].strided = true;
     plan_->inputs.push_back(slot);
   }
 
-  // Whether a kernel may be given this input as a state with room to grow: then it is not dense.
-  bool grows_as_state(ValueId value) const {
+  // The node to whose kernel this input may be given as a state with room to grow: there it lives, and is not dense.
+  std::optional<NodeId> appender_of(ValueId value) const {
     for (NodeId id = 0; id < live_.size(); ++id) {
       if (!live_[id]) continue;
       const Node& node = graph_.nodes[id];
-      const heed_operator& op = *operators_[id]->c;
-      for (size_t output = 0; output < std::min(node.outputs.size(), op.output_count); ++output) {
-        const auto& parameter = op.outputs[output];
-        if (parameter.state_of >= 0 && static_cast<size_t>(parameter.state_of) < node.inputs.size() &&
-            node.inputs[parameter.state_of] == value && parameter.state_axis >= 0)
-          return true;
-      }
+      for (size_t output = 0; output < node.outputs.size(); ++output)
+        if (appended_input(id, output) == value) return id;
     }
-    return false;
+    return std::nullopt;
+  }
+
+  // The input of which an output is the grown later self; no_id where it is none.
+  ValueId appended_input(NodeId id, size_t output) const {
+    const Node& node = graph_.nodes[id];
+    const heed_operator& op = *operators_[id]->c;
+    if (output >= op.output_count) return no_id;
+    const auto& parameter = op.outputs[output];
+    const bool grows = parameter.state_of >= 0 && parameter.state_axis >= 0;
+    return grows && static_cast<size_t>(parameter.state_of) < node.inputs.size() ? node.inputs[parameter.state_of]
+                                                                                 : no_id;
+  }
+
+  // Whether an output of the graph is the later self of an input that lives on the device: it stays there.
+  bool is_state_on_device(ValueId output) const {
+    const NodeId producer = graph_.values[output].producer;
+    if (producer == no_id || producer >= live_.size() || locations_[producer] == Location::cpu) return false;
+    const auto& outputs = graph_.nodes[producer].outputs;
+    const auto place = std::find(outputs.begin(), outputs.end(), output);
+    const ValueId input = appended_input(producer, static_cast<size_t>(place - outputs.begin()));
+    return input != no_id && std::find(graph_.inputs.begin(), graph_.inputs.end(), input) != graph_.inputs.end();
   }
 
   Result<void> add_node(NodeId id) {
@@ -658,7 +675,7 @@ class Planner {
   Result<void> add_outputs() {
     for (const ValueId output : graph_.outputs) {
       SlotId slot = no_id;
-      if (is_body_) {
+      if (is_body_ || is_state_on_device(output)) {
         HEED_ASSIGN(slot, slot_of(output));
       } else {
         HEED_ASSIGN(slot, slot_at(output, Location::cpu));

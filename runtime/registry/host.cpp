@@ -245,6 +245,9 @@ heed_host make_host() {
   host.bind_output = [](const heed_node* node, int32_t output) {
     return guard(heed_tensor{}, [&] { return node->bind_output(output); });
   };
+  host.bind_in_place = [](const heed_node* node, int32_t input, int32_t output) {
+    return guard(0, [&] { return node->bind_in_place(input, output) ? 1 : 0; });
+  };
   host.bind_scratch = [](heed_node* node, size_t size_bytes) { guard([&] { node->bind_scratch(size_bytes); }); };
   host.bind_dispatch = [](heed_node* node, int32_t variant, const void* parameters, size_t size_bytes,
                           const uint32_t workgroups[3]) {

@@ -223,6 +223,7 @@ heed_tensor heed_node::bind_output(int32_t) const {
   wrong_phase("bind_output", "bind");
   return {};
 }
+bool heed_node::bind_in_place(int32_t, int32_t) const { return false; }
 void heed_node::bind_scratch(size_t) { wrong_phase("bind_scratch", "bind"); }
 int32_t heed_node::bind_dispatch(int32_t, const void*, size_t, const uint32_t[3]) {
   return wrong_phase("bind_dispatch", "the bind of a GPU kernel");

@@ -60,6 +60,7 @@ struct heed_node {
   // Binding (session/frame.cpp).
   virtual heed_tensor bind_input(int32_t input) const;
   virtual heed_tensor bind_output(int32_t output) const;
+  virtual bool bind_in_place(int32_t input, int32_t output) const;
   virtual void bind_scratch(size_t size_bytes);
   virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
                                 const uint32_t workgroups[3]);

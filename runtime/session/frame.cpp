@@ -25,6 +25,13 @@ class BoundNode : public heed_node {
 
   heed_tensor bind_input(int32_t input) const override { return at(inputs_, input); }
   heed_tensor bind_output(int32_t output) const override { return at(outputs_, output); }
+  bool bind_in_place(int32_t input, int32_t output) const override {
+    const heed_tensor a = at(inputs_, input), b = at(outputs_, output);
+    if (a.rank != b.rank || !std::equal(a.strides, a.strides + a.rank, b.strides)) return false;
+    if (a.data || b.data) return a.data == b.data;
+    const heed_value *from = at(input_memory, input), *to = at(output_memory, output);
+    return from && to && a.offset == b.offset && same_memory(*from, *to);
+  }
   void bind_scratch(size_t size_bytes) override { scratch_bytes = std::max(scratch_bytes, size_bytes); }
   int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
                         const uint32_t workgroups[3]) override {
@@ -36,10 +43,12 @@ class BoundNode : public heed_node {
 
   size_t scratch_bytes = 0;
   std::vector<GpuDispatch> dispatches;
+  std::vector<heed_value*> input_memory, output_memory;  // of a GPU step: what the tensors lie in; null: absent
 
  private:
-  static heed_tensor at(const std::vector<heed_tensor>& list, int32_t index) {
-    return index >= 0 && static_cast<size_t>(index) < list.size() ? list[static_cast<size_t>(index)] : heed_tensor{};
+  template <class T>
+  static T at(const std::vector<T>& list, int32_t index) {
+    return index >= 0 && static_cast<size_t>(index) < list.size() ? list[static_cast<size_t>(index)] : T{};
   }
   const std::vector<heed_tensor>& inputs_;
   const std::vector<heed_tensor>& outputs_;
@@ -637,24 +646,22 @@ Result<void> Frame::run_control(uint32_t id) {
 Result<void> Frame::run_gpu(uint32_t id) {
   const Step& step = plan_.steps[id];
   BoundStep& bound = steps_[id];
-  bound.node->dispatches.clear();
-  bound.node->scratch_bytes = 0;
-  if (auto done = call_plugin([&] { return step.gpu->bind(bound.node.get(), step.gpu->user); }); !done)
-    return explain(std::move(done).error(), id);
-  const auto values_of = [&](const std::vector<SlotId>& list) {
-    std::vector<heed_value*> values;
+  BoundNode& node = *bound.node;
+  node.dispatches.clear();
+  node.scratch_bytes = 0;
+  const auto find_memory = [&](const std::vector<SlotId>& list, std::vector<heed_value*>& memory) {
+    memory.clear();
     for (const SlotId slot : list) {
-      if (slot == no_id) {
-        values.push_back(nullptr);
-        continue;
-      }
-      const BoundSlot& root = slots_[plan_.slots[slot].root];
-      values.push_back(root.borrowed ? root.borrowed : root.value.get());
+      const BoundSlot* root = slot == no_id ? nullptr : &slots_[plan_.slots[slot].root];
+      memory.push_back(!root ? nullptr : root->borrowed ? root->borrowed : root->value.get());
     }
-    return values;
   };
-  if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, bound.node->dispatches, values_of(step.inputs),
-                                    values_of(step.outputs), bound.node->scratch_bytes);
+  find_memory(step.inputs, node.input_memory);
+  find_memory(step.outputs, node.output_memory);
+  if (auto done = call_plugin([&] { return step.gpu->bind(&node, step.gpu->user); }); !done)
+    return explain(std::move(done).error(), id);
+  if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, node.dispatches, node.input_memory, node.output_memory,
+                                    node.scratch_bytes);
       !done)
     return explain(std::move(done).error(), id);
   return {};

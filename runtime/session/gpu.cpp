@@ -91,6 +91,11 @@ Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, 
   return made;
 }
 
+bool same_memory(const heed_value& a, const heed_value& b) {
+  const auto x = range_of(&a), y = range_of(&b);
+  return x.buffer && x.buffer == y.buffer && x.offset_bytes == y.offset_bytes;
+}
+
 struct GpuStream::Content {
   std::shared_ptr<vulkan::Device> device;
   std::unique_ptr<vulkan::Recording> recording;
@@ -151,6 +156,12 @@ Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_
   if (!size_bytes) return {};
   return content_->recording->write(part_of(to, offset_elements, size_bytes),
                                     {static_cast<const std::byte*>(from), size_bytes});
+}
+
+Result<void> GpuStream::copy(const heed_value* from, int64_t from_elements, heed_value* to, int64_t to_elements,
+                             size_t size_bytes) {
+  if (!size_bytes) return {};
+  return content_->recording->copy(part_of(from, from_elements, size_bytes), part_of(to, to_elements, size_bytes));
 }
 
 Result<void> GpuStream::download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes) {

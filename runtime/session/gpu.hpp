@@ -33,6 +33,9 @@ uint64_t device_capability(const void* device, std::string_view name);
 Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
                                                            const Step& step);
 
+// Whether two values on a device lie in the same memory.
+bool same_memory(const heed_value& a, const heed_value& b);
+
 // A dense copy on the device, made at once.
 Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value);
 
@@ -52,6 +55,9 @@ class GpuStream {
   Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                    std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, size_t scratch_bytes);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
+  // Within the device; elements are those of the values' type, which is one.
+  Result<void> copy(const heed_value* from, int64_t from_elements, heed_value* to, int64_t to_elements,
+                    size_t size_bytes);
   // Waits for the device.
   Result<void> download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes);
   // The same tensor at the other place; downloads wait.

@@ -46,7 +46,9 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
     if (pair.growing_axis >= 0)
       if (const auto* symbol = as_symbol((*input.type.dims)[static_cast<size_t>(pair.growing_axis)]))
         state->growth_symbol = symbol->index;
-    if (pair.in_place) state->grown.emplace(*input.type.element, pair.growing_axis);
+    if (pair.in_place)
+      state->grown.emplace(*input.type.element, pair.growing_axis,
+                           input.location == Location::vulkan ? session->gpu_.get() : nullptr);
     session->states_.push_back(std::move(state));
   }
   session->arguments_.resize(plan.inputs.size());
@@ -78,13 +80,24 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
   for (size_t i = 0; i < inputs.size(); ++i) arguments_[i] = inputs[i].get();
   HEED_TRY(lend_states(inputs, outputs));
   HEED_TRY(frame_->begin(arguments_, known_));
+  const Plan& plan = model_->plan();
+  const auto on_device = [&](size_t output) { return plan.slots[plan.outputs[output]].location == Location::vulkan; };
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (outputs[i]) frame_->set_output_memory(static_cast<uint32_t>(i), outputs[i].get());
+    if (outputs[i] && !on_device(i)) frame_->set_output_memory(static_cast<uint32_t>(i), outputs[i].get());
   HEED_TRY(make_room());
   frame_started_ = true;
   HEED_TRY(frame_->finish(results_));
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (!outputs[i]) outputs[i] = results_[i];
+  const auto stays = [&](size_t output) {
+    return std::any_of(states_.begin(), states_.end(),
+                       [&](const auto& state) { return state->in_use && state->pair.output == output; });
+  };
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (on_device(i) && !stays(i)) {
+      HEED_TRY(fetch(*results_[i].get(), outputs[i]));
+    } else if (!outputs[i]) {
+      outputs[i] = results_[i];
+    }
+  }
   for (auto& state : states_) {
     if (!state->in_use) continue;
     if (state->grown) {
@@ -95,6 +108,19 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
     outputs[state->pair.output] = {};
   }
   return {};
+}
+
+// A result on the device, into the caller's memory where there is some.
+Result<void> Session::fetch(const heed_value& result, SharedValue& output) {
+  if (!output) {
+    HEED_ASSIGN(output, gpu_->moved(result, Location::cpu));
+    return {};
+  }
+  if (output->dims != result.dims || !is_dense(output->dims, output->strides))
+    return Error{Code::shape_mismatch, "the memory for an output is " + to_string(output->dims) + "; the result is " +
+                                           to_string(result.dims) + ", dense"};
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(result.element, result.dims));
+  return gpu_->download(&result, result.offset, output->data, size_bytes);
 }
 
 // Puts states where inputs were not given, and tells the sizes that they bring.

@@ -76,6 +76,7 @@ class Session {
   Result<void> lend_states(std::span<const SharedValue> inputs, std::span<const SharedValue> outputs);
   Result<std::vector<int64_t>> state_dims(const Slot& state, std::span<const SharedValue> inputs) const;
   Result<void> make_room();
+  Result<void> fetch(const heed_value& result, SharedValue& output);
 
   std::shared_ptr<const Model> model_;
   SessionOptions options_;

@@ -2,6 +2,9 @@
 #include "session/states.hpp"
 
 #include <algorithm>
+#include <cstring>
+
+#include "session/gpu.hpp"
 
 namespace heed {
 
@@ -23,26 +26,33 @@ Result<void> GrowingState::reserve(std::span<const int64_t> dims, int64_t wanted
                                            to_string(block_dims) + "; reset the states before another batch"};
   block_dims[axis] = capacity_for(wanted);
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element_, block_dims));
-  auto block = allocate_host_memory(size_bytes);
-  if (!block) return Error{Code::out_of_memory, "no memory for a state of " + std::to_string(size_bytes) + " bytes"};
-  const auto old = length_ > 0 ? look(length_) : SharedValue();
+  auto block = gpu_ ? gpu_->new_tensor(element_, block_dims) : new_host_tensor(element_, block_dims);
+  if (!block) return std::move(block).error().within("a state of " + std::to_string(size_bytes) + " bytes");
+  if (length_ > 0) HEED_TRY(copy_entries(*block->get(), block_dims[axis]));
   dims_ = std::move(block_dims);
   capacity_ = dims_[axis];
-  block_ = std::move(block);
+  block_ = std::move(*block);
   size_bytes_ = size_bytes;
-  if (!old) return {};
-  // The old entries, at their places in the new block: rows of the inner axes, one outer index after another.
-  const auto grown = look(length_);
-  size_t outer = 1, inner_bytes = static_cast<size_t>(bits_of(element_)) / 8;
-  for (size_t i = 0; i < axis; ++i) outer *= static_cast<size_t>(dims_[i]);
-  for (size_t i = axis + 1; i < dims_.size(); ++i) inner_bytes *= static_cast<size_t>(dims_[i]);
-  const size_t old_pitch =
-      inner_bytes *
-      static_cast<size_t>(axis == 0 ? 0 : old->strides[axis - 1] / std::max<int64_t>(old->strides[axis], 1));
-  const size_t new_pitch = inner_bytes * static_cast<size_t>(capacity_);
-  for (size_t i = 0; i < outer; ++i)
-    std::copy_n(static_cast<const std::byte*>(old->data) + i * old_pitch, inner_bytes * static_cast<size_t>(length_),
-                static_cast<std::byte*>(grown->data) + i * new_pitch);
+  return {};
+}
+
+// The entries, at their places in a larger block: rows of the inner axes, one outer index after another.
+Result<void> GrowingState::copy_entries(heed_value& to, int64_t to_capacity) const {
+  int64_t outer = 1, inner = 1;  // elements
+  for (size_t i = 0; i < dims_.size(); ++i)
+    if (i != static_cast<size_t>(axis_)) (i < static_cast<size_t>(axis_) ? outer : inner) *= dims_[i];
+  const size_t element_bytes = static_cast<size_t>(bits_of(element_)) / 8;
+  const size_t row_bytes = static_cast<size_t>(inner * length_) * element_bytes;
+  for (int64_t i = 0; i < outer; ++i) {
+    const int64_t from_elements = i * inner * capacity_, to_elements = i * inner * to_capacity;
+    if (gpu_) {
+      HEED_TRY(gpu_->copy(block_.get(), from_elements, &to, to_elements, row_bytes));
+    } else if (row_bytes) {
+      std::memcpy(static_cast<std::byte*>(to.data) + static_cast<size_t>(to_elements) * element_bytes,
+                  static_cast<const std::byte*>(block_->data) + static_cast<size_t>(from_elements) * element_bytes,
+                  row_bytes);
+    }
+  }
   return {};
 }
 
@@ -52,8 +62,9 @@ SharedValue GrowingState::look(int64_t length) const {
   value->strides = dense_strides(std::span<const int64_t>(dims_));
   value->dims = dims_;
   value->dims[static_cast<size_t>(axis_)] = length;
-  value->data = block_.get();
-  value->storage = block_;
+  value->data = block_->data;
+  value->on_device = block_->on_device;
+  value->storage = block_->storage;
   return value;
 }
 

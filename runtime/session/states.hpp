@@ -10,11 +10,14 @@
 
 namespace heed {
 
+class GpuStream;
+
 // Holds [.., length, ..] of a block [.., capacity, ..]; the strides are those of the block, so that a run appends where
 // the past lies. Growing doubles the capacity and copies once.
 class GrowingState {
  public:
-  GrowingState(DataType element, int32_t axis) : element_(element), axis_(axis) {}
+  // On the device of `gpu`, which must outlive it; null: on the host.
+  GrowingState(DataType element, int32_t axis, GpuStream* gpu) : element_(element), axis_(axis), gpu_(gpu) {}
 
   int64_t length() const { return length_; }
   int64_t capacity() const { return capacity_; }
@@ -33,11 +36,14 @@ class GrowingState {
   static int64_t capacity_for(int64_t wanted);
 
  private:
+  Result<void> copy_entries(heed_value& to, int64_t to_capacity) const;
+
   DataType element_;
   int32_t axis_;
+  GpuStream* gpu_;
   int64_t length_ = 0, capacity_ = 0;
   std::vector<int64_t> dims_;  // of the block
-  std::shared_ptr<void> block_;
+  SharedValue block_;
   size_t size_bytes_ = 0;
 };
 

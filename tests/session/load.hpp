@@ -5,6 +5,7 @@
 
 #include "graph/parse.hpp"
 #include "plugins/built_in.hpp"
+#include "rows.hpp"
 #include "session/session.hpp"
 
 namespace heed::test {
@@ -28,6 +29,22 @@ T take(Result<T> result) {
 inline std::shared_ptr<const Model> load_text(std::string_view text, ModelOptions options = {}) {
   if (options.device == "auto") options.device = "cpu";
   return take(Model::load(take(parse_model(text)), registry(), options));
+}
+
+// The CPU, and Vulkan where there is a driver; that there is none is said once.
+inline const std::vector<std::string>& devices() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::string> found{"cpu"};
+    constexpr std::string_view tiny = "<ir_version: 10, opset_import: [\"\" : 23]> g (float[1] x) => (float[1] y) { y = Exp(x) }";
+    auto model = Model::load(take(parse_model(tiny)), registry(), {.device = "vulkan"});
+    if (model) {
+      found.push_back("vulkan");
+    } else {
+      skip_row("rows on vulkan: " + model.error().message);
+    }
+    return found;
+  }();
+  return all;
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "load.hpp"
+#include "rows.hpp"
 
 namespace heed::test {
 namespace {
@@ -41,18 +42,45 @@ TEST_CASE("a decode loop of growing length plans once and places once per growth
   CHECK(session->counts().placements == 4);
 }
 
-TEST_CASE("states give what the same tensors give when they are passed by hand") {
-  const auto model = load_text(decoder);
-  const auto with_states = take(Session::create(model));
-  const auto by_hand = take(Session::create(model, {.use_states = false}));
-  HostValue key = f32({1, 2, 0, 4}, {}), value = key;
-  for (int i = 0; i < 130; ++i) {
-    const auto kept = take(with_states->run({{"q", token(i)}}));
-    const auto plain = take(by_hand->run({{"q", token(i)}, {"past_key", key}, {"past_value", value}}));
-    REQUIRE(plain.size() == 3);
-    REQUIRE(floats(kept[0].second) == floats(plain[0].second));
-    key = plain[1].second;
-    value = plain[2].second;
+TEST_CASE("states give what the same tensors give when they are passed by hand, on every device") {
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(decoder, {.device = device});
+    const auto with_states = take(Session::create(model));
+    const auto by_hand = take(Session::create(model, {.use_states = false}));
+    HostValue key = f32({1, 2, 0, 4}, {}), value = key;
+    bool good = true;
+    for (int i = 0; good && i < 130; ++i) {
+      const auto kept = take(with_states->run({{"q", token(i)}}));
+      const auto plain = take(by_hand->run({{"q", token(i)}, {"past_key", key}, {"past_value", value}}));
+      REQUIRE(kept.size() == 1);
+      REQUIRE(plain.size() == 3);
+      good = floats(kept[0].second) == floats(plain[0].second);
+      CHECK(good);
+      key = plain[1].second;
+      value = plain[2].second;
+    }
+    count_row(good);
+  }
+}
+
+TEST_CASE("a state lives where the step that appends to it runs") {
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(decoder, {.device = device});
+    const Plan& plan = model->plan();
+    REQUIRE(plan.states.size() == 2);
+    bool good = true;
+    for (const StatePair& state : plan.states)
+      good &= state.in_place && plan.slots[plan.inputs[state.input]].location ==
+                                    (device == "cpu" ? Location::cpu : Location::vulkan);
+    const auto session = take(Session::create(model));
+    take(session->run({{"q", token(0)}}));
+    const int64_t before = session->submission_count();
+    take(session->run({{"q", token(1)}}));
+    good &= session->submission_count() - before == (device == "cpu" ? 0 : 1);  // nothing of the past crosses
+    CHECK(good);
+    count_row(good);
   }
 }
 

@@ -207,6 +207,8 @@ typedef struct heed_host {
   /* Shapes and strides of inputs and outputs, without data. */
   heed_tensor (*bind_input)(const heed_node*, int32_t input);
   heed_tensor (*bind_output)(const heed_node*, int32_t output);
+  /* Whether an output lies where an input lies, element for element (plan_in_place, a state that grows where it is). */
+  int32_t (*bind_in_place)(const heed_node*, int32_t input, int32_t output);
   void (*bind_scratch)(heed_node*, size_t size_bytes); /* CPU: 64-byte aligned; GPU: bound as HEED_BIND_SCRATCH */
   /* GPU: one dispatch of a variant; several run in order, each seeing what the ones before it wrote. The parameters
    * (std430) are copied. */

@@ -289,6 +289,8 @@ class Binding : public NodeView {
   using NodeView::NodeView;
   TensorView input(int32_t input) const { return {host->bind_input(node_, input)}; }
   TensorView output(int32_t output) const { return {host->bind_output(node_, output)}; }
+  // Whether an output lies where an input lies, element for element.
+  bool in_place(int32_t input, int32_t output) const { return host->bind_in_place(node_, input, output) != 0; }
   void scratch(size_t size_bytes) { host->bind_scratch(node_, size_bytes); }
 };
 
