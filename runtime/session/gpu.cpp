@@ -117,6 +117,8 @@ Result<void> GpuStream::place(std::shared_ptr<void>& arena, std::span<const Life
   if (arena) made->buffer = static_cast<DeviceArena*>(arena.get())->buffer;
   if (placement.size_bytes && (!made->buffer || made->buffer->size_bytes() < placement.size_bytes)) {
     made->buffer.reset();
+    arena.reset();
+    HEED_TRY(content_->recording->forget());
     HEED_ASSIGN(made->buffer, vulkan::Buffer::create(content_->device, placement.size_bytes));
   }
   for (size_t i = 0; i < lifetimes.size(); ++i) {
@@ -191,6 +193,7 @@ Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
 
 Result<void> GpuStream::wait() { return content_->recording->wait(); }
 void GpuStream::discard() { content_->recording->discard(); }
+int64_t GpuStream::recorded_count() const { return static_cast<int64_t>(content_->recording->recorded_count()); }
 int64_t GpuStream::submission_count() const { return static_cast<int64_t>(content_->recording->submission_count()); }
 
 }  // namespace heed

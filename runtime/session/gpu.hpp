@@ -67,6 +67,7 @@ class GpuStream {
   void discard();
 
   int64_t submission_count() const;
+  int64_t recorded_count() const;  // of submissions: those that were recorded anew
 
  private:
   struct Content;

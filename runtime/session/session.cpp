@@ -290,6 +290,7 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
   return need;
 }
 
+int64_t Session::recorded_count() const { return gpu_ ? gpu_->recorded_count() : 0; }
 int64_t Session::submission_count() const { return gpu_ ? gpu_->submission_count() : 0; }
 
 void Session::observe(void (*observer)(void*, const Plan&, uint32_t, int64_t, int64_t), void* context) {

@@ -64,7 +64,8 @@ class Session {
 
   const FrameCounts& counts() const { return frame_->counts(); }
   size_t arena_bytes() const { return frame_->arena_bytes(); }
-  int64_t submission_count() const;
+  int64_t submission_count() const;  // to the device
+  int64_t recorded_count() const;    // of these, those that were recorded anew
   // Called after each step of a run, with its times on the steady clock; null: not at all.
   void observe(void (*observer)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns),
                void* context);

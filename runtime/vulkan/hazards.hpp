@@ -14,6 +14,7 @@ struct Access {
   const Block* block = nullptr;
   uint64_t begin = 0, end = 0;  // bytes of the block
   bool reads = false, writes = false;
+  friend bool operator==(const Access&, const Access&) = default;
 };
 
 class Hazards {

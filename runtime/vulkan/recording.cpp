@@ -1,4 +1,4 @@
-// Recording: command buffers, their descriptor sets, parameters and barriers.
+// Recording: lists of commands, and the command buffers, descriptor sets, parameters and barriers that they become.
 #include "vulkan/recording.hpp"
 
 #include <algorithm>
@@ -16,59 +16,73 @@ namespace {
 
 constexpr uint32_t sets_per_pool = 128;
 constexpr uint32_t buffers_per_set = 8;  // on average
-constexpr uint64_t parameter_chunk_bytes = 64 << 10;
 constexpr uint64_t staging_piece_bytes = uint64_t{8} << 20;
+constexpr uint64_t most_listed_bytes = uint64_t{1} << 20;  // of one upload; larger ones get a buffer of their own
+constexpr size_t most_listed_commands = 4096;              // then they are submitted
+constexpr size_t most_batches = 8;                         // kept; a run with more pauses records some of them again
 constexpr uint64_t spare_bytes = binding_alignment_bytes;  // bound where a tensor is empty
 
-// Host memory that the device reads, handed out from front to back and all taken back at once.
-class HostBytes {
- public:
-  explicit HostBytes(MemoryUse use) : use_(use) {}
+uint64_t aligned(uint64_t size_bytes) {
+  return (size_bytes + binding_alignment_bytes - 1) / binding_alignment_bytes * binding_alignment_bytes;
+}
 
-  Result<BufferRange> take(const std::shared_ptr<Device>& device, uint64_t size_bytes) {
-    while (current_ < chunks_.size() && chunks_[current_]->size_bytes() - used_bytes_ < size_bytes) {
-      ++current_;
-      used_bytes_ = 0;
-    }
-    if (current_ == chunks_.size()) {
-      HEED_ASSIGN(auto chunk, Buffer::create(device, std::max(size_bytes, parameter_chunk_bytes), use_));
-      chunks_.push_back(std::move(chunk));
-      used_bytes_ = 0;
-    }
-    const BufferRange range{chunks_[current_].get(), used_bytes_, size_bytes};
-    used_bytes_ += (size_bytes + binding_alignment_bytes - 1) / binding_alignment_bytes * binding_alignment_bytes;
-    used_bytes_ = std::min(used_bytes_, chunks_[current_]->size_bytes());
-    return range;
-  }
-  void reset() {
-    // Large chunks served one upload; the first small one serves every run.
-    std::erase_if(chunks_, [](const auto& chunk) { return chunk->size_bytes() > parameter_chunk_bytes; });
-    current_ = 0;
-    used_bytes_ = 0;
-  }
+enum class CommandKind : uint8_t { dispatch, copy, fill, write, read };
 
- private:
-  MemoryUse use_;
-  std::vector<std::shared_ptr<Buffer>> chunks_;
-  size_t current_ = 0;
-  uint64_t used_bytes_ = 0;
+struct Command {
+  CommandKind kind = CommandKind::dispatch;
+  uint32_t first_access = 0, access_count = 0;  // in List::accesses
+  const Pipeline* pipeline = nullptr;           // of a dispatch
+  uint32_t workgroups[3] = {0, 0, 0};
+  uint32_t word = 0;                             // of a fill
+  uint64_t host_offset = 0, host_bytes = 0;      // of a dispatch in parameters, of a write in uploads, of a read in landing
+  friend bool operator==(const Command&, const Command&) = default;
+};
+
+// What was asked for since the last submission. Equal commands and accesses make equal command buffers, whatever the
+// parameters and uploads hold.
+struct List {
+  std::vector<Command> commands;
+  std::vector<Access> accesses;
+  std::vector<std::byte> parameters, uploads;
+  uint64_t landing_bytes = 0;
+  std::unordered_set<const void*> kept_once;
+  std::vector<std::shared_ptr<const void>> kept;  // pipelines and buffers
+
+  void clear() {
+    commands.clear();
+    accesses.clear();
+    parameters.clear();
+    uploads.clear();
+    landing_bytes = 0;
+    kept_once.clear();
+    kept.clear();
+  }
+  bool records_as(const List& other) const { return commands == other.commands && accesses == other.accesses; }
+  void keep(const std::shared_ptr<const void>& owner) {
+    if (kept_once.insert(owner.get()).second) kept.push_back(owner);
+  }
+  static uint64_t add_bytes(std::vector<std::byte>& to, std::span<const std::byte> bytes, uint64_t least_bytes) {
+    const uint64_t offset = to.size();
+    to.resize(aligned(offset + std::max<uint64_t>(bytes.size(), least_bytes)));
+    std::copy(bytes.begin(), bytes.end(), to.begin() + static_cast<std::ptrdiff_t>(offset));
+    return offset;
+  }
+};
+
+// A list as a command buffer, with all that must live until it has been executed. Kept to be submitted again.
+struct Batch {
+  VkCommandBuffer commands = VK_NULL_HANDLE;
+  uint64_t value = 0;  // of the timeline, when it has been executed; 0: not submitted
+  List list;           // empty: nothing is recorded
+  std::shared_ptr<Buffer> parameters, uploads, landing;
+  std::vector<VkDescriptorPool> pools;
+  size_t current_pool = 0;
+  uint64_t barrier_count = 0;
 };
 
 struct Read {
   BufferRange from;
   std::span<std::byte> to;
-};
-
-// One command buffer with all that must live until it has been executed.
-struct Batch {
-  VkCommandBuffer commands = VK_NULL_HANDLE;
-  uint64_t value = 0;  // of the timeline, when it has been executed; 0: not submitted
-  std::vector<VkDescriptorPool> pools;
-  size_t current_pool = 0;
-  HostBytes parameters{MemoryUse::parameters};
-  HostBytes staging{MemoryUse::upload};
-  std::unordered_set<const Buffer*> kept_once;
-  std::vector<std::shared_ptr<const void>> kept;
 };
 
 }  // namespace
@@ -81,29 +95,28 @@ struct Recording::Content {
   Device::Content& gpu;
   const DeviceFunctions& vk;
   VkCommandPool command_pool = VK_NULL_HANDLE;
-  std::vector<std::unique_ptr<Batch>> batches;
-  Batch* open = nullptr;  // being recorded
-  uint64_t last_value = 0;  // of the last submission
-  Hazards hazards;
-  std::vector<Read> reads;      // device ranges that the next wait() fetches
+  List open;                                    // being listed
+  std::vector<std::unique_ptr<Batch>> batches;  // the one submitted last is the last
+  uint64_t last_value = 0;                      // of the last submission
+  std::vector<Read> reads;                      // device ranges that the next wait() fetches
   std::shared_ptr<Buffer> spare;
-  std::vector<Access> accesses;  // of the command being recorded; kept for its memory
   std::vector<VkDescriptorBufferInfo> buffer_infos;
   std::vector<VkWriteDescriptorSet> set_writes;
-  uint64_t dispatches = 0, barriers = 0, submissions = 0;
+  uint64_t dispatches = 0, barriers = 0, submissions = 0, recordings = 0;
 
-  Result<Batch*> begin();
-  Result<void> recycle(Batch& batch);
-  void keep(Batch& batch, const Buffer& buffer);
   Result<void> check_range(BufferRange range, const char* what) const;
-  Access access(BufferRange range, bool reads, bool writes) const;
-  void order(VkCommandBuffer commands, std::span<const Access> command);
+  void add_access(Command& command, BufferRange range, bool reads, bool writes);
+  Result<void> add(Command command);
+  Result<void> copy(BufferRange from, BufferRange to);
+  Result<Batch*> take_batch();
+  Result<void> forget(Batch& batch);
+  Result<void> record(Batch& batch);
+  Result<void> record_dispatch(Batch& batch, const Command& command, std::span<const Access> accesses);
   void barrier(VkCommandBuffer commands, VkPipelineStageFlags to_stages, VkAccessFlags to);
   Result<VkDescriptorSet> take_set(Batch& batch, VkDescriptorSetLayout layout);
   Result<void> add_pool(Batch& batch);
-  Result<void> copy(BufferRange from, BufferRange to);
+  Result<Batch*> submit();
   Result<void> fetch();
-  Result<void> submit();
 };
 
 Recording::Content::~Content() {
@@ -114,71 +127,7 @@ Recording::Content::~Content() {
   if (command_pool) vk.DestroyCommandPool(gpu.handle, command_pool, nullptr);
 }
 
-// ---- batches ----------------------------------------------------------------------------------------------------------
-
-Result<void> Recording::Content::recycle(Batch& batch) {
-  for (const auto pool : batch.pools)
-    HEED_TRY(check(vk.ResetDescriptorPool(gpu.handle, pool, 0), "vkResetDescriptorPool"));
-  batch.current_pool = 0;
-  batch.parameters.reset();
-  batch.staging.reset();
-  batch.kept_once.clear();
-  batch.kept.clear();
-  batch.value = 0;
-  return {};
-}
-
-// The batch that is being recorded: one whose commands have been executed, or a new one.
-Result<Batch*> Recording::Content::begin() {
-  if (open) return open;
-  Batch* batch = nullptr;
-  uint64_t executed = 0;
-  HEED_TRY(check(vk.GetSemaphoreCounterValue(gpu.handle, gpu.timeline, &executed), "vkGetSemaphoreCounterValue"));
-  for (auto& candidate : batches)
-    if (candidate->value <= executed) {
-      batch = candidate.get();
-      break;
-    }
-  if (!batch) {
-    auto fresh = std::make_unique<Batch>();
-    const VkCommandBufferAllocateInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, nullptr, command_pool,
-                                           VK_COMMAND_BUFFER_LEVEL_PRIMARY, 1};
-    HEED_TRY(check(vk.AllocateCommandBuffers(gpu.handle, &info, &fresh->commands), "vkAllocateCommandBuffers"));
-    batches.push_back(std::move(fresh));
-    batch = batches.back().get();
-  }
-  HEED_TRY(recycle(*batch));
-  const VkCommandBufferBeginInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, nullptr,
-                                      VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, nullptr};
-  HEED_TRY(check(vk.BeginCommandBuffer(batch->commands, &info), "vkBeginCommandBuffer"));
-  open = batch;
-  // Behind all that was submitted before, by any recording of the device.
-  barrier(batch->commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-          VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
-              VK_ACCESS_TRANSFER_WRITE_BIT);
-  hazards.clear();
-  return batch;
-}
-
-void Recording::Content::keep(Batch& batch, const Buffer& buffer) {
-  if (batch.kept_once.insert(&buffer).second) batch.kept.push_back(buffer.shared_from_this());
-}
-
-void Recording::Content::barrier(VkCommandBuffer commands, VkPipelineStageFlags to_stages, VkAccessFlags to) {
-  const VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER, nullptr,
-                               VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, to};
-  vk.CmdPipelineBarrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT, to_stages, 0, 1,
-                        &memory, 0, nullptr, 0, nullptr);
-}
-
-// Puts a barrier before a command that needs one.
-void Recording::Content::order(VkCommandBuffer commands, std::span<const Access> command) {
-  if (!hazards.add(command)) return;
-  ++barriers;
-  barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
-          VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
-              VK_ACCESS_TRANSFER_WRITE_BIT);
-}
+// ---- listing ----------------------------------------------------------------------------------------------------------
 
 Result<void> Recording::Content::check_range(BufferRange range, const char* what) const {
   if (!range.buffer || range.size_bytes == 0) return {};
@@ -191,12 +140,120 @@ Result<void> Recording::Content::check_range(BufferRange range, const char* what
   return {};
 }
 
-Access Recording::Content::access(BufferRange range, bool reads, bool writes) const {
+void Recording::Content::add_access(Command& command, BufferRange range, bool reads, bool writes) {
   const uint64_t begin = range.buffer->block_offset_bytes() + range.offset_bytes;
-  return {range.buffer->block(), begin, begin + range.size_bytes, reads, writes};
+  if (command.access_count++ == 0) command.first_access = static_cast<uint32_t>(open.accesses.size());
+  open.accesses.push_back({range.buffer->block(), begin, begin + range.size_bytes, reads, writes});
+  open.keep(range.buffer->shared_from_this());
 }
 
-// ---- dispatches -------------------------------------------------------------------------------------------------------
+Result<void> Recording::Content::add(Command command) {
+  open.commands.push_back(command);
+  if (open.commands.size() < most_listed_commands) return {};
+  HEED_TRY(submit());
+  return {};
+}
+
+Result<void> Recording::dispatch(const std::shared_ptr<const Pipeline>& pipeline, std::span<const BoundRange> bindings,
+                                 std::span<const std::byte> parameters, const uint32_t workgroups[3]) {
+  auto& c = *content_;
+  if (bindings.size() != pipeline->binding_count())
+    return Error{Code::invalid_argument, "a shader with " + std::to_string(pipeline->binding_count()) +
+                                             " bindings was given " + std::to_string(bindings.size())};
+  for (int axis = 0; axis < 3; ++axis)
+    if (workgroups[axis] == 0) return {};
+  for (int axis = 0; axis < 3; ++axis)
+    if (workgroups[axis] > c.gpu.limits.maxComputeWorkGroupCount[axis])
+      return Error{Code::unsupported, std::to_string(workgroups[axis]) + " workgroups along axis " + std::to_string(axis) +
+                                          "; " + c.gpu.info.name + " allows " +
+                                          std::to_string(c.gpu.limits.maxComputeWorkGroupCount[axis])};
+  for (const auto& [range, reads, writes] : bindings) {
+    HEED_TRY(c.check_range(range, "a binding"));
+    if (range.offset_bytes % binding_alignment_bytes != 0)
+      return Error{Code::invalid_argument, "a binding begins at byte " + std::to_string(range.offset_bytes) +
+                                               ", which is no multiple of " + std::to_string(binding_alignment_bytes)};
+    if (range.size_bytes > c.gpu.limits.maxStorageBufferRange)
+      return Error{Code::unsupported, "a tensor of " + std::to_string(range.size_bytes) + " bytes; " + c.gpu.info.name +
+                                          " binds at most " + std::to_string(c.gpu.limits.maxStorageBufferRange)};
+  }
+  Command command;
+  command.pipeline = pipeline.get();
+  std::copy_n(workgroups, 3, command.workgroups);
+  for (const auto& [range, reads, writes] : bindings) {
+    const bool empty = !range.buffer || range.size_bytes == 0;
+    c.add_access(command, empty ? whole(c.spare) : range, reads && !empty, writes && !empty);
+  }
+  // Without parameters their buffer is bound all the same.
+  command.host_bytes = std::max<uint64_t>(parameters.size(), 4);
+  command.host_offset = List::add_bytes(c.open.parameters, parameters, command.host_bytes);
+  c.open.keep(pipeline);
+  ++c.dispatches;
+  return c.add(command);
+}
+
+Result<void> Recording::Content::copy(BufferRange from, BufferRange to) {
+  HEED_TRY(check_range(from, "the source of a copy"));
+  HEED_TRY(check_range(to, "the destination of a copy"));
+  if (from.size_bytes != to.size_bytes)
+    return Error{Code::invalid_argument, "a copy of " + std::to_string(from.size_bytes) + " bytes to " +
+                                             std::to_string(to.size_bytes)};
+  if (from.size_bytes == 0) return {};
+  Command command{.kind = CommandKind::copy};
+  add_access(command, from, true, false);
+  add_access(command, to, false, true);
+  return add(command);
+}
+
+Result<void> Recording::copy(BufferRange from, BufferRange to) { return content_->copy(from, to); }
+
+Result<void> Recording::fill(BufferRange to, uint32_t word) {
+  auto& c = *content_;
+  HEED_TRY(c.check_range(to, "what is filled"));
+  if (to.offset_bytes % 4 != 0 || to.size_bytes % 4 != 0)
+    return Error{Code::invalid_argument, "a fill of " + std::to_string(to.size_bytes) + " bytes at " +
+                                             std::to_string(to.offset_bytes) + "; both must be multiples of 4"};
+  if (to.size_bytes == 0) return {};
+  Command command{.kind = CommandKind::fill, .word = word};
+  c.add_access(command, to, false, true);
+  return c.add(command);
+}
+
+Result<void> Recording::write(BufferRange to, std::span<const std::byte> bytes) {
+  auto& c = *content_;
+  if (bytes.empty()) return {};
+  HEED_TRY(c.check_range(to, "what is written"));
+  if (to.size_bytes != bytes.size())
+    return Error{Code::invalid_argument, "a write of " + std::to_string(bytes.size()) + " bytes to a range of " +
+                                             std::to_string(to.size_bytes)};
+  if (bytes.size() > most_listed_bytes) {
+    HEED_ASSIGN(const auto staged, Buffer::create(c.device, bytes.size(), MemoryUse::upload));
+    std::memcpy(staged->mapped(), bytes.data(), bytes.size());
+    return c.copy(whole(staged), to);
+  }
+  Command command{.kind = CommandKind::write};
+  c.add_access(command, to, false, true);
+  command.host_bytes = bytes.size();
+  command.host_offset = List::add_bytes(c.open.uploads, bytes, 0);
+  return c.add(command);
+}
+
+Result<void> Recording::read(BufferRange from, std::span<std::byte> to) {
+  HEED_TRY(content_->check_range(from, "what is read"));
+  if (from.size_bytes != to.size())
+    return Error{Code::invalid_argument, "a read of " + std::to_string(from.size_bytes) + " bytes into " +
+                                             std::to_string(to.size())};
+  if (!to.empty()) content_->reads.push_back({from, to});
+  return {};
+}
+
+// ---- recording --------------------------------------------------------------------------------------------------------
+
+void Recording::Content::barrier(VkCommandBuffer commands, VkPipelineStageFlags to_stages, VkAccessFlags to) {
+  const VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER, nullptr,
+                               VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, to};
+  vk.CmdPipelineBarrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT, to_stages, 0, 1,
+                        &memory, 0, nullptr, 0, nullptr);
+}
 
 Result<void> Recording::Content::add_pool(Batch& batch) {
   const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets_per_pool * buffers_per_set};
@@ -223,162 +280,184 @@ Result<VkDescriptorSet> Recording::Content::take_set(Batch& batch, VkDescriptorS
   }
 }
 
-Result<void> Recording::dispatch(const std::shared_ptr<const Pipeline>& pipeline, std::span<const BoundRange> bindings,
-                                 std::span<const std::byte> parameters, const uint32_t workgroups[3]) {
-  auto& c = *content_;
-  if (bindings.size() != pipeline->binding_count())
-    return Error{Code::invalid_argument, "a shader with " + std::to_string(pipeline->binding_count()) +
-                                             " bindings was given " + std::to_string(bindings.size())};
-  for (int axis = 0; axis < 3; ++axis)
-    if (workgroups[axis] == 0) return {};
-  for (int axis = 0; axis < 3; ++axis)
-    if (workgroups[axis] > c.gpu.limits.maxComputeWorkGroupCount[axis])
-      return Error{Code::unsupported, std::to_string(workgroups[axis]) + " workgroups along axis " + std::to_string(axis) +
-                                          "; " + c.gpu.info.name + " allows " +
-                                          std::to_string(c.gpu.limits.maxComputeWorkGroupCount[axis])};
-  for (const auto& [range, reads, writes] : bindings) {
-    HEED_TRY(c.check_range(range, "a binding"));
-    if (range.offset_bytes % binding_alignment_bytes != 0)
-      return Error{Code::invalid_argument, "a binding begins at byte " + std::to_string(range.offset_bytes) +
-                                               ", which is no multiple of " + std::to_string(binding_alignment_bytes)};
-    if (range.size_bytes > c.gpu.limits.maxStorageBufferRange)
-      return Error{Code::unsupported, "a tensor of " + std::to_string(range.size_bytes) + " bytes; " + c.gpu.info.name +
-                                          " binds at most " + std::to_string(c.gpu.limits.maxStorageBufferRange)};
+Result<void> Recording::Content::record_dispatch(Batch& batch, const Command& command,
+                                                 std::span<const Access> accesses) {
+  buffer_infos.clear();
+  for (const Access& access : accesses)
+    buffer_infos.push_back({access.block->buffer, access.begin, access.end - access.begin});
+  buffer_infos.push_back({batch.parameters->block()->buffer, batch.parameters->block_offset_bytes() + command.host_offset,
+                          command.host_bytes});
+  HEED_ASSIGN(const VkDescriptorSet set, take_set(batch, command.pipeline->set_layout()));
+  set_writes.clear();
+  for (uint32_t binding = 0; binding < buffer_infos.size(); ++binding)
+    set_writes.push_back({VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, nullptr, set, binding, 0, 1,
+                          VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, nullptr, &buffer_infos[binding], nullptr});
+  vk.UpdateDescriptorSets(gpu.handle, static_cast<uint32_t>(set_writes.size()), set_writes.data(), 0, nullptr);
+  vk.CmdBindPipeline(batch.commands, VK_PIPELINE_BIND_POINT_COMPUTE, command.pipeline->handle());
+  vk.CmdBindDescriptorSets(batch.commands, VK_PIPELINE_BIND_POINT_COMPUTE, command.pipeline->layout(), 0, 1, &set, 0,
+                           nullptr);
+  vk.CmdDispatch(batch.commands, command.workgroups[0], command.workgroups[1], command.workgroups[2]);
+  return {};
+}
+
+// The batch's list as its command buffer; the list's parameters and uploads are in their buffers already.
+Result<void> Recording::Content::record(Batch& batch) {
+  constexpr VkAccessFlags everything = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
+                                       VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+  constexpr VkPipelineStageFlags everywhere = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+  const VkCommandBufferBeginInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, nullptr, 0, nullptr};
+  HEED_TRY(check(vk.BeginCommandBuffer(batch.commands, &info), "vkBeginCommandBuffer"));
+  // Behind all that was submitted before, by any recording of the device.
+  barrier(batch.commands, everywhere, everything);
+  Hazards hazards;
+  for (const Command& command : batch.list.commands) {
+    const auto accesses = std::span(batch.list.accesses).subspan(command.first_access, command.access_count);
+    if (hazards.add(accesses)) {
+      ++batch.barrier_count;
+      barrier(batch.commands, everywhere, everything);
+    }
+    const Access& first = accesses.empty() ? Access{} : accesses.front();
+    const auto host_copy = [&](const std::shared_ptr<Buffer>& host) {
+      return host->block_offset_bytes() + command.host_offset;
+    };
+    switch (command.kind) {
+      case CommandKind::dispatch:
+        HEED_TRY(record_dispatch(batch, command, accesses));
+        break;
+      case CommandKind::copy: {
+        const VkBufferCopy region{first.begin, accesses[1].begin, first.end - first.begin};
+        vk.CmdCopyBuffer(batch.commands, first.block->buffer, accesses[1].block->buffer, 1, &region);
+        break;
+      }
+      case CommandKind::fill:
+        vk.CmdFillBuffer(batch.commands, first.block->buffer, first.begin, first.end - first.begin, command.word);
+        break;
+      case CommandKind::write: {
+        const VkBufferCopy region{host_copy(batch.uploads), first.begin, command.host_bytes};
+        vk.CmdCopyBuffer(batch.commands, batch.uploads->block()->buffer, first.block->buffer, 1, &region);
+        break;
+      }
+      case CommandKind::read: {
+        const VkBufferCopy region{first.begin, host_copy(batch.landing), command.host_bytes};
+        vk.CmdCopyBuffer(batch.commands, first.block->buffer, batch.landing->block()->buffer, 1, &region);
+        break;
+      }
+    }
   }
-  HEED_ASSIGN(Batch* batch, c.begin());
-
-  // Without parameters their buffer is bound all the same.
-  HEED_ASSIGN(const auto written, batch->parameters.take(c.device, std::max<uint64_t>(parameters.size(), 4)));
-  if (!parameters.empty())
-    std::memcpy(written.buffer->mapped() + written.offset_bytes, parameters.data(), parameters.size());
-  c.accesses.clear();
-  c.buffer_infos.clear();
-  for (const auto& [range, reads, writes] : bindings) {
-    const bool empty = !range.buffer || range.size_bytes == 0;
-    const BufferRange bound = empty ? BufferRange{c.spare.get(), 0, spare_bytes} : range;
-    // Shaders read whole words, also at the end of a tensor of bytes: buffers are rounded up further than that.
-    const uint64_t bound_bytes = std::min<uint64_t>((bound.size_bytes + 3) / 4 * 4, c.gpu.limits.maxStorageBufferRange);
-    c.buffer_infos.push_back({bound.buffer->block()->buffer, bound.buffer->block_offset_bytes() + bound.offset_bytes,
-                              bound_bytes});
-    if (empty) continue;
-    c.accesses.push_back(c.access(range, reads, writes));
-    c.keep(*batch, *range.buffer);
-  }
-  c.buffer_infos.push_back({written.buffer->block()->buffer, written.buffer->block_offset_bytes() + written.offset_bytes,
-                            written.size_bytes});
-  HEED_ASSIGN(const VkDescriptorSet set, c.take_set(*batch, pipeline->set_layout()));
-  c.set_writes.clear();
-  for (uint32_t binding = 0; binding < c.buffer_infos.size(); ++binding)
-    c.set_writes.push_back({VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, nullptr, set, binding, 0, 1,
-                            VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, nullptr, &c.buffer_infos[binding], nullptr});
-  c.vk.UpdateDescriptorSets(c.gpu.handle, static_cast<uint32_t>(c.set_writes.size()), c.set_writes.data(), 0, nullptr);
-
-  c.order(batch->commands, c.accesses);
-  c.vk.CmdBindPipeline(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->handle());
-  c.vk.CmdBindDescriptorSets(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout(), 0, 1, &set, 0, nullptr);
-  c.vk.CmdDispatch(batch->commands, workgroups[0], workgroups[1], workgroups[2]);
-  batch->kept.push_back(pipeline);
-  ++c.dispatches;
-  return {};
-}
-
-// ---- copies -----------------------------------------------------------------------------------------------------------
-
-Result<void> Recording::Content::copy(BufferRange from, BufferRange to) {
-  HEED_TRY(check_range(from, "the source of a copy"));
-  HEED_TRY(check_range(to, "the destination of a copy"));
-  if (from.size_bytes != to.size_bytes)
-    return Error{Code::invalid_argument, "a copy of " + std::to_string(from.size_bytes) + " bytes to " +
-                                             std::to_string(to.size_bytes)};
-  if (from.size_bytes == 0) return {};
-  HEED_ASSIGN(Batch* batch, begin());
-  keep(*batch, *from.buffer);
-  keep(*batch, *to.buffer);
-  const Access command[] = {access(from, true, false), access(to, false, true)};
-  order(batch->commands, command);
-  const VkBufferCopy region{command[0].begin, command[1].begin, from.size_bytes};
-  vk.CmdCopyBuffer(batch->commands, from.buffer->block()->buffer, to.buffer->block()->buffer, 1, &region);
-  return {};
-}
-
-Result<void> Recording::copy(BufferRange from, BufferRange to) { return content_->copy(from, to); }
-
-Result<void> Recording::fill(BufferRange to, uint32_t word) {
-  auto& c = *content_;
-  HEED_TRY(c.check_range(to, "what is filled"));
-  if (to.offset_bytes % 4 != 0 || to.size_bytes % 4 != 0)
-    return Error{Code::invalid_argument, "a fill of " + std::to_string(to.size_bytes) + " bytes at " +
-                                             std::to_string(to.offset_bytes) + "; both must be multiples of 4"};
-  if (to.size_bytes == 0) return {};
-  HEED_ASSIGN(Batch* batch, c.begin());
-  c.keep(*batch, *to.buffer);
-  const Access command[] = {c.access(to, false, true)};
-  c.order(batch->commands, command);
-  c.vk.CmdFillBuffer(batch->commands, to.buffer->block()->buffer, command[0].begin, to.size_bytes, word);
-  return {};
-}
-
-Result<void> Recording::write(BufferRange to, std::span<const std::byte> bytes) {
-  auto& c = *content_;
-  if (bytes.empty()) return {};
-  HEED_ASSIGN(Batch* batch, c.begin());
-  HEED_ASSIGN(const auto staged, batch->staging.take(c.device, bytes.size()));
-  std::memcpy(staged.buffer->mapped() + staged.offset_bytes, bytes.data(), bytes.size());
-  return c.copy(staged, to);
-}
-
-Result<void> Recording::read(BufferRange from, std::span<std::byte> to) {
-  HEED_TRY(content_->check_range(from, "what is read"));
-  if (from.size_bytes != to.size())
-    return Error{Code::invalid_argument, "a read of " + std::to_string(from.size_bytes) + " bytes into " +
-                                             std::to_string(to.size())};
-  if (!to.empty()) content_->reads.push_back({from, to});
-  return {};
+  // What the host reads from mapped memory when it has waited.
+  barrier(batch.commands, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+  ++recordings;
+  return check(vk.EndCommandBuffer(batch.commands), "vkEndCommandBuffer");
 }
 
 // ---- submitting -------------------------------------------------------------------------------------------------------
 
-Result<void> Recording::Content::submit() {
-  if (!open) return {};
-  Batch& batch = *open;
-  // What the host reads from mapped memory when it has waited.
-  barrier(batch.commands, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
-  open = nullptr;
-  HEED_TRY(check(vk.EndCommandBuffer(batch.commands), "vkEndCommandBuffer"));
+Result<void> Recording::Content::forget(Batch& batch) {
+  batch.list = {};
+  batch.parameters = batch.uploads = batch.landing = nullptr;
+  batch.current_pool = 0;
+  batch.barrier_count = 0;
+  for (const auto pool : batch.pools)
+    HEED_TRY(check(vk.ResetDescriptorPool(gpu.handle, pool, 0), "vkResetDescriptorPool"));
+  return {};
+}
+
+// A batch that is not under way, at the end of `batches`: the one that records as the open list does where there is
+// one; else one with nothing recorded in it.
+Result<Batch*> Recording::Content::take_batch() {
+  uint64_t executed = 0;
+  HEED_TRY(check(vk.GetSemaphoreCounterValue(gpu.handle, gpu.timeline, &executed), "vkGetSemaphoreCounterValue"));
+  const auto idle = [&](const auto& batch) { return batch->value <= executed; };
+  auto found = std::find_if(batches.begin(), batches.end(),
+                            [&](const auto& batch) { return idle(batch) && batch->list.records_as(open); });
+  const bool again = found != batches.end();
+  if (!again && batches.size() >= most_batches) found = std::find_if(batches.begin(), batches.end(), idle);
+  if (found == batches.end()) {
+    auto fresh = std::make_unique<Batch>();
+    const VkCommandBufferAllocateInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, nullptr, command_pool,
+                                           VK_COMMAND_BUFFER_LEVEL_PRIMARY, 1};
+    HEED_TRY(check(vk.AllocateCommandBuffers(gpu.handle, &info, &fresh->commands), "vkAllocateCommandBuffers"));
+    batches.push_back(std::move(fresh));
+    return batches.back().get();
+  }
+  std::rotate(found, found + 1, batches.end());
+  if (!again) HEED_TRY(forget(*batches.back()));
+  return batches.back().get();
+}
+
+// The batch that what was listed became; null where nothing was.
+Result<Batch*> Recording::Content::submit() {
+  if (open.commands.empty()) return static_cast<Batch*>(nullptr);
+  HEED_ASSIGN(Batch* batch, take_batch());
+  const bool again = !batch->list.commands.empty();
+  const auto fill = [&](std::shared_ptr<Buffer>& buffer, std::span<const std::byte> bytes, MemoryUse use) -> Result<void> {
+    if (bytes.empty()) return {};
+    if (!buffer) {
+      HEED_ASSIGN(buffer, Buffer::create(device, bytes.size(), use));
+    }
+    std::memcpy(buffer->mapped(), bytes.data(), bytes.size());
+    return {};
+  };
+  HEED_TRY(fill(batch->parameters, open.parameters, MemoryUse::parameters));
+  HEED_TRY(fill(batch->uploads, open.uploads, MemoryUse::upload));
+  if (!again) {
+    if (open.landing_bytes) {
+      HEED_ASSIGN(batch->landing, Buffer::create(device, open.landing_bytes, MemoryUse::readback));
+    }
+    std::swap(batch->list, open);
+    if (auto recorded = record(*batch); !recorded) {
+      (void)forget(*batch);
+      open.clear();
+      return std::move(recorded).error();
+    }
+  }
+  open.clear();
 
   const std::lock_guard lock(gpu.queue_mutex);
   const uint64_t value = gpu.submitted_value + 1;
   const VkTimelineSemaphoreSubmitInfo timeline{VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, nullptr, 0, nullptr, 1,
                                                &value};
-  const VkSubmitInfo info{VK_STRUCTURE_TYPE_SUBMIT_INFO, &timeline, 0, nullptr, nullptr, 1, &batch.commands, 1,
+  const VkSubmitInfo info{VK_STRUCTURE_TYPE_SUBMIT_INFO, &timeline, 0, nullptr, nullptr, 1, &batch->commands, 1,
                           &gpu.timeline};
   HEED_TRY(check(vk.QueueSubmit(gpu.queue, 1, &info, VK_NULL_HANDLE), "vkQueueSubmit"));
   gpu.submitted_value = value;
-  last_value = batch.value = value;
+  last_value = batch->value = value;
+  barriers += batch->barrier_count;
   ++submissions;
+  return batch;
+}
+
+Result<void> Recording::submit() {
+  HEED_TRY(content_->submit());
   return {};
 }
 
-Result<void> Recording::submit() { return content_->submit(); }
-
-// Submits what is recorded with the reads behind it, waits, and hands the bytes over.
+// Submits what is listed with the reads behind it, waits, and hands the bytes over.
 Result<void> Recording::Content::fetch() {
+  const auto arriving = std::exchange(reads, {});
   std::vector<std::shared_ptr<Buffer>> kept;  // until the bytes are copied
-  std::vector<Read> arriving;
-  for (const auto& [from, to] : std::exchange(reads, {})) {
+  std::vector<uint64_t> offsets(arriving.size());
+  bool lands = false;
+  for (size_t i = 0; i < arriving.size(); ++i) {
+    const BufferRange from = arriving[i].from;
     kept.push_back(from.buffer->shared_from_this());
-    if (from.buffer->mapped()) {
-      arriving.push_back({from, to});
-      continue;
-    }
-    HEED_ASSIGN(auto landing, Buffer::create(device, to.size(), MemoryUse::readback));
-    HEED_TRY(copy(from, whole(landing)));
-    arriving.push_back({whole(landing), to});
-    kept.push_back(std::move(landing));
+    if (from.buffer->mapped()) continue;
+    Command command{.kind = CommandKind::read};
+    add_access(command, from, true, false);
+    command.host_bytes = from.size_bytes;
+    command.host_offset = offsets[i] = open.landing_bytes;
+    open.landing_bytes = aligned(open.landing_bytes + from.size_bytes);
+    open.commands.push_back(command);  // never submitted before the last of them
+    lands = true;
   }
-  HEED_TRY(submit());
+  HEED_ASSIGN(const Batch* batch, submit());
   if (last_value) HEED_TRY(gpu.wait_for(last_value));
-  for (const auto& [from, to] : arriving) std::memcpy(to.data(), from.buffer->mapped() + from.offset_bytes, to.size());
+  for (size_t i = 0; i < arriving.size(); ++i) {
+    const BufferRange from = arriving[i].from;
+    const std::byte* bytes = lands && !from.buffer->mapped() ? batch->landing->mapped() + offsets[i]
+                                                             : from.buffer->mapped() + from.offset_bytes;
+    std::memcpy(arriving[i].to.data(), bytes, arriving[i].to.size());
+  }
   return {};
 }
 
@@ -386,12 +465,20 @@ Result<void> Recording::wait() { return content_->fetch(); }
 
 void Recording::discard() {
   content_->reads.clear();
-  content_->open = nullptr;  // begin() recycles it: beginning a command buffer again drops what it held
+  content_->open.clear();
+}
+
+Result<void> Recording::forget() {
+  auto& c = *content_;
+  if (c.last_value) HEED_TRY(c.gpu.wait_for(c.last_value));
+  for (auto& batch : c.batches) HEED_TRY(c.forget(*batch));
+  return {};
 }
 
 uint64_t Recording::dispatch_count() const { return content_->dispatches; }
 uint64_t Recording::barrier_count() const { return content_->barriers; }
 uint64_t Recording::submission_count() const { return content_->submissions; }
+uint64_t Recording::recorded_count() const { return content_->recordings; }
 
 Recording::Recording() = default;
 Recording::~Recording() = default;

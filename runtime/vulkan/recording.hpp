@@ -1,5 +1,6 @@
-// Recording: work for the device in order: dispatches, copies, uploads, downloads. It is recorded at once, submitted by
-// submit(), and waited for at wait() only.
+// Recording: work for the device in order: dispatches, copies, uploads, downloads. It is listed at once, submitted by
+// submit(), and waited for at wait() only. A list that differs from an earlier one in nothing but parameters and uploaded
+// bytes is not recorded again: its command buffer is submitted once more.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +27,8 @@ struct BoundRange {
 // device share nothing that either writes, or the caller waits between. Used by one thread at a time; every function
 // may fail with device_failed or out_of_memory.
 //
-// Buffers are kept until the commands that use them have been executed, and belong to the recording's device. Ranges lie
-// inside their buffers; another range is an Error of invalid_argument.
+// Buffers are kept as long as a command buffer that uses them, at least until it has been executed, and belong to the
+// recording's device. Ranges lie inside their buffers; another range is an Error of invalid_argument.
 class Recording {
  public:
   static Result<std::unique_ptr<Recording>> create(const std::shared_ptr<Device>& device);
@@ -54,12 +55,15 @@ class Recording {
   Result<void> submit();
   // submit(), then waits until all of it has been executed and read() has its bytes.
   Result<void> wait();
-  // Drops what was recorded since the last submit(), reads too: after a failure halfway.
+  // Drops what was listed since the last submit(), reads too: after a failure halfway.
   void discard();
+  // Lets go of command buffers and of what they keep, when buffers were replaced; waits.
+  Result<void> forget();
 
   uint64_t dispatch_count() const;  // since it was created
   uint64_t barrier_count() const;
   uint64_t submission_count() const;
+  uint64_t recorded_count() const;  // command buffers that were recorded, not submitted again
 
  private:
   Recording();

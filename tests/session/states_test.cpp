@@ -79,6 +79,9 @@ TEST_CASE("a state lives where the step that appends to it runs") {
     const int64_t before = session->submission_count();
     take(session->run({{"q", token(1)}}));
     good &= session->submission_count() - before == (device == "cpu" ? 0 : 1);  // nothing of the past crosses
+    const int64_t recorded = session->recorded_count();
+    for (int i = 2; i < 20; ++i) take(session->run({{"q", token(i)}}));
+    good &= session->recorded_count() == recorded;
     CHECK(good);
     count_row(good);
   }

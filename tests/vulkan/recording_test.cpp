@@ -49,13 +49,16 @@ TEST_CASE("a chain of dispatches runs in order, with a barrier where one reads w
   const auto a = gpu.room(4000), b = gpu.room(4000), c = gpu.room(4000);
   add_affine(*gpu.recording, twice, whole(x), whole(a), 1);  // 3
   add_affine(*gpu.recording, twice, whole(x), whole(b), 2);  // 4, beside a
+  must(gpu.recording->submit());
   CHECK(gpu.recording->barrier_count() == 0);
+  add_affine(*gpu.recording, twice, whole(x), whole(b), 2);
+  add_affine(*gpu.recording, twice, whole(x), whole(a), 1);
   add_affine(*gpu.recording, twice, whole(a), whole(c), 0);  // 6, read after write
   add_affine(*gpu.recording, twice, whole(b), whole(a), 0);  // 8, write after read
-  CHECK(gpu.recording->barrier_count() == 2);
   CHECK(gpu.values<float>(c) == std::vector<float>(1000, 6));
+  CHECK(gpu.recording->barrier_count() == 2);
   CHECK(gpu.values<float>(a) == std::vector<float>(1000, 8));
-  CHECK(gpu.recording->dispatch_count() == 4);
+  CHECK(gpu.recording->dispatch_count() == 6);
 }
 
 TEST_CASE("a chain longer than the pools, in place, over several submissions") {
@@ -68,6 +71,32 @@ TEST_CASE("a chain longer than the pools, in place, over several submissions") {
   }
   CHECK(gpu.values<float>(x) == std::vector<float>(65, 700));
   CHECK(gpu.recording->submission_count() == 5);
+}
+
+TEST_CASE("what differs in parameters and uploads alone is not recorded again") {
+  HEED_NEED_GPU(gpu);
+  const auto twice = affine(gpu.device, 2);
+  const auto x = gpu.room(400), y = gpu.room(400), z = gpu.room(400);
+  const auto run = [&](float value, float addend, const std::shared_ptr<Buffer>& to) {
+    std::vector<float> out(100);
+    must(gpu.recording->write(whole(x), bytes_in(std::vector<float>(100, value))));
+    add_affine(*gpu.recording, twice, whole(x), whole(to), addend);
+    must(gpu.recording->read(whole(to), std::as_writable_bytes(std::span(out))));
+    must(gpu.recording->wait());
+    return out == std::vector<float>(100, 2 * value + addend);
+  };
+  CHECK(run(1, 5, y));
+  const uint64_t recorded = gpu.recording->recorded_count();
+  for (int i = 0; i < 20; ++i) CHECK(run(static_cast<float>(i), static_cast<float>(3 * i), y));
+  CHECK(gpu.recording->recorded_count() == recorded);
+  CHECK(run(1, 1, z));  // another buffer
+  CHECK(gpu.recording->recorded_count() == recorded + 1);
+  CHECK(run(2, 2, y));  // the first is still there
+  CHECK(gpu.recording->recorded_count() == recorded + 1);
+  must(gpu.recording->forget());
+  CHECK(run(3, 3, y));
+  CHECK(gpu.recording->recorded_count() == recorded + 2);
+  for (int i = 0; i < 40; ++i) CHECK(run(1, 1, gpu.room(400)));  // more lists than are kept
 }
 
 TEST_CASE("ranges of one buffer are tensors of their own; a fill before shows what nobody wrote") {

@@ -39,7 +39,7 @@ struct AttentionParameters {
   Layout query, key, value, past_key, past_value, output, mask;
 };
 struct AppendParameters {
-  uint32_t batch_count, head_count, past_count, key_count, channel_count, value_channel_count;
+  uint32_t batch_count, head_count, past_count, key_count, first_key, channel_count, value_channel_count;
   Layout key, value, past_key, past_value, present_key, present_value;
 };
 
@@ -243,7 +243,7 @@ TEST_CASE("attention: causal, grouped, masked, capped, with a past, over more ke
     must(gpu.recording->fill(whole(out), 0x7FC00000));
     run(gpu, kernel, {0, bytes_of(p), {std::min(7u, c.batch * c.heads * c.queries), 1, 1}},
         {whole(q_in), whole(k_in), whole(v_in), whole(past_k), whole(past_v), whole(mask)}, {whole(out)});
-    const AppendParameters a{c.batch, c.key_heads, c.past, c.keys, c.channels, c.value_channels, p.key, p.value, p.past_key,
+    const AppendParameters a{c.batch, c.key_heads, c.past, c.keys, 0, c.channels, c.value_channels, p.key, p.value, p.past_key,
                              p.past_value, dense(c.key_heads, c.keys, c.channels), dense(c.key_heads, c.keys, c.value_channels)};
     run(gpu, append, {0, bytes_of(a), {3, 1, 1}}, {whole(k_in), whole(v_in), whole(past_k), whole(past_v)},
         {whole(present_k), whole(present_v)});
