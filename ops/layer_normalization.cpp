@@ -1,5 +1,6 @@
 // LayerNormalization-17: over the axes from `axis` on, y = (x - mean) / sqrt(variance + epsilon) * scale + bias; the
 // mean and 1 / sqrt(variance + epsilon) on request.
+#include "normalization.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -33,6 +34,8 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
+Result<GpuPlan> plan(Planning& node) { return plan_normalization(node, Normalization::layer); }
+
 }  // namespace
 
 extern const Operator layer_normalization{
@@ -42,6 +45,8 @@ extern const Operator layer_normalization{
     .outputs = {{"Y", "T"}, {"Mean", "U", HEED_OPTIONAL_PARAMETER}, {"InvStdDev", "U", HEED_OPTIONAL_PARAMETER}},
     .types = {{"T", any_float}, {"U", any_float}},
     .attributes = {attribute("axis", -1), attribute("epsilon", 1e-5f), attribute("stash_type", 1)},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind_normalization};
 
 }  // namespace heed::ops

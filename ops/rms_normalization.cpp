@@ -1,4 +1,5 @@
 // RMSNormalization-23: over the axes from `axis` on, y = x / sqrt(mean(x^2) + epsilon) * scale.
+#include "normalization.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -18,6 +19,8 @@ Result<void> infer(Inference& node) {
   return like_input(node, scale.has_element() ? scale.element() : x.element());
 }
 
+Result<GpuPlan> plan(Planning& node) { return plan_normalization(node, Normalization::rms); }
+
 }  // namespace
 
 extern const Operator rms_normalization{
@@ -27,6 +30,8 @@ extern const Operator rms_normalization{
     .outputs = {{"Y", "V"}},
     .types = {{"T", any_float}, {"V", any_float}},
     .attributes = {attribute("axis", -1), attribute("epsilon", 1e-5f), attribute("stash_type", 1)},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind_normalization};
 
 }  // namespace heed::ops

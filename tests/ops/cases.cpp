@@ -195,10 +195,11 @@ void check_refused(std::string_view op_type, const Case& row, std::string_view p
   CHECK_THAT(result.error().message, Catch::Contains(std::string(part)));
 }
 
-Result<Tensors> run_text(std::string_view text, const Tensors& inputs) {
+Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device) {
   HEED_ASSIGN(auto file, parse_model(text));
   ModelOptions options;
-  options.device = "cpu";
+  options.device = device;
+  options.require_gpu = device != "cpu";
   options.thread_count = 2;
   std::vector<std::string> names;
   for (const auto id : file.graph->inputs) names.push_back(file.graph->values[id].name);
@@ -214,6 +215,18 @@ Result<Tensors> run_text(std::string_view text, const Tensors& inputs) {
   Tensors tensors;
   for (const auto& [name, value] : outputs) tensors.push_back(value.tensor);
   return tensors;
+}
+
+void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance) {
+  const auto expected = run_text(text, inputs), actual = run_text(text, inputs, "vulkan");
+  INFO(text);
+  const bool ran = expected && actual;
+  if (!ran) FAIL_CHECK((expected ? actual : expected).error().message);
+  std::string wrong = ran ? "" : "no run";
+  for (size_t i = 0; ran && wrong.empty() && i < expected->size(); ++i)
+    wrong = difference((*actual)[i], (*expected)[i], tolerance);
+  count_row(wrong.empty());
+  CHECK(wrong == "");
 }
 
 void check_equal(const Tensor& actual, const Tensor& expected, double tolerance) {

@@ -80,7 +80,11 @@ void check_refused(std::string_view op_type, const Case& row, std::string_view p
 
 // Runs a model given as text (graph/parse.hpp) once: its inputs and outputs in order. Sequences and optionals are given
 // and received by the nodes of the text.
-Result<Tensors> run_text(std::string_view text, const Tensors& inputs);
+Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device = "cpu");
+
+// Whether a model given as text gives on Vulkan what it gives on the CPU, and every computing step of it ran on Vulkan:
+// for what tables of single nodes do not show, strided inputs and steps in place.
+void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance = 0);
 
 // Whether two tensors agree within a tolerance, told through Catch.
 void check_equal(const Tensor& actual, const Tensor& expected, double tolerance = 0);

@@ -59,6 +59,12 @@ const std::vector<Case> layer_cases = {
               {random({3, 16}, -1, 1, DataType::f16), random({16}, 0.5, 1.5, DataType::f16),
                random({16}, -1, 0, DataType::f16)},
               16, {3, 1}, "", 2e-3),
+    layer_row("rows of one element, bias alone is left", {random({7, 1}), random({1}), random({1})}, 1, {7, 1}, ""),
+    layer_row("more rows than a workgroup, each a thread's", {random({2053, 3}), random({3}, 0.5, 1.5), random({3})}, 3,
+              {2053, 1}, ""),
+    layer_row("rows of a prime that several share a workgroup", {random({11, 131}), random({131}), random({131})}, 131,
+              {11, 1}, ""),
+    {"no rows", {f32({0, 3}, {}), f32({3}, {1, 2, 3})}, {f32({0, 3}, {})}},
     {"scale broadcasts within the row",
      {f32({1, 2, 2}, {1, -1, 1, -1}), f32({1}, {2}), f32({2, 1}, {10, 20})},
      {f32({1, 2, 2}, {12, 8, 22, 18})},
@@ -73,6 +79,8 @@ const std::vector<Case> rms_cases = {
     rms_row("the last axis", {random({3, 5, 7}), random({7}, 0.5, 1.5)}, 7, ""),
     rms_row("two axes", {random({3, 5, 7}), random({5, 7}, 0.5, 1.5)}, 35, "axis = 1"),
     rms_row("a long row", {random({2, 2053}), random({2053}, 0.5, 1.5)}, 2053, "axis = -1"),
+    rms_row("all axes", {random({3, 5, 7}), random({3, 5, 7}, 0.5, 1.5)}, 105, "axis = 0"),
+    rms_row("a middle axis, as from the end", {random({3, 5, 7}), random({1, 7}, 0.5, 1.5)}, 7, "axis = -1"),
     rms_row("bf16", {random({3, 16}, -1, 1, DataType::bf16), random({16}, 0.5, 1.5, DataType::bf16)}, 16, "", 1e-2),
 };
 
@@ -80,5 +88,21 @@ const std::vector<Case> rms_cases = {
 
 HEED_TEST_OPERATOR("LayerNormalization", layer_cases)
 HEED_TEST_OPERATOR("RMSNormalization", rms_cases)
+TEST_CASE("normalization reads strided tensors on Vulkan, and writes where its input lies") {
+  // y and z have rows that lie across, w has some of 2053 that do; b is normalized in place.
+  const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, 5] x, float[5, m] s, float[2053, 3] c) => (float[a, m, 5] y, float[5, m, n] z, float[3, 2053] w) {
+      scale = Transpose(s)
+      b = LayerNormalization<axis = 1>(x, scale, scale)
+      y = RMSNormalization<axis = 1>(b, scale)
+      t = Transpose(x)
+      one = Constant<value_floats = [1.5]>()
+      z = RMSNormalization(t, one)
+      u = Transpose(c)
+      w = LayerNormalization(u, one)
+    })";
+  check_on_vulkan(text, {random({3, 7, 5}), random({5, 7}, 0.5, 1.5), random({2053, 3})}, 1e-5);
+  check_on_vulkan(text, {random({1, 1, 5}), random({5, 1}, 0.5, 1.5), random({2053, 3})}, 1e-5);
+}
 
 }  // namespace heed::test

@@ -1,0 +1,36 @@
+// Tensors walked in rows by shaders that include shaders/rows.glsl: some axes choose a row, the others lie within it.
+#pragma once
+
+#include <vector>
+
+#include "launch.hpp"
+
+namespace heed::ops {
+
+inline constexpr int32_t most_row_axes = 8, most_row_tensors = 4;
+
+// Mirrors shaders/rows.glsl. The axes that choose a row stand first; neighbours that all tensors cross with one stride
+// are one axis.
+struct Rows {
+  uint32_t row_count = 1, row_length = 1;
+  uint32_t row_rank = 0, rank = 0;
+  uint32_t dims[most_row_axes] = {};
+  int32_t offsets[most_row_tensors] = {};
+  int32_t strides[most_row_axes][most_row_tensors] = {};
+};
+
+// The walk over `dims`, of which within_row tells those that lie within a row. Tensors broadcast to dims, by ONNX's
+// rule; an absent one stands still. All are addressable, and dims have at most 8 axes.
+Rows rows_of(std::span<const int64_t> dims, const std::vector<bool>& within_row, std::span<const TensorView> tensors);
+
+// The last `count` of `rank` axes.
+std::vector<bool> last_axes(int32_t rank, int32_t count);
+
+// A shader that includes rows.glsl, with as many threads for a row as long, middling and short rows are worth;
+// constants but the first, which rows.glsl has, are the shader's own.
+std::vector<Variant> row_variants(const Shader& shader, std::vector<heed_constant> constants = {});
+
+// Over these rows with one of those variants; parameters begin with the rows.
+Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters);
+
+}  // namespace heed::ops
