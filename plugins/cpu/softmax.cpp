@@ -35,7 +35,7 @@ Result<void> run(Running& run) {
   const auto in = run.input(0);
   const bool flat = run.version() < 13;
   const int64_t given = run.integer("axis", flat ? 1 : -1);
-  const auto axis = static_cast<int32_t>(given < 0 ? given + in.rank() : given);
+  const auto axis = static_cast<int32_t>(given < 0 ? given + std::max(in.rank(), 1) : given);
   if (axis < 0 || axis > in.rank() || (axis == in.rank() && !flat && in.rank() > 0))
     return Error{Code::shape_mismatch,
                  "there is no axis " + std::to_string(given) + " in a tensor of rank " + std::to_string(in.rank())};

@@ -49,6 +49,16 @@ const std::vector<Case> cases = {
     row("before 13: the tail is flattened, axis 1 by default", random({3, 5, 7}, -4, 4), 35, 1, "", 2e-6, 11),
     row("before 13: axis 0 is everything", random({3, 5, 7}, -4, 4), 105, 1, "axis = 0", 2e-6, 1),
     row("before 13: axis 2", random({3, 5, 7}, -4, 4), 7, 1, "axis = 2", 2e-6, 11),
+    {"a number alone", {f32({}, {7})}, {f32({}, {1})}},
+    {"NaN and infinity spread over their rows, and no further",
+     {f32({3, 3}, {nan, 1, 2, 3, infinity, 4, 1, 1, -infinity})},
+     {f32({3, 3}, {nan, nan, nan, nan, nan, nan, 0.5, 0.5, 0})}},
+    row("rows of one element", random({7, 1}, -4, 4), 1, 1, ""),
+    row("many short rows across", random({5, 8209}, -4, 4), 5, 8209, "axis = 0"),
+    row("many long rows across", random({17, 8209}, -4, 4), 17, 8209, "axis = 0"),
+    row("a prime that several rows share a workgroup for", random({11, 131}, -4, 4), 131, 1, ""),
+    row("a long row in the middle", random({2, 1031, 3}, -4, 4), 1031, 3, "axis = 1"),
+    {"before 13: axis past the end", {f32({2, 2}, {1, 2, 3, 4})}, {f32({2, 2}, {1, 1, 1, 1})}, 0, "axis = 2", 11},
     {"empty rows", {f32({0, 3}, {})}, {f32({0, 3}, {})}},
     {"rows without elements", {f32({3, 0}, {})}, {f32({3, 0}, {})}},
 };
@@ -60,6 +70,11 @@ Case log_row(const char* what, Tensor x, int64_t length, int64_t inner, std::str
 const std::vector<Case> log_cases = {
     log_row("the last axis", random({3, 5, 7}, -4, 4), 7, 1, ""),
     log_row("axis 1", random({3, 5, 7}, -4, 4), 5, 7, "axis = 1"),
+    log_row("axis 0", random({131, 7}, -4, 4), 131, 7, "axis = 0"),
+    log_row("a row longer than a workgroup, prime", random({3, 2053}, -4, 4), 2053, 1, ""),
+    {"an all masked row gives NaN, a masked element minus infinity",
+     {f32({2, 2}, {-infinity, -infinity, 1, -infinity})},
+     {f32({2, 2}, {nan, nan, 0, -infinity})}},
     log_row("far from zero", random({3, 5}, 9000, 9010), 5, 1, "axis = -1"),
 };
 
@@ -67,6 +82,17 @@ const std::vector<Case> log_cases = {
 
 HEED_TEST_OPERATOR("Softmax", cases)
 HEED_TEST_OPERATOR("LogSoftmax", log_cases)
+TEST_CASE("Softmax reads strided tensors on Vulkan, and writes where its input lies") {
+  check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, 5] x) => (float[5, m, n] y, float[n, 5, m] z) {
+      t = Transpose(x)
+      y = Softmax<axis = 1>(t)
+      s = Softmax<axis = 0>(x)
+      u = Transpose<perm = [0, 2, 1]>(s)
+      z = LogSoftmax(u)
+    })",
+                  {random({3, 7, 5}, -4, 4)}, 2e-6);
+}
 TEST_CASE("Softmax refuses an axis that is not there") {
   check_refused("Softmax", {"axis 2 of two", {f32({1, 1}, {0})}, {f32({1, 1}, {1})}, 0, "axis = 2"}, "'axis' is 2");
 }
