@@ -36,7 +36,7 @@ Result<GpuPlan> plan_normalization(Planning& node, Normalization kind) {
   node.in_place(x_input, y_output);
   // What is absent is bound to something that is there, and never touched.
   const auto optional_output = [&](int32_t output) { return node.has_output(output) ? write(output) : read(x_input); };
-  return GpuPlan{.variants = row_variants(shaders::normalization, {{1, kind == Normalization::layer}}),
+  return GpuPlan{.variants = row_variants(node, shaders::normalization, {{2, kind == Normalization::layer}}),
                  .bindings = {read(x_input), read(scale_input), read(node.has_input(bias_input) ? bias_input : x_input),
                               write(y_output), optional_output(mean_output), optional_output(inverse_output)}};
 }

@@ -1,17 +1,15 @@
 // Tensors walked in rows: axes that are crossed as one are merged, and threads are given to rows by their length.
 #include "rows.hpp"
 
+#include <bit>
+
 namespace heed::ops {
 namespace {
 
-constexpr uint32_t thread_count = 256;  // of a workgroup of rows.glsl
-
-// By variant: up to which length, untuned, a row is given so many threads.
-constexpr struct {
-  const char* name;
-  uint32_t threads_per_row, longest;
-} choices[] = {
-    {"a thread a row", 1, 8}, {"32 threads a row", 32, 512}, {"a workgroup a row", thread_count, UINT32_MAX}};
+// Variants, and up to which length, untuned, a row is given so many threads.
+enum { thread_a_row, some_threads_a_row, workgroup_a_row };
+constexpr uint32_t some_threads = 32, most_threads = 512;
+constexpr uint32_t short_length = 8, middling_length = 512;
 
 // From here on there are rows enough for one thread each.
 constexpr uint32_t many_rows = 8192;
@@ -59,23 +57,25 @@ std::vector<bool> last_axes(int32_t rank, int32_t count) {
   return within;
 }
 
-std::vector<Variant> row_variants(const Shader& shader, std::vector<heed_constant> constants) {
-  std::vector<Variant> variants;
-  constants.insert(constants.begin(), heed_constant{0, 0});
-  for (const auto& choice : choices) {
-    constants[0].value = choice.threads_per_row;
-    variants.push_back({.name = choice.name, .shader = shader, .constants = constants});
-  }
-  return variants;
+std::vector<Variant> row_variants(const Planning& node, const Shader& shader, std::vector<heed_constant> constants) {
+  const auto with_threads = [&](const char* name, uint32_t thread_count, uint32_t threads_per_row) {
+    Variant variant{.name = name, .shader = shader, .constants = {{0, thread_count}, {1, threads_per_row}}};
+    variant.constants.insert(variant.constants.end(), constants.begin(), constants.end());
+    return variant;
+  };
+  const auto most = static_cast<uint32_t>(
+      std::clamp<uint64_t>(std::bit_floor(node.capability("max_workgroup_size")), row_threads, most_threads));
+  return {with_threads("a thread a row", row_threads, 1), with_threads("32 threads a row", row_threads, some_threads),
+          with_threads("a workgroup a row", most, most)};
 }
 
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters) {
-  int32_t variant = 0;
-  if (!lies_across(rows) || rows.row_count < many_rows)
-    while (rows.row_length > choices[variant].longest) ++variant;
-  return {variant,
-          std::move(parameters),
-          {workgroups_for(rows.row_count, thread_count / choices[variant].threads_per_row), 1, 1}};
+  if (rows.row_length <= short_length || (lies_across(rows) && rows.row_count >= many_rows))
+    return {thread_a_row, std::move(parameters), {workgroups_for(rows.row_count, row_threads), 1, 1}};
+  if (rows.row_length <= middling_length)
+    return {
+        some_threads_a_row, std::move(parameters), {workgroups_for(rows.row_count, row_threads / some_threads), 1, 1}};
+  return {workgroup_a_row, std::move(parameters), {workgroups_for(rows.row_count, 1), 1, 1}};
 }
 
 }  // namespace heed::ops

@@ -26,9 +26,13 @@ Rows rows_of(std::span<const int64_t> dims, const std::vector<bool>& within_row,
 // The last `count` of `rank` axes.
 std::vector<bool> last_axes(int32_t rank, int32_t count);
 
-// A shader that includes rows.glsl, with as many threads for a row as long, middling and short rows are worth;
-// constants but the first, which rows.glsl has, are the shader's own.
-std::vector<Variant> row_variants(const Shader& shader, std::vector<heed_constant> constants = {});
+// Of a workgroup of a shader that includes rows.glsl, unless constants say otherwise.
+inline constexpr uint32_t row_threads = 128;
+
+// A shader that includes rows.glsl, with as many threads for a row as short, middling and long rows are worth. The
+// constants are the shader's own; rows.glsl has 0 and 1.
+std::vector<Variant> row_variants(const Planning& node, const Shader& shader,
+                                  std::vector<heed_constant> constants = {});
 
 // Over these rows with one of those variants; parameters begin with the rows.
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters);

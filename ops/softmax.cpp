@@ -26,7 +26,7 @@ Result<GpuPlan> plan(Planning& node) {
   if (x.element() != DataType::f32) return decline("the GPU kernel takes f32, not " + name_in_reason(x));
   node.take_strided(0);
   node.in_place(0, 0);
-  return GpuPlan{.variants = row_variants(shaders::softmax, {{1, logarithm}}), .bindings = {read(0), write(0)}};
+  return GpuPlan{.variants = row_variants(node, shaders::softmax, {{2, logarithm}}), .bindings = {read(0), write(0)}};
 }
 
 Result<Launch> bind(const Binding& node) {

@@ -3,7 +3,7 @@
 // normalization.comp: LayerNormalization-17, y = (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias, and
 // RMSNormalization-23, in which the mean is 0 and there is no bias; over rows, in f32. y may lie where x lies.
 
-layout(constant_id = 1) const bool centred = true;
+layout(constant_id = 2) const bool centred = true;
 
 layout(set = 0, binding = 0, std430) readonly buffer Input { float x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Scale { float scale[]; };

@@ -4,9 +4,9 @@
 //   #define PARAMETERS_BINDING 2
 //   #define MORE_PARAMETERS float epsilon;
 
-const uint thread_count = 256;
-layout(local_size_x = 256) in;
-layout(constant_id = 0) const uint threads_per_row = 256;  // a power of two; a workgroup takes several rows, or one
+layout(constant_id = 0) const uint thread_count = 128;     // of a workgroup; every device takes so many
+layout(constant_id = 1) const uint threads_per_row = 128;  // a power of two; a workgroup takes several rows, or one
+layout(local_size_x_id = 0) in;
 
 layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters {
   uint row_count, row_length;

@@ -4,7 +4,7 @@
 // over rows, in f32. y may lie where x lies.
 #include "math.glsl"
 
-layout(constant_id = 1) const bool logarithm = false;
+layout(constant_id = 2) const bool logarithm = false;
 
 layout(set = 0, binding = 0, std430) readonly buffer Input { float x[]; };
 layout(set = 0, binding = 1, std430) writeonly buffer Output { float y[]; };
