@@ -1,4 +1,8 @@
 // Gather: slices of the data along an axis, chosen by indices; negative ones count from the end.
+#include "gather.hpp"
+
+#include "rows.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -29,7 +33,56 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
+// Mirrors shaders/gather.comp.
+struct Parameters {
+  Rows rows;  // the data
+  uint32_t count, chosen_count, words_per_index;
+  int32_t axis_size, axis_stride;
+  int32_t indices_offset, y_offset;
+};
+
+Result<Launch> bind(const Binding& node) {
+  HEED_ASSIGN(const int32_t axis, node.axis("axis", node.input(0).rank()));
+  return bind_gather(node, axis);
+}
+
 }  // namespace
+
+Result<GpuPlan> plan_gather(Planning& node) {
+  const auto data = node.input(0);
+  if (!data.has_rank() || !data.has_element()) return decline("the type of the data is not known");
+  if (data.rank() > most_row_axes) return decline("more than 8 axes");
+  const int bits = data.element() == DataType::string ? 0 : bits_of(data.element());
+  if (bits != 32 && bits != 64)
+    return decline("the GPU kernel gathers 4 or 8 bytes an element, not " + name_in_reason(data));
+  node.take_strided(0);
+  return GpuPlan{.variants = {bits == 32 ? Variant{.name = "4 bytes", .shader = shaders::gather_4}
+                                         : Variant{.name = "8 bytes", .shader = shaders::gather_8}},
+                 .bindings = {read(0), read(1), write(0)}};
+}
+
+Result<Launch> bind_gather(const Binding& node, int32_t axis) {
+  const auto data = node.input(0), indices = node.input(1), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  if (data.dim(axis) == 0)
+    return Error{Code::invalid_argument, "axis " + std::to_string(axis) + " is empty; there is nothing to choose from"};
+  HEED_TRY(check_addressable(data, "the data"));
+  HEED_TRY(check_addressable(indices, "the indices"));
+  HEED_TRY(check_addressable(y, "the output"));
+  std::vector<int64_t> dims(data.dims().begin(), data.dims().end());
+  dims[static_cast<size_t>(axis)] = 1;
+  return Launch{.dispatches = {{0,
+                                bytes_of(Parameters{
+                                    .rows = rows_of(dims, last_axes(data.rank(), data.rank() - axis), std::array{data}),
+                                    .count = static_cast<uint32_t>(y.count()),
+                                    .chosen_count = static_cast<uint32_t>(indices.count()),
+                                    .words_per_index = indices.element() == DataType::i64 ? 2u : 1u,
+                                    .axis_size = static_cast<int32_t>(data.dim(axis)),
+                                    .axis_stride = stride_of(data, axis),
+                                    .indices_offset = offset_of(indices),
+                                    .y_offset = offset_of(y)}),
+                                {workgroups_for(y.count(), row_threads), 1, 1}}}};
+}
 
 extern const Operator gather{.op_type = "Gather",
                              .versions = {13, 11, 1},
@@ -37,6 +90,8 @@ extern const Operator gather{.op_type = "Gather",
                              .outputs = {{"output", "T"}},
                              .types = {{"T", any_type}, {"I", {DataType::i32, DataType::i64}}},
                              .attributes = {attribute("axis", 0)},
-                             .infer = infer};
+                             .infer = infer,
+                             .plan = plan_gather,
+                             .bind = bind};
 
 }  // namespace heed::ops

@@ -1,5 +1,6 @@
 // heed.Embedding: rows of a table [vocab, width], chosen by ids of any shape: y [ids..., width]. Negative ids count from the
 // end, as Gather's do. Gather along axis 0 of a table of numbers becomes it.
+#include "gather.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -14,12 +15,17 @@ Result<void> infer(Inference& node) {
   return node.set_output(0, table.element(), dims);
 }
 
+Result<Launch> bind(const Binding& node) { return bind_gather(node, 0); }
+
 }  // namespace
 
-extern const Operator heed_embedding{
-    .domain = "heed", .op_type = "Embedding",
-    .inputs = {{"table", "T"}, {"ids", "I"}}, .outputs = {{"y", "T"}},
-    .types = {{"T", any_number}, {"I", {DataType::i32, DataType::i64}}},
-    .infer = infer};
+extern const Operator heed_embedding{.domain = "heed",
+                                     .op_type = "Embedding",
+                                     .inputs = {{"table", "T"}, {"ids", "I"}},
+                                     .outputs = {{"y", "T"}},
+                                     .types = {{"T", any_number}, {"I", {DataType::i32, DataType::i64}}},
+                                     .infer = infer,
+                                     .plan = plan_gather,
+                                     .bind = bind};
 
 }  // namespace heed::ops

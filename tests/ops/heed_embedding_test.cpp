@@ -27,6 +27,8 @@ const std::vector<Case> cases = {
     {"no width", {f32({3, 0}, {}), i64({2}, {0, 2})}, {f32({2, 0}, {})}},
     by(rows_of, "a batch", {random({101, 37}), i64({2, 3}, {0, 100, 7, 7, -101, 50})}),
     by(rows_of, "ids of i32", {random({11, 5}), i32({4}, {10, 0, -1, 3})}),
+    by(rows_of, "a table of a width beyond a workgroup, prime", {random({13, 2053}), i64({3}, {12, 0, 5})}),
+    by(rows_of, "more ids than a workgroup", {random({7, 3}), random({2053}, -7, 7, DataType::i64)}),
     by(rows_of, "f64", {random({11, 5}, -1, 1, DataType::f64), i64({2}, {10, 3})}),
     by(rows_of, "f16", {random({11, 5}, -1, 1, DataType::f16), i64({2}, {10, 3})}),
     by(rows_of, "i8", {random({11, 5}, -99, 99, DataType::i8), i64({2}, {10, 3})}),

@@ -70,6 +70,18 @@ const std::vector<Case> gather_cases = {
      "axis = 1"},
     {"a scalar index drops the axis", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({}, {-1})}, {f32({2}, {5, 6})}},
     {"i32 indices from the end", {i64({3}, {7, 8, 9}), i32({2}, {-1, -3})}, {i64({2}, {9, 7})}},
+    {"a middle axis, i32 indices of rank 2",
+     {i32({2, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}), i32({2, 1}, {2, -3})},
+     {i32({2, 2, 1, 2}, {5, 6, 1, 2, 11, 12, 7, 8})},
+     0,
+     "axis = -2"},
+    {"8 bytes an element",
+     {f64({2, 2}, {1, 2, 3, 4}), i64({3}, {1, 0, -1})},
+     {f64({2, 3}, {2, 1, 2, 4, 3, 4})},
+     0,
+     "axis = 1"},
+    {"one slice of one", {f32({1, 1}, {3}), i64({1}, {-1})}, {f32({1, 1}, {3})}},
+    {"slices without elements", {f32({3, 0}, {}), i64({2}, {0, 2})}, {f32({2, 0}, {})}},
     {"no indices", {f32({3, 2}, {1, 2, 3, 4, 5, 6}), i64({0}, {})}, {f32({0, 2}, {})}},
     {"texts", {texts({2}, {"a", "b"}), i64({3}, {1, 0, 1})}, {texts({3}, {"b", "a", "b"})}},
 };
@@ -102,6 +114,17 @@ HEED_TEST_OPERATOR("Gather", gather_cases)
 HEED_TEST_OPERATOR("Trilu", trilu_cases)
 HEED_TEST_OPERATOR("NonZero", non_zero_cases)
 
+TEST_CASE("Gather reads strided data on Vulkan") {
+  check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, 5] x, int64[i, j] at) => (float[5, i, j, n] y, float[i, j, m, n] z, float[m, i, j, 5] w) {
+      t = Transpose(x)
+      y = Gather<axis = 1>(t, at)
+      z = Gather<axis = 0>(t, at)
+      s = Transpose<perm = [1, 0, 2]>(x)
+      w = Gather<axis = 1>(s, at)
+    })",
+                  {random({3, 7, 5}), i64({2, 2}, {0, -3, 2, 1})});
+}
 TEST_CASE("Gather names the index that is outside") {
   check_refused("Gather", {"3 of 3", {f32({3}, {1, 2, 3}), i64({1}, {3})}, {f32({1}, {0})}}, "index 3 at position 0");
 }

@@ -1,0 +1,37 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+// gather.comp: Gather-13, y[outer.., chosen, inner..] = data[outer.., indices[chosen], inner..]; negative indices count from
+// the end, and what is outside is read as the nearest that is not. y is dense. ELEMENT is any type of the element's size.
+#include "indices.glsl"
+
+#ifndef ELEMENT
+#define ELEMENT uint
+#endif
+
+layout(set = 0, binding = 0, std430) readonly buffer Data { ELEMENT data[]; };
+layout(set = 0, binding = 1, std430) readonly buffer Indices { uint indices[]; };
+layout(set = 0, binding = 2, std430) writeonly buffer Output { ELEMENT y[]; };
+
+// The tensor walked: data at the first place of its axis. Outer axes choose a row, inner ones lie within it.
+#define PARAMETERS_BINDING 3
+#define MORE_PARAMETERS                              \
+  uint count; /* of elements of y; less than 2^31 */ \
+  uint chosen_count, words_per_index;                \
+  int axis_size, axis_stride;                        \
+  int indices_offset, y_offset; /* in elements */
+#include "rows.glsl"
+
+void main() {
+  uint step_size = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+  for (uint i = gl_GlobalInvocationID.x; i < count; i += step_size) {
+    uint inner = i % row_length;
+    uint chosen = i / row_length % chosen_count;
+    uint outer = i / row_length / chosen_count;
+    uint word = (uint(indices_offset) + chosen) * words_per_index;
+    uint low = indices[word];
+    int index = heed_index(low, words_per_index == 2 ? indices[word + 1] : int(low) < 0 ? 0xFFFFFFFFu : 0u);
+    if (index < 0) index += axis_size;
+    index = clamp(index, 0, axis_size - 1);
+    y[y_offset + int(i)] = data[element_at(row_at(outer), inner).x + index * axis_stride];
+  }
+}
