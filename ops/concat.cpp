@@ -1,5 +1,6 @@
 // Concat: the inputs one after the other along an axis.
 #include "shapes.hpp"
+#include "strided_copy.hpp"
 
 namespace heed::ops {
 namespace {
@@ -43,6 +44,32 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
+// Variant k copies input k.
+Result<GpuPlan> plan(Planning& node) {
+  GpuPlan plan;
+  for (int32_t k = 0; k < node.input_count(); ++k) {
+    HEED_ASSIGN(auto copy, copy_variant(node, node.input(k)));
+    copy.bindings = {read(k), write(0)};
+    plan.variants.push_back(std::move(copy));
+    node.take_strided(k);
+  }
+  node.give_strided(0);
+  return plan;
+}
+
+Result<Launch> bind(const Binding& node) {
+  Launch launch;
+  TensorView part = node.output(0);
+  HEED_ASSIGN(const int32_t axis, node.axis("axis", part.rank(), 1));
+  for (int32_t k = 0; k < node.input_count(); ++k) {
+    const auto x = node.input(k);
+    part.c.dims = x.c.dims;
+    HEED_TRY(add_copy(launch, k, x, part));
+    part.c.offset += x.dim(axis) * part.stride(axis);
+  }
+  return launch;
+}
+
 }  // namespace
 
 extern const Operator concat{.op_type = "Concat",
@@ -52,6 +79,8 @@ extern const Operator concat{.op_type = "Concat",
                              .outputs = {{"concat_result", "T"}},
                              .types = {{"T", any_type}},
                              .attributes = {optional("axis", HEED_ATTRIBUTE_INT)},  // 1 before opset 4, required since
-                             .infer = infer};
+                             .infer = infer,
+                             .plan = plan,
+                             .bind = bind};
 
 }  // namespace heed::ops

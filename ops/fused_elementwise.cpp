@@ -1,14 +1,14 @@
 // heed.FusedElementwise: y = expression(x0, x1, ...), element by element after broadcasting; the language is that of
 // heed/expression.hpp. Fusion makes these nodes of whatever publishes an expression. The GPU half writes its shader.
 #include "heed/expression.hpp"
-#include "launch.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
+#include "walk.hpp"
 
 namespace heed::ops {
 namespace {
 
-constexpr int32_t most_axes = 8, most_inputs = 8;
+constexpr int32_t most_inputs = 8;
 constexpr int64_t workgroup_size = 256;
 
 Result<void> infer(Inference& node) {
@@ -146,7 +146,8 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
   return step.op >= ExpressionOp::less && step.op <= ExpressionOp::not_equal ? "float(" + infix + ")" : infix;
 }
 
-// The shader of an expression: each invocation makes elements of the output in turns.
+// The shader of an expression: each invocation makes elements of the output in turns. The tensors of its walk are the
+// inputs, then the output.
 std::string shader_of(const Expression& expression, int32_t input_count) {
   std::string text = "#version 450\nlayout(local_size_x = " + std::to_string(workgroup_size) + ") in;\n";
   for (int32_t k = 0; k < input_count; ++k) {
@@ -158,21 +159,21 @@ std::string shader_of(const Expression& expression, int32_t input_count) {
           ", std430) writeonly buffer Output { float result[]; };\n";
   text += "layout(set = 0, binding = " + std::to_string(input_count + 1) +
           ", std430) readonly buffer Parameters {\n  uint count;\n  uint rank;\n  int offsets[9];\n  uint dims[8];\n  "
-          "int strides[64];\n};\n";
+          "int strides[72];\n};\n";
   text += shaders::math_glsl;
   text += functions;
   text +=
       "void main() {\n  for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * "
       "gl_WorkGroupSize.x) {\n";
-  for (int32_t k = 0; k < input_count; ++k)
+  for (int32_t k = 0; k <= input_count; ++k)
     text += "    int at" + std::to_string(k) + " = offsets[" + std::to_string(k) + "];\n";
   text +=
       "    uint rest = index;\n    for (int axis = int(rank) - 1; axis >= 0; --axis) {\n"
       "      uint outer = axis == 0 ? 0u : rest / dims[axis];\n      int i = int(rest - outer * dims[axis]);\n      "
       "rest = outer;\n";
-  for (int32_t k = 0; k < input_count; ++k) {
+  for (int32_t k = 0; k <= input_count; ++k) {
     const std::string n = std::to_string(k);
-    text += "      at" + n + " += i * strides[" + std::to_string(k * most_axes) + " + axis];\n";
+    text += "      at" + n + " += i * strides[" + std::to_string(k * most_walked_axes) + " + axis];\n";
   }
   text += "    }\n";
 
@@ -198,23 +199,15 @@ std::string shader_of(const Expression& expression, int32_t input_count) {
     names[i] = "t" + std::to_string(i);
     text += "    float " + names[i] + " = " + value + ";\n";
   }
-  return text + "    result[offsets[8] + int(index)] = " + names[expression.result()] + ";\n  }\n}\n";
+  return text + "    result[at" + std::to_string(input_count) + "] = " + names[expression.result()] + ";\n  }\n}\n";
 }
-
-// Mirrors the shader's.
-struct Parameters {
-  uint32_t count, rank;
-  int32_t offsets[most_inputs + 1];  // the last one is the output's
-  uint32_t dims[most_axes];
-  int32_t strides[most_inputs][most_axes];
-};
 
 Result<GpuPlan> plan(Planning& node) {
   const int32_t count = node.input_count();
   if (count > most_inputs) return decline("more than " + std::to_string(most_inputs) + " inputs");
   const auto y = node.output(0);
-  if (!y.has_rank() || y.rank() > most_axes)
-    return decline("more than " + std::to_string(most_axes) + " axes, or not known how many");
+  if (!y.has_rank() || y.rank() > most_walked_axes)
+    return decline("more than " + std::to_string(most_walked_axes) + " axes, or not known how many");
   HEED_ASSIGN(const auto expression, parse_fused_expression(node.text("expression"), static_cast<size_t>(count)));
   GpuPlan plan;
   for (int32_t k = 0; k < count; ++k) {
@@ -225,6 +218,7 @@ Result<GpuPlan> plan(Planning& node) {
     plan.bindings.push_back(read(k));
   }
   plan.bindings.push_back(write(0));
+  node.give_strided(0);
   // The text is copied before it goes.
   static thread_local std::string text;
   text = shader_of(expression, count);
@@ -233,39 +227,14 @@ Result<GpuPlan> plan(Planning& node) {
   return plan;
 }
 
-// Axes that all tensors cross with one stride are one axis.
 Result<Launch> bind(const Binding& node) {
   const auto y = node.output(0);
-  const int32_t input_count = node.input_count();
   if (y.count() == 0) return Launch{};
-  HEED_TRY(check_addressable(y, "the output"));
-  Parameters parameters{};
-  parameters.count = static_cast<uint32_t>(y.count());
-  parameters.offsets[most_inputs] = offset_of(y);
-  std::vector<TensorView> inputs;
-  for (int32_t k = 0; k < input_count; ++k) {
-    inputs.push_back(node.input(k));
-    HEED_TRY(check_addressable(inputs.back(), "input " + std::to_string(k)));
-    parameters.offsets[k] = offset_of(inputs.back());
-  }
-  const auto stride = [&](const TensorView& x, int32_t axis) {
-    const int32_t own = axis - (y.rank() - x.rank());
-    return own < 0 || x.dim(own) == 1 ? 0 : static_cast<int32_t>(x.stride(own));
-  };
-  uint32_t rank = 0;
-  for (int32_t axis = 0; axis < y.rank(); ++axis) {
-    const auto size = static_cast<uint32_t>(y.dim(axis));
-    if (size == 1) continue;
-    bool joins = rank > 0;
-    for (size_t k = 0; joins && k < inputs.size(); ++k)
-      joins =
-          static_cast<int64_t>(parameters.strides[k][rank - 1]) == static_cast<int64_t>(stride(inputs[k], axis)) * size;
-    if (!joins) parameters.dims[rank++] = 1;
-    parameters.dims[rank - 1] *= size;
-    for (size_t k = 0; k < inputs.size(); ++k) parameters.strides[k][rank - 1] = stride(inputs[k], axis);
-  }
-  parameters.rank = rank;
-  return Launch{.dispatches = {{0, bytes_of(parameters), {workgroups_for(y.count(), workgroup_size), 1, 1}}}};
+  std::vector<TensorView> tensors;
+  for (int32_t k = 0; k < node.input_count(); ++k) tensors.push_back(node.input(k));
+  tensors.push_back(y);
+  HEED_ASSIGN(const auto walk, walk_over<most_inputs + 1>(y, tensors));
+  return Launch{.dispatches = {{0, bytes_of(walk), {workgroups_for(walk.count, workgroup_size), 1, 1}}}};
 }
 
 }  // namespace

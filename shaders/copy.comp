@@ -1,5 +1,7 @@
 #version 450
 // copy.comp: y = x over up to 8 axes, each side with strides of its own. ELEMENT is any type of the element's size.
+#extension GL_EXT_shader_8bit_storage : require
+#extension GL_EXT_shader_16bit_storage : require
 
 #ifndef ELEMENT
 #define ELEMENT uint
@@ -26,8 +28,9 @@ void main() {
     int from = x_offset;
     int to = y_offset;
     for (int axis = int(rank) - 1; axis >= 0; --axis) {
-      int i = int(rest % dims[axis]);
-      rest /= dims[axis];
+      uint outer = axis == 0 ? 0u : rest / dims[axis];
+      int i = int(rest - outer * dims[axis]);
+      rest = outer;
       from += i * x_strides[axis];
       to += i * y_strides[axis];
     }

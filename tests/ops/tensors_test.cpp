@@ -44,6 +44,20 @@ const std::vector<Case> range_cases = {
     {"nothing", {i64({}, {3}), i64({}, {1}), i64({}, {1})}, {i64({0}, {})}},
     {"f64", {f64({}, {0}), f64({}, {1}), f64({}, {0.25})}, {f64({4}, {0, 0.25, 0.5, 0.75})}},
 };
+// The inputs one after the other along axis 1 of 3.
+Tensors joined(const Tensors& in) {
+  std::vector<int64_t> dims = in[0].dims;
+  dims[1] = 0;
+  for (const auto& x : in) dims[1] += x.dims[1];
+  std::vector<double> y;
+  for (int64_t outer = 0; outer < dims[0]; ++outer)
+    for (const auto& x : in) {
+      const auto values = values_of(x);
+      const int64_t part = x.dims[1] * x.dims[2];
+      y.insert(y.end(), values.begin() + outer * part, values.begin() + (outer + 1) * part);
+    }
+  return {numbers(in[0].type, dims, y)};
+}
 const std::vector<Case> concat_cases = {
     {"axis 0", {f32({1, 2}, {1, 2}), f32({2, 2}, {3, 4, 5, 6})}, {f32({3, 2}, {1, 2, 3, 4, 5, 6})}, 0, "axis = 0"},
     {"axis -1, three",
@@ -53,6 +67,11 @@ const std::vector<Case> concat_cases = {
      "axis = -1"},
     {"one", {f32({2}, {1, 2})}, {f32({2}, {1, 2})}, 0, "axis = 0"},
     {"u8", {u8({1}, {1}), u8({2}, {2, 3})}, {u8({3}, {1, 2, 3})}, 0, "axis = 0"},
+    {"f16", {f16({1}, {1}), f16({2}, {2, 3})}, {f16({3}, {1, 2, 3})}, 0, "axis = 0"},
+    {"i64", {i64({1}, {1}), i64({2}, {-2, 3})}, {i64({3}, {1, -2, 3})}, 0, "axis = 0"},
+    {"nothing but empty ones", {f32({0, 2}, {}), f32({0, 2}, {})}, {f32({0, 2}, {})}, 0, "axis = 0"},
+    by(joined, "larger than a workgroup, prime, the middle axis",
+       {random({3, 5, 67}), random({3, 1, 67}), random({3, 7, 67})}, 0, "axis = 1"),
     {"texts", {texts({1}, {"a"}), texts({1}, {"b"})}, {texts({2}, {"a", "b"})}, 0, "axis = 0"},
     {"i4, packed at an odd place",
      {numbers(DataType::i4, {3}, {1, 2, 3}), numbers(DataType::i4, {2}, {-4, -5})},

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "cases.hpp"
+#include "rows.hpp"
 
 namespace heed::test {
 namespace {
@@ -132,9 +133,14 @@ const std::vector<Case> split_cases = {
      "axis = 1, split = [2, 1]",
      11},
 };
-const std::vector<Case> copy_cases = {{"f32", {x}, {x}},
-                                      {"u8", {u8({3}, {1, 2, 3})}, {u8({3}, {1, 2, 3})}},
-                                      {"texts", {texts({1}, {"x"})}, {texts({1}, {"x"})}}};
+const std::vector<Case> copy_cases = {
+    {"f32", {x}, {x}},
+    {"u8", {u8({3}, {1, 2, 3})}, {u8({3}, {1, 2, 3})}},
+    {"f16", {f16({3}, {1, -2, 3})}, {f16({3}, {1, -2, 3})}},
+    {"i64", {i64({1, 3}, {1, -2, 3})}, {i64({1, 3}, {1, -2, 3})}},
+    {"u8, larger than a workgroup", {random({1031}, 0, 255, DataType::u8)}, {random({1031}, 0, 255, DataType::u8)}},
+    {"empty", {f32({0, 3}, {})}, {f32({0, 3}, {})}},
+    {"texts", {texts({1}, {"x"})}, {texts({1}, {"x"})}}};
 
 }  // namespace
 
@@ -148,6 +154,26 @@ HEED_TEST_OPERATOR("Slice", slice_cases)
 HEED_TEST_OPERATOR("Expand", expand_cases)
 HEED_TEST_OPERATOR("Split", split_cases)
 HEED_TEST_OPERATOR("heed.Copy", copy_cases)
+
+TEST_CASE("Concat takes strided inputs on every device") {
+  const std::string text =
+      "<ir_version: 10, opset_import: [\"\" : 24]> g (float[3, 5] x, float[5, 3] z) => (float[13, 3] y) <int64[1] "
+      "front = "
+      "{-1}, int64[1] end = {-100}, int64[1] axis = {0}, int64[1] step = {-2}> { t = Transpose(x) \n s = Slice(z, "
+      "front, "
+      "end, axis, step) \n y = Concat<axis = 0>(t, z, s) }";
+  const Tensor across = random({3, 5}), down = random({5, 3});
+  auto expected = values_of(looked_at(across, {5, 3}, {1, 5}));
+  for (const Tensor& part : {down, looked_at(down, {3, 3}, {-6, 1}, 12)})
+    for (const double value : values_of(part)) expected.push_back(value);
+  for (const char* device : {"cpu", "vulkan"}) {
+    INFO(device);
+    const auto got = run_text(text, {across, down}, device);
+    REQUIRE((got ? "" : got.error().message) == "");
+    check_equal(got->at(0), f32({13, 3}, expected));
+    count_row(true);
+  }
+}
 
 TEST_CASE("Reshape says how many elements do not fit") {
   check_refused("Reshape", {"24 into 25", {x, i64({1}, {25})}, {f32({1}, {0})}},
