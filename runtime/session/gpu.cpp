@@ -56,10 +56,11 @@ Result<SharedValue> new_device_tensor(const std::shared_ptr<vulkan::Device>& dev
 
 }  // namespace
 
-Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only) {
+Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only,
+                                                    std::span<const std::pair<std::string, std::string>> options) {
   if (selector.starts_with("vulkan")) selector.remove_prefix(6);
   if (selector.starts_with(":")) selector.remove_prefix(1);
-  return vulkan::Device::open(real_gpus_only ? "gpu" : selector.empty() ? "auto" : selector);
+  return vulkan::Device::open(real_gpus_only ? "gpu" : selector.empty() ? "auto" : selector, options);
 }
 
 std::string device_name(const vulkan::Device& device) { return device.info().name; }

@@ -3,6 +3,9 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/result.hpp"
@@ -24,8 +27,10 @@ struct GpuDispatch {
   uint32_t workgroups[3] = {1, 1, 1};
 };
 
-// selector: "" or "vulkan" (the best there is), "vulkan:1", or part of a name.
-Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only);
+// selector: "" or "vulkan" (the best there is), "vulkan:1", "vulkan:integrated", or part of a name. Of `options` those
+// count that begin with "vulkan.".
+Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only,
+                                                    std::span<const std::pair<std::string, std::string>> options);
 std::string device_name(const vulkan::Device& device);
 // PlanOptions::gpu_capability of a vulkan::Device.
 uint64_t device_capability(const void* device, std::string_view name);

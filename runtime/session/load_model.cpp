@@ -19,9 +19,10 @@ Result<std::shared_ptr<vulkan::Device>> choose_device(const ModelOptions& option
     return std::shared_ptr<vulkan::Device>();
   }
   const bool asked = options.device != "auto" || options.require_gpu;
-  auto device = open_device(options.device == "auto" ? "" : options.device, /*real_gpus_only=*/!asked);
+  auto device =
+      open_device(options.device == "auto" ? "" : options.device, /*real_gpus_only=*/!asked, options.kernel_options);
   if (device) return device;
-  if (asked) return std::move(device).error();
+  if (asked || device.error().code == Code::invalid_argument) return std::move(device).error();
   notices.push_back("no GPU: " + device.error().message + "; the CPU runs everything");
   return std::shared_ptr<vulkan::Device>();
 }

@@ -22,7 +22,7 @@ class Device;
 struct PreparedPlan;
 
 struct ModelOptions {
-  std::string device = "auto";           // auto, cpu, vulkan, vulkan:N or part of a device's name
+  std::string device = "auto";           // auto, cpu, vulkan, or vulkan: with an index, a type or part of a name
   bool require_gpu = false;              // refuse where a computing step would run on the CPU
   int thread_count = 0;                  // 0: as many as this process may use
   bool fold = true;                      // constants
@@ -33,7 +33,8 @@ struct ModelOptions {
   std::vector<std::pair<std::string, int64_t>> size_hints = {};
   // Inputs and the outputs that are their later selves; Heed finds most by itself.
   std::vector<std::pair<std::string, std::string>> states = {};
-  std::vector<std::pair<std::string, std::string>> kernel_options = {};  // "cpu.isa" = "avx2", "kernel" = "scalar"
+  // "cpu.isa" = "avx2", "kernel" = "scalar"; "vulkan.mask" = "int64" and the like are the device's.
+  std::vector<std::pair<std::string, std::string>> kernel_options = {};
 };
 
 class Model {

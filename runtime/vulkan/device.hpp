@@ -7,9 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/result.hpp"
+#include "vulkan/capabilities.hpp"
 
 namespace heed::vulkan {
 
@@ -23,16 +25,15 @@ struct DeviceInfo {
   int32_t index = 0;  // N of vulkan:N: the order in which the driver lists them
   std::string name;   // "llvmpipe (LLVM 15.0.6, 256 bits)"
   DeviceKind kind = DeviceKind::other;
-  std::string driver;       // "llvmpipe Mesa 22.3.6"
-  std::string api_version;  // "1.3.230"
+  std::string driver = {};       // "llvmpipe Mesa 22.3.6"
+  std::string api_version = {};  // "1.3.230"
   uint64_t memory_bytes = 0;  // of its largest local heap
-  std::string unsuitable;     // why Heed cannot use it, or empty
+  std::string unsuitable = {};     // why Heed cannot use it, or empty
+  Capabilities capabilities = {};  // of an open device: without what options took away; none below Vulkan 1.2
 };
 
-struct Capability {
-  std::string_view name;
-  uint64_t value = 0;  // a limit, or 1 for a feature that is there
-};
+// "vulkan.mask" = "int64": what a caller asks for by name; names without "vulkan." are others' and are passed over.
+using Option = std::pair<std::string, std::string>;
 
 // Ranges that kernels are given begin at multiples of this, whatever the device: the largest that Vulkan allows it to ask.
 inline constexpr uint64_t binding_alignment_bytes = 256;
@@ -44,11 +45,14 @@ class Device : public std::enable_shared_from_this<Device> {
   // notice for people.
   static Result<std::vector<DeviceInfo>> list();
 
-  // selector: "auto" (a discrete GPU before an integrated one, a driver on the CPU last), "gpu" (the same without drivers
-  // on the CPU; where the machine has no GPU's device file it says so at once, without the tenth of a second that loading
-  // drivers takes), an index, or a part of the name in any case. One that is open in this process already is shared. Fails
-  // where none fits, naming those there are.
-  static Result<std::shared_ptr<Device>> open(std::string_view selector = "auto");
+  // selector: "auto" (a discrete GPU before an integrated one, a driver on the CPU last), "gpu" (the same without
+  // drivers on the CPU; where the machine has no GPU's device file it says so at once, without the tenth of a second
+  // that loading drivers takes), an index, a type ("discrete", "integrated", "virtual", "cpu"), or a part of the name
+  // in any case. Fails where none fits, naming those there are.
+  //
+  // options: see restrict_by_option. What they take away is not there, neither for kernels nor for the driver's checks.
+  // One VkDevice per GPU, capabilities and process: one that is open already is shared.
+  static Result<std::shared_ptr<Device>> open(std::string_view selector = "auto", std::span<const Option> options = {});
 
   ~Device();
   Device(const Device&) = delete;
@@ -56,9 +60,6 @@ class Device : public std::enable_shared_from_this<Device> {
   const DeviceInfo& info() const;
   // What plan_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
   uint64_t capability(std::string_view name) const;
-  std::span<const Capability> capabilities() const;
-  // Host and device share one memory: buffers are mapped where they lie, and uploads are plain copies.
-  bool unified_memory() const;
 
   struct Content;  // of device_content.hpp, for this room
   Content& content() const { return *content_; }

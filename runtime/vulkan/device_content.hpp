@@ -29,11 +29,7 @@ struct Device::Content {
   std::shared_ptr<Instance> instance;
   VkPhysicalDevice physical = VK_NULL_HANDLE;
   DeviceInfo info;
-  std::vector<Capability> capabilities;
-  VkPhysicalDeviceLimits limits{};
   VkPhysicalDeviceMemoryProperties memory{};
-  uint64_t max_allocation_bytes = 0;
-  bool unified_memory = false;
 
   VkDevice handle = VK_NULL_HANDLE;
   DeviceFunctions vk;

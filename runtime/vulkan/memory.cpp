@@ -75,7 +75,8 @@ Result<std::unique_ptr<Block>> MemoryPool::make_block(uint64_t size_bytes) const
                                           " (it has " + megabytes(content_->info.memory_bytes) + "): " +
                                           std::string(why)};
   };
-  if (size_bytes > content_->max_allocation_bytes) return refuse("more than the driver allows at once");
+  if (size_bytes > content_->info.capabilities.max_allocation_bytes)
+    return refuse("more than the driver allows at once");
 
   auto block = std::make_unique<Block>();
   block->size_bytes = size_bytes;
@@ -96,7 +97,7 @@ Result<std::unique_ptr<Block>> MemoryPool::make_block(uint64_t size_bytes) const
     return fail(std::move(made).error());
   VkMemoryRequirements requirements{};
   vk.GetBufferMemoryRequirements(device, block->buffer, &requirements);
-  const auto wish = wish_of(use_, content_->unified_memory);
+  const auto wish = wish_of(use_, content_->info.capabilities.unified_memory != 0);
   const auto type = choose_type(content_->memory, requirements.memoryTypeBits, wish);
   if (!type) return fail(type.error());
   const auto heap = content_->memory.memoryTypes[*type].heapIndex;
@@ -133,7 +134,7 @@ Result<MemoryPool::Piece> MemoryPool::allocate(uint64_t size_bytes) {
       if (hole->second >= size_bytes) return take(*block, hole);
 
   // What is larger than half a block gets one of its own, which goes with it.
-  const uint64_t usual = wish_of(use_, content_->unified_memory).block_bytes;
+  const uint64_t usual = wish_of(use_, content_->info.capabilities.unified_memory != 0).block_bytes;
   HEED_ASSIGN(auto block, make_block(size_bytes > usual / 2 ? size_bytes : usual));
   blocks_.push_back(std::move(block));
   return take(*blocks_.back(), blocks_.back()->free.begin());
@@ -155,9 +156,8 @@ void MemoryPool::release(Piece piece, uint64_t size_bytes) {
     }
   // An empty block goes, unless it is the last of the usual size: a run after another finds it again.
   if (hole->second != piece.block->size_bytes) return;
-  const auto is_usual = [usual = wish_of(use_, content_->unified_memory).block_bytes](const auto& block) {
-    return block->size_bytes == usual;
-  };
+  const auto is_usual = [usual = wish_of(use_, content_->info.capabilities.unified_memory != 0).block_bytes](
+                            const auto& block) { return block->size_bytes == usual; };
   const auto own = std::find_if(blocks_.begin(), blocks_.end(), [&](const auto& b) { return b.get() == piece.block; });
   if (is_usual(*own) && std::count_if(blocks_.begin(), blocks_.end(), is_usual) == 1) return;
   destroy(**own);

@@ -51,7 +51,7 @@ Result<std::shared_ptr<const Pipeline>> Pipeline::create(const std::shared_ptr<D
                                                          uint32_t binding_count) {
   auto& content = device->content();
   const uint32_t buffer_count = binding_count + 1;
-  if (const uint64_t most = device->capability("max_bindings"); buffer_count > most)
+  if (const uint64_t most = content.info.capabilities.max_bindings; buffer_count > most)
     return Error{Code::unsupported, "the shader binds " + std::to_string(binding_count) + " buffers and its parameters; " +
                                         content.info.name + " allows " + std::to_string(most)};
   auto pipeline = std::shared_ptr<Pipeline>(new Pipeline);

@@ -162,19 +162,21 @@ Result<void> Recording::dispatch(const std::shared_ptr<const Pipeline>& pipeline
                                              " bindings was given " + std::to_string(bindings.size())};
   for (int axis = 0; axis < 3; ++axis)
     if (workgroups[axis] == 0) return {};
+  const auto& can = c.gpu.info.capabilities;
+  const uint64_t most_workgroups[] = {can.max_workgroups_x, can.max_workgroups_y, can.max_workgroups_z};
   for (int axis = 0; axis < 3; ++axis)
-    if (workgroups[axis] > c.gpu.limits.maxComputeWorkGroupCount[axis])
-      return Error{Code::unsupported, std::to_string(workgroups[axis]) + " workgroups along axis " + std::to_string(axis) +
-                                          "; " + c.gpu.info.name + " allows " +
-                                          std::to_string(c.gpu.limits.maxComputeWorkGroupCount[axis])};
+    if (workgroups[axis] > most_workgroups[axis])
+      return Error{Code::unsupported, std::to_string(workgroups[axis]) + " workgroups along axis " +
+                                          std::to_string(axis) + "; " + c.gpu.info.name + " allows " +
+                                          std::to_string(most_workgroups[axis])};
   for (const auto& [range, reads, writes] : bindings) {
     HEED_TRY(c.check_range(range, "a binding"));
     if (range.offset_bytes % binding_alignment_bytes != 0)
       return Error{Code::invalid_argument, "a binding begins at byte " + std::to_string(range.offset_bytes) +
                                                ", which is no multiple of " + std::to_string(binding_alignment_bytes)};
-    if (range.size_bytes > c.gpu.limits.maxStorageBufferRange)
+    if (range.size_bytes > can.max_binding_bytes)
       return Error{Code::unsupported, "a tensor of " + std::to_string(range.size_bytes) + " bytes; " + c.gpu.info.name +
-                                          " binds at most " + std::to_string(c.gpu.limits.maxStorageBufferRange)};
+                                          " binds at most " + std::to_string(can.max_binding_bytes)};
   }
   Command command;
   command.pipeline = pipeline.get();
@@ -283,8 +285,10 @@ Result<VkDescriptorSet> Recording::Content::take_set(Batch& batch, VkDescriptorS
 Result<void> Recording::Content::record_dispatch(Batch& batch, const Command& command,
                                                  std::span<const Access> accesses) {
   buffer_infos.clear();
+  // Shaders read whole words, also at the end of a tensor of bytes: buffers are rounded up further than that.
   for (const Access& access : accesses)
-    buffer_infos.push_back({access.block->buffer, access.begin, access.end - access.begin});
+    buffer_infos.push_back({access.block->buffer, access.begin,
+                            std::min((access.end - access.begin + 3) / 4 * 4, gpu.info.capabilities.max_binding_bytes)});
   buffer_infos.push_back({batch.parameters->block()->buffer, batch.parameters->block_offset_bytes() + command.host_offset,
                           command.host_bytes});
   HEED_ASSIGN(const VkDescriptorSet set, take_set(batch, command.pipeline->set_layout()));

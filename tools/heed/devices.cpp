@@ -1,4 +1,4 @@
-// heed devices: the processors and GPUs that are here.
+// heed devices: the processors and GPUs that are here, and what the GPUs can do.
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +8,50 @@
 #include "vulkan/device.hpp"
 
 namespace heed::tool {
+namespace {
+
+using vulkan::CapabilityKind;
+
+nlohmann::json report_of(const vulkan::DeviceInfo& device) {
+  nlohmann::json capabilities;
+  for (const auto& [name, value, kind] : vulkan::capability_entries) {
+    if (kind == CapabilityKind::feature)
+      capabilities[name] = device.capabilities.*value != 0;
+    else
+      capabilities[name] = device.capabilities.*value;
+  }
+  return {{"index", device.index},
+          {"name", device.name},
+          {"kind", name_of(device.kind)},
+          {"driver", device.driver},
+          {"api_version", device.api_version},
+          {"memory_bytes", device.memory_bytes},
+          {"unsuitable", device.unsuitable},
+          {"capabilities", capabilities}};
+}
+
+// One row a capability, one column a device.
+void print_capabilities(const std::vector<vulkan::DeviceInfo>& devices) {
+  if (devices.empty()) return;
+  std::vector<Table::Align> columns(devices.size() + 1, Table::Align::right);
+  columns.front() = Table::Align::left;
+  Table table(columns);
+  std::vector<std::string> head = {""};
+  for (const auto& device : devices) head.push_back("vulkan:" + std::to_string(device.index));
+  table.add(std::move(head));
+  for (const auto& [name, value, kind] : vulkan::capability_entries) {
+    std::vector<std::string> row = {std::string(name)};
+    for (const auto& device : devices) {
+      const uint64_t number = device.capabilities.*value;
+      row.push_back(kind != CapabilityKind::feature ? std::to_string(number) : number ? "yes" : "no");
+    }
+    table.add(std::move(row));
+  }
+  std::cout << "\n";
+  table.print(std::cout, "");
+}
+
+}  // namespace
 
 int devices(const Arguments& arguments) {
   bool json = false;
@@ -21,14 +65,7 @@ int devices(const Arguments& arguments) {
   if (json) {
     nlohmann::json report = {{"cpu", {{"threads", threads}}}, {"vulkan", nlohmann::json::array()}};
     if (found) {
-      for (const auto& device : *found)
-        report["vulkan"].push_back({{"index", device.index},
-                                    {"name", device.name},
-                                    {"kind", name_of(device.kind)},
-                                    {"driver", device.driver},
-                                    {"api_version", device.api_version},
-                                    {"memory_bytes", device.memory_bytes},
-                                    {"unsuitable", device.unsuitable}});
+      for (const auto& device : *found) report["vulkan"].push_back(report_of(device));
     } else {
       report["notice"] = found.error().message;
     }
@@ -44,7 +81,10 @@ int devices(const Arguments& arguments) {
                  device.unsuitable.empty() ? "Vulkan " + device.api_version + ", " + device.driver
                                            : "not usable: " + device.unsuitable});
   table.print(std::cout, "");
-  if (!found) std::cout << "no vulkan: " << found.error().message << "\n";
+  if (found)
+    print_capabilities(*found);
+  else
+    std::cout << "no vulkan: " << found.error().message << "\n";
   return success;
 }
 

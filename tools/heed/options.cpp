@@ -19,7 +19,7 @@ std::optional<std::pair<std::string, std::string>> split_assignment(const std::s
 po::options_description RunOptions::described() {
   po::options_description all("where and how it runs");
   all.add_options()("device", po::value(&device)->value_name("auto|cpu|vulkan[:N]"),
-                    "the device (auto: a GPU that speaks Vulkan, else the CPU)")(
+                    "the device (auto: a GPU that speaks Vulkan, else the CPU; `heed devices` lists them)")(
       "require-gpu", po::bool_switch(&require_gpu), "refuse to run anything that computes on the CPU")(
       "threads", po::value(&threads)->value_name("N"), "threads on the CPU (default: all that this process may use)")(
       "plugin", po::value(&plugins)->composing()->value_name("LIB"), "load a plugin; may be repeated")(
@@ -32,7 +32,7 @@ po::options_description RunOptions::described() {
       "no-mmap", po::bool_switch(&no_mmap), "read files instead of mapping them")(
       "strict", po::bool_switch(&strict), "external data: no hard links, checksums are checked")(
       "option", po::value(&options)->composing()->value_name("NAME=VALUE"),
-      "an option of kernels: kernel=scalar, cpu.isa=avx2");
+      "an option of kernels or of the device: kernel=scalar, cpu.isa=avx2, vulkan.mask=int64");
   return all;
 }
 

@@ -1,0 +1,39 @@
+// Reads what the devices of the drivers are and can do.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "vulkan/device.hpp"
+#include "vulkan/instance.hpp"
+
+namespace heed::vulkan {
+
+// In the order in which the drivers list them, which is that of DeviceInfo::index.
+Result<std::vector<VkPhysicalDevice>> physical_devices(const Instance& instance);
+
+DeviceInfo probe_device(const Instance& instance, VkPhysicalDevice device, int32_t index);
+
+// The first family of queues that computes.
+std::optional<uint32_t> compute_queue_family(const Instance& instance, VkPhysicalDevice device);
+
+// The features that Heed's shaders may use, chained for vkCreateDevice and vkGetPhysicalDeviceFeatures2.
+struct Features {
+  VkPhysicalDeviceVulkan12Features v12 =
+      structure<VkPhysicalDeviceVulkan12Features>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
+  VkPhysicalDeviceVulkan11Features v11 =
+      structure<VkPhysicalDeviceVulkan11Features>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &v12);
+  VkPhysicalDeviceFeatures2 v10 =
+      structure<VkPhysicalDeviceFeatures2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11);
+  VkPhysicalDeviceShaderIntegerDotProductFeatures dot = structure<VkPhysicalDeviceShaderIntegerDotProductFeatures>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES);
+
+  // integer_dot: the device has the extension that the last link belongs to.
+  explicit Features(bool integer_dot) {
+    if (integer_dot) v12.pNext = &dot;
+  }
+  Features(const Features&) = delete;  // the chain points into it
+};
+
+}  // namespace heed::vulkan
