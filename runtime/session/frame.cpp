@@ -114,7 +114,11 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     for (const SlotId slot : plan_.segments[index].slots)
       if (is_arena(plan_.slots[slot].store) && plan_.slots[slot].root == slot) segment.roots.push_back(slot);
     for (uint32_t step = plan_.segments[index].begin; step < plan_.segments[index].end; ++step)
-      if (plan_.steps[step].kind == StepKind::cpu && plan_.steps[step].cpu->bind) segment.scratch_steps.push_back(step);
+      if (plan_.steps[step].kind == StepKind::cpu && plan_.steps[step].cpu->bind) {
+        segment.scratch_steps.push_back(step);
+      } else if (plan_.steps[step].kind == StepKind::gpu) {
+        segment.gpu_steps.push_back(step);
+      }
   }
   symbols_.resize(plan_.graph->dims().symbol_count());
   symbol_values_.resize(symbols_.size());
@@ -325,6 +329,11 @@ Result<Frame::Lifetimes> Frame::find_lifetimes(uint32_t index) {
     bound.scratch_bytes = bound.node->scratch_bytes;
     lifetimes.host.push_back({id, id, bound.scratch_bytes});
   }
+  for (const uint32_t id : segment.gpu_steps) {
+    HEED_TRY(bind_gpu(id));
+    steps_[id].scratch_bytes = steps_[id].node->scratch_bytes;
+    lifetimes.device.push_back({id, id, steps_[id].scratch_bytes});
+  }
   return lifetimes;
 }
 
@@ -372,8 +381,9 @@ Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
            std::all_of(reads.begin(), reads.end(), [&](uint32_t symbol) { return symbols[symbol].has_value(); });
   };
   for (const SlotId input : plan_.inputs) {  // scratch may depend on them
-    if (!plan_.slots[input].type.dims) continue;
     BoundSlot& bound = slots_[input];
+    bound.borrowed = nullptr;  // the last run's
+    if (!plan_.slots[input].type.dims) continue;
     for (size_t axis = 0; axis < bound.dims.size(); ++axis) {
       const Dim dim = (*plan_.slots[input].type.dims)[axis];
       if (!is_known(dim)) continue;
@@ -481,6 +491,11 @@ void Frame::point_slots(uint32_t index) {
     BoundStep& bound = steps_[segment.scratch_steps[i]];
     bound.arguments.scratch =
         bound.scratch_bytes ? arena + segment.placement.offsets[segment.roots.size() + i] : nullptr;
+  }
+  for (size_t i = 0; i < segment.gpu_steps.size(); ++i) {
+    BoundStep& bound = steps_[segment.gpu_steps[i]];
+    if (bound.scratch_bytes)
+      bound.gpu_scratch = SharedValue::borrow(context_.gpu->placed(segment.gpu_arena, segment.roots.size() + i));
   }
   for (const SlotId id : plan_.segments[index].slots) {
     const Slot& slot = plan_.slots[id];
@@ -643,10 +658,10 @@ Result<void> Frame::run_control(uint32_t id) {
   return take_results(id);
 }
 
-Result<void> Frame::run_gpu(uint32_t id) {
+// What a GPU kernel makes of the sizes that its tensors have now.
+Result<void> Frame::bind_gpu(uint32_t id) {
   const Step& step = plan_.steps[id];
-  BoundStep& bound = steps_[id];
-  BoundNode& node = *bound.node;
+  BoundNode& node = *steps_[id].node;
   node.dispatches.clear();
   node.scratch_bytes = 0;
   const auto find_memory = [&](const std::vector<SlotId>& list, std::vector<heed_value*>& memory) {
@@ -660,8 +675,22 @@ Result<void> Frame::run_gpu(uint32_t id) {
   find_memory(step.outputs, node.output_memory);
   if (auto done = call_plugin([&] { return step.gpu->bind(&node, step.gpu->user); }); !done)
     return explain(std::move(done).error(), id);
+  return {};
+}
+
+Result<void> Frame::run_gpu(uint32_t id) {
+  HEED_TRY(bind_gpu(id));
+  BoundStep& bound = steps_[id];
+  const BoundNode& node = *bound.node;
+  if (node.scratch_bytes > bound.scratch_bytes) {
+    const int64_t dims[] = {static_cast<int64_t>(node.scratch_bytes)};
+    auto made = context_.gpu->new_tensor(DataType::u8, dims);
+    if (!made) return explain(std::move(made).error(), id);
+    bound.gpu_scratch = std::move(*made);
+    bound.scratch_bytes = node.scratch_bytes;
+  }
   if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, node.dispatches, node.input_memory, node.output_memory,
-                                    node.scratch_bytes);
+                                    node.scratch_bytes ? bound.gpu_scratch.get() : nullptr);
       !done)
     return explain(std::move(done).error(), id);
   return {};

@@ -96,8 +96,8 @@ class Frame {
     std::vector<heed_tensor> inputs, outputs;
     std::vector<CpuInput> input_values;
     std::vector<CpuOutput> output_values;
-    size_t scratch_bytes = 0, scratch_offset = 0;
-    std::shared_ptr<void> gpu_dispatches;
+    size_t scratch_bytes = 0;
+    SharedValue gpu_scratch;  // in the arena, unless a run asks for more than its bucket did
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
@@ -105,7 +105,7 @@ class Frame {
     std::vector<int64_t> bound_for;   // the symbols' values of the last bind
     std::vector<int64_t> placed_for;  // those of the last placement
     std::vector<SlotId> roots;        // that lie in the arena, and then the scratch of steps
-    std::vector<uint32_t> scratch_steps;
+    std::vector<uint32_t> scratch_steps, gpu_steps;
     Placement placement;
     std::shared_ptr<void> arena;
     size_t arena_size_bytes = 0;
@@ -116,7 +116,7 @@ class Frame {
   Result<void> bind_segment(uint32_t index);
   Result<void> fill_sizes(uint32_t index, const std::vector<int64_t>& symbol_values);
   struct Lifetimes {
-    std::vector<Lifetime> host, device;  // one per root of the segment, then the scratch of its steps
+    std::vector<Lifetime> host, device;  // one per root of the segment, then the scratch of its CPU or GPU steps
   };
   Result<Lifetimes> find_lifetimes(uint32_t index);
   Result<void> place(uint32_t index);
@@ -126,6 +126,7 @@ class Frame {
   Result<void> run_segment(uint32_t index);
   Result<void> run_cpu(uint32_t step);
   Result<void> run_control(uint32_t step);
+  Result<void> bind_gpu(uint32_t step);
   Result<void> run_gpu(uint32_t step);
   Result<void> run_transfer(uint32_t step);
   Result<void> take_results(uint32_t step);

@@ -141,18 +141,14 @@ Result<SharedValue> GpuStream::new_tensor(DataType element, std::span<const int6
 
 Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                             std::span<heed_value* const> inputs, std::span<heed_value* const> outputs,
-                            size_t scratch_bytes) {
+                            heed_value* scratch) {
   std::vector<vulkan::DispatchData> data;
   for (const auto& d : dispatches)
     data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}});
   std::vector<vulkan::BufferRange> in, out;
   for (const auto* value : inputs) in.push_back(range_of(value));
   for (const auto* value : outputs) out.push_back(range_of(value));
-  std::shared_ptr<vulkan::Buffer> scratch;
-  if (scratch_bytes) {
-    HEED_ASSIGN(scratch, vulkan::Buffer::create(content_->device, scratch_bytes));
-  }
-  return kernel.record(*content_->recording, data, in, out, scratch ? vulkan::whole(scratch) : vulkan::BufferRange{});
+  return kernel.record(*content_->recording, data, in, out, range_of(scratch));
 }
 
 Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes) {

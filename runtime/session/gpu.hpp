@@ -58,7 +58,7 @@ class GpuStream {
 
   Result<SharedValue> new_tensor(DataType element, std::span<const int64_t> dims);
   Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
-                   std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, size_t scratch_bytes);
+                   std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, heed_value* scratch);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
   // Within the device; elements are those of the values' type, which is one.
   Result<void> copy(const heed_value* from, int64_t from_elements, heed_value* to, int64_t to_elements,

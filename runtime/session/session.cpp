@@ -266,8 +266,10 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
   for (const SlotId input : plan.inputs) {
     if (!plan.slots[input].type.dims) continue;
     for (const Dim dim : *plan.slots[input].type.dims)
-      if (const DimSymbol* symbol = as_symbol(dim); symbol && !symbols[symbol->index])
+      if (const DimSymbol* symbol = as_symbol(dim); symbol && !symbols[symbol->index]) {
         open += (open.empty() ? "" : ", ") + symbol->name;
+        symbols[symbol->index] = 0;  // told once
+      }
   }
   if (!open.empty()) return Error{Code::invalid_argument, "these sizes are open: " + open};
   Need need;
