@@ -1,6 +1,8 @@
 // RotaryEmbedding-23: turns pairs of channels of each head by the angle of their position. With x1, x2 the halves of a
 // head (or its even and odd channels, where interleaved): y1 = cos x1 - sin x2, y2 = sin x1 + cos x2. Channels past
 // rotary_embedding_dim stay.
+#include "launch.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -43,6 +45,93 @@ Result<void> infer(Inference& node) {
   return like_input(node);
 }
 
+enum { x_input, cos_input, sin_input, positions_input };
+
+// Mirrors shaders/rotary_embedding.comp.
+struct Layout {
+  int32_t offset = 0, batch = 0, head = 0, sequence = 0, channel = 0;
+};
+struct Parameters {
+  uint32_t batch_count, head_count, sequence_count, channel_count;
+  uint32_t pair_count, pair_step, pair_distance;
+  int32_t position_count;
+  Layout x, y, cos, sin;
+  int32_t positions_offset = 0, positions_batch = 0, positions_sequence = 0;
+};
+
+constexpr int64_t thread_count = 64;
+
+Result<GpuPlan> plan(Planning& node) {
+  for (const int32_t input : {x_input, cos_input, sin_input}) {
+    if (!node.input(input).has_rank()) return decline("the rank of input " + std::to_string(input) + " is not known");
+    if (node.input(input).element() != DataType::f32)
+      return decline("the GPU kernel turns f32, not " + name_in_reason(node.input(input)));
+    node.take_strided(input);
+  }
+  const bool has_positions = node.has_input(positions_input);
+  if (has_positions) {
+    if (!node.input(positions_input).has_rank()) return decline("the rank of position_ids is not known");
+    node.take_strided(positions_input);
+  }
+  node.in_place(x_input, 0);
+  // Without positions their binding is never read.
+  return GpuPlan{.variants = {{.name = "a thread a pair", .shader = shaders::rotary_embedding}},
+                 .bindings = {read(x_input), read(cos_input), read(sin_input),
+                              read(has_positions ? positions_input : x_input), write(0)}};
+}
+
+// Of [batch, head, sequence, channel] or [batch, sequence, head * channel].
+Layout layout_of(const TensorView& x, uint32_t channel_count) {
+  if (x.rank() == 4) return {offset_of(x), stride_of(x, 0), stride_of(x, 1), stride_of(x, 2), stride_of(x, 3)};
+  return {offset_of(x), stride_of(x, 0), static_cast<int32_t>(channel_count) * stride_of(x, 2), stride_of(x, 1),
+          stride_of(x, 2)};
+}
+
+// Of [batch, sequence, pair] or [position, pair].
+Layout cache_layout_of(const TensorView& cache) {
+  return {.offset = offset_of(cache),
+          .batch = cache.rank() == 3 ? stride_of(cache, 0) : 0,
+          .sequence = stride_of(cache, -2),
+          .channel = stride_of(cache, -1)};
+}
+
+Result<Launch> bind(const Binding& node) {
+  const auto x = node.input(x_input), cos = node.input(cos_input), sin = node.input(sin_input), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  for (int32_t input = 0; input < node.input_count(); ++input)
+    if (node.has_input(input)) HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
+  HEED_TRY(check_addressable(y, "the output"));
+  const bool has_heads = x.rank() == 4, interleaved = node.integer("interleaved") != 0;
+  const auto count = [](int64_t size) { return static_cast<uint32_t>(size); };
+  const uint32_t heads = count(has_heads ? x.dim(1) : node.integer("num_heads")), pairs = count(cos.dim(-1));
+  Parameters p{.batch_count = count(x.dim(0)),
+               .head_count = heads,
+               .sequence_count = count(x.dim(has_heads ? 2 : 1)),
+               .channel_count = has_heads ? count(x.dim(3)) : count(x.dim(2)) / heads,
+               .pair_count = pairs,
+               .pair_step = interleaved ? 2u : 1u,
+               .pair_distance = interleaved ? 1u : pairs,
+               .position_count = 0,
+               .x = {},
+               .y = {},
+               .cos = cache_layout_of(cos),
+               .sin = cache_layout_of(sin)};
+  if (2 * pairs > p.channel_count)
+    return Error{Code::shape_mismatch, std::to_string(2 * pairs) + " channels are to be turned, a head has " +
+                                           std::to_string(p.channel_count)};
+  p.x = layout_of(x, p.channel_count);
+  p.y = layout_of(y, p.channel_count);
+  if (node.has_input(positions_input)) {
+    const auto positions = node.input(positions_input);
+    if (cos.dim(0) == 0) return Error{Code::invalid_argument, "cos_cache has no rows"};
+    p.position_count = static_cast<int32_t>(cos.dim(0));
+    p.positions_offset = offset_of(positions);
+    p.positions_batch = stride_of(positions, 0);
+    p.positions_sequence = stride_of(positions, 1);
+  }
+  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), thread_count), 1, 1}}}};
+}
+
 }  // namespace
 
 extern const Operator rotary_embedding{
@@ -52,6 +141,8 @@ extern const Operator rotary_embedding{
     .outputs = {{"Y", "T"}},
     .types = {{"T", any_float}, {"M", {DataType::i64}}},
     .attributes = {attribute("interleaved", 0), attribute("num_heads", 0), attribute("rotary_embedding_dim", 0)},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind};
 
 }  // namespace heed::ops

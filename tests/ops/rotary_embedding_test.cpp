@@ -49,6 +49,15 @@ const std::vector<Case> cases = {
         false, ""),
     row("a part of the channels", {random({2, 3, 3, 8}), random({5, 2}), random({5, 2}, -1, 0), ids}, 3, 4, true,
         "interleaved = 1, rotary_embedding_dim = 4"),
+    row("more pairs than a workgroup, a prime sequence",
+        {random({2, 2, 37, 10}), random({37, 5}), random({37, 5}, -1, 0), random({2, 37}, 0, 37, DataType::i64)}, 2, 10,
+        false, ""),
+    row("rank 3, interleaved, no positions", {random({2, 3, 24}), random({2, 3, 4}), random({2, 3, 4}, -1, 0)}, 3, 8,
+        true, "num_heads = 3, interleaved = 1"),
+    row("rank 3, halves of a part of the channels", {random({2, 3, 30}), random({5, 3}), random({5, 3}, -1, 0), ids}, 3,
+        6, false, "num_heads = 3, rotary_embedding_dim = 6"),
+    row("one pair", {random({1, 1, 1, 2}), random({1, 1, 1}), random({1, 1, 1}, -1, 0)}, 1, 2, false, ""),
+    row("no tokens", {f32({1, 2, 0, 4}, {}), random({5, 2}), random({5, 2}), i64({1, 0}, {})}, 2, 4, false, ""),
     row("f16",
         {random({2, 3, 3, 8}, -1, 1, DataType::f16), random({5, 4}, -1, 1, DataType::f16),
          random({5, 4}, -1, 0, DataType::f16), ids},
@@ -58,6 +67,20 @@ const std::vector<Case> cases = {
 }  // namespace
 
 HEED_TEST_OPERATOR("RotaryEmbedding", cases)
+TEST_CASE("RotaryEmbedding reads strided tensors on Vulkan, and writes where its input lies") {
+  check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[b, s, h, 8] x, float[4, p] cos, float[p, 4] sin, int64[s, b] at) => (float[b, h, s, 8] y, float[b, s, w] z) {
+      heads = Transpose<perm = [0, 2, 1, 3]>(x)
+      c = Transpose(cos)
+      positions = Transpose(at)
+      y = RotaryEmbedding(heads, c, sin, positions)
+      shape = Constant<value_ints = [0, 0, -1]>()
+      flat = Reshape(x, shape)
+      once = RotaryEmbedding<num_heads = 2, interleaved = 1>(flat, c, sin, positions)
+      z = RotaryEmbedding<num_heads = 2>(once, c, sin, positions)
+    })",
+                  {random({2, 3, 2, 8}), random({4, 5}), random({5, 4}), i64({3, 2}, {0, 1, 2, 4, 3, 1})}, 1e-6);
+}
 TEST_CASE("RotaryEmbedding names a position outside of the cache") {
   check_refused("RotaryEmbedding",
                 {"position 5 of 5",

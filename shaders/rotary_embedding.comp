@@ -1,0 +1,64 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+// rotary_embedding.comp: RotaryEmbedding-23, y1 = cos x1 - sin x2 and y2 = sin x1 + cos x2 for each pair of channels of a
+// head; channels past the pairs stay. x and the caches are strided, y is dense in one order or the other and may lie where
+// x lies. A position outside of the caches is read as the nearest that is not.
+#include "indices.glsl"
+
+layout(local_size_x = 64) in;
+
+layout(set = 0, binding = 0, std430) readonly buffer Input { float x[]; };
+layout(set = 0, binding = 1, std430) readonly buffer Cos { float cosines[]; };
+layout(set = 0, binding = 2, std430) readonly buffer Sin { float sines[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Positions { uvec2 positions[]; };  // i64 [batch, sequence]
+layout(set = 0, binding = 4, std430) writeonly buffer Output { float y[]; };
+
+// In elements.
+struct Layout {
+  int offset, batch, head, sequence, channel;
+};
+layout(set = 0, binding = 5, std430) readonly buffer Parameters {
+  uint batch_count, head_count, sequence_count, channel_count;
+  uint pair_count;
+  uint pair_step, pair_distance;  // in channels: between pairs, and between the two of a pair
+  int position_count;             // rows of the caches; 0: they have a row for each batch and place of the sequence
+  Layout x_layout, y_layout;
+  Layout cos_layout, sin_layout;  // sequence: along the rows, chosen by position
+  int positions_offset, positions_batch, positions_sequence;
+};
+
+int at(Layout l, uint batch, uint head, uint sequence, uint channel) {
+  return l.offset + int(batch) * l.batch + int(head) * l.head + int(sequence) * l.sequence + int(channel) * l.channel;
+}
+
+void main() {
+  // A pair, or a channel that stays.
+  uint item_count = channel_count - pair_count;
+  uint count = batch_count * head_count * sequence_count * item_count;
+  uint step_size = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
+  for (uint index = gl_GlobalInvocationID.x; index < count; index += step_size) {
+    uint item = index % item_count;
+    uint row = index / item_count;
+    uint sequence = row % sequence_count;
+    uint head = row / sequence_count % head_count;
+    uint batch = row / sequence_count / head_count;
+    if (item >= pair_count) {
+      uint channel = item + pair_count;
+      y[at(y_layout, batch, head, sequence, channel)] = x[at(x_layout, batch, head, sequence, channel)];
+      continue;
+    }
+    uint place = sequence;
+    if (position_count > 0) {
+      uvec2 position =
+          positions[positions_offset + int(batch) * positions_batch + int(sequence) * positions_sequence];
+      place = uint(clamp(heed_index(position.x, position.y), 0, position_count - 1));
+    }
+    float c = cosines[at(cos_layout, batch, 0, place, item)];
+    float s = sines[at(sin_layout, batch, 0, place, item)];
+    uint channel = item * pair_step;
+    float a = x[at(x_layout, batch, head, sequence, channel)];
+    float b = x[at(x_layout, batch, head, sequence, channel + pair_distance)];
+    y[at(y_layout, batch, head, sequence, channel)] = c * a - s * b;
+    y[at(y_layout, batch, head, sequence, channel + pair_distance)] = s * a + c * b;
+  }
+}
