@@ -1,17 +1,27 @@
 // ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: one number out of each slice
 // along the axes, which are an attribute in old versions and an input in new ones. No axes: all, or with
 // noop_with_empty_axes none.
+#include "rows.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
 namespace {
 
 // The axes: nullopt where they are not known yet.
-Result<std::optional<std::vector<int64_t>>> axes_of(const Inference& node) {
+Result<std::optional<std::vector<int64_t>>> axes_of(const NodeView& node) {
   using Axes = std::optional<std::vector<int64_t>>;
   if (const auto axes = node.integers("axes")) return Axes(std::in_place, axes->begin(), axes->end());
   if (!node.has_input(1)) return Axes(std::in_place);
   return numbers_of(node.elements(1));
+}
+
+// Which of `rank` axes those are.
+std::vector<bool> reduced_axes(const NodeView& node, std::span<const int64_t> axes, int32_t rank) {
+  const bool all = axes.empty() && node.integer("noop_with_empty_axes") == 0;
+  std::vector<bool> reduced(static_cast<size_t>(rank), all);
+  for (const auto axis : axes) reduced[static_cast<size_t>(axis < 0 ? axis + rank : axis)] = true;
+  return reduced;
 }
 
 using Combine = Dim (*)(Dim, Dim);
@@ -31,11 +41,11 @@ Result<void> infer(Inference& node) {
     }
     return node.set_output(0, input.element(), fresh_dims(node, input.rank(), "reduced"));
   }
-  HEED_ASSIGN(const auto reduced, checked_axes(*axes, input.rank(), "axes"));
-  const bool all = reduced.empty() && node.integer("noop_with_empty_axes") == 0;
+  HEED_TRY(checked_axes(*axes, input.rank(), "axes"));
+  const auto reduced = reduced_axes(node, *axes, input.rank());
   Dims dims;
   for (int32_t axis = 0; axis < input.rank(); ++axis) {
-    const bool drop = all || std::find(reduced.begin(), reduced.end(), axis) != reduced.end();
+    const bool drop = reduced[static_cast<size_t>(axis)];
     if (!drop) dims.push_back(input.dim(axis));
     if (drop && keep) dims.push_back(1);
   }
@@ -43,7 +53,7 @@ Result<void> infer(Inference& node) {
 
   if constexpr (combine != nullptr) {
     const auto elements = node.elements(0);
-    if (!elements || elements->empty() || input.rank() != 1 || !(all || reduced.size() == 1)) return {};
+    if (!elements || elements->empty() || input.rank() != 1 || !reduced[0]) return {};
     Dim result = (*elements)[0];
     for (const auto element : elements->subspan(1)) result = combine(result, element);
     if (!result.is_unknown()) node.set_elements(0, Dims{result});
@@ -57,10 +67,48 @@ constexpr Combine least = [](Dim a, Dim b) { return min(a, b); };
 constexpr Combine greatest = [](Dim a, Dim b) { return max(a, b); };
 constexpr Combine none = nullptr;
 
+// ---- on the GPU
+// --------------------------------------------------------------------------------------------------------
+
+// shaders/reduce.comp's constant 2.
+enum class Kind : uint32_t { sum, product, sum_of_squares, smallest, largest, mean, root_of_squares };
+
+// Mirrors shaders/reduce.comp.
+struct Parameters {
+  Rows rows;
+  int32_t y_offset;
+};
+
+template <Kind kind>
+Result<GpuPlan> plan(Planning& node) {
+  const auto x = node.input(0);
+  if (!x.has_rank()) return decline("the rank is not known");
+  if (x.rank() > most_row_axes) return decline("more than 8 axes");
+  HEED_ASSIGN(const auto axes, axes_of(node));
+  if (!axes) return decline("the axes are known to the run alone");
+  if ((kind == Kind::mean || kind == Kind::root_of_squares) && x.element() != DataType::f32)
+    return decline("the GPU kernel takes means and norms of f32, not of " + name_in_reason(x));
+  HEED_ASSIGN(const Shader shader, shader_for(node, {shaders::reduce_f32, shaders::reduce_i32, shaders::reduce_i64}));
+  node.take_strided(0);
+  return GpuPlan{.variants = row_variants(node, shader, {{2, static_cast<uint32_t>(kind)}}),
+                 .bindings = {read(0), write(0)}};
+}
+
+Result<Launch> bind(const Binding& node) {
+  const auto x = node.input(0), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(x, "the input"));
+  HEED_TRY(check_addressable(y, "the output"));
+  HEED_ASSIGN(const auto axes, axes_of(node));
+  if (!axes) return Error{Code::unsupported, "the axes are not known"};  // planned with them
+  const Parameters p{rows_of(x.dims(), reduced_axes(node, *axes, x.rank()), std::array{x}), offset_of(y)};
+  return Launch{.dispatches = {row_dispatch(p.rows, bytes_of(p))}};
+}
+
 constexpr Types int64_only{DataType::i64};
 
 Operator reduce(std::string_view op_type, std::vector<int32_t> versions, Result<void> (*infer)(Inference&),
-                Types types = any_number) {
+                Result<GpuPlan> (*plan)(Planning&), Types types = any_number) {
   return {.op_type = op_type,
           .versions = std::move(versions),
           .inputs = {{"data", "T"}, {"axes", "I", HEED_OPTIONAL_PARAMETER | HEED_SHAPE_DATA}},
@@ -68,19 +116,22 @@ Operator reduce(std::string_view op_type, std::vector<int32_t> versions, Result<
           .types = {{"T", types}, {"I", int64_only}},
           .attributes = {optional("axes", HEED_ATTRIBUTE_INTS), attribute("keepdims", 1),
                          attribute("noop_with_empty_axes", 0)},
-          .infer = infer};
+          .infer = infer,
+          .plan = plan,
+          .bind = bind};
 }
 
 }  // namespace
 
-extern const Operator reduce_sum = reduce("ReduceSum", {13, 11, 1}, infer<plus>);
-extern const Operator reduce_mean = reduce("ReduceMean", {18, 13, 11, 1}, infer<none>);
-extern const Operator reduce_prod = reduce("ReduceProd", {18, 13, 11, 1}, infer<times>);
-extern const Operator reduce_l2 = reduce("ReduceL2", {18, 13, 11, 1}, infer<none>);
-extern const Operator reduce_sum_square = reduce("ReduceSumSquare", {18, 13, 11, 1}, infer<none>);
-extern const Operator reduce_max =
-    reduce("ReduceMax", {20, 18, 13, 12, 11, 1}, infer<greatest>, any_number | Types{DataType::boolean});
-extern const Operator reduce_min =
-    reduce("ReduceMin", {20, 18, 13, 12, 11, 1}, infer<least>, any_number | Types{DataType::boolean});
+extern const Operator reduce_sum = reduce("ReduceSum", {13, 11, 1}, infer<plus>, plan<Kind::sum>);
+extern const Operator reduce_mean = reduce("ReduceMean", {18, 13, 11, 1}, infer<none>, plan<Kind::mean>);
+extern const Operator reduce_prod = reduce("ReduceProd", {18, 13, 11, 1}, infer<times>, plan<Kind::product>);
+extern const Operator reduce_l2 = reduce("ReduceL2", {18, 13, 11, 1}, infer<none>, plan<Kind::root_of_squares>);
+extern const Operator reduce_sum_square =
+    reduce("ReduceSumSquare", {18, 13, 11, 1}, infer<none>, plan<Kind::sum_of_squares>);
+extern const Operator reduce_max = reduce("ReduceMax", {20, 18, 13, 12, 11, 1}, infer<greatest>, plan<Kind::largest>,
+                                          any_number | Types{DataType::boolean});
+extern const Operator reduce_min = reduce("ReduceMin", {20, 18, 13, 12, 11, 1}, infer<least>, plan<Kind::smallest>,
+                                          any_number | Types{DataType::boolean});
 
 }  // namespace heed::ops

@@ -69,6 +69,15 @@ std::vector<Variant> row_variants(const Planning& node, const Shader& shader, st
           with_threads("a workgroup a row", most, most)};
 }
 
+Result<Shader> shader_for(const Planning& node, const ElementShaders& shaders) {
+  const auto x = node.input(0);
+  if (x.element() == DataType::f32) return shaders.f32;
+  if (x.element() == DataType::i32) return shaders.i32;
+  if (x.element() != DataType::i64) return decline("the GPU kernel takes f32, i32 and i64, not " + name_in_reason(x));
+  if (node.capability("int64") == 0) return decline("the GPU has no 64-bit integers");
+  return shaders.i64;
+}
+
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters) {
   if (rows.row_length <= short_length || (lies_across(rows) && rows.row_count >= many_rows))
     return {thread_a_row, std::move(parameters), {workgroups_for(rows.row_count, row_threads), 1, 1}};

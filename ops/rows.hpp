@@ -34,6 +34,12 @@ inline constexpr uint32_t row_threads = 128;
 std::vector<Variant> row_variants(const Planning& node, const Shader& shader,
                                   std::vector<heed_constant> constants = {});
 
+// One of the shaders compiled for the element type of input 0; where it has none, or the device lacks it, declines.
+struct ElementShaders {
+  Shader f32, i32, i64;
+};
+Result<Shader> shader_for(const Planning& node, const ElementShaders& shaders);
+
 // Over these rows with one of those variants; parameters begin with the rows.
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters);
 

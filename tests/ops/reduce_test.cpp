@@ -116,23 +116,64 @@ const auto sum_cases =
                                    {f32({2, 1, 4}, {0, 0, 0, 0, 0, 0, 0, 0})}},
                                   {"empty axes with noop", {x23, i64({0}, {})}, {x23}, 0, "noop_with_empty_axes = 1"},
                                   {"i32", {i32({2, 2}, {1, 2, 3, -4}), i64({1}, {1})}, {i32({2, 1}, {3, -1})}},
+                                  {"i64, beyond 32 bits, the middle axis",
+                                   {i64({1, 3, 2}, {4294967296, 1, -1, 2, 4294967296, -9}), i64({1}, {1})},
+                                   {i64({1, 1, 2}, {8589934591, -6})}},
+                                  {"i32 wraps", {i32({2}, {2147483647, 2}), i64({1}, {0})}, {i32({1}, {-2147483647})}},
+                                  {"no slices", {f32({0, 3}, {}), i64({1}, {1})}, {f32({0, 1}, {})}},
+                                  {"one element", {f32({1, 1}, {5}), i64({2}, {0, 1})}, {f32({1, 1}, {5})}},
                                   {"scalar", {f32({}, {3})}, {f32({}, {3})}},
                               });
-const auto mean_cases =
-    with(rows(mean, 1e-5, 13), {{"i32 truncates", {i32({1, 2}, {1, 2}), i64({1}, {1})}, {i32({1, 1}, {1})}}});
+const auto mean_cases = with(
+    rows(mean, 1e-5, 13), {{"an empty slice has no mean", {f32({2, 0}, {}), i64({1}, {1})}, {f32({2, 1}, {nan, nan})}},
+                           {"i32 truncates", {i32({1, 2}, {1, 2}), i64({1}, {1})}, {i32({1, 1}, {1})}}});
 const auto max_cases =
     with(rows(greatest, 0, 13),
          {
              {"an empty slice gives minus infinity",
               {f32({2, 0}, {}), i64({1}, {1})},
               {f32({2, 1}, {-infinity, -infinity})}},
+             {"i32, a row longer than a workgroup",
+              {random({3, 2053}, -1e9, 1e9, DataType::i32), i64({1}, {1})},
+              {reduce(random({3, 2053}, -1e9, 1e9, DataType::i32), {1}, true, greatest)}},
+             {"an empty slice of i64 gives the least number",
+              {i64({2, 0}, {}), i64({1}, {1})},
+              {i64({2, 1}, {-9223372036854775808.0, -9223372036854775808.0})}},
              {"booleans (ReduceMax-20)", {boolean({2, 2}, {0, 1, 0, 0}), i64({1}, {1})}, {boolean({2, 1}, {1, 0})}},
              {"NaN wins", {f32({1, 3}, {1, nan, 2}), i64({1}, {1})}, {f32({1, 1}, {nan})}},
          });
 const auto min_cases =
-    with(rows(least, 0, 13), {{"u8", {u8({2, 2}, {3, 1, 200, 255}), i64({1}, {0})}, {u8({1, 2}, {3, 1})}}});
+    with(rows(least, 0, 13),
+         {{"an empty slice gives infinity", {f32({2, 0}, {}), i64({1}, {1})}, {f32({2, 1}, {infinity, infinity})}},
+          {"an empty slice of i32 gives the greatest number",
+           {i32({0, 2}, {}), i64({1}, {0})},
+           {i32({1, 2}, {2147483647, 2147483647})}},
+          {"NaN wins", {f32({1, 3}, {1, nan, 0}), i64({1}, {1})}, {f32({1, 1}, {nan})}},
+          {"u8", {u8({2, 2}, {3, 1, 200, 255}), i64({1}, {0})}, {u8({1, 2}, {3, 1})}}});
+
+// Where the greatest element of each row stands.
+Case arg_max_row(const char* what, Tensor x, int64_t rows, int64_t length, bool last) {
+  const auto values = values_of(x);
+  std::vector<double> places;
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto begin = values.begin() + row * length, end = begin + length;
+    auto found = std::max_element(begin, end);
+    for (auto at = found; last && at != end; ++at)
+      if (*at == *found) found = at;
+    places.push_back(static_cast<double>(found - begin));
+  }
+  return {what, {std::move(x)}, {i64({rows, 1}, places)}, 0, last ? "axis = 1, select_last_index = 1" : "axis = 1"};
+}
 
 const std::vector<Case> arg_max_cases = {
+    arg_max_row("a row longer than a workgroup, prime", random({3, 2053}), 3, 2053, false),
+    arg_max_row("a long row with many equal ones, the first", random({3, 2053}, 0, 5, DataType::i32), 3, 2053, false),
+    arg_max_row("a long row with many equal ones, the last", random({3, 2053}, 0, 5, DataType::i32), 3, 2053, true),
+    arg_max_row("more rows than a workgroup", random({2053, 7}), 2053, 7, false),
+    arg_max_row("i64", random({5, 131}, -1e15, 1e15, DataType::i64), 5, 131, false),
+    {"the first NaN wins", {f32({1, 4}, {1, nan, nan, infinity})}, {i64({1, 1}, {1})}, 0, "axis = 1"},
+    {"minus infinity alone", {f32({1, 2}, {-infinity, -infinity})}, {i64({1, 1}, {0})}, 0, "axis = 1"},
+    {"no rows", {f32({0, 2}, {})}, {i64({0, 1}, {})}, 0, "axis = 1"},
     {"the first of equal ones",
      {f32({2, 3}, {2, 2, 1, 0, 3, 3})},
      {numbers(DataType::i64, {2, 1}, {0, 1})},
@@ -147,7 +188,13 @@ const std::vector<Case> arg_max_cases = {
     {"a middle axis", {i32({1, 3, 2}, {5, 1, 9, 8, 2, 8})}, {i64({1, 1, 2}, {1, 1})}, 0, "axis = -2"},
 };
 const std::vector<Case> arg_min_cases = {
-    {"axis 1", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {i64({2, 1}, {2, 0})}, 0, "axis = 1"}};
+    {"axis 1", {f32({2, 3}, {2, 2, 1, 0, 3, 3})}, {i64({2, 1}, {2, 0})}, 0, "axis = 1"},
+    {"the last of equal ones, across",
+     {i64({3, 2}, {2, 2, 1, 0, 1, 3})},
+     {i64({1, 2}, {2, 1})},
+     0,
+     "select_last_index = 1"},
+    {"the first NaN wins", {f32({1, 4}, {1, nan, nan, -infinity})}, {i64({1, 1}, {1})}, 0, "axis = 1"}};
 
 }  // namespace
 
@@ -160,5 +207,21 @@ HEED_TEST_OPERATOR("ReduceL2", rows(l2, 1e-5, 13))
 HEED_TEST_OPERATOR("ReduceSumSquare", rows(sum_square, 1e-5, 13))
 HEED_TEST_OPERATOR("ArgMax", arg_max_cases)
 HEED_TEST_OPERATOR("ArgMin", arg_min_cases)
+TEST_CASE("reductions read strided tensors on Vulkan") {
+  const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, 5] x) => (float[5, n] a, float[1, m, 1] b, float[1] c, int64[5, m] d) {
+      t = Transpose(x)
+      one = Constant<value_ints = [1]>()
+      ends = Constant<value_ints = [0, -1]>()
+      a = ReduceMean<keepdims = 0>(t, one)
+      b = ReduceMax(t, ends)
+      s = ReduceL2<keepdims = 0>(t)
+      zero = Constant<value_ints = [0]>()
+      c = Unsqueeze(s, zero)
+      d = ArgMin<axis = 2, keepdims = 0, select_last_index = 1>(t)
+    })";
+  check_on_vulkan(text, {random({3, 7, 5})}, 1e-5);
+  check_on_vulkan(text, {random({301, 107, 5})}, 1e-4);
+}
 
 }  // namespace heed::test
