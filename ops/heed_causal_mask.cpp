@@ -1,5 +1,7 @@
 // heed.CausalMask: y [query, key] of booleans, true where query i may attend to key j: j <= i + (key - query), so that the
 // last query sees every key.
+#include "launch.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -21,12 +23,36 @@ Result<void> infer(Inference& node) {
   return node.set_output(0, DataType::boolean, dims);
 }
 
+// Mirrors shaders/heed_causal_mask.comp.
+struct Parameters {
+  uint32_t query_count, key_count, word_offset;
+};
+
+Result<GpuPlan> plan(Planning& node) {
+  if (!node.elements(0) || !node.elements(1)) return decline("the lengths are known to the run alone");
+  return GpuPlan{.variants = {{.name = "4 booleans a thread", .shader = shaders::heed_causal_mask}},
+                 .bindings = {write(0)}};
+}
+
+Result<Launch> bind(const Binding& node) {
+  const auto y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(y, "the output"));
+  HEED_ASSIGN(const uint32_t word_offset, word_offset_of(y));
+  const Parameters p{static_cast<uint32_t>(y.dim(0)), static_cast<uint32_t>(y.dim(1)), word_offset};
+  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), 4 * 64), 1, 1}}}};
+}
+
 }  // namespace
 
 extern const Operator heed_causal_mask{
-    .domain = "heed", .op_type = "CausalMask",
-    .inputs = {{"query_length", "I", HEED_SHAPE_DATA}, {"key_length", "I", HEED_SHAPE_DATA}}, .outputs = {{"y", "bool"}},
+    .domain = "heed",
+    .op_type = "CausalMask",
+    .inputs = {{"query_length", "I", HEED_SHAPE_DATA}, {"key_length", "I", HEED_SHAPE_DATA}},
+    .outputs = {{"y", "bool"}},
     .types = {{"I", {DataType::i64}}},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind};
 
 }  // namespace heed::ops

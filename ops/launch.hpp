@@ -36,6 +36,13 @@ inline Result<void> check_addressable(const TensorView& tensor, std::string_view
   return {};
 }
 
+// Shaders write bytes as whole words; what is behind the last of a dense tensor up to a whole word is padding.
+inline Result<uint32_t> word_offset_of(const TensorView& tensor) {
+  const int64_t bits = tensor.c.offset * bits_of(tensor.element());
+  if (bits % 32 != 0) return Error{Code::unsupported, "the output begins amid a word"};
+  return static_cast<uint32_t>(bits / 32);
+}
+
 inline int32_t stride_of(const TensorView& tensor, int32_t axis) { return static_cast<int32_t>(tensor.stride(axis)); }
 inline int32_t offset_of(const TensorView& tensor) { return static_cast<int32_t>(tensor.c.offset); }
 

@@ -1,4 +1,6 @@
 // Range-11: start, start + delta, ... as long as they lie before limit: max(0, ceil((limit - start) / delta)) numbers.
+#include "rows.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -22,6 +24,28 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
+// Mirrors shaders/range.comp.
+struct Parameters {
+  uint32_t count;
+  int32_t start_offset, delta_offset, y_offset;
+};
+
+Result<GpuPlan> plan(Planning& node) {
+  if (!is_integer(node.input(0).element()) || !node.elements(0) || !node.elements(1) || !node.elements(2))
+    return decline("how many numbers there are is known to the run alone");
+  HEED_ASSIGN(const Shader shader, shader_for(node, {.i32 = shaders::range_i32, .i64 = shaders::range_i64}));
+  return GpuPlan{.variants = {{.name = "a thread a number", .shader = shader}},
+                 .bindings = {read(0), read(2), write(0)}};
+}
+
+Result<Launch> bind(const Binding& node) {
+  const auto start = node.input(0), delta = node.input(2), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(y, "the output"));
+  const Parameters p{static_cast<uint32_t>(y.count()), offset_of(start), offset_of(delta), offset_of(y)};
+  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
+}
+
 }  // namespace
 
 extern const Operator range{
@@ -31,6 +55,8 @@ extern const Operator range{
     .outputs = {{"output", "T"}},
     .types = {{"T", any_number}},
     .attributes = {optional("stash_type", HEED_ATTRIBUTE_INT)},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind};
 
 }  // namespace heed::ops

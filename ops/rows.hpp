@@ -34,9 +34,9 @@ inline constexpr uint32_t row_threads = 128;
 std::vector<Variant> row_variants(const Planning& node, const Shader& shader,
                                   std::vector<heed_constant> constants = {});
 
-// One of the shaders compiled for the element type of input 0; where it has none, or the device lacks it, declines.
+// The shader that is compiled for the element type of input 0; declines where there is none, or the device lacks it.
 struct ElementShaders {
-  Shader f32, i32, i64;
+  Shader f32 = {}, i32 = {}, i64 = {};
 };
 Result<Shader> shader_for(const Planning& node, const ElementShaders& shaders);
 

@@ -18,5 +18,15 @@ const std::vector<Case> cases = {
 }  // namespace
 
 HEED_TEST_OPERATOR("heed.CausalMask", cases)
+TEST_CASE("a causal mask of sizes that only the run tells is made on Vulkan") {
+  const char* text = R"(<ir_version: 10, opset_import: ["" : 23, "heed" : 1]>
+    agraph (float[query, key] x) => (bool[query, key] y) {
+      n = Shape<start = 0, end = 1>(x)
+      m = Shape<start = 1, end = 2>(x)
+      y = heed.CausalMask(n, m)
+    })";
+  for (const auto& [query, key] : {std::pair<int64_t, int64_t>{3, 3}, {1, 1}, {5, 7}, {7, 5}, {3, 0}, {101, 103}})
+    check_on_vulkan(text, {random({query, key})});
+}
 
 }  // namespace heed::test

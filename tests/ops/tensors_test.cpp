@@ -113,6 +113,12 @@ const std::vector<Case> trilu_cases = {
      {f32({2, 2, 2}, {0, 0, 3, 0, 0, 0, 7, 0})},
      0,
      "upper = 0"},
+    {"k beyond 32 bits, 8 bytes an element",
+     {f64({2, 2}, {1, 2, 3, 4}), i64({}, {-9223372036854775808.0})},
+     {f64({2, 2}, {0, 0, 0, 0})},
+     0,
+     "upper = 0"},
+    {"an empty stack", {f32({0, 2, 2}, {})}, {f32({0, 2, 2}, {})}},
     {"k beyond the matrix", {f32({2, 2}, {1, 2, 3, 4}), i64({}, {50})}, {f32({2, 2}, {0, 0, 0, 0})}},
 };
 const std::vector<Case> non_zero_cases = {
@@ -133,6 +139,41 @@ HEED_TEST_OPERATOR("Gather", gather_cases)
 HEED_TEST_OPERATOR("Trilu", trilu_cases)
 HEED_TEST_OPERATOR("NonZero", non_zero_cases)
 
+TEST_CASE("tensors of sizes that only the run tells are made on Vulkan") {
+  const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, 5] x) => (int64[a] up, int64[b] down, float[n, m, 5] twos, bool[n] bytes, int16[n] none, double[m] wide) {
+      shape = Shape(x)
+      n = Shape<start = 0, end = 1>(x)
+      m = Shape<start = 1, end = 2>(x)
+      axis = Constant<value_ints = [0]>()
+      n0 = Squeeze(n, axis)
+      m0 = Squeeze(m, axis)
+      two = Constant<value_int = 2>()
+      back = Constant<value_int = -3>()
+      end = Add(n0, m0)
+      up = Range(n0, end, two)
+      down = Range(end, n0, back)
+      twos = ConstantOfShape<value = float[1] {2}>(shape)
+      bytes = ConstantOfShape<value = bool[1] {1}>(n)
+      none = ConstantOfShape<value = int16[1] {-3}>(n)
+      wide = ConstantOfShape<value = double[1] {0.1}>(m)
+    })";
+  check_on_vulkan(text, {random({3, 7, 5})});
+  check_on_vulkan(text, {random({1, 1, 5})});
+  check_on_vulkan(text, {random({4, 0, 5})});
+  check_on_vulkan(text, {random({67, 2053, 5})});
+}
+TEST_CASE("Trilu reads strided tensors on Vulkan, and writes where its input lies") {
+  check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, 5] x, int64[1] k) => (float[5, m, n] y, float[n, 5, m] z) {
+      t = Transpose(x)
+      y = Trilu(t, k)
+      s = Transpose<perm = [0, 2, 1]>(x)
+      u = Trilu<upper = 0>(s, k)
+      z = Trilu(u)
+    })",
+                  {random({3, 7, 5}), i64({1}, {-1})});
+}
 TEST_CASE("Gather reads strided data on Vulkan") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
     agraph (float[n, m, 5] x, int64[i, j] at) => (float[5, i, j, n] y, float[i, j, m, n] z, float[m, i, j, 5] w) {
