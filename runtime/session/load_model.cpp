@@ -7,6 +7,7 @@
 #include "session/gpu.hpp"
 #include "session/model.hpp"
 #include "session/prepare.hpp"
+#include "vulkan/device.hpp"
 
 namespace heed {
 namespace {
@@ -101,6 +102,7 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   model->threads_ = std::make_unique<ThreadPool>(options.thread_count > 0 ? options.thread_count
                                                                           : ThreadPool::default_thread_count());
   HEED_ASSIGN(model->prepared_, prepare(*model->plan_, *model->threads_, model->device_, options.kernel_options));
+  if (model->device_) model->device_->save_pipelines();
   model->weight_bytes_ = model->prepared_->bytes;
   return std::shared_ptr<const Model>(std::move(model));
 }

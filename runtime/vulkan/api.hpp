@@ -67,6 +67,7 @@ namespace heed::vulkan {
   X(FreeMemory)                         \
   X(GetBufferMemoryRequirements)        \
   X(GetDeviceQueue)                     \
+  X(GetPipelineCacheData)               \
   X(GetSemaphoreCounterValue)           \
   X(MapMemory)                          \
   X(QueueSubmit)                        \

@@ -51,7 +51,8 @@ Result<void> restrict_by_option(Capabilities& capabilities, std::string_view nam
   if (name == "mask") return mask(capabilities, value);
   const auto* entry = find(name);
   if (!entry || entry->kind != CapabilityKind::limit)
-    return Error{Code::invalid_argument, "no option 'vulkan." + std::string(name) + "'; there are vulkan.mask, " +
+    return Error{Code::invalid_argument, "no option 'vulkan." + std::string(name) +
+                                             "'; there are vulkan.cache, vulkan.mask, " +
                                              names_of(CapabilityKind::limit, "vulkan.")};
   uint64_t limit = 0;
   const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), limit);

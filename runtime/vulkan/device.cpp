@@ -1,6 +1,7 @@
 // Device: finding, choosing and opening one, and the table of what it can do.
 #include "vulkan/device.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <tuple>
@@ -13,6 +14,7 @@ namespace heed::vulkan {
 namespace {
 
 constexpr std::string_view option_prefix = "vulkan.";
+constexpr std::string_view cache_option = "vulkan.cache";
 
 // The files through which Linux drivers reach a GPU: the kernel's own, NVIDIA's, and Windows's below WSL.
 bool has_gpu_file() {
@@ -22,6 +24,28 @@ bool has_gpu_file() {
   for (const auto& file : std::filesystem::directory_iterator("/dev/dri", failure))
     if (file.path().filename().string().starts_with("renderD")) return true;
   return false;
+}
+
+// With what earlier processes left, where the driver takes it.
+Result<void> create_pipeline_cache(Device::Content& content) {
+  content.saved_pipelines = content.cache_file.read();
+  VkPipelineCacheCreateInfo info{VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, nullptr, 0,
+                                 content.saved_pipelines.size(), content.saved_pipelines.data()};
+  VkResult result = content.vk.CreatePipelineCache(content.handle, &info, nullptr, &content.pipeline_cache);
+  if (result != VK_SUCCESS && info.initialDataSize) {
+    info.initialDataSize = 0;
+    result = content.vk.CreatePipelineCache(content.handle, &info, nullptr, &content.pipeline_cache);
+  }
+  return check(result, "vkCreatePipelineCache");
+}
+
+PipelineCacheOwner cache_owner(const Instance& instance, VkPhysicalDevice physical) {
+  auto v10 = structure<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
+  instance.functions.GetPhysicalDeviceProperties2(physical, &v10);
+  const auto& properties = v10.properties;
+  PipelineCacheOwner owner{properties.vendorID, properties.deviceID, properties.driverVersion};
+  std::copy_n(properties.pipelineCacheUUID, VK_UUID_SIZE, owner.uuid.begin());
+  return owner;
 }
 
 // The device with the features that Heed's shaders may use, its queue and its timeline.
@@ -74,9 +98,7 @@ Result<void> create(Device::Content& content) {
                                            .initialValue = 0};
   const VkSemaphoreCreateInfo semaphore{.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &timeline, .flags = 0};
   HEED_TRY(check(content.vk.CreateSemaphore(handle, &semaphore, nullptr, &content.timeline), "vkCreateSemaphore"));
-  const auto cache = structure<VkPipelineCacheCreateInfo>(VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO);
-  HEED_TRY(check(content.vk.CreatePipelineCache(handle, &cache, nullptr, &content.pipeline_cache),
-                 "vkCreatePipelineCache"));
+  HEED_TRY(create_pipeline_cache(content));
   for (size_t use = 0; use < memory_use_count; ++use) content.pools[use].open(&content, static_cast<MemoryUse>(use));
   return {};
 }
@@ -119,19 +141,24 @@ Result<std::vector<DeviceInfo>> Device::list() {
 
 Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::span<const Option> options) {
   static std::mutex mutex;
-  static std::map<std::tuple<int32_t, Capabilities>, std::weak_ptr<Device>> opened;
+  static std::map<std::tuple<int32_t, Capabilities, std::filesystem::path>, std::weak_ptr<Device>> opened;
   const std::lock_guard lock(mutex);
   if (selector == "gpu" && !has_gpu_file()) return Error{Code::unsupported, "this machine has no GPU (no /dev/dri/renderD*)"};
   HEED_ASSIGN(const auto instance, Instance::get());
   HEED_ASSIGN(const auto list, Device::list());
   HEED_ASSIGN(const DeviceInfo* chosen, choose_device(list, selector));
   DeviceInfo info = *chosen;
-  for (const auto& [name, value] : options)
-    if (name.starts_with(option_prefix))
+  std::filesystem::path cache_folder = default_cache_folder();
+  for (const auto& [name, value] : options) {
+    if (!name.starts_with(option_prefix)) continue;
+    if (name == cache_option)
+      cache_folder = value == "off" ? "" : value;
+    else
       HEED_TRY(restrict_by_option(info.capabilities, std::string_view(name).substr(option_prefix.size()), value));
+  }
   if (const auto missing = what_is_missing(info.capabilities); !missing.empty())
     return Error{Code::unsupported, "Heed cannot use " + info.name + ": " + missing};
-  auto& known = opened[{info.index, info.capabilities}];
+  auto& known = opened[{info.index, info.capabilities, cache_folder}];
   if (auto device = known.lock()) return device;
 
   HEED_ASSIGN(const auto physical, physical_devices(*instance));
@@ -141,10 +168,25 @@ Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::spa
   device->content_->instance = instance;
   device->content_->physical = physical[static_cast<size_t>(info.index)];
   device->content_->info = info;
+  device->content_->cache_file = {cache_folder, cache_owner(*instance, device->content_->physical)};
   if (auto created = create(*device->content_); !created)
     return std::move(created).error().within("vulkan:" + std::to_string(info.index) + " (" + info.name + ")");
   known = device;
   return device;
+}
+
+void Device::save_pipelines() {
+  auto& c = *content_;
+  const std::lock_guard lock(c.save_mutex);
+  if (c.cache_file.path().empty()) return;
+  size_t size_bytes = 0;
+  if (c.vk.GetPipelineCacheData(c.handle, c.pipeline_cache, &size_bytes, nullptr) != VK_SUCCESS) return;
+  std::vector<std::byte> data(size_bytes);
+  if (c.vk.GetPipelineCacheData(c.handle, c.pipeline_cache, &size_bytes, data.data()) < VK_SUCCESS) return;
+  data.resize(size_bytes);  // another thread may have built more meanwhile: what is there is whole
+  if (data == c.saved_pipelines) return;
+  c.cache_file.write(data);
+  c.saved_pipelines = std::move(data);
 }
 
 const DeviceInfo& Device::info() const { return content_->info; }

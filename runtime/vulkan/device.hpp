@@ -50,8 +50,9 @@ class Device : public std::enable_shared_from_this<Device> {
   // that loading drivers takes), an index, a type ("discrete", "integrated", "virtual", "cpu"), or a part of the name
   // in any case. Fails where none fits, naming those there are.
   //
-  // options: see restrict_by_option. What they take away is not there, neither for kernels nor for the driver's checks.
-  // One VkDevice per GPU, capabilities and process: one that is open already is shared.
+  // options: "vulkan.cache" is the folder in which pipelines are kept from one process to the next, or "off" (without
+  // it: default_cache_folder()); for the others see restrict_by_option. What they take away is not there, neither for
+  // kernels nor for the driver's checks. One VkDevice per GPU, options and process: one that is open already is shared.
   static Result<std::shared_ptr<Device>> open(std::string_view selector = "auto", std::span<const Option> options = {});
 
   ~Device();
@@ -60,6 +61,10 @@ class Device : public std::enable_shared_from_this<Device> {
   const DeviceInfo& info() const;
   // What plan_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
   uint64_t capability(std::string_view name) const;
+
+  // Writes what pipelines were built so far to the cache on disk, where that is new. A failure is logged and harms
+  // nobody.
+  void save_pipelines();
 
   struct Content;  // of device_content.hpp, for this room
   Content& content() const { return *content_; }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "vulkan/device.hpp"
 #include "vulkan/instance.hpp"
 #include "vulkan/memory_pool.hpp"
+#include "vulkan/pipeline_cache_file.hpp"
 
 namespace heed::vulkan {
 
@@ -42,10 +45,16 @@ struct Device::Content {
 
   std::array<MemoryPool, memory_use_count> pools;
 
-  std::mutex pipeline_mutex;  // guards the members below
-  VkPipelineCache pipeline_cache = VK_NULL_HANDLE;
+  VkPipelineCache pipeline_cache = VK_NULL_HANDLE;  // the driver guards it
+  PipelineCacheFile cache_file{{}, {}};
+  std::mutex save_mutex;                   // guards saved_pipelines
+  std::vector<std::byte> saved_pipelines;  // what the file holds, as far as this process knows
+
+  std::mutex pipeline_mutex;              // guards the members below
   std::map<uint32_t, SetLayout> layouts;  // by number of bindings
   std::map<std::string, std::weak_ptr<Pipeline>> pipelines;  // by shader, constants and number of bindings
+  std::set<std::string> pipelines_in_work;                   // by the same
+  std::condition_variable pipeline_built;
 
   // Waits until the nth submission has been executed.
   Result<void> wait_for(uint64_t value) const;

@@ -81,6 +81,7 @@ std::unique_ptr<Session> session_on(const std::string& device, const std::string
   options.device = device;
   options.require_gpu = device != "cpu";
   options.thread_count = 1;
+  options.kernel_options = {{"vulkan.cache", "off"}};
   auto model = must(Model::load(must(parse_model(std::string(header) + graph)), registry(), options));
   return must(Session::create(std::move(model), {.use_states = false}));
 }

@@ -17,11 +17,12 @@ std::shared_ptr<Device> test_device() {
         nullptr);
     setenv("HEED_VULKAN_VALIDATION", "1", 0);
     const char* name = std::getenv("HEED_TEST_DEVICE");
-    auto opened = Device::open(name ? name : "auto");
+    const Option options[] = {{"vulkan.cache", "off"}};
+    auto opened = Device::open(name ? name : "auto", options);
     if (!opened && opened.error().message.find("HEED_VULKAN_VALIDATION") != std::string::npos) {
       std::fprintf(stderr, "not validated: %s\n", opened.error().message.c_str());
       unsetenv("HEED_VULKAN_VALIDATION");
-      opened = Device::open(name ? name : "auto");
+      opened = Device::open(name ? name : "auto", options);
     }
     if (!opened) std::fprintf(stderr, "%s\n", opened.error().message.c_str());
     return opened ? *opened : nullptr;
