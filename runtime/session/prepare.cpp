@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "base/mapped_file.hpp"
 #include "base/thread_pool.hpp"
@@ -61,17 +62,39 @@ class Preparation {
     prepared_->plan = &plan_;
     prepared_->steps.resize(plan_.steps.size());
     count_readers();
-    for (size_t index = 0; index < plan_.steps.size(); ++index) {
-      if (auto done = prepare_step(index); !done) {
-        const Node& node = plan_.graph->nodes[plan_.steps[index].node];
-        return std::move(done).error().within("node '" + node.name + "' (" + node.op_type + ")");
-      }
-    }
+    for (size_t index = 0; index < plan_.steps.size(); ++index)
+      if (auto done = prepare_step(index); !done) return std::move(done).error().within(name_of_step(index));
+    HEED_TRY(build_gpu_kernels());
     HEED_TRY(keep_constants());
     return std::move(prepared_);
   }
 
  private:
+  std::string name_of_step(size_t index) const {
+    const Node& node = plan_.graph->nodes[plan_.steps[index].node];
+    return "node '" + node.name + "' (" + node.op_type + ")";
+  }
+
+  // On all threads: a driver takes milliseconds for each pipeline.
+  Result<void> build_gpu_kernels() {
+    std::vector<size_t> indices;
+    for (size_t index = 0; index < plan_.steps.size(); ++index)
+      if (plan_.steps[index].kind == StepKind::gpu) indices.push_back(index);
+    std::vector<std::optional<Error>> errors(indices.size());
+    threads_.parallel_for(static_cast<int64_t>(indices.size()), 1, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        auto kernel = make_gpu_kernel(device_, plan_.steps[indices[i]]);
+        if (kernel)
+          prepared_->steps[indices[i]].gpu = *std::move(kernel);
+        else
+          errors[i] = std::move(kernel).error();
+      }
+    });
+    for (size_t i = 0; i < indices.size(); ++i)
+      if (errors[i]) return std::move(*errors[i]).within(name_of_step(indices[i]));
+    return {};
+  }
+
   // How many steps read the bytes of each constant, also through views of it.
   void count_readers() {
     readers_.assign(plan_.slots.size(), 0);
@@ -90,10 +113,6 @@ class Preparation {
       HEED_ASSIGN(auto ready, prepare(*body, threads_, device_, options_));
       prepared_->bytes += ready->bytes;
       prepared.bodies.push_back(std::move(ready));
-    }
-    if (step.kind == StepKind::gpu) {
-      HEED_ASSIGN(prepared.gpu, make_gpu_kernel(device_, step));
-      return {};
     }
     if (step.kind != StepKind::cpu || !step.cpu->prepare) return {};
     PreparingNode node(*plan_.graph, plan_.graph->nodes[step.node], *step.op, threads_, options_);

@@ -44,29 +44,8 @@ Result<SetLayout> layout_for(Device::Content& content, uint32_t buffer_count) {
   return layout;
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Pipeline>> Pipeline::create(const std::shared_ptr<Device>& device, const ShaderSource& source,
-                                                         std::span<const heed_constant> constants,
-                                                         uint32_t binding_count) {
-  auto& content = device->content();
-  const uint32_t buffer_count = binding_count + 1;
-  if (const uint64_t most = content.info.capabilities.max_bindings; buffer_count > most)
-    return Error{Code::unsupported, "the shader binds " + std::to_string(binding_count) + " buffers and its parameters; " +
-                                        content.info.name + " allows " + std::to_string(most)};
-  auto pipeline = std::shared_ptr<Pipeline>(new Pipeline);
-  pipeline->device_ = device;
-  pipeline->binding_count_ = binding_count;
-  const std::string key = key_of(source, constants, binding_count);
-  {
-    const std::lock_guard lock(content.pipeline_mutex);
-    if (auto made = content.pipelines[key].lock()) return std::shared_ptr<const Pipeline>(std::move(made));
-    HEED_ASSIGN(const auto layout, layout_for(content, buffer_count));
-    pipeline->set_layout_ = layout.set;
-    pipeline->layout_ = layout.pipeline;
-  }
-
-  // Compiled outside of the lock: several threads prepare a model's pipelines. Two that make the same one waste a moment.
+Result<VkPipeline> build(const Device::Content& content, const ShaderSource& source,
+                         std::span<const heed_constant> constants, VkPipelineLayout layout) {
   std::vector<uint32_t> compiled;
   std::span<const uint32_t> words = source.spirv;
   if (words.empty()) {
@@ -93,24 +72,54 @@ Result<std::shared_ptr<const Pipeline>> Pipeline::create(const std::shared_ptr<D
                                          .flags = 0,
                                          .stage = {VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, nullptr, 0,
                                                    VK_SHADER_STAGE_COMPUTE_BIT, module, "main", &specialisation},
-                                         .layout = pipeline->layout_,
+                                         .layout = layout,
                                          .basePipelineHandle = VK_NULL_HANDLE,
                                          .basePipelineIndex = -1};
-  const auto created = check(content.vk.CreateComputePipelines(content.handle, content.pipeline_cache, 1, &info, nullptr,
-                                                               &pipeline->handle_),
-                             "vkCreateComputePipelines");
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  const auto created =
+      check(content.vk.CreateComputePipelines(content.handle, content.pipeline_cache, 1, &info, nullptr, &pipeline),
+            "vkCreateComputePipelines");
   content.vk.DestroyShaderModule(content.handle, module, nullptr);
   HEED_TRY(created);
+  return pipeline;
+}
 
-  const std::lock_guard lock(content.pipeline_mutex);
-  auto& known = content.pipelines[key];
-  if (auto made = known.lock()) return std::shared_ptr<const Pipeline>(std::move(made));
-  known = pipeline;
+}  // namespace
+
+Result<std::shared_ptr<const Pipeline>> Pipeline::create(const std::shared_ptr<Device>& device,
+                                                         const ShaderSource& source,
+                                                         std::span<const heed_constant> constants,
+                                                         uint32_t binding_count) {
+  auto& content = device->content();
+  const uint32_t buffer_count = binding_count + 1;
+  if (const uint64_t most = content.info.capabilities.max_bindings; buffer_count > most)
+    return Error{Code::unsupported, "the shader binds " + std::to_string(binding_count) +
+                                        " buffers and its parameters; " + content.info.name + " allows " +
+                                        std::to_string(most)};
+  const std::string key = key_of(source, constants, binding_count);
+  std::unique_lock lock(content.pipeline_mutex);
+  // Several threads prepare a model: what they ask for at once is built by one of them, outside of the lock.
+  content.pipeline_built.wait(lock, [&] { return !content.pipelines_in_work.contains(key); });
+  if (auto known = content.pipelines[key].lock()) return std::shared_ptr<const Pipeline>(std::move(known));
+  HEED_ASSIGN(const auto layout, layout_for(content, buffer_count));
+  content.pipelines_in_work.insert(key);
+  lock.unlock();
+  const auto built = build(content, source, constants, layout.pipeline);
+  lock.lock();
+  content.pipelines_in_work.erase(key);
+  content.pipeline_built.notify_all();
+  if (!built) return built.error();
+
+  auto pipeline = std::shared_ptr<Pipeline>(new Pipeline);
+  pipeline->device_ = device;
+  pipeline->binding_count_ = binding_count;
+  pipeline->handle_ = *built;
+  pipeline->layout_ = layout.pipeline;
+  pipeline->set_layout_ = layout.set;
+  content.pipelines[key] = pipeline;
   return std::shared_ptr<const Pipeline>(std::move(pipeline));
 }
 
-Pipeline::~Pipeline() {
-  if (handle_) device_->content().vk.DestroyPipeline(device_->content().handle, handle_, nullptr);
-}
+Pipeline::~Pipeline() { device_->content().vk.DestroyPipeline(device_->content().handle, handle_, nullptr); }
 
 }  // namespace heed::vulkan
