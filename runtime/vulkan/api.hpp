@@ -94,8 +94,9 @@ struct DeviceFunctions {
 
 #undef HEED_VULKAN_MEMBER
 
-// Opens libvulkan.so.1 once per process; it stays loaded. Fails where there is none.
-Result<const GlobalFunctions*> load_vulkan();
+// Opens libvulkan.so.1 once per process; it stays loaded. Fails where there is none. All other functions are fetched
+// through these, so that a test may put a Vulkan of its own in their place while there is no Instance.
+Result<GlobalFunctions*> load_vulkan();
 Result<InstanceFunctions> load_functions(const GlobalFunctions& global, VkInstance instance);
 Result<DeviceFunctions> load_functions(const InstanceFunctions& functions, VkDevice device);
 

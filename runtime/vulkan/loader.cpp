@@ -42,8 +42,8 @@ Error lacking(const char* what, const char* function) {
 
 }  // namespace
 
-Result<const GlobalFunctions*> load_vulkan() {
-  static const Loaded loaded = load();
+Result<GlobalFunctions*> load_vulkan() {
+  static Loaded loaded = load();
   if (!loaded.missing.empty()) return Error{Code::unsupported, loaded.missing};
   return &loaded.functions;
 }

@@ -56,13 +56,14 @@ bool has_unified_memory(const VkPhysicalDeviceMemoryProperties& memory, DeviceKi
   return false;
 }
 
-bool has_extension(const Instance& instance, VkPhysicalDevice device, const char* name) {
+Result<bool> has_extension(const Instance& instance, VkPhysicalDevice device, const char* name) {
+  constexpr auto call = "vkEnumerateDeviceExtensionProperties";
+  const auto& vk = instance.functions;
   uint32_t count = 0;
-  if (instance.functions.EnumerateDeviceExtensionProperties(device, nullptr, &count, nullptr) != VK_SUCCESS)
-    return false;
+  HEED_TRY(check(vk.EnumerateDeviceExtensionProperties(device, nullptr, &count, nullptr), call));
   std::vector<VkExtensionProperties> extensions(count);
-  if (instance.functions.EnumerateDeviceExtensionProperties(device, nullptr, &count, extensions.data()) < VK_SUCCESS)
-    return false;
+  const VkResult result = vk.EnumerateDeviceExtensionProperties(device, nullptr, &count, extensions.data());
+  if (result != VK_INCOMPLETE) HEED_TRY(check(result, call));
   return std::any_of(extensions.begin(), extensions.end(),
                      [&](const auto& extension) { return std::strcmp(extension.extensionName, name) == 0; });
 }
@@ -140,7 +141,12 @@ DeviceInfo probe_device(const Instance& instance, VkPhysicalDevice device, int32
   Properties properties;
   vk.GetPhysicalDeviceProperties2(device, &properties.v10);
   info.driver = std::string(properties.v12.driverName) + " " + properties.v12.driverInfo;
-  Features features(has_extension(instance, device, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME));
+  const auto integer_dot = has_extension(instance, device, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+  if (!integer_dot) {
+    info.unsuitable = integer_dot.error().message;
+    return info;
+  }
+  Features features(*integer_dot);
   vk.GetPhysicalDeviceFeatures2(device, &features.v10);
   info.capabilities = capabilities_of(properties, features, has_unified_memory(memory, info.kind));
   info.unsuitable = what_is_missing(info.capabilities);

@@ -97,7 +97,7 @@ struct Recording::Content {
   VkCommandPool command_pool = VK_NULL_HANDLE;
   List open;                                    // being listed
   std::vector<std::unique_ptr<Batch>> batches;  // the one submitted last is the last
-  uint64_t last_value = 0;                      // of the last submission
+  uint64_t last_value = 0;                      // of the last submission that nobody waited for
   std::vector<Read> reads;                      // device ranges that the next wait() fetches
   std::shared_ptr<Buffer> spare;
   std::vector<VkDescriptorBufferInfo> buffer_infos;
@@ -456,6 +456,7 @@ Result<void> Recording::Content::fetch() {
   }
   HEED_ASSIGN(const Batch* batch, submit());
   if (last_value) HEED_TRY(gpu.wait_for(last_value));
+  last_value = 0;
   for (size_t i = 0; i < arriving.size(); ++i) {
     const BufferRange from = arriving[i].from;
     const std::byte* bytes = lands && !from.buffer->mapped() ? batch->landing->mapped() + offsets[i]
@@ -475,6 +476,7 @@ void Recording::discard() {
 Result<void> Recording::forget() {
   auto& c = *content_;
   if (c.last_value) HEED_TRY(c.gpu.wait_for(c.last_value));
+  c.last_value = 0;
   for (auto& batch : c.batches) HEED_TRY(c.forget(*batch));
   return {};
 }

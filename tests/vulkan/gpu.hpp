@@ -22,6 +22,10 @@ namespace heed::vulkan {
 // validation layer says is printed and fails the test that looks (see Gpu).
 std::shared_ptr<Device> test_device();
 
+// Prints what is logged, and asks for the validation layer where it is installed and the environment does not say otherwise.
+// Before the first device is opened.
+void watch_validation();
+
 // A value, or the test fails with the error's text.
 template <class T>
 T must(Result<T> result) {
