@@ -24,7 +24,7 @@ Result<void> infer(Inference& node) {
 
 constexpr int32_t most_batch_axes = 6;
 
-// Mirrors shaders/matmul.comp.
+// Mirrors shaders/matmul.comp and shaders/matmul_rows.comp.
 struct Parameters {
   uint32_t rows = 1, columns = 1, inner = 1, batch_count = 1, batch_rank = 0;
   int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
@@ -35,9 +35,11 @@ struct Parameters {
   int32_t b_batch_strides[most_batch_axes] = {};
 };
 
-// A workgroup makes a tile of 8 * rows_per_thread rows, the shader's constant 0, by 32 columns.
-constexpr uint32_t tile_columns = 32, tall_tile_rows = 32, flat_tile_rows = 8;
-enum { tall_tiles, flat_tiles };
+// A workgroup makes 32 columns: of a tile of 32 rows, or, where there are few, of all rows (at most constant 0 of
+// matmul_rows.comp).
+constexpr uint32_t workgroup_columns = 32, tile_rows = 32;
+constexpr uint32_t few_rows[] = {1, 2, 4, 8};
+enum { tiles, first_of_few_rows };
 
 Result<GpuPlan> plan(Planning& node) {
   const auto a = node.input(0), b = node.input(1);
@@ -48,9 +50,12 @@ Result<GpuPlan> plan(Planning& node) {
   node.take_strided(0);
   node.take_strided(1);
   node.work(2 * inner * count_of(node.output(0).dims()));
-  return GpuPlan{.variants = {{.name = "32 x 32 tiles", .shader = shaders::matmul, .constants = {{0, tall_tile_rows / 8}}},
-                              {.name = "8 x 32 tiles", .shader = shaders::matmul, .constants = {{0, flat_tile_rows / 8}}}},
-                 .bindings = {read(0), read(1), write(0)}};
+  GpuPlan plan{.variants = {{.name = "32 x 32 tiles", .shader = shaders::matmul}},
+               .bindings = {read(0), read(1), write(0)}};
+  for (const uint32_t rows : few_rows)
+    plan.variants.push_back({.name = "at most " + std::to_string(rows) + (rows == 1 ? " row" : " rows"),
+                             .shader = shaders::matmul_rows, .constants = {{0, rows}}});
+  return plan;
 }
 
 // The stride along axis `back`, counted backwards from the last batch axis; 0 where it is broadcast.
@@ -99,13 +104,16 @@ Result<Launch> bind(const Binding& node) {
     p.a_batch_strides[axis] = batch_stride(a, batch_axes - 1 - axis);
     p.b_batch_strides[axis] = batch_stride(b, batch_axes - 1 - axis);
   }
-  const bool flat = p.rows <= flat_tile_rows;
-  const uint32_t along_columns = ceil_divide(p.columns, tile_columns);
-  const uint32_t along_rows = ceil_divide(p.rows, flat ? flat_tile_rows : tall_tile_rows);
+  int32_t variant = tiles;
+  uint32_t along_rows = ceil_divide(p.rows, tile_rows);
+  if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), p.rows); few != std::end(few_rows)) {
+    variant = first_of_few_rows + static_cast<int32_t>(few - std::begin(few_rows));
+    along_rows = 1;
+  }
+  const uint32_t along_columns = ceil_divide(p.columns, workgroup_columns);
   if (along_columns > most_workgroups || along_rows > most_workgroups)
-    return Error{Code::unsupported, "a matrix of more than " + std::to_string(most_workgroups * tile_columns) + " rows or columns"};
-  return Launch{.dispatches = {{flat ? flat_tiles : tall_tiles, bytes_of(p),
-                                {along_columns, along_rows, workgroups_for(p.batch_count, 1)}}}};
+    return Error{Code::unsupported, "a matrix of more than " + std::to_string(most_workgroups * workgroup_columns) + " rows or columns"};
+  return Launch{.dispatches = {{variant, bytes_of(p), {along_columns, along_rows, workgroups_for(p.batch_count, 1)}}}};
 }
 
 }  // namespace

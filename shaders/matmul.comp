@@ -2,7 +2,7 @@
 // matmul.comp: c = a b for stacks of f32 matrices, [batch.., row, inner] x [batch.., inner, column]. a and b are strided
 // along every axis; c is dense. A workgroup makes one tile of c from tiles of a and b in shared memory.
 
-layout(constant_id = 0) const uint rows_per_thread = 4;
+const uint rows_per_thread = 4;
 const uint columns_per_thread = 4;
 const uint threads_per_side = 8;
 const uint tile_rows = threads_per_side * rows_per_thread;

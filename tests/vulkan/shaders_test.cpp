@@ -79,8 +79,8 @@ TEST_CASE("copy moves words and pairs of words between strides") {
 
 TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches") {
   HEED_NEED_GPU(gpu);
-  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "32 x 32 tiles", .shader = shaders::matmul, .constants = {{0, 4}}},
-                                                          {.name = "8 x 32 tiles", .shader = shaders::matmul, .constants = {{0, 1}}}},
+  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "tiles", .shader = shaders::matmul},
+                                                          {.name = "few rows", .shader = shaders::matmul_rows, .constants = {{0, 8}}}},
                                              .bindings = {read(0), read(1), write(0)}});
   const struct {
     std::string name;
@@ -96,6 +96,7 @@ TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches") {
   for (const auto& c : cases)
     for (int32_t variant : {0, 1}) {
       INFO(c.name << ", variant " << variant);
+      if (variant == 1 && c.rows > 8) continue;
       const auto a = random_floats(std::max(1u, c.batch * c.rows * c.inner) + 3, 1);
       const auto b = random_floats(std::max(1u, c.batch * c.inner * c.columns) + 5, 2);
       MatmulParameters p{c.rows, c.columns, c.inner, c.batch, 1, 3, static_cast<int32_t>(c.inner), 1, 5,
@@ -113,11 +114,10 @@ TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches") {
                      b[static_cast<size_t>(5 + static_cast<int>(n) * p.b_batch_strides[0] + static_cast<int>(k) * p.b_inner_stride + static_cast<int>(j) * p.b_column_stride)];
             expected[(n * c.rows + i) * c.columns + j] = static_cast<float>(sum);
           }
-      const uint32_t tile_rows = variant == 0 ? 32 : 8;
       const auto a_in = gpu.buffer(a), b_in = gpu.buffer(b), out = gpu.room(expected.size() * 4);
       must(gpu.recording->fill(whole(out), 0x7FC00000));
       // Fewer workgroups along z than batches: they take turns.
-      run(gpu, kernel, {variant, bytes_of(p), {(c.columns + 31) / 32, (c.rows + tile_rows - 1) / tile_rows, std::min(c.batch, 2u)}},
+      run(gpu, kernel, {variant, bytes_of(p), {(c.columns + 31) / 32, (c.rows + 31) / 32, std::min(c.batch, 2u)}},
           {whole(a_in), whole(b_in)}, {whole(out)});
       CHECK(difference(gpu.values<float>(out), expected) < 1e-5f);
     }
