@@ -67,8 +67,7 @@ constexpr Combine least = [](Dim a, Dim b) { return min(a, b); };
 constexpr Combine greatest = [](Dim a, Dim b) { return max(a, b); };
 constexpr Combine none = nullptr;
 
-// ---- on the GPU
-// --------------------------------------------------------------------------------------------------------
+// ---- on the GPU -----------------------------------------------------------------------------------------------------
 
 // shaders/reduce.comp's constant 2.
 enum class Kind : uint32_t { sum, product, sum_of_squares, smallest, largest, mean, root_of_squares };
