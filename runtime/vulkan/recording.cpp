@@ -105,6 +105,7 @@ struct Recording::Content {
   uint64_t dispatches = 0, barriers = 0, submissions = 0, recordings = 0;
 
   Result<void> check_range(BufferRange range, const char* what) const;
+  Result<void> check_bound(uint64_t size_bytes) const;
   void add_access(Command& command, BufferRange range, bool reads, bool writes);
   Result<void> add(Command command);
   Result<void> copy(BufferRange from, BufferRange to);
@@ -138,6 +139,14 @@ Result<void> Recording::Content::check_range(BufferRange range, const char* what
                                              std::to_string(range.offset_bytes) + " reaches past its buffer of " +
                                              std::to_string(range.buffer->size_bytes()) + " bytes"};
   return {};
+}
+
+// Whatever a shader sees passes here.
+Result<void> Recording::Content::check_bound(uint64_t size_bytes) const {
+  const uint64_t most_bytes = gpu.info.capabilities.max_binding_bytes;
+  if (size_bytes <= most_bytes) return {};
+  return Error{Code::unsupported, "a binding of " + std::to_string(size_bytes) + " bytes; " + gpu.info.name +
+                                      " takes at most " + std::to_string(most_bytes) + " (max_binding_bytes)"};
 }
 
 void Recording::Content::add_access(Command& command, BufferRange range, bool reads, bool writes) {
@@ -174,10 +183,9 @@ Result<void> Recording::dispatch(const std::shared_ptr<const Pipeline>& pipeline
     if (range.offset_bytes % binding_alignment_bytes != 0)
       return Error{Code::invalid_argument, "a binding begins at byte " + std::to_string(range.offset_bytes) +
                                                ", which is no multiple of " + std::to_string(binding_alignment_bytes)};
-    if (range.size_bytes > can.max_binding_bytes)
-      return Error{Code::unsupported, "a tensor of " + std::to_string(range.size_bytes) + " bytes; " + c.gpu.info.name +
-                                          " binds at most " + std::to_string(can.max_binding_bytes)};
+    HEED_TRY(c.check_bound(range.size_bytes));
   }
+  HEED_TRY(c.check_bound(parameters.size()));
   Command command;
   command.pipeline = pipeline.get();
   std::copy_n(workgroups, 3, command.workgroups);
@@ -357,6 +365,7 @@ Result<void> Recording::Content::record(Batch& batch) {
 // ---- submitting -------------------------------------------------------------------------------------------------------
 
 Result<void> Recording::Content::forget(Batch& batch) {
+  HEED_TRY(check(vk.ResetCommandBuffer(batch.commands, 0), "vkResetCommandBuffer"));
   batch.list = {};
   batch.parameters = batch.uploads = batch.landing = nullptr;
   batch.current_pool = 0;

@@ -76,12 +76,14 @@ const Registry& registry() {
 
 constexpr std::string_view header = R"(<ir_version: 10, opset_import: ["" : 21, "heed" : 1, "test" : 1]> )";
 
-std::unique_ptr<Session> session_on(const std::string& device, const std::string& graph) {
+std::unique_ptr<Session> session_on(const std::string& device, const std::string& graph,
+                                    const std::vector<Option>& more_options = {}) {
   ModelOptions options;
   options.device = device;
   options.require_gpu = device != "cpu";
   options.thread_count = 1;
-  options.kernel_options = {{"vulkan.cache", "off"}};
+  options.kernel_options = more_options;
+  options.kernel_options.emplace_back("vulkan.cache", "off");
   auto model = must(Model::load(must(parse_model(std::string(header) + graph)), registry(), options));
   return must(Session::create(std::move(model), {.use_states = false}));
 }
@@ -133,6 +135,46 @@ TEST_CASE("a chain written at run time and a product, at several sizes, in one s
     const Session::NamedValues inputs{{"x", floats({rows, 24}, 2)}, {"w", w}};
     check_same(outputs_of(*on_gpu, inputs), outputs_of(*on_cpu, inputs));
     CHECK(on_gpu->submission_count() == ++runs);
+  }
+}
+
+TEST_CASE("a tensor that the device cannot bind is an error that names the limit and the node; smaller ones run") {
+  HEED_NEED_GPU(gpu);
+  const std::string graph = R"(wide (float[rows, 24] x) => (float[rows, 24] y) { y = test.Chain(x) })";
+  const auto session = session_on("vulkan", graph, {{"vulkan.max_binding_bytes", "1024"}});
+  const auto on_cpu = session_on("cpu", graph);
+  for (const int64_t rows : {10, 11, 10}) {
+    INFO(rows << " rows");
+    const Session::NamedValues inputs{{"x", floats({rows, 24}, 1)}};
+    if (rows == 10) {
+      check_same(outputs_of(*session, inputs), outputs_of(*on_cpu, inputs));
+      continue;
+    }
+    const auto refused = session->run(inputs);
+    REQUIRE_FALSE(refused);
+    INFO(refused.error().message);
+    CHECK(refused.error().code == Code::unsupported);
+    CHECK(refused.error().message.find("max_binding_bytes") != std::string::npos);
+    CHECK(refused.error().message.find("Chain") != std::string::npos);
+  }
+}
+
+TEST_CASE("every mask: a chain, a product and attention run as they do on the CPU") {
+  HEED_NEED_GPU(gpu);
+  const std::string graph = R"(all (float[b, 4, q, 8] query, float[b, 4, q, 8] key, float[8, 8] w) => (float[b, 4, q, 8] y) {
+    a = heed.Attention<causal = 1, scale = 0.3>(query, key, key)
+    m = MatMul(a, w)
+    y = test.Chain(m)
+  })";
+  const Session::NamedValues inputs{{"query", floats({2, 4, 3, 8}, 1)}, {"key", floats({2, 4, 3, 8}, 2)}, {"w", floats({8, 8}, 3)}};
+  const auto expected = outputs_of(*session_on("cpu", graph), inputs);
+  std::vector<Option> masks = {{"vulkan.max_shared_bytes", "16384"}, {"vulkan.max_workgroup_size", "64"}};
+  for (const auto& [name, value, kind] : capability_entries)
+    if (kind == CapabilityKind::feature && name != "timeline_semaphores") masks.emplace_back("vulkan.mask", name);
+  for (const auto& mask : masks) {
+    INFO(mask.first << "=" << mask.second);
+    const auto session = session_on("vulkan", graph, {mask});
+    check_same(outputs_of(*session, inputs), expected);
   }
 }
 

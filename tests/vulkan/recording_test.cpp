@@ -140,6 +140,8 @@ TEST_CASE("what was recorded before a failure is dropped by discard") {
   gpu.recording->discard();
   CHECK(gpu.values<float>(x) == std::vector<float>(10, 5));
   CHECK(wrong == -1);
+  add_affine(*gpu.recording, plus, whole(x), whole(x), 1);
+  CHECK(gpu.values<float>(x) == std::vector<float>(10, 6));
 }
 
 TEST_CASE("dispatches that the device cannot take are refused; none has no effect") {
@@ -158,6 +160,30 @@ TEST_CASE("dispatches that the device cannot take are refused; none has no effec
   CHECK_FALSE(gpu.recording->dispatch(plus, {both, 1}, {}, one));
   must(gpu.recording->wait());
   CHECK(gpu.recording->submission_count() == 0);
+}
+
+TEST_CASE("a binding larger than the device takes is refused, whether a tensor or the parameters, and nothing runs") {
+  HEED_NEED_GPU(shared);
+  const Option options[] = {{"vulkan.max_binding_bytes", "1024"}, {"vulkan.cache", "off"}};
+  Gpu gpu(must(Device::open(std::to_string(shared.device->info().index), options)));
+  const auto plus = affine(gpu.device, 1);
+  const auto x = gpu.buffer(std::vector<float>(300, 5));
+  const BufferRange most{x.get(), 0, 1024};
+  add_affine(*gpu.recording, plus, most, most, 1);
+
+  const uint32_t one[3] = {1, 1, 1};
+  const auto refused = [&](BufferRange from, size_t parameter_bytes) {
+    const BoundRange bindings[] = {{from, true, false}, {most, false, true}};
+    const auto done = gpu.recording->dispatch(plus, bindings, std::vector<std::byte>(parameter_bytes), one);
+    REQUIRE_FALSE(done);
+    CHECK(done.error().code == Code::unsupported);
+    CHECK(done.error().message.find("1028 bytes") != std::string::npos);
+    CHECK(done.error().message.find("at most 1024 (max_binding_bytes)") != std::string::npos);
+  };
+  refused({x.get(), 0, 1028}, 8);
+  refused(most, 1028);
+  CHECK(gpu.recording->dispatch_count() == 1);
+  CHECK(gpu.values<float>(x)[255] == 6);
 }
 
 TEST_CASE("an empty tensor is bound to spare bytes") {
