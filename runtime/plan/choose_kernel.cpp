@@ -91,6 +91,17 @@ void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
                             [&](const Entry* entry) { return text_of(entry->c->name) == name; });
 }
 
+// Why the device cannot run the shaders that a kernel gave.
+std::optional<std::string> exceeded_limit(const Choice& choice, const PlanOptions& options) {
+  if (!options.gpu_capability) return std::nullopt;
+  const uint64_t most_bindings = options.gpu_capability(options.gpu_context, "max_bindings");
+  for (const auto& variant : choice.variants)
+    if (variant.bindings.size() + 1 > most_bindings)
+      return "it binds " + std::to_string(variant.bindings.size()) + " buffers and its parameters; the device takes " +
+             std::to_string(most_bindings);
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const OperatorEntry& op,
@@ -102,6 +113,7 @@ Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const Op
   for (const auto* entry : kernels) {
     AskedNode asked(graph, node, op, options);
     HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
+    if (!asked.refusal) asked.refusal = exceeded_limit(asked.choice, options);
     if (!asked.refusal && !asked.choice.variants.empty()) {
       asked.choice.gpu = entry->c;
       answer.choice = std::move(asked.choice);

@@ -76,15 +76,20 @@ const Registry& registry() {
 
 constexpr std::string_view header = R"(<ir_version: 10, opset_import: ["" : 21, "heed" : 1, "test" : 1]> )";
 
-std::unique_ptr<Session> session_on(const std::string& device, const std::string& graph,
-                                    const std::vector<Option>& more_options = {}) {
+Result<std::shared_ptr<const Model>> load_on(const std::string& device, const std::string& graph,
+                                             const std::vector<Option>& more_options, bool require_gpu) {
   ModelOptions options;
   options.device = device;
-  options.require_gpu = device != "cpu";
+  options.require_gpu = require_gpu;
   options.thread_count = 1;
   options.kernel_options = more_options;
   options.kernel_options.emplace_back("vulkan.cache", "off");
-  auto model = must(Model::load(must(parse_model(std::string(header) + graph)), registry(), options));
+  return Model::load(must(parse_model(std::string(header) + graph)), registry(), options);
+}
+
+std::unique_ptr<Session> session_on(const std::string& device, const std::string& graph,
+                                    const std::vector<Option>& more_options = {}) {
+  auto model = must(load_on(device, graph, more_options, /*require_gpu=*/device != "cpu"));
   return must(Session::create(std::move(model), {.use_states = false}));
 }
 
@@ -157,6 +162,24 @@ TEST_CASE("a tensor that the device cannot bind is an error that names the limit
     CHECK(refused.error().message.find("max_binding_bytes") != std::string::npos);
     CHECK(refused.error().message.find("Chain") != std::string::npos);
   }
+}
+
+TEST_CASE("a node whose shader binds more buffers than the device takes runs on the CPU, and says why") {
+  HEED_NEED_GPU(gpu);
+  const std::string graph = R"(many (float[b, 4, q, 8] x) => (float[b, 4, q, 8] y) {
+    a = heed.Attention<causal = 1, scale = 0.3>(x, x, x)
+    y = test.Chain(a)
+  })";
+  const std::vector<Option> four = {{"vulkan.max_bindings", "4"}};
+  const auto refused = load_on("vulkan", graph, four, /*require_gpu=*/true);
+  REQUIRE_FALSE(refused);
+  INFO(refused.error().message);
+  CHECK(refused.error().message.find("(Attention): it binds 7 buffers and its parameters; the device takes 4") !=
+        std::string::npos);
+  auto model = must(load_on("vulkan", graph, four, /*require_gpu=*/false));
+  const auto session = must(Session::create(std::move(model), {.use_states = false}));
+  const Session::NamedValues inputs{{"x", floats({2, 4, 3, 8}, 1)}};
+  check_same(outputs_of(*session, inputs), outputs_of(*session_on("cpu", graph), inputs));
 }
 
 TEST_CASE("every mask: a chain, a product and attention run as they do on the CPU") {
