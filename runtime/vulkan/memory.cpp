@@ -133,9 +133,12 @@ Result<MemoryPool::Piece> MemoryPool::allocate(uint64_t size_bytes) {
     for (auto hole = block->free.begin(); hole != block->free.end(); ++hole)
       if (hole->second >= size_bytes) return take(*block, hole);
 
-  // What is larger than half a block gets one of its own, which goes with it.
+  // What is larger than half a block gets one of its own, which goes with it; so does what finds no room for more.
   const uint64_t usual = wish_of(use_, content_->info.capabilities.unified_memory != 0).block_bytes;
-  HEED_ASSIGN(auto block, make_block(size_bytes > usual / 2 ? size_bytes : usual));
+  const bool shares = size_bytes <= usual / 2;
+  auto made = make_block(shares ? usual : size_bytes);
+  if (!made && shares && made.error().code == Code::out_of_memory) made = make_block(size_bytes);
+  HEED_ASSIGN(auto block, std::move(made));
   blocks_.push_back(std::move(block));
   return take(*blocks_.back(), blocks_.back()->free.begin());
 }

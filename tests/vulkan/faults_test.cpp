@@ -13,7 +13,7 @@ namespace {
 
 // What the functions below are told to do, and what they saw.
 struct Faults {
-  int fail_at = -1;  // which of the calls that can fail; a device that is lost stays so
+  int fail_at = -1;  // which of the calls that can fail; memory stays short for that function, and a lost device lost
   VkResult code = VK_SUCCESS;
   int calls = 0;
   std::string failed = {};   // the name of the call
@@ -23,7 +23,7 @@ struct Faults {
   std::optional<VkResult> next(const char* name) {
     const bool here = calls++ == fail_at;
     if (here) failed = name;
-    if (here || (!failed.empty() && code == VK_ERROR_DEVICE_LOST)) return code;
+    if (here || failed == name || (!failed.empty() && code == VK_ERROR_DEVICE_LOST)) return code;
     return std::nullopt;
   }
 };

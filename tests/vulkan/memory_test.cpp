@@ -56,6 +56,19 @@ TEST_CASE("more memory than there is gives an error with both sizes") {
   }
 }
 
+TEST_CASE("where a usual block finds no room, a buffer takes just what it needs") {
+  HEED_NEED_GPU(shared);
+  const Option options[] = {{"vulkan.max_allocation_bytes", "1048576"}, {"vulkan.cache", "off"}};
+  Gpu gpu(must(Device::open(std::to_string(shared.device->info().index), options)));
+  std::vector<std::shared_ptr<Buffer>> buffers;
+  for (const size_t size : {100u, 600000u, 1048576u}) buffers.push_back(gpu.buffer(std::vector<uint8_t>(size, 7)));
+  CHECK(gpu.values<uint8_t>(buffers[1]) == std::vector<uint8_t>(600000, 7));
+  const auto larger = Buffer::create(gpu.device, 1048577);
+  REQUIRE_FALSE(larger);
+  CHECK(larger.error().code == Code::out_of_memory);
+  CHECK(larger.error().message.find("1.0 MiB") != std::string::npos);
+}
+
 TEST_CASE("a range that reaches past its buffer is refused") {
   HEED_NEED_GPU(gpu);
   const auto a = gpu.room(256), b = gpu.room(256);
