@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -136,7 +137,7 @@ void PipelineCacheFile::write(std::span<const std::byte> data) const {
   header.driver_version = owner_.driver_version;
   std::memcpy(header.heed_version, HEED_VERSION, sizeof HEED_VERSION);
   std::memcpy(bytes.data(), &header, sizeof header);
-  std::memcpy(bytes.data() + sizeof header, data.data(), data.size());
+  std::copy(data.begin(), data.end(), bytes.begin() + sizeof header);
   header.checksum = checksum_of(std::span(bytes).subspan(checksummed_at));
   std::memcpy(bytes.data(), &header, sizeof header);
   std::error_code failure;
