@@ -128,6 +128,7 @@ class Pattern::Search {
       bound = value;
     }
     const auto ask_inputs = [&](bool swapped, std::vector<Question>& questions) {
+      const Node& node = graph_.nodes[id];  // again: a fit that was refused may have moved the nodes
       const size_t count = std::max(wanted.inputs.size(), node.inputs.size());
       for (size_t i = count; i-- > 0;) {
         const size_t from = swapped && i < 2 ? 1 - i : i;
