@@ -47,6 +47,7 @@ extern const Operator cast{.op_type = "Cast",
                            .outputs = {{"output", "T2"}},
                            .types = {{"T1", any_type}, {"T2", any_type}},
                            .attributes = {attribute("saturate", 1), attribute("round_mode", "up")},
+                           .expression = "cast(input, @to)",
                            .infer = infer_cast};
 
 extern const Operator cast_like{.op_type = "CastLike",

@@ -98,7 +98,7 @@ Operator arithmetic(std::string_view op_type, std::string_view expression, uint3
           .infer = infer};
 }
 
-Operator extreme(std::string_view op_type, Result<void> (*infer)(Inference&)) {
+Operator extreme(std::string_view op_type, std::string_view expression, Result<void> (*infer)(Inference&)) {
   return {.op_type = op_type,
           .versions = {13, 12, 8, 6, 1},
           .flags = HEED_COMMUTATIVE,
@@ -106,6 +106,7 @@ Operator extreme(std::string_view op_type, Result<void> (*infer)(Inference&)) {
           .outputs = {{"result", "T"}},
           .types = {{"T", any_number}},
           .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
+          .expression = expression,
           .infer = infer};
 }
 
@@ -115,8 +116,8 @@ extern const Operator add = arithmetic("Add", "A + B", HEED_COMMUTATIVE, infer<p
 extern const Operator sub = arithmetic("Sub", "A - B", 0, infer<minus>);
 extern const Operator mul = arithmetic("Mul", "A * B", HEED_COMMUTATIVE, infer<times>);
 extern const Operator div = arithmetic("Div", "A / B", 0, infer<over>);
-extern const Operator min_of = extreme("Min", infer<least>);
-extern const Operator max_of = extreme("Max", infer<greatest>);
+extern const Operator min_of = extreme("Min", "min(a, b)", infer<least>);
+extern const Operator max_of = extreme("Max", "max(a, b)", infer<greatest>);
 
 extern const Operator mod{.op_type = "Mod",
                           .versions = {28, 13, 10},

@@ -36,7 +36,7 @@ Result<void> infer_not(Inference& node) {
   return {};
 }
 
-Operator logic(std::string_view op_type, Result<void> (*infer)(Inference&)) {
+Operator logic(std::string_view op_type, std::string_view expression, Result<void> (*infer)(Inference&)) {
   return {.op_type = op_type,
           .versions = {7, 1},
           .flags = HEED_COMMUTATIVE,
@@ -44,19 +44,21 @@ Operator logic(std::string_view op_type, Result<void> (*infer)(Inference&)) {
           .outputs = {{"C", "T"}},
           .types = {{"T", bool_only}},
           .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT)},
+          .expression = expression,
           .infer = infer};
 }
 
 }  // namespace
 
-extern const Operator logical_and = logic("And", infer<both>);
-extern const Operator logical_or = logic("Or", infer<either>);
-extern const Operator logical_xor = logic("Xor", infer<one>);
+extern const Operator logical_and = logic("And", "and(A, B)", infer<both>);
+extern const Operator logical_or = logic("Or", "or(A, B)", infer<either>);
+extern const Operator logical_xor = logic("Xor", "A != B", infer<one>);
 extern const Operator logical_not{.op_type = "Not",
                                   .versions = {1},
                                   .inputs = {{"X", "T"}},
                                   .outputs = {{"Y", "T"}},
                                   .types = {{"T", bool_only}},
+                                  .expression = "not(X)",
                                   .infer = infer_not};
 
 }  // namespace heed::ops

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "convert.hpp"
 #include "heed/plugin.hpp"
 #include "walk.hpp"
 
@@ -22,6 +23,13 @@ bool is_square(const Expression& expression, const ExpressionStep& step) {
   return step.op == ExpressionOp::pow && exponent.op == ExpressionOp::constant && exponent.number == 2;
 }
 
+bool is_of_f32(const Expression& expression) {
+  const auto& steps = expression.steps();
+  return expression.type() == DataType::f32 && std::all_of(steps.begin(), steps.end(), [](const ExpressionStep& step) {
+           return step.type == DataType::f32 || (step.type == DataType::boolean && rule_of(step.op).argument_count > 0);
+         });
+}
+
 Result<void> compile(const Expression& expression, int32_t input_count, FusedProgram& program) {
   const auto& steps = expression.steps();
   const auto too_large = [](const char* what) {
@@ -35,7 +43,9 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
   for (const auto& step : steps) {
     if (step.op != ExpressionOp::constant) continue;
     if (program.constant_count == FusedProgram::most_constants) return too_large("constants");
-    program.constants[program.constant_count++] = step.number;
+    int64_t& constant = program.constants[program.constant_count++];
+    constant = step.integer;
+    if (step.type == DataType::f32) std::memcpy(&constant, &step.number, sizeof step.number);
   }
   // Registers are numbered behind the constants; the output's number is known when all are counted.
   constexpr int32_t output = -1;
@@ -48,16 +58,23 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
     if (step.op == ExpressionOp::input) slots[i] = static_cast<int32_t>(step.arguments[0]);
     if (step.op == ExpressionOp::constant) slots[i] = constant++;
     if (count > 0) {
-      // A register that is read here for the last time may be written here: elements do not cross.
+      // A register that is read here for the last time may be written here: elements do not cross, unless their sizes
+      // differ.
       std::array<int32_t, 4> at{};
+      std::vector<int32_t> read_last;
+      bool crosses = false;
       for (int32_t k = 0; k < count; ++k) {
         const uint32_t from = step.arguments[k];
         at[k] = slots[from];
+        crosses = crosses || (steps[from].type == DataType::f32) != (step.type == DataType::f32);
         bool is_repeated = false;
         for (int32_t j = 0; j < k; ++j) is_repeated = is_repeated || step.arguments[j] == from;
-        if (last_use[from] == i && slots[from] >= program.first_register() && !is_repeated) free.push_back(slots[from]);
+        if (last_use[from] == i && slots[from] >= program.first_register() && !is_repeated)
+          read_last.push_back(slots[from]);
       }
-      FusedInstruction instruction{.op = step.op};
+      if (!crosses) free.insert(free.end(), read_last.begin(), read_last.end());
+      FusedInstruction instruction{
+          .op = step.op, .operand = steps[step.arguments[count - 1]].type, .result = step.type};
       if (is_square(expression, step)) instruction.op = ExpressionOp::multiply, at[1] = at[0];
       if (i == expression.result()) {
         slots[i] = output;
@@ -68,13 +85,15 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
         if (program.register_count == FusedProgram::most_registers) return too_large("intermediate results");
         slots[i] = program.first_register() + program.register_count++;
       }
+      if (crosses) free.insert(free.end(), read_last.begin(), read_last.end());
       at[3] = slots[i];
       made.emplace_back(instruction, at);
     }
   }
   if (rule_of(steps[expression.result()].op).argument_count == 0) {
     const int32_t from = slots[expression.result()];
-    made.push_back({{.op = ExpressionOp::input}, {from, 0, 0, output}});
+    made.push_back(
+        {{.op = ExpressionOp::input, .operand = expression.type(), .result = expression.type()}, {from, 0, 0, output}});
   }
   if (made.size() > FusedProgram::most_instructions) return too_large("operations");
   for (auto& [instruction, at] : made) {
@@ -87,23 +106,56 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
 }
 
 Result<void> prepare(Preparing& node) {
-  const auto expression = parse_fused_expression(node.text("expression"), static_cast<size_t>(node.input_count()));
-  if (!expression) return expression.error();
+  HEED_ASSIGN(const auto expression, fused_expression_of(node));
   auto* program = node.keep<FusedProgram>();
   if (!program) return Error{Code::out_of_memory, "no memory for the program of an expression"};
-  return compile(*expression, node.input_count(), *program);
+  return compile(expression, node.input_count(), *program);
 }
 
 // ---- one by one: the oracle of the vector loops
 // --------------------------------------------------------------------------
 
+template <class T>
+struct Operand {
+  explicit Operand(const FusedSlot& slot) : data(static_cast<const T*>(slot.data)), step(slot.is_list) {}
+  T operator[](int64_t i) const { return data[i * step]; }
+  const T* data;
+  int64_t step;
+};
+
+template <class T>
+void run_instruction(const FusedInstruction& step, const FusedSlot* slots, int64_t n) {
+  const Operand<T> a(slots[step.arguments[0]]), b(slots[step.arguments[1]]), c(slots[step.arguments[2]]);
+  const auto write = [&]<class To>(To* out, auto function) {
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<To>(function(i));
+  };
+  const auto give = [&](auto function) {
+    if (step.result == DataType::f32) return write(static_cast<float*>(slots[step.to].data), function);
+    auto* out = static_cast<int64_t*>(slots[step.to].data);
+    if (step.result == DataType::i32)
+      return write(out, [&](int64_t i) { return static_cast<int32_t>(static_cast<int64_t>(function(i))); });
+    write(out, function);
+  };
+  if (step.op == ExpressionOp::select) {
+    const Operand<int64_t> condition(slots[step.arguments[0]]);
+    return give([&](int64_t i) { return condition[i] ? b[i] : c[i]; });
+  }
+  if (step.op == ExpressionOp::cast) return give([&](int64_t i) { return a[i]; });
+  give([&](int64_t i) {
+    if constexpr (std::is_same_v<T, float>)
+      return apply(step.op, a[i], b[i]);
+    else
+      return apply_integer(step.op, a[i], b[i]);
+  });
+}
+
 void run_scalar(const FusedProgram& program, const FusedSlot* slots, int64_t n) {
   for (int32_t i = 0; i < program.instruction_count; ++i) {
     const FusedInstruction& step = program.instructions[i];
-    const FusedSlot &a = slots[step.arguments[0]], &b = slots[step.arguments[1]], &c = slots[step.arguments[2]];
-    float* out = slots[step.to].data;
-    for (int64_t at = 0; at < n; ++at)
-      out[at] = apply(step.op, a.data[a.is_list ? at : 0], b.data[b.is_list ? at : 0], c.data[c.is_list ? at : 0]);
+    if (step.operand == DataType::f32)
+      run_instruction<float>(step, slots, n);
+    else
+      run_instruction<int64_t>(step, slots, n);
   }
 }
 
@@ -149,33 +201,31 @@ Axes merged_axes(const Running& run, const TensorView& out, int32_t input_count)
 class Blocks {
  public:
   Blocks(const Running& run, const FusedProgram& program, const Axes& axes, RunFused function)
-      : program_(program), axes_(axes), function_(function) {
-    // Lists that are not contiguous in their row are gathered into a buffer, as registers are.
+      : program_(program), axes_(axes), function_(function), out_(run.output(0)) {
+    // What is not contiguous in its row, or no f32 or i64 in memory, passes through a buffer, as registers are.
     const int32_t row_axis = axes.count - 1;
-    int32_t buffer_count = program.register_count;
+    int32_t buffer_count = program.register_count + !is_plain(out_.element());
     for (int32_t k = 0; k < program.input_count; ++k) {
       steps_[k] = axes.strides[k][row_axis];
-      base_[k] = run.input(k).data<float>();
-      if (steps_[k] != 0 && steps_[k] != 1) ++buffer_count;
+      inputs_[k] = run.input(k);
+      is_gathered_[k] = (steps_[k] != 0 && steps_[k] != 1) || !is_plain(inputs_[k].element());
+      buffer_count += is_gathered_[k];
     }
-    out_ = run.output(0).data<float>();
-    block_ = std::min<int64_t>(most_block, buffer_size / std::max(buffer_count, 1) / 16 * 16);
-    float* next = buffer_;
-    for (int32_t k = 0; k < program.input_count; ++k) {
-      const bool is_gathered = steps_[k] != 0 && steps_[k] != 1;
-      slots_[k] = {is_gathered ? next : nullptr, steps_[k] != 0};
-      if (is_gathered) next += block_;
-    }
+    const auto number_size = static_cast<int64_t>(function == run_scalar ? sizeof(int64_t) : sizeof(float));
+    block_ = std::min<int64_t>(most_block, buffer_bytes / number_size / std::max(buffer_count, 1) / 16 * 16);
+    std::byte* next = buffer_;
+    const auto take = [&] { return std::exchange(next, next + block_ * number_size); };
+    for (int32_t k = 0; k < program.input_count; ++k) slots_[k] = {is_gathered_[k] ? take() : nullptr, steps_[k] != 0};
     for (int32_t k = 0; k < program.constant_count; ++k)
-      slots_[program.first_constant() + k] = {const_cast<float*>(&program.constants[k]), false};
-    for (int32_t k = 0; k < program.register_count; ++k, next += block_)
-      slots_[program.first_register() + k] = {next, true};
-    slots_[program.output()].is_list = true;
+      slots_[program.first_constant() + k] = {const_cast<int64_t*>(&program.constants[k]), false};
+    for (int32_t k = 0; k < program.register_count; ++k) slots_[program.first_register() + k] = {take(), true};
+    slots_[program.output()] = {is_plain(out_.element()) ? nullptr : take(), true};
   }
 
   // Elements [begin, end) of the output.
   void run(int64_t begin, int64_t end) {
     const int64_t row = axes_.dims[axes_.count - 1];
+    FusedSlot& result = slots_[program_.output()];
     while (begin < end) {
       int64_t rest = begin / row;
       const int64_t column = begin % row, n = std::min({block_, row - column, end - begin});
@@ -185,33 +235,48 @@ class Blocks {
         const int64_t index = rest % axes_.dims[axis];
         for (int32_t k = 0; k < program_.input_count; ++k) at[k] += index * axes_.strides[k][axis];
       }
-      for (int32_t k = 0; k < program_.input_count; ++k) {
-        const float* from = base_[k] + at[k];
-        if (steps_[k] == 0 || steps_[k] == 1) {
-          slots_[k].data = const_cast<float*>(from);
-        } else {
-          for (int64_t i = 0; i < n; ++i, from += steps_[k]) slots_[k].data[i] = *from;
-        }
-      }
-      slots_[program_.output()].data = out_ + begin;
+      for (int32_t k = 0; k < program_.input_count; ++k) read(k, at[k], n);
+      if (is_plain(out_.element())) result.data = place(out_, begin);
       function_(program_, slots_, n);
+      if (!is_plain(out_.element()))
+        write_elements(out_.element(), static_cast<const int64_t*>(result.data), n, out_.c.data, begin);
       begin += n;
     }
   }
 
  private:
-  static constexpr int64_t most_block = 512, buffer_size = 8192;  // 32 KiB: a core's first cache
-  static_assert(FusedProgram::most_registers + FusedProgram::most_inputs <= buffer_size / 16);
+  static constexpr int64_t most_block = 512, buffer_bytes = 32768;  // a core's first cache
+  static_assert((FusedProgram::most_registers + FusedProgram::most_inputs + 1) * 16 * sizeof(int64_t) <= buffer_bytes);
+
+  static bool is_plain(DataType type) { return type == DataType::f32 || type == DataType::i64; }
+  static void* place(const TensorView& tensor, int64_t index) {
+    return tensor.data<std::byte>() + index * bits_of(tensor.element()) / 8;
+  }
+
+  void read(int32_t k, int64_t first, int64_t n) {
+    const TensorView& x = inputs_[k];
+    FusedSlot& slot = slots_[k];
+    if (!is_gathered_[k]) {
+      slot.data = place(x, first);
+      return;
+    }
+    const int64_t count = slot.is_list ? n : 1;
+    if (x.element() == DataType::f32)
+      read_elements(x.element(), x.c.data, first, steps_[k], count, slot.floats());
+    else
+      read_elements(x.element(), x.c.data, first, steps_[k], count, static_cast<int64_t*>(slot.data));
+  }
 
   const FusedProgram& program_;
   const Axes& axes_;
   const RunFused function_;
   int64_t block_ = 0;
   int64_t steps_[FusedProgram::most_inputs];
-  const float* base_[FusedProgram::most_inputs];
-  float* out_ = nullptr;
+  bool is_gathered_[FusedProgram::most_inputs];
+  TensorView inputs_[FusedProgram::most_inputs];
+  const TensorView out_;
   FusedSlot slots_[FusedProgram::most_slots];
-  alignas(64) float buffer_[buffer_size];
+  alignas(64) std::byte buffer_[buffer_bytes];
 };
 
 void run_program(Running& run, RunFused function) {
@@ -240,6 +305,8 @@ template <Isa isa>
 Result<void> plan_for(Planning& node) {
   HEED_TRY(require_isa(node, isa));
   if (!fused_with(isa)) return decline("built without " + std::string(name_of(isa)));
+  HEED_ASSIGN(const auto expression, fused_expression_of(node));
+  if (!is_of_f32(expression)) return decline("vectors are of f32 alone");
   return plan(node);
 }
 

@@ -9,9 +9,12 @@
 namespace heed::cpu {
 
 // A slot is a list of n numbers, or one number for all n: first the inputs, then constants, registers, and the output.
+// Scalar loops hold integers and truth as i64. Vector loops hold all as f32: they take programs that read and give f32
+// and have nothing but f32 and truth within.
 struct FusedInstruction {
   ExpressionOp op = ExpressionOp::constant;  // `input`: a copy
   uint8_t to = 0, arguments[3] = {0, 0, 0};
+  DataType operand = DataType::f32, result = DataType::f32;  // types; the condition of a select is no operand
 };
 
 struct FusedProgram {
@@ -19,7 +22,7 @@ struct FusedProgram {
   static constexpr int32_t most_slots = most_inputs + most_constants + most_registers + 1;
   int32_t input_count = 0, constant_count = 0, register_count = 0, instruction_count = 0;
   FusedInstruction instructions[most_instructions];
-  float constants[most_constants];
+  int64_t constants[most_constants];  // a number each, at its beginning
   int32_t first_constant() const { return input_count; }
   int32_t first_register() const { return input_count + constant_count; }
   int32_t output() const { return first_register() + register_count; }
@@ -27,8 +30,9 @@ struct FusedProgram {
 };
 
 struct FusedSlot {
-  float* data;
+  void* data;
   bool is_list;  // n numbers; else one
+  float* floats() const { return static_cast<float*>(data); }
 };
 
 // Runs a program over n numbers. Registers have room for them.

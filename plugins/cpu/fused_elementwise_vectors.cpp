@@ -49,7 +49,7 @@ HWY_INLINE void loop_over(const float* const* in, float* out, int64_t n, Functio
 
 template <class Function>
 HWY_INLINE void unary(const FusedSlot& a, float* out, int64_t n, Function function) {
-  const float* in[] = {a.data};
+  const float* in[] = {a.floats()};
   const auto apply = [&](const Vector* v) HWY_ATTR { return function(v[0]); };
   if (a.is_list) return loop_over<1, true>(in, out, n, apply);
   loop_over<1, false>(in, out, n, apply);
@@ -57,7 +57,7 @@ HWY_INLINE void unary(const FusedSlot& a, float* out, int64_t n, Function functi
 
 template <class Function>
 HWY_INLINE void binary(const FusedSlot& a, const FusedSlot& b, float* out, int64_t n, Function function) {
-  const float* in[] = {a.data, b.data};
+  const float* in[] = {a.floats(), b.floats()};
   const auto apply = [&](const Vector* v) HWY_ATTR { return function(v[0], v[1]); };
   if (a.is_list && b.is_list) return loop_over<2, true, true>(in, out, n, apply);
   if (a.is_list) return loop_over<2, true, false>(in, out, n, apply);
@@ -66,7 +66,7 @@ HWY_INLINE void binary(const FusedSlot& a, const FusedSlot& b, float* out, int64
 }
 
 HWY_NOINLINE void choose(const FusedSlot& a, const FusedSlot& b, const FusedSlot& c, float* out, int64_t n) {
-  const float* in[] = {a.data, b.data, c.data};
+  const float* in[] = {a.floats(), b.floats(), c.floats()};
   const auto apply = [](const Vector* v) HWY_ATTR { return hn::IfThenElse(is_true(v[0]), v[1], v[2]); };
   if (b.is_list && c.is_list)
     return a.is_list ? loop_over<3, true, true, true>(in, out, n, apply)
@@ -83,7 +83,7 @@ HWY_NOINLINE void choose(const FusedSlot& a, const FusedSlot& b, const FusedSlot
 
 // What has no vector code: one by one.
 HWY_NOINLINE void one_by_one(ExpressionOp op, const FusedSlot& a, const FusedSlot& b, float* out, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) out[i] = apply(op, a.data[a.is_list ? i : 0], b.data[b.is_list ? i : 0]);
+  for (int64_t i = 0; i < n; ++i) out[i] = apply(op, a.floats()[a.is_list ? i : 0], b.floats()[b.is_list ? i : 0]);
 }
 
 #define HEED_UNARY(name, expression)                \
@@ -139,7 +139,7 @@ void run(const FusedProgram& program, const FusedSlot* slots, int64_t n) {
   for (int32_t i = 0; i < program.instruction_count; ++i) {
     const FusedInstruction& step = program.instructions[i];
     run_instruction(step.op, slots[step.arguments[0]], slots[step.arguments[1]], slots[step.arguments[2]],
-                    slots[step.to].data, n);
+                    slots[step.to].floats(), n);
   }
 }
 

@@ -18,8 +18,8 @@ constexpr int32_t depth_limit = 64;      // of graphs in graphs
 
 std::string_view view_of(heed_text text) { return {text.data, text.size}; }
 
-bool is_typed(const Value& value, DataType element) {
-  return value.type.kind == Kind::tensor && value.type.element == element && value.type.dims.has_value();
+bool is_typed(const Value& value) {
+  return value.type.kind == Kind::tensor && value.type.element && value.type.dims.has_value();
 }
 
 // A group's expression and what it reads.
@@ -30,8 +30,8 @@ struct Fusion {
 
 class Fusing {
  public:
-  Fusing(Graph& graph, const Registry& registry, const OperatorEntry& fused)
-      : graph_(graph), registry_(registry), fused_(fused) {}
+  Fusing(Graph& graph, const Registry& registry, const OperatorEntry& fused, std::span<const DataType> types)
+      : graph_(graph), registry_(registry), fused_(fused), types_(types) {}
 
   Result<int32_t> run() {
     uses_ = graph_.use_counts();
@@ -40,49 +40,86 @@ class Fusing {
     int32_t made = 0;
     const auto count = static_cast<NodeId>(graph_.nodes.size());
     for (NodeId root = count; root-- > 0;) {
-      if (graph_.nodes[root].removed || !expressions_[root] ||
-          !is_typed(graph_.values[graph_.nodes[root].outputs[0]], DataType::f32))
-        continue;
-      const auto group = grow(root);
-      if (group.size() < 2) HEED_TRY(check_single(root));
-      if (group.size() < 2 && !single_is_wanted_) continue;
-      const auto fusion = fuse(group);
-      if (!fusion) continue;
-      HEED_TRY(replace(group, *fusion));
-      ++made;
+      if (graph_.nodes[root].removed || !expressions_[root] || !is_passed(graph_.nodes[root].outputs[0])) continue;
+      for (const Growth growth : {Growth::hopeful, Growth::careful}) {
+        const auto group = grow(root, growth);
+        if (group.size() < 2) HEED_TRY(check_single(root));
+        if (group.size() < 2 && !single_is_wanted_) continue;
+        const auto fusion = fuse(group);
+        if (!fusion) continue;
+        HEED_TRY(replace(group, *fusion));
+        ++made;
+        break;
+      }
     }
     if (made) HEED_TRY(graph_.order());
     return made;
   }
 
  private:
+  // Whether a group takes nodes that read what no fused node may read, in the hope to take what makes it as well.
+  enum class Growth { hopeful, careful };
+
+  bool is_of_types(const Value& value) const {
+    return std::find(types_.begin(), types_.end(), *value.type.element) != types_.end();
+  }
+  // Whether a fused node may read or give this value.
+  bool is_passed(ValueId id) const { return is_typed(graph_.values[id]) && is_of_types(graph_.values[id]); }
+  // Whether a group may hold it.
+  bool is_held(const Value& value) const {
+    return is_typed(value) && (value.type.element == DataType::boolean || is_of_types(value));
+  }
+
   // The expression of a node over its inputs by place; null where it has none that tells all of its meaning.
   std::unique_ptr<Expression> expression_of(const Node& node) const {
     const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
     if (node.removed || contract == nullptr || contract->c->expression.size == 0 || contract == &fused_) return nullptr;
-    if (node.outputs.size() != 1 || node.outputs[0] == no_id || node.inputs.size() > contract->c->input_count)
-      return nullptr;
+    if (node.outputs.size() != 1 || node.outputs[0] == no_id) return nullptr;
     const std::string_view text = view_of(contract->c->expression);
     for (const auto& [name, attribute] : node.attributes) {
       // One that the expression does not mention may mean anything.
       if (text.find("@" + name) == std::string_view::npos) return nullptr;
     }
-    std::vector<std::string_view> names;
+    const Value& output = graph_.values[node.outputs[0]];
+    // Sizes need no step, as long as their node tells them.
+    if (!is_held(output) || output.elements) return nullptr;
+    const bool is_variadic = contract->c->input_count == 1 && contract->c->inputs[0].flags & HEED_VARIADIC;
+    if (is_variadic) return met_expression_of(node, text);
+    if (node.inputs.size() > contract->c->input_count) return nullptr;
+    std::vector<ExpressionInput> inputs;
     for (size_t i = 0; i < contract->c->input_count; ++i) {
       if (contract->c->inputs[i].flags & HEED_VARIADIC) return nullptr;
       const bool is_present = i < node.inputs.size() && node.inputs[i] != no_id;
-      names.push_back(is_present ? view_of(contract->c->inputs[i].name) : std::string_view());
-    }
-    const Value& output = graph_.values[node.outputs[0]];
-    if (!is_typed(output, DataType::f32) && !is_typed(output, DataType::boolean)) return nullptr;
-    for (const ValueId id : node.inputs) {
-      if (id == no_id) continue;
-      const Value& value = graph_.values[id];
-      if (!is_typed(value, DataType::f32) && !is_typed(value, DataType::boolean)) return nullptr;
+      if (!is_present) {
+        inputs.emplace_back();
+        continue;
+      }
+      const Value& value = graph_.values[node.inputs[i]];
+      if (!is_held(value)) return nullptr;
+      inputs.push_back({view_of(contract->c->inputs[i].name), *value.type.element});
     }
     auto expression =
-        parse_expression(text, names, [&](std::string_view name) { return number_of(node, *contract, name); });
-    return expression ? std::make_unique<Expression>(std::move(*expression)) : nullptr;
+        parse_expression(text, inputs, [&](std::string_view name) { return number_of(node, *contract, name); });
+    if (!expression || expression->type() != *output.type.element) return nullptr;
+    return std::make_unique<Expression>(std::move(*expression));
+  }
+
+  // The expression of a node whose inputs, all of the output's type, meet one after the other, as `text` tells.
+  std::unique_ptr<Expression> met_expression_of(const Node& node, std::string_view text) const {
+    const DataType type = *graph_.values[node.outputs[0]].type.element;
+    const ExpressionInput pair[] = {{"a", type}, {"b", type}};
+    const auto meeting = parse_expression(text, pair);
+    if (!meeting || meeting->type() != type) return nullptr;
+    auto expression = std::make_unique<Expression>();
+    uint32_t met = 0;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == no_id || !is_held(graph_.values[node.inputs[i]])) return nullptr;
+      const uint32_t next = expression->add_input(static_cast<uint32_t>(i), type);
+      const uint32_t both[] = {met, next};
+      met = i == 0 ? next : expression->add_expression(*meeting, both);
+    }
+    expression->set_result(met);
+    return expression;
   }
 
   static std::optional<float> number_of(const Node& node, const OperatorEntry& contract, std::string_view name) {
@@ -103,7 +140,7 @@ class Fusing {
   const std::vector<Dim>& dims_of(ValueId value) const { return *graph_.values[value].type.dims; }
 
   // The nodes that end in `root`, it first: all that they make but root's result is read by them alone.
-  std::vector<NodeId> grow(NodeId root) const {
+  std::vector<NodeId> grow(NodeId root, Growth growth) const {
     std::vector<NodeId> group{root};
     const auto& dims = dims_of(graph_.nodes[root].outputs[0]);
     size_t operation_count = expressions_[root]->operation_count();
@@ -118,6 +155,7 @@ class Fusing {
             graph_.nodes[producer].removed)
           continue;
         if (dims_of(value) != dims || std::find(group.begin(), group.end(), producer) != group.end()) continue;
+        if (growth == Growth::careful && !reads_passed(graph_.nodes[producer])) continue;
         const size_t more = expressions_[producer]->operation_count();
         if (group.size() == node_limit || operation_count + more > operation_limit) continue;
         std::vector<NodeId> larger = group;
@@ -133,6 +171,11 @@ class Fusing {
     return group;
   }
 
+  bool reads_passed(const Node& node) const {
+    return std::all_of(node.inputs.begin(), node.inputs.end(),
+                       [&](ValueId input) { return input == no_id || is_passed(input) || scalar(input); });
+  }
+
   std::vector<ValueId> outside_inputs(const std::vector<NodeId>& group) const {
     std::vector<ValueId> inputs;
     for (const NodeId id : group) {
@@ -145,12 +188,24 @@ class Fusing {
     return inputs;
   }
 
-  std::optional<float> scalar(ValueId id) const {
+  // A constant of one element, which the expression can hold.
+  const Tensor* scalar(ValueId id) const {
     const Value& value = graph_.values[id];
-    if (!value.constant || value.is_input || value.constant->type != DataType::f32 ||
-        value.constant->element_count() != 1)
-      return std::nullopt;
-    return value.constant->as<float>()[0];
+    const bool is_one = value.constant && !value.is_input && value.constant->element_count() == 1;
+    return is_one && is_expression_type(value.constant->type) ? value.constant.get() : nullptr;
+  }
+
+  static uint32_t add_constant(Expression& expression, const Tensor& number) {
+    switch (number.type) {
+      case DataType::f32:
+        return expression.add_constant(number.as<float>()[0]);
+      case DataType::i64:
+        return expression.add_constant(number.type, number.as<int64_t>()[0]);
+      case DataType::i32:
+        return expression.add_constant(number.type, number.as<int32_t>()[0]);
+      default:
+        return expression.add_constant(DataType::boolean, number.as<uint8_t>()[0] != 0);
+    }
   }
 
   Result<void> check_single(NodeId root) {
@@ -163,7 +218,8 @@ class Fusing {
     return {};
   }
 
-  // Null where the group cannot be one node: it reads what is not f32, or nothing but constants tells its dims.
+  // Null where the group cannot be one node: it reads a type that is not passed, or nothing but constants tells its
+  // dims.
   std::optional<Fusion> fuse(const std::vector<NodeId>& group) const {
     const ValueId result = graph_.nodes[group[0]].outputs[0];
     for (const bool keep_scalars : {false, true}) {
@@ -180,10 +236,11 @@ class Fusing {
           }
           const auto [place, is_new] = steps.emplace(input, 0);
           if (is_new) {
-            const auto number = keep_scalars ? std::nullopt : scalar(input);
-            if (!number && !is_typed(graph_.values[input], DataType::f32)) return std::nullopt;
-            place->second = number ? fusion.expression.add_constant(*number)
-                                   : fusion.expression.add_input(static_cast<uint32_t>(fusion.inputs.size()));
+            const Tensor* number = keep_scalars ? nullptr : scalar(input);
+            if (!number && !is_passed(input)) return std::nullopt;
+            place->second = number ? add_constant(fusion.expression, *number)
+                                   : fusion.expression.add_input(static_cast<uint32_t>(fusion.inputs.size()),
+                                                                 *graph_.values[input].type.element);
             if (!number) fusion.inputs.push_back(input);
           }
           arguments.push_back(place->second);
@@ -209,7 +266,8 @@ class Fusing {
     std::vector<uint32_t> arguments(fusion.inputs.size(), 0);
     for (size_t i = 0; i < read.size(); ++i) {
       if (!read[i]) continue;
-      arguments[i] = smaller.expression.add_input(static_cast<uint32_t>(smaller.inputs.size()));
+      arguments[i] = smaller.expression.add_input(static_cast<uint32_t>(smaller.inputs.size()),
+                                                  *graph_.values[fusion.inputs[i]].type.element);
       smaller.inputs.push_back(fusion.inputs[i]);
     }
     if (smaller.inputs.empty() || broadcast_of(smaller.inputs) != broadcast_of(fusion.inputs)) return;
@@ -266,31 +324,33 @@ class Fusing {
   Graph& graph_;
   const Registry& registry_;
   const OperatorEntry& fused_;
+  std::span<const DataType> types_;
   std::vector<std::unique_ptr<Expression>> expressions_;  // by node, of those that the graph had
   std::vector<int32_t> uses_;
   bool single_is_wanted_ = false;
 };
 
-Result<int32_t> fuse_graph(Graph& graph, const Registry& registry, const OperatorEntry& fused, int32_t depth) {
+Result<int32_t> fuse_graph(Graph& graph, const Registry& registry, const OperatorEntry& fused,
+                           std::span<const DataType> types, int32_t depth) {
   if (depth > depth_limit)
     return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
   int32_t made = 0;
   for (const Node& node : graph.nodes) {
     if (node.removed) continue;
     for (const auto& body : subgraphs_of(node)) {
-      HEED_ASSIGN(const int32_t inner, fuse_graph(*body, registry, fused, depth + 1));
+      HEED_ASSIGN(const int32_t inner, fuse_graph(*body, registry, fused, types, depth + 1));
       made += inner;
     }
   }
-  HEED_ASSIGN(const int32_t own, Fusing(graph, registry, fused).run());
+  HEED_ASSIGN(const int32_t own, Fusing(graph, registry, fused, types).run());
   return made + own;
 }
 
 }  // namespace
 
-Result<int32_t> fuse_elementwise(Graph& graph, const Registry& registry) {
+Result<int32_t> fuse_elementwise(Graph& graph, const Registry& registry, std::span<const DataType> types) {
   const OperatorEntry* fused = registry.find_role("fused_elementwise");
-  return fused ? fuse_graph(graph, registry, *fused, 0) : Result<int32_t>(0);
+  return fused ? fuse_graph(graph, registry, *fused, types, 0) : Result<int32_t>(0);
 }
 
 }  // namespace heed

@@ -1,5 +1,6 @@
 // From a file to a Model: read, type, fold and rewrite to a fixed point, fuse, plan, prepare.
 #include "fuse/fuse_elementwise.hpp"
+#include "heed/expression.hpp"
 #include "passes/fold_constants.hpp"
 #include "passes/inline_functions.hpp"
 #include "passes/remove_unused.hpp"
@@ -43,7 +44,7 @@ std::string steps_on_cpu(const Plan& plan) {
 }
 
 // Folding and rewriting open ways for each other: to a fixed point, within a bound.
-Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options,
+Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options, bool for_gpu,
                      std::vector<RewriteCount>& fired) {
   constexpr int most_rounds = 16;
   for (int round = 0; round < most_rounds; ++round) {
@@ -61,7 +62,9 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
   }
   HEED_ASSIGN(const size_t merged, merge_equal(graph, registry));
   if (merged) HEED_TRY(remove_unused(graph, registry));
-  if (options.rewrite) HEED_TRY(fuse_elementwise(graph, registry));
+  // On the CPU the operators' own kernels are faster for other types.
+  const std::span<const DataType> all(expression_types);
+  if (options.rewrite) HEED_TRY(fuse_elementwise(graph, registry, for_gpu ? all : all.first(1)));
   return remove_unused(graph, registry);
 }
 
@@ -84,8 +87,8 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   for (const auto& warning : model->file_.warnings) model->notices_.push_back(warning);
 
   HEED_TRY(type_graph(model->file_, registry));
-  HEED_TRY(improve(graph, registry, options, model->rewrites_));
   HEED_ASSIGN(model->device_, choose_device(options, model->notices_));
+  HEED_TRY(improve(graph, registry, options, model->device_ != nullptr, model->rewrites_));
   PlanOptions plan_options;
   plan_options.kernel_options = options.kernel_options;
   plan_options.size_hints = options.size_hints;

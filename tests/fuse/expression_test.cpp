@@ -9,7 +9,8 @@
 namespace heed::test {
 namespace {
 
-constexpr std::string_view names[] = {"a", "b"};
+constexpr ExpressionInput names[] = {{"a"}, {"b"}};
+constexpr DataType two_f32[] = {DataType::f32, DataType::f32};
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 Result<Expression> parse(std::string_view text) {
@@ -64,7 +65,7 @@ TEST_CASE("expressions mean what they say") {
     // Printed and read again it is the same.
     const auto text = to_text(*expression);
     INFO(text);
-    const auto again = parse_fused_expression(text, 2);
+    const auto again = parse_fused_expression(text, two_f32);
     REQUIRE(again.has_value());
     CHECK(again->evaluate(inputs) == Approx(row.value));
     CHECK(to_text(*again) == text);
@@ -97,6 +98,57 @@ TEST_CASE("what is no expression is refused where it goes wrong") {
     count_row(!expression.has_value());
     CHECK_FALSE(expression.has_value());
     if (!expression) CHECK_THAT(expression.error().message, Catch::Contains(row.part));
+  }
+}
+
+constexpr ExpressionInput typed_names[] = {
+    {"f"}, {"p", DataType::boolean}, {"i", DataType::i32}, {"l", DataType::i64}, {"d", DataType::f64}};
+
+struct Typing {
+  const char* text;
+  const char* result;  // the type, or a part of the refusal
+};
+
+const Typing typings[] = {
+    {"f + 1", "f32"},
+    {"i + 1", "i32"},
+    {"l * -1", "i64"},
+    {"max(l, 9223372036854775807)", "i64"},
+    {"1 + 2", "f32"},
+    {"f < 1", "bool"},
+    {"p == p", "bool"},
+    {"p + p", "f32"},
+    {"p + l", "i64"},
+    {"and(f, l)", "bool"},
+    {"select(f, p, p)", "bool"},
+    {"select(p, l, 0)", "i64"},
+    {"select(p, 1, 0)", "f32"},
+    {"cast(f, i64) + l", "i64"},
+    {"cast(p, i32)", "i32"},
+    {"cast(3, bool)", "bool"},
+    {"f + l", "'+' of f32 and i64"},
+    {"exp(i)", "'exp' takes f32, not i32"},
+    {"l / 2", "'/' takes f32, not i64"},
+    {"l + 0.5", "is no i64"},
+    {"i + 2147483648", "is no i32"},
+    {"cast(f, i16)", "'i16' is no type"},
+    {"d + 1", "'d' is f64"},
+};
+
+TEST_CASE("each step of an expression has a type") {
+  for (const auto& row : typings) {
+    INFO(row.text);
+    const auto expression = parse_expression(row.text, typed_names);
+    const std::string got(expression ? std::string(name_of(expression->type())) : expression.error().message);
+    CHECK_THAT(got, Catch::Contains(row.result));
+    count_row(got.find(row.result) != got.npos);
+    if (!expression) continue;
+    constexpr DataType types[] = {DataType::f32, DataType::boolean, DataType::i32, DataType::i64};
+    const auto again = parse_fused_expression(to_text(*expression), types);
+    INFO(to_text(*expression));
+    REQUIRE((again ? "" : again.error().message) == "");
+    CHECK(to_text(*again) == to_text(*expression));
+    CHECK(again->type() == expression->type());
   }
 }
 

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "graph/parse.hpp"
+#include "heed/expression.hpp"
 #include "heed/plugin.hpp"
 #include "ops/cases.hpp"
 #include "passes/infer_shapes.hpp"
@@ -27,6 +28,7 @@ struct Row {
   const char* what;
   const char* graph;
   std::vector<std::string> after;  // op types in order; fused ones with their expression
+  std::span<const DataType> types = std::span(expression_types).first(1);
 };
 
 const std::vector<Row> rows = {
@@ -69,6 +71,29 @@ const std::vector<Row> rows = {
     {"two branches that meet",
      "g (float[N] x, float[N] z) => (float[N] y) { s = Sin(x) \n c = Cos(z) \n y = Mul(s, c) }",
      {"t0 = sin(x0); t1 = cos(x1); y = t0 * t1"}},
+    {"truth from outside, where it may be read",
+     "g (bool[N] c, float[N] x) => (float[N] y) { t = Exp(x) \n y = Where(c, t, x) }",
+     {"t0 = exp(x0); y = select(x1, t0, x0)"},
+     expression_types},
+    {"integers, casts and logic, where they may be read",
+     "g (int64[N] i, float[N] x, bool[N] c) => (bool[N] y) <int64 one = {1}> { j = Add(i, one) \n f = Cast<to = 1>(j) "
+     "\n l = Less(f, x) \n n = Not(c) \n y = And(l, n) }",
+     {"t0 = x0 + cast(1, i64); t1 = cast(t0, f32); t2 = t1 < x1; t3 = not(x2); y = and(t2, t3)"},
+     expression_types},
+    {"Div of integers truncates, which the expression does not say",
+     "g (int64[N] i) => (int64[N] y) { t = Neg(i) \n y = Div(t, i) }",
+     {"y = neg(x0)", "Div"},
+     expression_types},
+    {"sizes stay, which need no step",
+     "g (float[N] x) => (int64[1] y) <int64[1] one = {1}> { s = Shape(x) \n t = Add(s, one) \n y = Neg(t) }",
+     {"Shape", "Add", "Neg"},
+     expression_types},
+    {"a cast of truth from outside stays, and the rest becomes one",
+     "g (bool[N] c, float[N] x) => (float[N] y) { f = Cast<to = 1>(c) \n t = Mul(f, x) \n y = Exp(t) }",
+     {"Cast", "t0 = x0 * x1; y = exp(t0)"}},
+    {"inputs that meet one after the other",
+     "g (float[N] x, float[3] z, float[N] w) => (float[N] y) <float two = {2}> { t = Max(x, two, w) \n y = Neg(t) }",
+     {"t0 = max(x0, 2); t1 = max(t0, x1); y = neg(t1)"}},
     {"in the bodies of control flow",
      "g (bool c, float[N] x) => (float[N] y) { y = If(c) <then_branch = a () => (float[N] p) { t = Exp(x) \n p = "
      "Neg(t) }, else_branch = b () => (float[N] q) { q = Abs(x) }> }",
@@ -99,7 +124,7 @@ TEST_CASE("element-wise nodes become one where nothing is repeated or lost") {
     if (!file) continue;
     const auto inferred = infer_shapes(*file->graph, registry());
     CHECK((inferred ? "" : inferred.error().message) == "");
-    const auto fused = fuse_elementwise(*file->graph, registry());
+    const auto fused = fuse_elementwise(*file->graph, registry(), row.types);
     CHECK((fused ? "" : fused.error().message) == "");
     const auto after = described(*file->graph);
     CHECK(after == row.after);

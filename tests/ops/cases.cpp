@@ -163,9 +163,11 @@ std::vector<Place> places_of(std::string_view op_type, int32_t opset) {
   if (kernels->empty()) places.push_back({"cpu", options});  // a control kernel, or a body
   const auto gpu_kernels = registry().gpu_kernels(domain, name, *version);
   REQUIRE(gpu_kernels.has_value());
-  if (!gpu_kernels->empty()) {
-    places.push_back({"vulkan", options});
+  const bool is_fused = gpu_kernels->empty() && contract->c->expression.size > 0;
+  if (!gpu_kernels->empty() || is_fused) {
+    places.push_back({is_fused ? "vulkan, as a fused node" : "vulkan", options});
     places.back().options.device = "vulkan";
+    places.back().options.rewrite = is_fused;
   }
   return places;
 }

@@ -22,7 +22,9 @@ std::vector<int64_t> broadcast_dims(const Tensors& in) {
 }
 
 Tensors evaluated(const std::string& text, const Tensors& in) {
-  const auto expression = parse_fused_expression(text, in.size());
+  std::vector<DataType> types;
+  for (const auto& x : in) types.push_back(x.type);
+  const auto expression = parse_fused_expression(text, types);
   REQUIRE((expression ? "" : expression.error().message) == "");
   const auto dims = broadcast_dims(in);
   const auto strides = row_major(dims);
@@ -43,7 +45,7 @@ Tensors evaluated(const std::string& text, const Tensors& in) {
     }
     y.push_back(expression->evaluate(numbers));
   }
-  return {numbers(DataType::f32, dims, y)};
+  return {numbers(expression->type(), dims, y)};
 }
 
 Case row(const char* what, const std::string& text, Tensors in, double tolerance = 1e-6) {
@@ -119,8 +121,67 @@ std::vector<Case> shapes() {
   return cases;
 }
 
+constexpr double least_i64 = -9223372036854775808.0, least_i32 = -2147483648.0;
+
+Case typed(const char* what, const char* text, Tensors in, Tensor out) {
+  return {what, std::move(in), {std::move(out)}, 0, "expression = \"" + std::string(text) + "\""};
+}
+
+// By hand: two's complement wraps around.
+std::vector<Case> types() {
+  const Tensor i = i64({5}, {least_i64, -1, 0, 1, 4611686018427387904.0}),
+               j = i64({5}, {-1, least_i64, -1, 0, 4611686018427387904.0});
+  const Tensor k = i32({4}, {least_i32, -1, 0, 1073741824}), m = i32({4}, {-1, least_i32, -1, 1073741824});
+  const Tensor p = boolean({4}, {0, 0, 1, 1}), q = boolean({4}, {0, 1, 0, 1});
+  const Tensor f = f32({7}, {nan, -0.0, 0, -infinity, infinity, -2.75, 2.75});
+  return {
+      typed("i64 neg", "neg(x0)", {i}, i64({5}, {least_i64, 1, 0, -1, -4611686018427387904.0})),
+      typed("i64 abs", "abs(x0)", {i}, i64({5}, {least_i64, 1, 0, 1, 4611686018427387904.0})),
+      typed("i64 sign", "sign(x0)", {i}, i64({5}, {-1, -1, 0, 1, 1})),
+      typed("i64 add", "x0 + x1 + 1", {i, j}, i64({5}, {least_i64, least_i64, 0, 2, least_i64 + 1})),
+      typed("i64 sub", "x0 - x1", {i64({2}, {least_i64, 0}), i64({2}, {least_i64, least_i64})},
+            i64({2}, {0, least_i64})),
+      typed("i64 mul", "x0 * x1", {i, j}, i64({5}, {least_i64, least_i64, 0, 0, 0})),
+      typed("i64 min", "min(x0, x1)", {i, j}, i64({5}, {least_i64, least_i64, -1, 0, 4611686018427387904.0})),
+      typed("i64 max", "max(x0, x1)", {i, j}, i64({5}, {-1, -1, 0, 1, 4611686018427387904.0})),
+      typed("i64 less", "x0 < x1", {i, j}, boolean({5}, {1, 0, 0, 0, 0})),
+      typed("i64 greater or equal", "x0 >= x1", {i, j}, boolean({5}, {0, 1, 1, 1, 1})),
+      typed("i64 equal, above 2^53", "x0 == x1 + 1",
+            {i64({2}, {9007199254740992.0, 2}), i64({2}, {9007199254740992.0, 1})}, boolean({2}, {0, 1})),
+      typed("i64 numbers in the text", "max(x0, -9223372036854775808) + cast(9007199254740993, i64) - 9007199254740993",
+            {i}, i),
+      typed("i32 neg", "neg(x0)", {k}, i32({4}, {least_i32, 1, 0, -1073741824})),
+      typed("i32 add", "x0 + x1", {k, m}, i32({4}, {2147483647, 2147483647, -1, least_i32})),
+      typed("i32 mul", "x0 * x1", {k, m}, i32({4}, {least_i32, least_i32, 0, 0})),
+      typed("i32 min of many", "min(min(x0, x1), -5)", {k, m}, i32({4}, {least_i32, least_i32, -5, -5})),
+      typed("and", "and(x0, x1)", {p, q}, boolean({4}, {0, 0, 0, 1})),
+      typed("or", "or(x0, x1)", {p, q}, boolean({4}, {0, 1, 1, 1})),
+      typed("not", "not(x0)", {p}, boolean({4}, {1, 1, 0, 0})),
+      typed("exclusive or", "x0 != x1", {p, q}, boolean({4}, {0, 1, 1, 0})),
+      typed("truth of floats", "cast(x0, bool)", {f}, boolean({7}, {1, 0, 0, 1, 1, 1, 1})),
+      typed("truth as a number", "x0 + 1", {p}, f32({4}, {1, 1, 2, 2})),
+      typed("NaN compares", "or(x0 < x0, or(x0 == x0, x0 >= 0))", {f}, boolean({7}, {0, 1, 1, 1, 1, 1, 1})),
+      typed("floats to i64, towards zero", "cast(select(abs(x0) < 5, x0, 7), i64)", {f},
+            i64({7}, {7, 0, 0, 7, 7, -2, 2})),
+      typed("floats to i32, towards zero", "cast(select(abs(x0) < 5, x0, 7), i32)", {f},
+            i32({7}, {7, 0, 0, 7, 7, -2, 2})),
+      typed("i64 to i32 drops the high word", "cast(x0, i32)", {i64({3}, {4294967295.0, 4294967298.0, least_i64})},
+            i32({3}, {-1, 2, 0})),
+      typed("i32 to i64 keeps the sign", "cast(x0, i64)", {k}, i64({4}, {least_i32, -1, 0, 1073741824})),
+      typed("i64 to f32", "cast(x0, f32) * 0.5", {i64({3}, {-3, 0, 16777216})}, f32({3}, {-1.5, 0, 8388608})),
+      typed("select broadcasts all three", "select(x0, x1, x2)",
+            {boolean({2, 1}, {1, 0}), i64({3}, {1, 2, 3}), i64({}, {least_i64})},
+            i64({2, 3}, {1, 2, 3, least_i64, least_i64, least_i64})),
+      typed("select of truth", "select(x0, x1, not(x1))", {p, q}, boolean({4}, {1, 0, 0, 1})),
+      typed("empty", "x0 < 1", {i64({0, 3}, {})}, boolean({0, 3}, {})),
+      by([](const Tensors& in) { return Tensors{in[0]}; }, "booleans, longer than a block, prime",
+         {random({3, 2053}, 0, 2, DataType::i32)}, 0, "expression = \"cast(cast(cast(x0, i64), bool), i32)\""),
+  };
+}
+
 }  // namespace
 
+TEST_CASE("heed.FusedElementwise computes each type") { run_cases("heed.FusedElementwise", types()); }
 TEST_CASE("heed.FusedElementwise computes each function of the language") {
   run_cases("heed.FusedElementwise", functions());
 }

@@ -1,5 +1,5 @@
 // The language of element-wise operators (heed_operator.expression): what one element of the output is, given one
-// element of each input. Read into straight-line code over f32, printed as text or as GLSL.
+// element of each input. Read into straight-line code whose steps have types, printed as text or as GLSL.
 //
 //   program     statement ';' ... the last statement is the result:   "t = a + b; max(t, 0)"
 //   statement   [name '='] expression
@@ -9,11 +9,17 @@
 //   one         abs neg sign sqrt exp log tanh sigmoid erf sin cos tan asin acos atan sinh cosh asinh acosh atanh
 //               floor ceil round (half to even) not
 //   two         min max pow and or
-//   three       select(condition, where it is not 0, where it is 0)
+//   three       select(condition, where it is true, where it is false)
+//   cast(x, t)  x in the type t: f32, i32, i64, bool, or @name, whose number is that of ONNX's data type; floats go
+//               to integers towards zero
 //
-// All numbers are f32; truth is 1 or 0. min and max give NaN where either argument is NaN.
+// Types are f32, i32, i64 and bool. + - * neg abs sign min max and comparisons are of numbers of one type, == and !=
+// and select of any one type, the rest of f32. Integers wrap around. Numbers in the text take the type of what they
+// meet, f32 where they meet only each other. Truth is 1 or 0 where a number is needed; a number is true where it is not
+// 0. min and max give NaN where either argument is NaN.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -28,6 +34,7 @@
 #include <tuple>
 #include <vector>
 
+#include "heed/data_type.hpp"
 #include "heed/result.hpp"
 
 namespace heed {
@@ -74,37 +81,125 @@ enum class ExpressionOp : uint8_t {
   not_equal,
   logical_and,
   logical_or,
-  select
+  select,
+  cast
+};
+
+// Which types an operation takes and gives.
+enum class ExpressionTyping : uint8_t {
+  leaf,     // an input or a constant
+  floats,   // f32s to f32
+  numbers,  // numbers of one type to that type
+  order,    // numbers of one type to truth
+  match,    // any one type to truth
+  truth,    // truth to truth
+  choice,   // truth and two of any one type to that type
+  cast
 };
 
 struct ExpressionRule {
   std::string_view name;  // as a function, or the sign of an infix operator
   int32_t argument_count;
+  ExpressionTyping typing;
 };
 
 inline constexpr ExpressionRule expression_rules[] = {
-    {"", 0},      {"", 0},      {"neg", 1},     {"abs", 1},   {"sign", 1}, {"sqrt", 1},  {"exp", 1},
-    {"log", 1},   {"tanh", 1},  {"sigmoid", 1}, {"erf", 1},   {"sin", 1},  {"cos", 1},   {"tan", 1},
-    {"asin", 1},  {"acos", 1},  {"atan", 1},    {"sinh", 1},  {"cosh", 1}, {"asinh", 1}, {"acosh", 1},
-    {"atanh", 1}, {"floor", 1}, {"ceil", 1},    {"round", 1}, {"not", 1},  {"+", 2},     {"-", 2},
-    {"*", 2},     {"/", 2},     {"min", 2},     {"max", 2},   {"pow", 2},  {"<", 2},     {"<=", 2},
-    {">", 2},     {">=", 2},    {"==", 2},      {"!=", 2},    {"and", 2},  {"or", 2},    {"select", 3}};
-static_assert(std::size(expression_rules) == static_cast<size_t>(ExpressionOp::select) + 1);
+    {"", 0, ExpressionTyping::leaf},        {"", 0, ExpressionTyping::leaf},
+    {"neg", 1, ExpressionTyping::numbers},  {"abs", 1, ExpressionTyping::numbers},
+    {"sign", 1, ExpressionTyping::numbers}, {"sqrt", 1, ExpressionTyping::floats},
+    {"exp", 1, ExpressionTyping::floats},   {"log", 1, ExpressionTyping::floats},
+    {"tanh", 1, ExpressionTyping::floats},  {"sigmoid", 1, ExpressionTyping::floats},
+    {"erf", 1, ExpressionTyping::floats},   {"sin", 1, ExpressionTyping::floats},
+    {"cos", 1, ExpressionTyping::floats},   {"tan", 1, ExpressionTyping::floats},
+    {"asin", 1, ExpressionTyping::floats},  {"acos", 1, ExpressionTyping::floats},
+    {"atan", 1, ExpressionTyping::floats},  {"sinh", 1, ExpressionTyping::floats},
+    {"cosh", 1, ExpressionTyping::floats},  {"asinh", 1, ExpressionTyping::floats},
+    {"acosh", 1, ExpressionTyping::floats}, {"atanh", 1, ExpressionTyping::floats},
+    {"floor", 1, ExpressionTyping::floats}, {"ceil", 1, ExpressionTyping::floats},
+    {"round", 1, ExpressionTyping::floats}, {"not", 1, ExpressionTyping::truth},
+    {"+", 2, ExpressionTyping::numbers},    {"-", 2, ExpressionTyping::numbers},
+    {"*", 2, ExpressionTyping::numbers},    {"/", 2, ExpressionTyping::floats},
+    {"min", 2, ExpressionTyping::numbers},  {"max", 2, ExpressionTyping::numbers},
+    {"pow", 2, ExpressionTyping::floats},   {"<", 2, ExpressionTyping::order},
+    {"<=", 2, ExpressionTyping::order},     {">", 2, ExpressionTyping::order},
+    {">=", 2, ExpressionTyping::order},     {"==", 2, ExpressionTyping::match},
+    {"!=", 2, ExpressionTyping::match},     {"and", 2, ExpressionTyping::truth},
+    {"or", 2, ExpressionTyping::truth},     {"select", 3, ExpressionTyping::choice},
+    {"cast", 1, ExpressionTyping::cast},
+};
+static_assert(std::size(expression_rules) == static_cast<size_t>(ExpressionOp::cast) + 1);
 
 constexpr ExpressionRule rule_of(ExpressionOp op) { return expression_rules[static_cast<size_t>(op)]; }
+
+// The types of which expressions are.
+inline constexpr DataType expression_types[] = {DataType::f32, DataType::boolean, DataType::i32, DataType::i64};
+inline bool is_expression_type(DataType type) {
+  return std::find(std::begin(expression_types), std::end(expression_types), type) != std::end(expression_types);
+}
 
 // One step of a program; its result is known by its place. Arguments are earlier steps.
 struct ExpressionStep {
   ExpressionOp op = ExpressionOp::constant;
+  DataType type = DataType::f32;      // of its result; undefined: a number that takes the type of what it meets
   uint32_t arguments[3] = {0, 0, 0};  // of `input`: which one, in the first place
-  float number = 0;                   // of `constant`
+  float number = 0;                   // of `constant`, as f32
+  int64_t integer = 0;                // of `constant`, as an integer or truth
 };
 
-// What a step gives for numbers; the reference that kernels are compared with.
+// What a step of two operands gives for integers or truth (1 or 0). What takes f32 alone has no meaning here.
+template <class Integer>
+Integer apply_integer(ExpressionOp op, Integer a, Integer b = 0) {
+  const auto wrapped = [](uint64_t value) { return static_cast<Integer>(value); };
+  const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
+  switch (op) {
+    case ExpressionOp::input:
+    case ExpressionOp::constant:
+      return a;
+    case ExpressionOp::negative:
+      return wrapped(0 - x);
+    case ExpressionOp::absolute:
+      return a < 0 ? wrapped(0 - x) : a;
+    case ExpressionOp::sign:
+      return static_cast<Integer>((a > 0) - (a < 0));
+    case ExpressionOp::logical_not:
+      return a == 0;
+    case ExpressionOp::add:
+      return wrapped(x + y);
+    case ExpressionOp::subtract:
+      return wrapped(x - y);
+    case ExpressionOp::multiply:
+      return wrapped(x * y);
+    case ExpressionOp::min:
+      return b < a ? b : a;
+    case ExpressionOp::max:
+      return b > a ? b : a;
+    case ExpressionOp::less:
+      return a < b;
+    case ExpressionOp::less_equal:
+      return a <= b;
+    case ExpressionOp::greater:
+      return a > b;
+    case ExpressionOp::greater_equal:
+      return a >= b;
+    case ExpressionOp::equal:
+      return a == b;
+    case ExpressionOp::not_equal:
+      return a != b;
+    case ExpressionOp::logical_and:
+      return a != 0 && b != 0;
+    case ExpressionOp::logical_or:
+      return a != 0 || b != 0;
+    default:
+      return 0;
+  }
+}
+
+// What a step gives for numbers in f32, truth being 1 or 0; the reference that kernels are compared with.
 inline float apply(ExpressionOp op, float a, float b = 0, float c = 0) {
   switch (op) {
     case ExpressionOp::input:
     case ExpressionOp::constant:
+    case ExpressionOp::cast:
       return a;
     case ExpressionOp::negative:
       return -a;
@@ -192,10 +287,11 @@ inline float apply(ExpressionOp op, float a, float b = 0, float c = 0) {
 
 class Expression {
  public:
-  // The steps in order; the last one is the result. Equal steps are one, and what depends on constants alone is
+  // The steps in order; the last one is the result. Equal steps are one, and what depends on f32 constants alone is
   // computed.
   const std::vector<ExpressionStep>& steps() const { return steps_; }
   uint32_t result() const { return result_; }
+  DataType type() const { return steps_[result_].type; }
   // How many steps compute something.
   size_t operation_count() const {
     size_t count = 0;
@@ -203,33 +299,55 @@ class Expression {
     return count;
   }
 
-  uint32_t add_input(uint32_t index) { return add({ExpressionOp::input, {index, 0, 0}, 0}); }
-  uint32_t add_constant(float number) { return add({ExpressionOp::constant, {0, 0, 0}, number}); }
-  uint32_t add_operation(ExpressionOp op, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
-    const int32_t count = rule_of(op).argument_count;
-    const uint32_t arguments[3] = {a, count > 1 ? b : 0, count > 2 ? c : 0};
-    bool constant = true;
-    float numbers[3] = {};
-    for (int32_t i = 0; i < count; ++i) {
-      constant = constant && steps_[arguments[i]].op == ExpressionOp::constant;
-      numbers[i] = steps_[arguments[i]].number;
-    }
-    if (constant) return add_constant(apply(op, numbers[0], numbers[1], numbers[2]));
-    return add({op, {arguments[0], arguments[1], arguments[2]}, 0});
+  uint32_t add_input(uint32_t index, DataType type = DataType::f32) {
+    return add({.op = ExpressionOp::input, .type = type, .arguments = {index, 0, 0}});
   }
-  // All of another expression, with these steps in the place of its inputs; gives the step that is its result.
+  uint32_t add_constant(float number) { return add({.number = number}); }
+  uint32_t add_constant(DataType type, int64_t integer) { return add({.type = type, .integer = integer}); }
+  // A number whose type is that of what it meets; the integer that it is may be told exactly.
+  uint32_t add_number(float number, int64_t integer) {
+    return add({.type = DataType::undefined, .number = number, .integer = integer});
+  }
+  uint32_t add_number(float number) {
+    return add_number(number, std::fabs(number) < 0x1p62f ? static_cast<int64_t>(number) : 0);
+  }
+  // Fails where the operation does not take these types.
+  Result<uint32_t> add_operation(ExpressionOp op, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
+    const auto& rule = rule_of(op);
+    uint32_t arguments[3] = {a, rule.argument_count > 1 ? b : 0, rule.argument_count > 2 ? c : 0};
+    const std::span alike(arguments + (rule.typing == ExpressionTyping::choice),
+                          arguments + rule.argument_count);  // have one type
+    if (alike.size() == static_cast<size_t>(rule.argument_count) && are_numbers(alike)) return add_number(op, a, b);
+    HEED_ASSIGN(const DataType type, common_type(rule, alike));
+    for (uint32_t& argument : alike) {
+      HEED_ASSIGN(argument, add_as(argument, type));
+    }
+    if (rule.typing == ExpressionTyping::choice) {
+      HEED_ASSIGN(arguments[0], add_as(a, DataType::boolean));
+    }
+    const bool is_truth = rule.typing == ExpressionTyping::order || rule.typing == ExpressionTyping::match;
+    return add_folded({.op = op,
+                       .type = is_truth ? DataType::boolean : type,
+                       .arguments = {arguments[0], arguments[1], arguments[2]}});
+  }
+  Result<uint32_t> add_cast(uint32_t from, DataType type) {
+    if (!is_expression_type(type))
+      return Error{Code::unsupported, "expressions are not of " + std::string(name_of(type))};
+    const DataType own = steps_[from].type;
+    const auto is_number = [](DataType t) { return t != DataType::undefined && t != DataType::boolean; };
+    if (own != type && is_number(own) && is_number(type))
+      return add({.op = ExpressionOp::cast, .type = type, .arguments = {from, 0, 0}});
+    return add_as(from, type);
+  }
+  // All of another expression, with these steps, of the same types, in the place of its inputs; gives the step that is
+  // its result.
   uint32_t add_expression(const Expression& other, std::span<const uint32_t> inputs) {
     std::vector<uint32_t> places;
-    for (const auto& step : other.steps_) {
-      if (step.op == ExpressionOp::input)
-        places.push_back(inputs[step.arguments[0]]);
-      else if (step.op == ExpressionOp::constant)
-        places.push_back(add_constant(step.number));
-      else
-        places.push_back(
-            add_operation(step.op, places[step.arguments[0]], places[step.arguments[1]], places[step.arguments[2]]));
+    for (auto step : other.steps_) {
+      for (int32_t k = 0; k < rule_of(step.op).argument_count; ++k) step.arguments[k] = places[step.arguments[k]];
+      places.push_back(step.op == ExpressionOp::input ? inputs[step.arguments[0]] : add_folded(step));
     }
-    return places[other.result_];
+    return result_ = places[other.result_];
   }
   // Drops what the result does not need.
   void set_result(uint32_t step) {
@@ -253,13 +371,14 @@ class Expression {
     result_ = places[step];
   }
 
+  // What f32 inputs give, all steps being of f32 or truth.
   float evaluate(std::span<const float> inputs) const {
     std::vector<float> values;
     for (const auto& step : steps_) {
       if (step.op == ExpressionOp::input)
         values.push_back(inputs[step.arguments[0]]);
       else if (step.op == ExpressionOp::constant)
-        values.push_back(step.number);
+        values.push_back(step.type == DataType::f32 ? step.number : static_cast<float>(step.integer));
       else
         values.push_back(
             heed::apply(step.op, values[step.arguments[0]], values[step.arguments[1]], values[step.arguments[2]]));
@@ -267,13 +386,36 @@ class Expression {
     return values[result_];
   }
 
+  // A step in another type, as far as that goes without a cast.
+  Result<uint32_t> add_as(uint32_t from, DataType type) {
+    const ExpressionStep step = steps_[from];
+    if (step.type == type) return from;
+    if (step.type == DataType::undefined) {
+      if (type == DataType::f32) return add_constant(step.number);
+      if (type == DataType::boolean) return add_constant(type, step.number != 0);
+      const bool fits = static_cast<float>(step.integer) == step.number &&
+                        (type == DataType::i64 || static_cast<int32_t>(step.integer) == step.integer);
+      if (!fits)
+        return Error{Code::invalid_argument, std::to_string(step.number) + " is no " + std::string(name_of(type))};
+      return add_constant(type, step.integer);
+    }
+    if (type == DataType::boolean) return add_operation(ExpressionOp::not_equal, from, add_number(0, 0));
+    if (step.type == DataType::boolean) {
+      HEED_ASSIGN(const uint32_t one, add_as(add_number(1, 1), type));
+      HEED_ASSIGN(const uint32_t zero, add_as(add_number(0, 0), type));
+      return add_operation(ExpressionOp::select, from, one, zero);
+    }
+    return Error{Code::invalid_argument,
+                 std::string(name_of(step.type)) + " stands where " + std::string(name_of(type)) + " is expected"};
+  }
+
  private:
-  using Key = std::tuple<ExpressionOp, uint32_t, uint32_t, uint32_t, uint32_t>;
+  using Key = std::tuple<ExpressionOp, DataType, uint32_t, uint32_t, uint32_t, uint32_t, int64_t>;
   static Key key_of(const ExpressionStep& step) {
     uint32_t bits = 0;
     static_assert(sizeof bits == sizeof step.number);
     __builtin_memcpy(&bits, &step.number, sizeof bits);
-    return {step.op, step.arguments[0], step.arguments[1], step.arguments[2], bits};
+    return {step.op, step.type, step.arguments[0], step.arguments[1], step.arguments[2], bits, step.integer};
   }
   uint32_t add(const ExpressionStep& step) {
     const auto [place, is_new] = known_.emplace(key_of(step), static_cast<uint32_t>(steps_.size()));
@@ -281,9 +423,58 @@ class Expression {
     return result_ = place->second;
   }
 
+  // What f32 constants alone give is a constant.
+  uint32_t add_folded(const ExpressionStep& step) {
+    const auto& rule = rule_of(step.op);
+    const std::span arguments(step.arguments, step.arguments + rule.argument_count);
+    const bool is_constant = step.type == DataType::f32 && !arguments.empty() &&
+                             (rule.typing == ExpressionTyping::floats || rule.typing == ExpressionTyping::numbers) &&
+                             std::all_of(arguments.begin(), arguments.end(), [&](uint32_t argument) {
+                               return steps_[argument].op == ExpressionOp::constant;
+                             });
+    if (!is_constant) return add(step);
+    return add_constant(apply(step.op, steps_[step.arguments[0]].number, steps_[step.arguments[1]].number));
+  }
+  // What numbers of no type yet give.
+  uint32_t add_number(ExpressionOp op, uint32_t a, uint32_t b) {
+    const float number = apply(op, steps_[a].number, steps_[b].number);
+    if (op == ExpressionOp::negative) return add_number(number, apply_integer(op, steps_[a].integer));
+    return add_number(number);
+  }
+  bool are_numbers(std::span<const uint32_t> steps) const {
+    return std::all_of(steps.begin(), steps.end(),
+                       [&](uint32_t step) { return steps_[step].type == DataType::undefined; });
+  }
+  // The type that the arguments of an operation have in common.
+  Result<DataType> common_type(const ExpressionRule& rule, std::span<const uint32_t> arguments) const {
+    if (rule.typing == ExpressionTyping::truth) return DataType::boolean;
+    DataType common = DataType::undefined;
+    bool has_truth = false;
+    for (const uint32_t argument : arguments) {
+      const DataType type = steps_[argument].type;
+      has_truth = has_truth || type == DataType::boolean;
+      if (type == DataType::undefined || type == DataType::boolean) continue;
+      if (common != DataType::undefined && common != type)
+        return Error{Code::invalid_argument, "'" + std::string(rule.name) + "' of " + std::string(name_of(common)) +
+                                                 " and " + std::string(name_of(type))};
+      common = type;
+    }
+    const bool takes_truth = rule.typing == ExpressionTyping::match || rule.typing == ExpressionTyping::choice;
+    if (common == DataType::undefined) common = has_truth && takes_truth ? DataType::boolean : DataType::f32;
+    if (rule.typing == ExpressionTyping::floats && common != DataType::f32)
+      return Error{Code::invalid_argument,
+                   "'" + std::string(rule.name) + "' takes f32, not " + std::string(name_of(common))};
+    return common;
+  }
+
   std::vector<ExpressionStep> steps_;
   std::map<Key, uint32_t> known_;
   uint32_t result_ = 0;
+};
+
+struct ExpressionInput {
+  std::string_view name;
+  DataType type = DataType::f32;
 };
 
 namespace detail {
@@ -293,7 +484,7 @@ class ExpressionParser {
  public:
   using AttributeNumber = std::function<std::optional<float>(std::string_view name)>;
 
-  ExpressionParser(std::string_view text, std::span<const std::string_view> inputs, const AttributeNumber& attribute)
+  ExpressionParser(std::string_view text, std::span<const ExpressionInput> inputs, const AttributeNumber& attribute)
       : text_(text), inputs_(inputs), attribute_(attribute) {}
 
   Result<Expression> parse() {
@@ -318,6 +509,7 @@ class ExpressionParser {
       ++position_;
     }
     if (!any) return fail("it is empty");
+    if (expression_.steps()[result].type == DataType::undefined) result = *expression_.add_as(result, DataType::f32);
     expression_.set_result(result);
     return std::move(expression_);
   }
@@ -371,7 +563,7 @@ class ExpressionParser {
       else
         break;
       HEED_ASSIGN(const uint32_t right, sum());
-      left = expression_.add_operation(op, left, right);
+      HEED_ASSIGN(left, operation(op, left, right));
     }
     --depth_;
     return left;
@@ -382,7 +574,7 @@ class ExpressionParser {
       const bool plus = take("+");
       if (!plus && !take("-")) return left;
       HEED_ASSIGN(const uint32_t right, product());
-      left = expression_.add_operation(plus ? ExpressionOp::add : ExpressionOp::subtract, left, right);
+      HEED_ASSIGN(left, operation(plus ? ExpressionOp::add : ExpressionOp::subtract, left, right));
     }
   }
   Result<uint32_t> product() {
@@ -391,7 +583,7 @@ class ExpressionParser {
       const bool times = take("*");
       if (!times && !take("/")) return left;
       HEED_ASSIGN(const uint32_t right, factor());
-      left = expression_.add_operation(times ? ExpressionOp::multiply : ExpressionOp::divide, left, right);
+      HEED_ASSIGN(left, operation(times ? ExpressionOp::multiply : ExpressionOp::divide, left, right));
     }
   }
   Result<uint32_t> factor() {
@@ -401,7 +593,7 @@ class ExpressionParser {
       if (++depth_ > depth_limit) return fail("it is nested too deep");
       HEED_ASSIGN(const uint32_t operand, factor());
       --depth_;
-      return expression_.add_operation(ExpressionOp::negative, operand);
+      return operation(ExpressionOp::negative, operand);
     }
     if (take("(")) {
       HEED_ASSIGN(const uint32_t inner, comparison());
@@ -411,10 +603,14 @@ class ExpressionParser {
     skip();
     if (position_ < text_.size() && (is_digit(text_[position_]) || text_[position_] == '.')) {
       float number = 0;
-      const auto [end, error] = std::from_chars(text_.data() + position_, text_.data() + text_.size(), number);
+      const char *begin = text_.data() + position_, *text_end = text_.data() + text_.size();
+      const auto [end, error] = std::from_chars(begin, text_end, number);
       if (error != std::errc()) return fail("expected a number");
       position_ = static_cast<size_t>(end - text_.data());
-      return expression_.add_constant(number);
+      uint64_t integer = 0;  // 2^63 wraps around: its negative is an i64
+      const auto whole = std::from_chars(begin, end, integer);
+      const bool is_whole = whole.ptr == end && whole.ec == std::errc();
+      return is_whole ? expression_.add_number(number, static_cast<int64_t>(integer)) : expression_.add_number(number);
     }
     const bool is_attribute = take("@");
     const size_t start = position_;
@@ -422,16 +618,20 @@ class ExpressionParser {
     if (name.empty()) return fail("expected a number, a name or '('");
     if (is_attribute) {
       const auto number = attribute_ ? attribute_(name) : std::nullopt;
-      if (number) return expression_.add_constant(*number);
+      if (number) return expression_.add_number(*number);
       position_ = start;
       return fail("there is no attribute '" + std::string(name) + "' that is a number");
     }
     if (take("(")) return call(name, start);
     if (const auto made = names_.find(name); made != names_.end()) return made->second;
-    for (size_t i = 0; i < inputs_.size(); ++i)
-      if (inputs_[i] == name) return expression_.add_input(static_cast<uint32_t>(i));
-    if (name == "inf") return expression_.add_constant(std::numeric_limits<float>::infinity());
-    if (name == "nan") return expression_.add_constant(std::numeric_limits<float>::quiet_NaN());
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (inputs_[i].name != name) continue;
+      if (!is_expression_type(inputs_[i].type))
+        return fail("'" + std::string(name) + "' is " + std::string(name_of(inputs_[i].type)));
+      return expression_.add_input(static_cast<uint32_t>(i), inputs_[i].type);
+    }
+    if (name == "inf") return expression_.add_number(std::numeric_limits<float>::infinity());
+    if (name == "nan") return expression_.add_number(std::numeric_limits<float>::quiet_NaN());
     position_ = start;
     return fail("'" + std::string(name) + "' is no input and was not made before");
   }
@@ -440,6 +640,7 @@ class ExpressionParser {
       const auto& rule = expression_rules[op];
       if (rule.name != name) continue;
       uint32_t arguments[3] = {};
+      if (rule.typing == ExpressionTyping::cast) return cast();
       for (int32_t i = 0; i < rule.argument_count; ++i) {
         if (i > 0 && !take(","))
           return fail("expected ',': " + std::string(name) + " takes " + std::to_string(rule.argument_count));
@@ -447,14 +648,40 @@ class ExpressionParser {
       }
       if (!take(")"))
         return fail("expected ')': " + std::string(name) + " takes " + std::to_string(rule.argument_count));
-      return expression_.add_operation(static_cast<ExpressionOp>(op), arguments[0], arguments[1], arguments[2]);
+      return operation(static_cast<ExpressionOp>(op), arguments[0], arguments[1], arguments[2]);
     }
     position_ = start;
     return fail("there is no function '" + std::string(name) + "'");
   }
 
+  Result<uint32_t> cast() {
+    HEED_ASSIGN(const uint32_t from, comparison());
+    if (!take(",")) return fail("expected ',': cast takes 2");
+    skip();
+    const bool is_attribute = take("@");
+    const std::string_view name = word();
+    DataType type = DataType::undefined;
+    if (is_attribute) {
+      const auto number = attribute_ ? attribute_(name) : std::nullopt;
+      if (number) type = static_cast<DataType>(static_cast<int32_t>(*number));
+    } else {
+      for (const DataType known : expression_types)
+        if (name_of(known) == name) type = known;
+    }
+    if (type == DataType::undefined) return fail("'" + std::string(name) + "' is no type");
+    if (!take(")")) return fail("expected ')': cast takes 2");
+    return checked(expression_.add_cast(from, type));
+  }
+  Result<uint32_t> operation(ExpressionOp op, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
+    return checked(expression_.add_operation(op, a, b, c));
+  }
+  Result<uint32_t> checked(Result<uint32_t> made) const {
+    if (!made) return fail(made.error().message);
+    return made;
+  }
+
   std::string_view text_;
-  std::span<const std::string_view> inputs_;
+  std::span<const ExpressionInput> inputs_;
   const AttributeNumber& attribute_;
   size_t position_ = 0;
   int depth_ = 0;
@@ -480,17 +707,26 @@ inline std::string text_of_number(float number) {
 // Inputs are known by these names; `attribute` gives the number of @name, or nothing. Fails with invalid_argument and
 // the column.
 inline Result<Expression> parse_expression(
-    std::string_view text, std::span<const std::string_view> inputs,
+    std::string_view text, std::span<const ExpressionInput> inputs,
     const std::function<std::optional<float>(std::string_view)>& attribute = {}) {
   return detail::ExpressionParser(text, inputs, attribute).parse();
 }
 
-// An expression over inputs x0, x1, ...: how fused nodes hold theirs.
-inline Result<Expression> parse_fused_expression(std::string_view text, size_t input_count) {
+// An expression over inputs x0, x1, ... of these types: how fused nodes hold theirs.
+inline Result<Expression> parse_fused_expression(std::string_view text, std::span<const DataType> types) {
   std::vector<std::string> names;
-  for (size_t i = 0; i < input_count; ++i) names.push_back("x" + std::to_string(i));
-  const std::vector<std::string_view> views(names.begin(), names.end());
-  return parse_expression(text, views);
+  for (size_t i = 0; i < types.size(); ++i) names.push_back("x" + std::to_string(i));
+  std::vector<ExpressionInput> inputs;
+  for (size_t i = 0; i < types.size(); ++i) inputs.push_back({names[i], types[i]});
+  return parse_expression(text, inputs);
+}
+
+// That of a fused node, in any phase (a NodeView).
+template <class Node>
+Result<Expression> fused_expression_of(const Node& node) {
+  std::vector<DataType> types;
+  for (int32_t i = 0; i < node.input_count(); ++i) types.push_back(node.input(i).element());
+  return parse_fused_expression(node.text("expression"), types);
 }
 
 // "t0 = x0 + x1; y = max(t0, 0)": one statement per operation; parse_fused_expression reads it back.
@@ -504,7 +740,9 @@ inline std::string to_text(const Expression& expression) {
     if (step.op == ExpressionOp::input)
       names[i] = "x" + std::to_string(step.arguments[0]);
     else if (step.op == ExpressionOp::constant)
-      names[i] = detail::text_of_number(step.number);
+      names[i] = step.type == DataType::f32
+                     ? detail::text_of_number(step.number)
+                     : "cast(" + std::to_string(step.integer) + ", " + std::string(name_of(step.type)) + ")";
     const int32_t count = rule_of(step.op).argument_count;
     if (count == 0 && i != expression.result()) continue;
     std::string value = names[i];
@@ -514,6 +752,7 @@ inline std::string to_text(const Expression& expression) {
     } else if (count > 0) {
       value = std::string(rule_of(step.op).name) + "(" + argument(0);
       for (int32_t k = 1; k < count; ++k) value += ", " + argument(k);
+      if (step.op == ExpressionOp::cast) value += ", " + std::string(name_of(step.type));
       value += ")";
     }
     names[i] = i == expression.result() ? "y" : "t" + std::to_string(made++);

@@ -345,7 +345,9 @@ typedef struct heed_operator {
   /* The meaning in terms of other operators, in ONNX's textual syntax: "y = Mul(Sigmoid(x), x)"; @name takes the node's
    * attribute. Empty where the operator is a primitive. */
   heed_text body;
-  /* Element-wise operators: output 0 from the inputs by name, e.g. "max(x, 0)"; the language is told in heed/expression.hpp. */
+  /* Element-wise operators: output 0 from the inputs by name, e.g. "max(x, 0)"; the language is told in heed/expression.hpp.
+   * Types that it does not take are left to the kernels. One variadic input: how `a` and `b`, two of them, meet; they
+   * meet from left to right. */
   heed_text expression;
   int32_t (*infer)(heed_node* node, void* user);
   int32_t (*view)(heed_node* node, void* user);
