@@ -1,4 +1,4 @@
-// The shipped GPT: its loss on text it never saw, as PyTorch computed it.
+// The shipped GPT: its loss on text it never saw, as PyTorch computed it; and all of it on the GPU.
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -54,6 +54,28 @@ TEST_CASE("shakespeare's loss per character on the last tenth of the text is PyT
   const double nats = sum / static_cast<double>(text.size());
   CHECK(nats == Approx(expected["nats_per_character"].get<double>()).margin(1e-4));
   CHECK(nats <= 1.65);
+}
+
+TEST_CASE("shakespeare runs wholly on Vulkan: one submission a token, recorded once, and the CPU's text") {
+  if (devices().size() < 2) return;
+  const std::filesystem::path file = std::filesystem::path(HEED_SOURCE_FOLDER) / "models" / "shakespeare" / "model.onnx";
+  constexpr int token_count = 12;
+  const auto write = [&](Session& session) {
+    std::vector<int64_t> ids{1, 2, 3};
+    for (int i = 0; i < token_count; ++i) {
+      const auto count = i == 0 ? ids.size() : 1;
+      const std::vector<int64_t> fresh(ids.end() - static_cast<std::ptrdiff_t>(count), ids.end());
+      const auto logits = take(session.run({{"input_ids", i64({1, static_cast<int64_t>(count)}, fresh)}}))[0].second;
+      const auto last = logits.tensor.as<float>().last(static_cast<size_t>(logits.tensor.dims[2]));
+      ids.push_back(std::max_element(last.begin(), last.end()) - last.begin());
+    }
+    return ids;
+  };
+  const auto on_cpu = take(Session::create(take(Model::load(file, registry(), {.device = "cpu"}))));
+  const auto on_gpu = take(Session::create(take(Model::load(file, registry(), {.device = "vulkan", .require_gpu = true}))));
+  CHECK(write(*on_gpu) == write(*on_cpu));
+  CHECK(on_gpu->submission_count() == token_count);
+  CHECK(on_gpu->recorded_count() <= 3);  // the prompt, and the tokens behind it as places of the arena settle
 }
 
 }  // namespace heed::test
