@@ -1,10 +1,10 @@
 # What makes builds quick: headers that nearly every file of a room reads are precompiled, and ccache keeps what was
-# compiled before, in this checkout or another. Headers are named by <...>, so that no path of a checkout gets into them.
+# compiled before in this folder. Not in another: a precompiled header of one checkout has been seen in the build of another
+# when paths were made relative (CCACHE_BASEDIR), and what it was made of differed.
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # ccache's manual: "Precompiled headers", "Compiling in different directories".
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-    CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  # ccache's manual, "Precompiled headers".
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
