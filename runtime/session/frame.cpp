@@ -494,8 +494,9 @@ void Frame::point_slots(uint32_t index) {
   }
   for (size_t i = 0; i < segment.gpu_steps.size(); ++i) {
     BoundStep& bound = steps_[segment.gpu_steps[i]];
-    if (bound.scratch_bytes)
-      bound.gpu_scratch = SharedValue::borrow(context_.gpu->placed(segment.gpu_arena, segment.roots.size() + i));
+    bound.gpu_scratch =
+        bound.scratch_bytes ? SharedValue::borrow(context_.gpu->placed(segment.gpu_arena, segment.roots.size() + i))
+                            : SharedValue();
   }
   for (const SlotId id : plan_.segments[index].slots) {
     const Slot& slot = plan_.slots[id];
@@ -680,17 +681,17 @@ Result<void> Frame::bind_gpu(uint32_t id) {
 
 Result<void> Frame::run_gpu(uint32_t id) {
   HEED_TRY(bind_gpu(id));
-  BoundStep& bound = steps_[id];
+  const BoundStep& bound = steps_[id];
   const BoundNode& node = *bound.node;
+  SharedValue larger;  // where this run asks for more than its bucket did
   if (node.scratch_bytes > bound.scratch_bytes) {
     const int64_t dims[] = {static_cast<int64_t>(node.scratch_bytes)};
     auto made = context_.gpu->new_tensor(DataType::u8, dims);
     if (!made) return explain(std::move(made).error(), id);
-    bound.gpu_scratch = std::move(*made);
-    bound.scratch_bytes = node.scratch_bytes;
+    larger = std::move(*made);
   }
   if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, node.dispatches, node.input_memory, node.output_memory,
-                                    node.scratch_bytes ? bound.gpu_scratch.get() : nullptr);
+                                    larger ? larger.get() : bound.gpu_scratch.get());
       !done)
     return explain(std::move(done).error(), id);
   return {};

@@ -97,7 +97,7 @@ class Frame {
     std::vector<CpuInput> input_values;
     std::vector<CpuOutput> output_values;
     size_t scratch_bytes = 0;
-    SharedValue gpu_scratch;  // in the arena, unless a run asks for more than its bucket did
+    SharedValue gpu_scratch;  // in the arena; empty where the step asks for none
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
