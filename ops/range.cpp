@@ -33,7 +33,7 @@ struct Parameters {
 Result<GpuPlan> plan(Planning& node) {
   if (!is_integer(node.input(0).element()) || !node.elements(0) || !node.elements(1) || !node.elements(2))
     return decline("how many numbers there are is known to the run alone");
-  HEED_ASSIGN(const Shader shader, shader_for(node, {.i32 = shaders::range_i32, .i64 = shaders::range_i64}));
+  HEED_ASSIGN(const Shader shader, shader_for(node, shaders::range));
   return GpuPlan{.variants = {{.name = "a thread a number", .shader = shader}},
                  .bindings = {read(0), read(2), write(0)}};
 }

@@ -87,7 +87,7 @@ Result<GpuPlan> plan(Planning& node) {
   if (!axes) return decline("the axes are known to the run alone");
   if ((kind == Kind::mean || kind == Kind::root_of_squares) && x.element() != DataType::f32)
     return decline("the GPU kernel takes means and norms of f32, not of " + name_in_reason(x));
-  HEED_ASSIGN(const Shader shader, shader_for(node, {shaders::reduce_f32, shaders::reduce_i32, shaders::reduce_i64}));
+  HEED_ASSIGN(const Shader shader, shader_for(node, shaders::reduce));
   node.take_strided(0);
   return GpuPlan{.variants = row_variants(node, shader, {{2, static_cast<uint32_t>(kind)}}),
                  .bindings = {read(0), write(0)}};

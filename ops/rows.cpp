@@ -69,13 +69,30 @@ std::vector<Variant> row_variants(const Planning& node, const Shader& shader, st
           with_threads("a workgroup a row", most, most)};
 }
 
-Result<Shader> shader_for(const Planning& node, const ElementShaders& shaders) {
+Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& shaders) {
+  struct Row {
+    DataType type;
+    Shader shader;
+    std::string_view needs;  // a capability
+  };
+  const Row rows[] = {{DataType::f32, shaders.f32, ""},
+                      {DataType::f16, shaders.f16, "storage_16bit"},
+                      {DataType::bf16, shaders.bf16, "storage_16bit"},
+                      {DataType::i32, shaders.i32, ""},
+                      {DataType::i64, shaders.i64, "int64"}};
   const auto x = node.input(0);
-  if (x.element() == DataType::f32) return shaders.f32;
-  if (x.element() == DataType::i32) return shaders.i32;
-  if (x.element() != DataType::i64) return decline("the GPU kernel takes f32, i32 and i64, not " + name_in_reason(x));
-  if (node.capability("int64") == 0) return decline("the GPU has no 64-bit integers");
-  return shaders.i64;
+  std::string served;
+  for (const Row& row : rows) {
+    if (row.shader.word_count == 0) continue;
+    if (x.element() != row.type) {
+      served += (served.empty() ? "" : ", ") + std::string(name_of(row.type));
+    } else if (row.needs.empty() || node.capability(row.needs)) {
+      return row.shader;
+    } else {
+      return decline("the GPU lacks " + std::string(row.needs) + ", which " + name_in_reason(x) + " needs");
+    }
+  }
+  return decline("the GPU kernel takes " + served + ", not " + name_in_reason(x));
 }
 
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "launch.hpp"
+#include "shaders.hpp"
 
 namespace heed::ops {
 
@@ -35,10 +36,7 @@ std::vector<Variant> row_variants(const Planning& node, const Shader& shader,
                                   std::vector<heed_constant> constants = {});
 
 // The shader that is compiled for the element type of input 0; declines where there is none, or the device lacks it.
-struct ElementShaders {
-  Shader f32 = {}, i32 = {}, i64 = {};
-};
-Result<Shader> shader_for(const Planning& node, const ElementShaders& shaders);
+Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& shaders);
 
 // Over these rows with one of those variants; parameters begin with the rows.
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters);

@@ -23,10 +23,10 @@ Result<GpuPlan> plan(Planning& node) {
   const auto x = node.input(0);
   if (!x.has_rank()) return decline("the rank is not known");
   if (x.rank() > most_row_axes) return decline("more than 8 axes");
-  if (x.element() != DataType::f32) return decline("the GPU kernel takes f32, not " + name_in_reason(x));
+  HEED_ASSIGN(const Shader shader, shader_for(node, shaders::softmax));
   node.take_strided(0);
   node.in_place(0, 0);
-  return GpuPlan{.variants = row_variants(node, shaders::softmax, {{2, logarithm}}), .bindings = {read(0), write(0)}};
+  return GpuPlan{.variants = row_variants(node, shader, {{2, logarithm}}), .bindings = {read(0), write(0)}};
 }
 
 Result<Launch> bind(const Binding& node) {

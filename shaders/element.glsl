@@ -1,12 +1,31 @@
-// element.glsl: ELEMENT, the type of the numbers that a kernel is compiled for (f32, or I32 or I64 where defined), with
-// its extremes, as exact bits, and what a NaN is.
+// element.glsl: STORED, the type of the numbers in the buffers of a shader that is compiled once for each (f32, or what is
+// defined: F16, BF16, I32, I64), and ELEMENT, the type that it computes with; LOAD and STORE lead from one to the other.
+// f16 and bf16 need no arithmetic of their own: they are 16 bits to the device, and computed with as f32.
+
+#if defined(F16)
+#extension GL_EXT_shader_16bit_storage : require
+#define STORED uint16_t
+#define LOAD(stored) unpackHalf2x16(uint(stored)).x
+#define STORE(element) uint16_t(heed_f16_bits(element))
+#elif defined(BF16)
+#extension GL_EXT_shader_16bit_storage : require
+#define STORED uint16_t
+#define LOAD(stored) uintBitsToFloat(uint(stored) << 16)
+#define STORE(element) uint16_t(heed_bf16_bits(element))
+#elif defined(I32)
+#define STORED int
+#elif defined(I64)
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#define STORED int64_t
+#else
+#define STORED float
+#endif
 
 #if defined(I32)
 #define ELEMENT int
 const int least_element = -0x7FFFFFFF - 1;
 const int greatest_element = 0x7FFFFFFF;
 #elif defined(I64)
-#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #define ELEMENT int64_t
 const int64_t least_element = -0x7FFFFFFFFFFFFFFFL - 1L;
 const int64_t greatest_element = 0x7FFFFFFFFFFFFFFFL;
@@ -17,8 +36,34 @@ const int64_t greatest_element = 0x7FFFFFFFFFFFFFFFL;
 #define greatest_element uintBitsToFloat(0x7F800000u)
 #endif
 
+#ifndef LOAD
+#define LOAD(stored) (stored)
+#define STORE(element) (element)
+#endif
+
 #ifdef FLOATING
 #define IS_NAN(x) isnan(x)
 #else
 #define IS_NAN(x) false
 #endif
+
+// The nearest f16, ties to even.
+uint heed_f16_bits(float x) {
+  uint bits = floatBitsToUint(x);
+  uint sign = bits >> 16 & 0x8000u;
+  bits &= 0x7FFFFFFFu;
+  if (bits > 0x7F800000u) return sign | 0x7E00u;   // NaN
+  if (bits >= 0x477FF000u) return sign | 0x7C00u;  // rounds past 65504: infinity
+  if (bits < 0x38800000u) {                        // below 2^-14: a multiple of 2^-24, which adding 0.5 rounds to
+    precise float rounded = uintBitsToFloat(bits) + 0.5;
+    return sign | floatBitsToUint(rounded) - 0x3F000000u;
+  }
+  return sign | bits + 0xC8000FFFu + (bits >> 13 & 1u) >> 13;
+}
+
+// The nearest bf16, ties to even.
+uint heed_bf16_bits(float x) {
+  uint bits = floatBitsToUint(x);
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return bits >> 16 | 0x40u;
+  return bits + 0x7FFFu + (bits >> 16 & 1u) >> 16;
+}

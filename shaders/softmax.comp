@@ -2,12 +2,13 @@
 #extension GL_GOOGLE_include_directive : require
 // softmax.comp: Softmax-13, y = exp(x - max) / sum(exp(x - max)), or LogSoftmax-13, y = x - max - log(sum(exp(x - max))),
 // over rows, in f32. y may lie where x lies.
+#include "element.glsl"
 #include "math.glsl"
 
 layout(constant_id = 2) const bool logarithm = false;
 
-layout(set = 0, binding = 0, std430) readonly buffer Input { float x[]; };
-layout(set = 0, binding = 1, std430) writeonly buffer Output { float y[]; };
+layout(set = 0, binding = 0, std430) readonly buffer Input { STORED x[]; };
+layout(set = 0, binding = 1, std430) writeonly buffer Output { STORED y[]; };
 
 // The tensors walked: x, y.
 #define PARAMETERS_BINDING 2
@@ -29,7 +30,7 @@ void main() {
 
     float greatest = uintBitsToFloat(negative_infinity_bits);
     for (uint i = row_thread(); i < length; i += threads_per_row)
-      greatest = greater_of(greatest, x[element_at(begin, i).x]);
+      greatest = greater_of(greatest, LOAD(x[element_at(begin, i).x]));
     greatest = greatest_of_row(greatest);
     // A row of which all is hidden, or one element is infinite, has no distribution. Infinities are compared as bits,
     // which no driver may assume away.
@@ -37,14 +38,14 @@ void main() {
 
     float sum = 0.0;
     for (uint i = row_thread(); i < length; i += threads_per_row)
-      sum += heed_exp(x[element_at(begin, i).x] - greatest);
+      sum += heed_exp(LOAD(x[element_at(begin, i).x]) - greatest);
     sum = sum_of_row(sum);
     float log_of_sum = logarithm ? log(sum) : 0.0;
 
     for (uint i = row_thread(); i < length; i += threads_per_row) {
       ivec4 at = element_at(begin, i);
-      float distance = x[at.x] - greatest;
-      y[at.y] = logarithm ? distance - log_of_sum : heed_exp(distance) / sum;
+      float distance = LOAD(x[at.x]) - greatest;
+      y[at.y] = STORE(logarithm ? distance - log_of_sum : heed_exp(distance) / sum);
     }
   }
 }
