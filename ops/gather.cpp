@@ -58,7 +58,8 @@ Result<GpuPlan> plan_gather(Planning& node) {
   node.take_strided(0);
   return GpuPlan{.variants = {bits == 32 ? Variant{.name = "4 bytes", .shader = shaders::gather_4}
                                          : Variant{.name = "8 bytes", .shader = shaders::gather_8}},
-                 .bindings = {read(0), read(1), write(0)}};
+                 .bindings = {read(0), read(1), write(0), error_word()},
+                 .error = "element {} of the indices is outside of the axis that it chooses from"};
 }
 
 Result<Launch> bind_gather(const Binding& node, int32_t axis) {

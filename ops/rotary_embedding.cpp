@@ -77,7 +77,8 @@ Result<GpuPlan> plan(Planning& node) {
   // Without positions their binding is never read.
   return GpuPlan{.variants = {{.name = "a thread a pair", .shader = shaders::rotary_embedding}},
                  .bindings = {read(x_input), read(cos_input), read(sin_input),
-                              read(has_positions ? positions_input : x_input), write(0)}};
+                              read(has_positions ? positions_input : x_input), write(0), error_word()},
+                 .error = "element {} of position_ids is outside of the rows of cos_cache"};
 }
 
 // Of [batch, head, sequence, channel] or [batch, sequence, head * channel].

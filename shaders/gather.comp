@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // gather.comp: Gather-13, y[outer.., chosen, inner..] = data[outer.., indices[chosen], inner..]; negative indices count from
-// the end, and what is outside is read as the nearest that is not. y is dense. ELEMENT is any type of the element's size.
+// the end; one that is outside is told, and read as the nearest that is not. y is dense. ELEMENT is any type of the element's size.
 #include "indices.glsl"
 
 #ifndef ELEMENT
@@ -11,9 +11,11 @@
 layout(set = 0, binding = 0, std430) readonly buffer Data { ELEMENT data[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Indices { uint indices[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer Output { ELEMENT y[]; };
+#define ERROR_BINDING 3
+#include "error_word.glsl"
 
 // The tensor walked: data at the first place of its axis. Outer axes choose a row, inner ones lie within it.
-#define PARAMETERS_BINDING 3
+#define PARAMETERS_BINDING 4
 #define MORE_PARAMETERS                              \
   uint count; /* of elements of y; less than 2^31 */ \
   uint chosen_count, words_per_index;                \
@@ -31,6 +33,7 @@ void main() {
     uint low = indices[word];
     int index = heed_index(low, words_per_index == 2 ? indices[word + 1] : int(low) < 0 ? 0xFFFFFFFFu : 0u);
     if (index < 0) index += axis_size;
+    if (index < 0 || index >= axis_size) tell_error(chosen);
     index = clamp(index, 0, axis_size - 1);
     y[y_offset + int(i)] = data[element_at(row_at(outer), inner).x + index * axis_stride];
   }

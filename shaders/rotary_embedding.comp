@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // rotary_embedding.comp: RotaryEmbedding-23, y1 = cos x1 - sin x2 and y2 = sin x1 + cos x2 for each pair of channels of a
 // head; channels past the pairs stay. x and the caches are strided, y is dense in one order or the other and may lie where
-// x lies. A position outside of the caches is read as the nearest that is not.
+// x lies. A position outside of the caches is told, and read as the nearest.
 #include "indices.glsl"
 
 layout(local_size_x = 64) in;
@@ -12,12 +12,14 @@ layout(set = 0, binding = 1, std430) readonly buffer Cos { float cosines[]; };
 layout(set = 0, binding = 2, std430) readonly buffer Sin { float sines[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Positions { uvec2 positions[]; };  // i64 [batch, sequence]
 layout(set = 0, binding = 4, std430) writeonly buffer Output { float y[]; };
+#define ERROR_BINDING 5
+#include "error_word.glsl"
 
 // In elements.
 struct Layout {
   int offset, batch, head, sequence, channel;
 };
-layout(set = 0, binding = 5, std430) readonly buffer Parameters {
+layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   uint batch_count, head_count, sequence_count, channel_count;
   uint pair_count;
   uint pair_step, pair_distance;  // in channels: between pairs, and between the two of a pair
@@ -51,7 +53,9 @@ void main() {
     if (position_count > 0) {
       uvec2 position =
           positions[positions_offset + int(batch) * positions_batch + int(sequence) * positions_sequence];
-      place = uint(clamp(heed_index(position.x, position.y), 0, position_count - 1));
+      int cache_row = heed_index(position.x, position.y);
+      if (cache_row < 0 || cache_row >= position_count) tell_error(batch * sequence_count + sequence);
+      place = uint(clamp(cache_row, 0, position_count - 1));
     }
     float c = cosines[at(cos_layout, batch, 0, place, item)];
     float s = sines[at(sin_layout, batch, 0, place, item)];

@@ -33,7 +33,7 @@ struct AskedNode : heed_node {
       choice.in_place.emplace_back(input, output);
   }
   void plan_work(heed_dim operation_count) override { choice.operation_count = Dim(operation_count); }
-  uint64_t plan_capability(heed_text name) const override {
+  uint64_t gpu_capability(heed_text name) const override {
     return options.gpu_capability ? options.gpu_capability(options.gpu_context, text_of(name)) : 0;
   }
   int32_t prepare_option(heed_text name, heed_text* value) const override {
@@ -50,7 +50,8 @@ struct AskedNode : heed_node {
                                variant.spirv_word_count,
                                std::string(text_of(variant.glsl)),
                                {variant.bindings, variant.bindings + variant.binding_count},
-                               {variant.constants, variant.constants + variant.constant_count}});
+                               {variant.constants, variant.constants + variant.constant_count},
+                               std::string(text_of(variant.error))});
     return HEED_OK;
   }
 

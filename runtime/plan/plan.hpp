@@ -71,6 +71,7 @@ struct KernelVariant {
   std::string glsl;
   std::vector<heed_binding> bindings;
   std::vector<heed_constant> constants;
+  std::string error;  // heed_variant.error
 };
 
 struct Plan;
@@ -126,7 +127,7 @@ struct Plan {
 // What choosing depends on.
 struct PlanOptions {
   bool use_gpu = false;
-  // Asked by plan_capability; null without a GPU.
+  // Asked by gpu_capability; null without a GPU.
   uint64_t (*gpu_capability)(const void* context, std::string_view name) = nullptr;
   const void* gpu_context = nullptr;
   std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"

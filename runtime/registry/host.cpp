@@ -232,8 +232,8 @@ heed_host make_host() {
   host.plan_work = [](heed_node* node, heed_dim operation_count) {
     guard([&] { node->plan_work(operation_count); });
   };
-  host.plan_capability = [](const heed_node* node, heed_text name) {
-    return guard(uint64_t{0}, [&] { return node->plan_capability(name); });
+  host.gpu_capability = [](const heed_node* node, heed_text name) {
+    return guard(uint64_t{0}, [&] { return node->gpu_capability(name); });
   };
   host.plan_variant = [](heed_node* node, const heed_variant* variant) {
     return guard_code([&] { return node->plan_variant(*variant); });
@@ -250,8 +250,10 @@ heed_host make_host() {
   };
   host.bind_scratch = [](heed_node* node, size_t size_bytes) { guard([&] { node->bind_scratch(size_bytes); }); };
   host.bind_dispatch = [](heed_node* node, int32_t variant, const void* parameters, size_t size_bytes,
-                          const uint32_t workgroups[3]) {
-    return guard_code([&] { return node->bind_dispatch(variant, parameters, size_bytes, workgroups); });
+                          const uint32_t workgroups[3], const heed_window* windows, size_t window_count) {
+    return guard_code([&] {
+      return node->bind_dispatch(variant, parameters, size_bytes, workgroups, {windows, window_count});
+    });
   };
 
   host.prepare_keep = [](heed_node* node, size_t size_bytes) {

@@ -207,7 +207,7 @@ void heed_node::plan_strided_input(int32_t) { wrong_phase("plan_strided_input", 
 void heed_node::plan_strided_output(int32_t) { wrong_phase("plan_strided_output", "planning"); }
 void heed_node::plan_in_place(int32_t, int32_t) { wrong_phase("plan_in_place", "planning"); }
 void heed_node::plan_work(heed_dim) { wrong_phase("plan_work", "planning"); }
-uint64_t heed_node::plan_capability(heed_text) const { return 0; }
+uint64_t heed_node::gpu_capability(heed_text) const { return 0; }
 int32_t heed_node::plan_variant(const heed_variant&) { return wrong_phase("plan_variant", "planning for a GPU"); }
 const heed_dim* heed_node::view_source_strides() const {
   wrong_phase("view_source_strides", "heed_operator.view");
@@ -225,7 +225,7 @@ heed_tensor heed_node::bind_output(int32_t) const {
 }
 bool heed_node::bind_in_place(int32_t, int32_t) const { return false; }
 void heed_node::bind_scratch(size_t) { wrong_phase("bind_scratch", "bind"); }
-int32_t heed_node::bind_dispatch(int32_t, const void*, size_t, const uint32_t[3]) {
+int32_t heed_node::bind_dispatch(int32_t, const void*, size_t, const uint32_t[3], std::span<const heed_window>) {
   return wrong_phase("bind_dispatch", "the bind of a GPU kernel");
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,8 +53,8 @@ struct heed_node {
   virtual void plan_strided_output(int32_t output);
   virtual void plan_in_place(int32_t input, int32_t output);
   virtual void plan_work(heed_dim operation_count);
-  virtual uint64_t plan_capability(heed_text name) const;
   virtual int32_t plan_variant(const heed_variant& variant);
+  virtual uint64_t gpu_capability(heed_text name) const;  // binding too
   virtual const heed_dim* view_source_strides() const;
   virtual void view_output(int32_t output, const heed_dim* strides, heed_dim offset);
 
@@ -63,7 +64,7 @@ struct heed_node {
   virtual bool bind_in_place(int32_t input, int32_t output) const;
   virtual void bind_scratch(size_t size_bytes);
   virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
-                                const uint32_t workgroups[3]);
+                                const uint32_t workgroups[3], std::span<const heed_window> windows);
 
   // Preparing (session/prepare.cpp).
   virtual void* prepare_keep(size_t size_bytes);

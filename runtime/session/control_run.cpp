@@ -30,7 +30,9 @@ heed_value* ControlRun::input(int32_t input) {
 
 Result<SharedValue> ControlRun::on_host(heed_value* value) {
   if (!value->on_device) return SharedValue::borrow(value);
-  return frame_.context_.gpu->moved(*value, Location::cpu);
+  HEED_ASSIGN(auto host, frame_.context_.gpu->moved(*value, Location::cpu));
+  HEED_TRY(frame_.context_.gpu->wait());
+  return host;
 }
 
 int32_t ControlRun::read_scalar(heed_value* value, int64_t* i, double* f) {
@@ -223,7 +225,8 @@ int32_t ControlRun::set_output(int32_t output, heed_value* value) {
   if (!given) return fail(Code::invalid_argument, "output " + std::to_string(output) + " was set to nothing");
   const Location location = frame_.plan_.slots[step_.outputs[output]].location;
   const auto attempt = [&]() -> Result<SharedValue> {
-    if (given->kind == Kind::tensor && given->on_device != (location == Location::vulkan))
+    if (given->kind == Kind::tensor && given->on_device && location == Location::cpu) return on_host(given.get());
+    if (given->kind == Kind::tensor && !given->on_device && location == Location::vulkan)
       return frame_.context_.gpu->moved(*given.get(), location);
     return kept(std::move(given));
   };

@@ -17,8 +17,8 @@ namespace heed {
 class BoundNode : public heed_node {
  public:
   BoundNode(const Graph& graph, const Node& node, const OperatorEntry& op, const std::vector<heed_tensor>& inputs,
-            const std::vector<heed_tensor>& outputs, const ThreadPool* threads)
-      : heed_node(graph, node, op), inputs_(inputs), outputs_(outputs), threads_(threads) {}
+            const std::vector<heed_tensor>& outputs, const ThreadPool* threads, const GpuStream* gpu)
+      : heed_node(graph, node, op), inputs_(inputs), outputs_(outputs), threads_(threads), gpu_(gpu) {}
 
   // How many threads scratch is for.
   int32_t prepare_threads() const override { return threads_ ? threads_->thread_count() : 1; }
@@ -34,11 +34,16 @@ class BoundNode : public heed_node {
   }
   void bind_scratch(size_t size_bytes) override { scratch_bytes = std::max(scratch_bytes, size_bytes); }
   int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
-                        const uint32_t workgroups[3]) override {
-    dispatches.push_back({variant, {}, {workgroups[0], workgroups[1], workgroups[2]}});
+                        const uint32_t workgroups[3], std::span<const heed_window> windows) override {
     const auto* bytes = static_cast<const std::byte*>(parameters);
-    dispatches.back().parameters.assign(bytes, bytes + size_bytes);
+    dispatches.push_back({variant,
+                          {bytes, bytes + size_bytes},
+                          {workgroups[0], workgroups[1], workgroups[2]},
+                          {windows.begin(), windows.end()}});
     return HEED_OK;
+  }
+  uint64_t gpu_capability(heed_text name) const override {
+    return gpu_ ? gpu_->capability({name.data, name.size}) : 0;
   }
 
   size_t scratch_bytes = 0;
@@ -53,6 +58,7 @@ class BoundNode : public heed_node {
   const std::vector<heed_tensor>& inputs_;
   const std::vector<heed_tensor>& outputs_;
   const ThreadPool* threads_;
+  const GpuStream* gpu_;
 };
 
 namespace {
@@ -103,7 +109,13 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
                        context.cpu_run};
     if (step.op && step.kind != StepKind::view)
       bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs,
-                                               bound.outputs, context_.threads);
+                                               bound.outputs, context_.threads, context_.gpu);
+    const auto binds_error_word = [](const KernelVariant& variant) {
+      return std::any_of(variant.bindings.begin(), variant.bindings.end(),
+                         [](const heed_binding& binding) { return binding.kind == HEED_BIND_ERROR; });
+    };
+    if (std::any_of(step.variants.begin(), step.variants.end(), binds_error_word))
+      bound.error_word = context.gpu->add_error_word(name_of_node(step), step.variants.front().error);
     for (const auto& body : prepared.steps[index].bodies)
       bound.bodies.push_back(std::make_unique<Frame>(*body, context));
   }
@@ -202,6 +214,7 @@ Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
   }
   if (value->on_device != (slot.location == Location::vulkan)) {
     HEED_ASSIGN(bound.value, context_.gpu->moved(*value, slot.location));
+    if (slot.location == Location::cpu) HEED_TRY(context_.gpu->wait());
     bound.borrowed = value = bound.value.get();
   }
   set_tensor(id, *value);
@@ -691,7 +704,7 @@ Result<void> Frame::run_gpu(uint32_t id) {
     larger = std::move(*made);
   }
   if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, node.dispatches, node.input_memory, node.output_memory,
-                                    larger ? larger.get() : bound.gpu_scratch.get());
+                                    larger ? larger.get() : bound.gpu_scratch.get(), bound.error_word);
       !done)
     return explain(std::move(done).error(), id);
   return {};
@@ -706,8 +719,9 @@ Result<void> Frame::run_transfer(uint32_t id) {
   if (step.kind == StepKind::upload)
     return context_.gpu->upload(from.tensor.data, to_root.borrowed ? to_root.borrowed : to_root.value.get(),
                                 to.tensor.offset, size_bytes);
-  return context_.gpu->download(from_root.borrowed ? from_root.borrowed : from_root.value.get(), from.tensor.offset,
-                                to.tensor.data, size_bytes);
+  HEED_TRY(context_.gpu->read(from_root.borrowed ? from_root.borrowed : from_root.value.get(), from.tensor.offset,
+                              to.tensor.data, size_bytes));
+  return context_.gpu->wait();
 }
 
 Result<SharedValue> Frame::value_in(SlotId id) {
@@ -734,22 +748,23 @@ Result<SharedValue> Frame::output_value(uint32_t output) {
   return value->lent ? copy_to_host_tensor(view_of(*value.get())) : std::move(value);
 }
 
+std::string Frame::name_of_node(const Step& step) const {
+  const Node& node = plan_.graph->nodes[step.node];
+  return "node '" + node.name + "' (" + node.op_type + ")";
+}
+
 // The error, told of the node that makes a value.
 Error Frame::explain_slot(Error error, SlotId id) const {
   for (uint32_t step = 0; step < plan_.steps.size(); ++step)
     for (const SlotId output : plan_.steps[step].outputs)
-      if (output == id && plan_.steps[step].op) {
-        const Node& node = plan_.graph->nodes[plan_.steps[step].node];
-        return std::move(error).within("node '" + node.name + "' (" + node.op_type + ")");
-      }
+      if (output == id && plan_.steps[step].op) return std::move(error).within(name_of_node(plan_.steps[step]));
   return error;
 }
 
 Error Frame::explain(Error error, uint32_t id) const {
   const Step& step = plan_.steps[id];
   if (!step.op) return error;
-  const Node& node = plan_.graph->nodes[step.node];
-  Error told = std::move(error).within("node '" + node.name + "' (" + node.op_type + ")");
+  Error told = std::move(error).within(name_of_node(step));
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     if (step.inputs[i] == no_id) continue;
     const Slot& slot = plan_.slots[step.inputs[i]];

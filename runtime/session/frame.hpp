@@ -98,6 +98,7 @@ class Frame {
     std::vector<CpuOutput> output_values;
     size_t scratch_bytes = 0;
     SharedValue gpu_scratch;  // in the arena; empty where the step asks for none
+    uint32_t error_word = no_id;
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
@@ -133,6 +134,7 @@ class Frame {
   Result<SharedValue> output_value(uint32_t output);
   // A reference to what a slot holds, for control kernels; arena memory is lent for the step.
   Result<SharedValue> value_in(SlotId slot);
+  std::string name_of_node(const Step& step) const;
   Error explain(Error error, uint32_t step) const;
   Error explain_slot(Error error, SlotId slot) const;
   void set_tensor(SlotId slot, const heed_value& value);

@@ -1,6 +1,8 @@
 // Where the session meets the Vulkan backend.
 #include "session/gpu.hpp"
 
+#include <cstring>
+
 #include "vulkan/device.hpp"
 #include "vulkan/gpu_kernel.hpp"
 #include "vulkan/recording.hpp"
@@ -98,9 +100,41 @@ bool same_memory(const heed_value& a, const heed_value& b) {
 }
 
 struct GpuStream::Content {
+  struct ErrorWord {
+    std::string node, says;
+  };
   std::shared_ptr<vulkan::Device> device;
   std::unique_ptr<vulkan::Recording> recording;
+  std::vector<ErrorWord> error_words;
+  std::shared_ptr<vulkan::Buffer> error_buffer;  // a word at each multiple of binding_alignment_bytes; the host sees it
+
+  Result<vulkan::BufferRange> range_of_error_word(uint32_t index);
+  Result<void> check_error_words();
 };
+
+Result<vulkan::BufferRange> GpuStream::Content::range_of_error_word(uint32_t index) {
+  constexpr auto step = vulkan::binding_alignment_bytes;
+  if (!error_buffer || error_buffer->size_bytes() < error_words.size() * step) {
+    HEED_ASSIGN(error_buffer, vulkan::Buffer::create(device, error_words.size() * step, vulkan::MemoryUse::readback));
+    std::memset(error_buffer->mapped(), 0, error_buffer->size_bytes());
+  }
+  return vulkan::BufferRange{error_buffer.get(), index * step, sizeof(uint32_t)};
+}
+
+// After the device has done all.
+Result<void> GpuStream::Content::check_error_words() {
+  if (!error_buffer) return {};
+  for (size_t i = 0; i < error_words.size(); ++i) {
+    uint32_t word = 0;
+    std::memcpy(&word, error_buffer->mapped() + i * vulkan::binding_alignment_bytes, sizeof word);
+    if (word == 0) continue;
+    std::memset(error_buffer->mapped(), 0, error_buffer->size_bytes());
+    std::string text = error_words[i].says;  // "{}" becomes the place, as shaders/error_word.glsl stores it
+    if (const size_t place = text.find("{}"); place != text.npos) text.replace(place, 2, std::to_string(~word));
+    return Error{Code::invalid_argument, text}.within(error_words[i].node);
+  }
+  return {};
+}
 
 GpuStream::GpuStream(std::unique_ptr<Content> content) : content_(std::move(content)) {}
 GpuStream::~GpuStream() = default;
@@ -139,16 +173,25 @@ Result<SharedValue> GpuStream::new_tensor(DataType element, std::span<const int6
   return new_device_tensor(content_->device, element, dims);
 }
 
+uint32_t GpuStream::add_error_word(std::string node, std::string says) {
+  content_->error_words.push_back({std::move(node), std::move(says)});
+  return static_cast<uint32_t>(content_->error_words.size() - 1);
+}
+
 Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                             std::span<heed_value* const> inputs, std::span<heed_value* const> outputs,
-                            heed_value* scratch) {
+                            heed_value* scratch, uint32_t error_word) {
   std::vector<vulkan::DispatchData> data;
   for (const auto& d : dispatches)
-    data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}});
+    data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}, d.windows});
   std::vector<vulkan::BufferRange> in, out;
   for (const auto* value : inputs) in.push_back(range_of(value));
   for (const auto* value : outputs) out.push_back(range_of(value));
-  return kernel.record(*content_->recording, data, in, out, range_of(scratch));
+  vulkan::BufferRange word;
+  if (error_word != no_id) {
+    HEED_ASSIGN(word, content_->range_of_error_word(error_word));
+  }
+  return kernel.record(*content_->recording, data, in, out, range_of(scratch), word);
 }
 
 Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes) {
@@ -163,11 +206,10 @@ Result<void> GpuStream::copy(const heed_value* from, int64_t from_elements, heed
   return content_->recording->copy(part_of(from, from_elements, size_bytes), part_of(to, to_elements, size_bytes));
 }
 
-Result<void> GpuStream::download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes) {
-  if (size_bytes)
-    HEED_TRY(content_->recording->read(part_of(from, offset_elements, size_bytes),
-                                       {static_cast<std::byte*>(to), size_bytes}));
-  return content_->recording->wait();
+Result<void> GpuStream::read(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes) {
+  if (!size_bytes) return {};
+  return content_->recording->read(part_of(from, offset_elements, size_bytes),
+                                   {static_cast<std::byte*>(to), size_bytes});
 }
 
 Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
@@ -184,12 +226,16 @@ Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
     return made;
   }
   HEED_ASSIGN(auto made, new_host_tensor(value.element, value.dims));
-  HEED_TRY(download(&value, value.offset, made->data, size_bytes));
+  HEED_TRY(read(&value, value.offset, made->data, size_bytes));
   return made;
 }
 
-Result<void> GpuStream::wait() { return content_->recording->wait(); }
+Result<void> GpuStream::wait() {
+  HEED_TRY(content_->recording->wait());
+  return content_->check_error_words();
+}
 void GpuStream::discard() { content_->recording->discard(); }
+uint64_t GpuStream::capability(std::string_view name) const { return content_->device->capability(name); }
 int64_t GpuStream::recorded_count() const { return static_cast<int64_t>(content_->recording->recorded_count()); }
 int64_t GpuStream::submission_count() const { return static_cast<int64_t>(content_->recording->submission_count()); }
 

@@ -25,6 +25,7 @@ struct GpuDispatch {
   int32_t variant = 0;
   std::vector<std::byte> parameters;
   uint32_t workgroups[3] = {1, 1, 1};
+  std::vector<heed_window> windows;
 };
 
 // selector: "" or "vulkan" (the best there is), "vulkan:1", "vulkan:integrated", or part of a name. Of `options` those
@@ -57,20 +58,26 @@ class GpuStream {
   heed_value* placed(const std::shared_ptr<void>& arena, size_t lifetime) const;
 
   Result<SharedValue> new_tensor(DataType element, std::span<const int64_t> dims);
+  // A word that a kernel may set, for the life of the stream: wait() then fails with `says`, told of `node`.
+  uint32_t add_error_word(std::string node, std::string says);
+  // error_word: as added, or no_id.
   Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
-                   std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, heed_value* scratch);
+                   std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, heed_value* scratch,
+                   uint32_t error_word);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
   // Within the device; elements are those of the values' type, which is one.
   Result<void> copy(const heed_value* from, int64_t from_elements, heed_value* to, int64_t to_elements,
                     size_t size_bytes);
-  // Waits for the device.
-  Result<void> download(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes);
-  // The same tensor at the other place; downloads wait.
+  // The bytes are there after the next wait().
+  Result<void> read(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes);
+  // The same tensor at the other place; on the host its elements are there after the next wait().
   Result<SharedValue> moved(const heed_value& value, Location to);
+  // Submits, waits for the device, and gives what was read. Fails too where a kernel has set its error word.
   Result<void> wait();
   // Drops what was recorded and not submitted: after a failure in the middle of a run.
   void discard();
 
+  uint64_t capability(std::string_view name) const;  // of the device
   int64_t submission_count() const;
   int64_t recorded_count() const;  // of submissions: those that were recorded anew
 

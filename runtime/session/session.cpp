@@ -91,13 +91,16 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
     return std::any_of(states_.begin(), states_.end(),
                        [&](const auto& state) { return state->in_use && state->pair.output == output; });
   };
+  bool fetches = false;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (on_device(i) && !stays(i)) {
       HEED_TRY(fetch(*results_[i].get(), outputs[i]));
+      fetches = true;
     } else if (!outputs[i]) {
       outputs[i] = results_[i];
     }
   }
+  if (fetches) HEED_TRY(gpu_->wait());
   for (auto& state : states_) {
     if (!state->in_use) continue;
     if (state->grown) {
@@ -110,7 +113,7 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
   return {};
 }
 
-// A result on the device, into the caller's memory where there is some.
+// A result on the device, into the caller's memory where there is some; it is there after gpu_->wait().
 Result<void> Session::fetch(const heed_value& result, SharedValue& output) {
   if (!output) {
     HEED_ASSIGN(output, gpu_->moved(result, Location::cpu));
@@ -120,7 +123,7 @@ Result<void> Session::fetch(const heed_value& result, SharedValue& output) {
     return Error{Code::shape_mismatch, "the memory for an output is " + to_string(output->dims) + "; the result is " +
                                            to_string(result.dims) + ", dense"};
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(result.element, result.dims));
-  return gpu_->download(&result, result.offset, output->data, size_bytes);
+  return gpu_->read(&result, result.offset, output->data, size_bytes);
 }
 
 // Puts states where inputs were not given, and tells the sizes that they bring.

@@ -59,7 +59,7 @@ class Device : public std::enable_shared_from_this<Device> {
   Device(const Device&) = delete;
 
   const DeviceInfo& info() const;
-  // What plan_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
+  // What gpu_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
   uint64_t capability(std::string_view name) const;
 
   // Writes what pipelines were built so far to the cache on disk, where that is new. A failure is logged and harms

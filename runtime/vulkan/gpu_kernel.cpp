@@ -25,7 +25,7 @@ Result<std::shared_ptr<GpuKernel>> GpuKernel::create(const std::shared_ptr<Devic
 
 Result<void> GpuKernel::record(Recording& recording, std::span<const DispatchData> dispatches,
                                std::span<const BufferRange> inputs, std::span<const BufferRange> outputs,
-                               BufferRange scratch) const {
+                               BufferRange scratch, BufferRange error_word) const {
   std::vector<BoundRange> ranges;
   for (const auto& dispatch : dispatches) {
     if (dispatch.variant < 0 || static_cast<size_t>(dispatch.variant) >= variants_.size())
@@ -34,14 +34,28 @@ Result<void> GpuKernel::record(Recording& recording, std::span<const DispatchDat
     const auto& variant = variants_[static_cast<size_t>(dispatch.variant)];
     ranges.clear();
     for (const auto& binding : variant.bindings) {
-      const bool is_scratch = binding.kind == HEED_BIND_SCRATCH;
+      const bool reads = binding.writes != 1, writes = binding.writes != 0;
+      if (binding.kind == HEED_BIND_SCRATCH || binding.kind == HEED_BIND_ERROR) {
+        ranges.push_back({binding.kind == HEED_BIND_SCRATCH ? scratch : error_word, reads, writes});
+        continue;
+      }
       const auto& list = binding.kind == HEED_BIND_INPUT ? inputs : outputs;
-      if (!is_scratch && (binding.index < 0 || static_cast<size_t>(binding.index) >= list.size()))
+      if (binding.index < 0 || static_cast<size_t>(binding.index) >= list.size())
         return Error{Code::invalid_argument, "variant '" + variant.name + "' binds " +
                                                  (binding.kind == HEED_BIND_INPUT ? "input " : "output ") +
                                                  std::to_string(binding.index) + " of " + std::to_string(list.size())};
-      ranges.push_back({is_scratch ? scratch : list[static_cast<size_t>(binding.index)], binding.writes != 1,
-                        binding.writes != 0});
+      ranges.push_back({list[static_cast<size_t>(binding.index)], reads, writes});
+    }
+    for (const auto& window : dispatch.windows) {
+      const auto place = static_cast<size_t>(window.binding);
+      const BufferRange whole = place < ranges.size() ? ranges[place].range : BufferRange{};
+      if (window.offset_bytes > whole.size_bytes || window.size_bytes > whole.size_bytes - window.offset_bytes)
+        return Error{Code::invalid_argument, "variant '" + variant.name + "': a window of " +
+                                                 std::to_string(window.size_bytes) + " bytes at " +
+                                                 std::to_string(window.offset_bytes) + " of binding " +
+                                                 std::to_string(window.binding) + ", which has " +
+                                                 std::to_string(whole.size_bytes)};
+      ranges[place].range = {whole.buffer, whole.offset_bytes + window.offset_bytes, window.size_bytes};
     }
     auto recorded = recording.dispatch(variant.pipeline, ranges, dispatch.parameters, dispatch.workgroups);
     if (!recorded) return std::move(recorded).error().within("variant '" + variant.name + "'");

@@ -23,6 +23,7 @@ struct DispatchData {
   int32_t variant = 0;
   std::span<const std::byte> parameters;  // std430
   uint32_t workgroups[3] = {1, 1, 1};
+  std::span<const heed_window> windows;
 };
 
 // Immutable once made; shared by the sessions of a Model.
@@ -41,10 +42,11 @@ class GpuKernel {
   // - an input and an output share bytes only where the kernel allowed it (plan_in_place), and then wholly;
   // - absent and empty tensors are empty ranges: the shader finds spare bytes in their place and the parameters tell it
   //   so;
-  // - scratch has at least the size that bind_scratch asked for, and is this run's alone.
+  // - scratch has at least the size that bind_scratch asked for, and is this run's alone;
+  // - error_word is a word for kernels that bind one.
   // A binding or a variant that is not there is an Error of invalid_argument that names the variant.
   Result<void> record(Recording& recording, std::span<const DispatchData> dispatches, std::span<const BufferRange> inputs,
-                      std::span<const BufferRange> outputs, BufferRange scratch) const;
+                      std::span<const BufferRange> outputs, BufferRange scratch, BufferRange error_word = {}) const;
 
  private:
   struct Variant {

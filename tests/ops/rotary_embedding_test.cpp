@@ -88,5 +88,14 @@ TEST_CASE("RotaryEmbedding names a position outside of the cache") {
                  {random({1, 1, 1, 4})}},
                 "position 5");
 }
+TEST_CASE("RotaryEmbedding on Vulkan tells a position outside of the cache") {
+  const auto outputs = run_text(R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[1, 1, 3, 4] x, float[5, 2] c, float[5, 2] s, int64[1, 3] at) => (float[1, 1, 3, 4] y) {
+      y = RotaryEmbedding(x, c, s, at)
+    })",
+                                {random({1, 1, 3, 4}), random({5, 2}), random({5, 2}), i64({1, 3}, {4, 5, 0})}, "vulkan");
+  REQUIRE_FALSE(outputs);
+  CHECK_THAT(outputs.error().message, Catch::Contains("element 1 of position_ids"));
+}
 
 }  // namespace heed::test

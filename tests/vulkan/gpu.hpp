@@ -75,7 +75,7 @@ inline std::shared_ptr<GpuKernel> kernel_of(const std::shared_ptr<Device>& devic
   for (const auto& v : plan.variants) {
     const auto& bindings = v.bindings.empty() ? plan.bindings : v.bindings;
     variants.push_back({sizeof(heed_variant), to_c(v.name), v.shader.words, v.shader.word_count, to_c(v.shader.glsl),
-                        bindings.data(), bindings.size(), v.constants.data(), v.constants.size()});
+                        bindings.data(), bindings.size(), v.constants.data(), v.constants.size(), to_c(plan.error)});
   }
   return must(GpuKernel::create(device, variants));
 }
@@ -83,7 +83,7 @@ inline std::shared_ptr<GpuKernel> kernel_of(const std::shared_ptr<Device>& devic
 inline std::vector<DispatchData> data_of(const std::vector<Dispatch>& dispatches) {
   std::vector<DispatchData> data;
   for (const auto& d : dispatches)
-    data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}});
+    data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}, d.windows});
   return data;
 }
 

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define HEED_ABI_MAJOR 0u
-#define HEED_ABI_MINOR 3u
+#define HEED_ABI_MINOR 4u
 
 /* ---- plain data ------------------------------------------------------------------------------------------------- */
 
@@ -145,6 +145,14 @@ typedef void (*heed_loop)(void* context, int64_t begin, int64_t end, int32_t thr
 
 typedef struct heed_variant heed_variant;
 
+/* Of a buffer, what one dispatch sees through a binding: for tensors that are longer than a binding may be
+ * ("max_binding_bytes"). offset_bytes counts from the first byte of the whole binding, a multiple of 256. */
+typedef struct heed_window {
+  int32_t binding; /* its place among the variant's bindings */
+  uint64_t offset_bytes;
+  uint64_t size_bytes;
+} heed_window;
+
 typedef struct heed_host {
   size_t struct_size;
   uint32_t abi_major;
@@ -199,8 +207,9 @@ typedef struct heed_host {
   /* How many additions and multiplications of numbers a run costs, where that is more than its bytes tell: for placing
    * nodes and for profiles. */
   void (*plan_work)(heed_node*, heed_dim operation_count);
-  /* On a GPU, reports an option or limit: "subgroup_size", "max_shared_bytes", "int64", "float16", ...: 0 when absent. */
-  uint64_t (*plan_capability)(const heed_node*, heed_text name);
+  /* Planning and binding of a GPU kernel: a feature or limit of the device: "subgroup_size", "max_shared_bytes", "int64",
+   * "float16", ...: 0 when absent. */
+  uint64_t (*gpu_capability)(const heed_node*, heed_text name);
   int32_t (*plan_variant)(heed_node*, const heed_variant* variant); /* copied */
 
   /* -- binding: sizes are numbers now -- */
@@ -211,8 +220,9 @@ typedef struct heed_host {
   int32_t (*bind_in_place)(const heed_node*, int32_t input, int32_t output);
   void (*bind_scratch)(heed_node*, size_t size_bytes); /* CPU: 64-byte aligned; GPU: bound as HEED_BIND_SCRATCH */
   /* GPU: one dispatch of a variant; several run in order, each seeing what the ones before it wrote. The parameters
-   * (std430) are copied. */
-  int32_t (*bind_dispatch)(heed_node*, int32_t variant, const void* parameters, size_t size_bytes, const uint32_t workgroups[3]);
+   * (std430) and the windows are copied. */
+  int32_t (*bind_dispatch)(heed_node*, int32_t variant, const void* parameters, size_t size_bytes,
+                           const uint32_t workgroups[3], const heed_window* windows, size_t window_count);
 
   /* -- preparing a CPU kernel, once per Model -- */
   void* (*prepare_keep)(heed_node*, size_t size_bytes); /* 64-byte aligned, owned by the Model; null: out of memory */
@@ -395,7 +405,8 @@ typedef struct heed_control_kernel {
 typedef enum heed_binding_kind {
   HEED_BIND_INPUT,
   HEED_BIND_OUTPUT,
-  HEED_BIND_SCRATCH /* index: none */
+  HEED_BIND_SCRATCH, /* index: none */
+  HEED_BIND_ERROR    /* index: none. One word, 0 until a shader tells of bad data (shaders/error_word.glsl) */
 } heed_binding_kind;
 
 typedef struct heed_binding {
@@ -420,6 +431,7 @@ struct heed_variant {
   size_t binding_count;
   const heed_constant* constants;
   size_t constant_count;
+  heed_text error; /* what a set error word says; "{}" in it becomes the place that was told */
 };
 
 typedef struct heed_gpu_kernel {

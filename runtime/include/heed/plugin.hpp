@@ -278,7 +278,7 @@ class Planning : public NodeView {
   void in_place(int32_t input, int32_t output) { host->plan_in_place(node_, input, output); }
   // Additions and multiplications of a run, where its bytes do not tell its cost.
   void work(Dim operation_count) { host->plan_work(node_, operation_count.c_dim()); }
-  uint64_t capability(std::string_view name) const { return host->plan_capability(node_, to_c(name)); }
+  uint64_t capability(std::string_view name) const { return host->gpu_capability(node_, to_c(name)); }
 };
 
 inline Error decline(std::string reason) { return {Code::unsupported, std::move(reason)}; }
@@ -291,6 +291,7 @@ class Binding : public NodeView {
   TensorView output(int32_t output) const { return {host->bind_output(node_, output)}; }
   // Whether an output lies where an input lies, element for element.
   bool in_place(int32_t input, int32_t output) const { return host->bind_in_place(node_, input, output) != 0; }
+  uint64_t capability(std::string_view name) const { return host->gpu_capability(node_, to_c(name)); }
   void scratch(size_t size_bytes) { host->bind_scratch(node_, size_bytes); }
 };
 
@@ -305,6 +306,7 @@ inline heed_binding read(int32_t input) { return {HEED_BIND_INPUT, input, 0}; }
 inline heed_binding write(int32_t output) { return {HEED_BIND_OUTPUT, output, 1}; }
 inline heed_binding read_write(int32_t output) { return {HEED_BIND_OUTPUT, output, 2}; }
 inline heed_binding scratch() { return {HEED_BIND_SCRATCH, 0, 2}; }
+inline heed_binding error_word() { return {HEED_BIND_ERROR, 0, 2}; }
 
 struct Variant {
   std::string name;
@@ -317,12 +319,14 @@ struct Variant {
 struct GpuPlan {
   std::vector<Variant> variants;
   std::vector<heed_binding> bindings;
+  std::string error = {};  // of kernels that bind the error word: "index {} of the indices is outside of the axis"
 };
 
 struct Dispatch {
   int32_t variant = 0;
   std::vector<std::byte> parameters;
   uint32_t workgroups[3] = {1, 1, 1};
+  std::vector<heed_window> windows = {};  // empty: every binding whole
 };
 
 // The second half: dispatches in order, each seeing what those before it wrote. None: nothing to do (an empty tensor).
@@ -750,7 +754,7 @@ int32_t plan_of(heed_node* node, void* user) {
         const auto& bindings = variant.bindings.empty() ? result->bindings : variant.bindings;
         const heed_variant c{sizeof c, to_c(variant.name), variant.shader.words, variant.shader.word_count,
                              to_c(variant.shader.glsl), bindings.data(), bindings.size(), variant.constants.data(),
-                             variant.constants.size()};
+                             variant.constants.size(), to_c(result->error)};
         if (const int32_t code = host->plan_variant(node, &c)) return code;
       }
     }
@@ -870,7 +874,8 @@ class Tables {
         if (launch->scratch_bytes) host->bind_scratch(node, launch->scratch_bytes);
         for (const auto& dispatch : launch->dispatches)
           if (const int32_t code = host->bind_dispatch(node, dispatch.variant, dispatch.parameters.data(),
-                                                       dispatch.parameters.size(), dispatch.workgroups))
+                                                       dispatch.parameters.size(), dispatch.workgroups,
+                                                       dispatch.windows.data(), dispatch.windows.size()))
             return code;
         return HEED_OK;
       });
