@@ -10,6 +10,7 @@
 #include "registry/phases.hpp"
 #include "session/control_run.hpp"
 #include "session/gpu.hpp"
+#include "session/session.hpp"
 
 namespace heed {
 
@@ -605,8 +606,44 @@ Result<void> Frame::run_segment(uint32_t index) {
         continue;
     }
     if (context_.observe) context_.observe(context_.observe_context, plan_, id, begin_ns, now_ns());
+    if (context_.observe_values) HEED_TRY(show_values(id));
   }
   return {};
+}
+
+Result<void> Frame::show_values(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  std::vector<HostValue> outputs(step.outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (step.outputs[i] != no_id) {
+      HEED_ASSIGN(outputs[i], host_copy(step.outputs[i]));
+    }
+  context_.observe_values(plan_, id, outputs);
+  return {};
+}
+
+// What a slot holds now, wherever and however strided it lies.
+Result<HostValue> Frame::host_copy(SlotId slot) {
+  HEED_ASSIGN(const SharedValue value, value_in(slot));
+  if (value->kind != Kind::tensor) return to_host_value(*value.get());
+  heed_tensor tensor = view_of(*value.get());
+  std::shared_ptr<void> downloaded;
+  const bool empty = std::any_of(value->dims.begin(), value->dims.end(), [](int64_t dim) { return dim == 0; });
+  if (value->on_device && !empty) {
+    int64_t low = 0, high = 0;  // elements before and after the one at index zero, as far as strides reach
+    for (size_t axis = 0; axis < value->dims.size(); ++axis) {
+      const int64_t reach = (value->dims[axis] - 1) * value->strides[axis];
+      (reach < 0 ? low : high) += reach;
+    }
+    const int64_t span[] = {high - low + 1};
+    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, span));
+    downloaded = allocate_host_memory(size_bytes);
+    if (!downloaded) return Error{Code::out_of_memory, "no memory for a copy of value '" + plan_.slots[slot].name + "'"};
+    HEED_TRY(context_.gpu->download(value.get(), value->offset + low, downloaded.get(), size_bytes));
+    tensor.data = static_cast<std::byte*>(downloaded.get()) - low * bits_of(value->element) / 8;
+  }
+  HEED_ASSIGN(const SharedValue copy, copy_to_host_tensor(tensor));
+  return to_host_value(*copy.get());
 }
 
 Result<void> Frame::run_cpu(uint32_t id) {

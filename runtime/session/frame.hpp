@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/host_value.hpp"
 #include "plan/place_tensors.hpp"
 #include "registry/cpu_run.hpp"
 #include "session/prepare.hpp"
@@ -27,9 +29,11 @@ struct RunContext {
   GpuStream* gpu = nullptr;  // null: no device
   const std::atomic<bool>* cancelled = nullptr;
   size_t memory_limit_bytes = SIZE_MAX;
-  // Called around each step where set: for profiles and for comparing devices.
+  // Called around each step where set: for profiles.
   void (*observe)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns) = nullptr;
   void* observe_context = nullptr;
+  // Called after each step where set, with copies of its outputs: for comparing devices.
+  std::function<void(const Plan& plan, uint32_t step, std::span<const HostValue> outputs)> observe_values;
 };
 
 // How often the costly parts of binding ran; for tests and benchmarks.
@@ -131,6 +135,8 @@ class Frame {
   Result<void> run_gpu(uint32_t step);
   Result<void> run_transfer(uint32_t step);
   Result<void> take_results(uint32_t step);
+  Result<void> show_values(uint32_t step);
+  Result<HostValue> host_copy(SlotId slot);
   Result<SharedValue> output_value(uint32_t output);
   // A reference to what a slot holds, for control kernels; arena memory is lent for the step.
   Result<SharedValue> value_in(SlotId slot);

@@ -37,7 +37,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
                        &session->cancelled_,
                        loaded.options().memory_limit_bytes,
                        nullptr,
-                       nullptr};
+                       nullptr,
+                       {}};
   session->frame_ = std::make_unique<Frame>(loaded.prepared(), session->context_);
   const Plan& plan = loaded.plan();
   for (const StatePair& pair : plan.states) {
@@ -301,6 +302,10 @@ int64_t Session::submission_count() const { return gpu_ ? gpu_->submission_count
 void Session::observe(void (*observer)(void*, const Plan&, uint32_t, int64_t, int64_t), void* context) {
   context_.observe = observer;
   context_.observe_context = context;
+}
+
+void Session::observe_values(std::function<void(const Plan&, uint32_t, std::span<const HostValue>)> observer) {
+  context_.observe_values = std::move(observer);
 }
 
 // ---- by name

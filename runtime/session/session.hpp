@@ -69,6 +69,9 @@ class Session {
   // Called after each step of a run, with its times on the steady clock; null: not at all.
   void observe(void (*observer)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns),
                void* context);
+  // Called after each step of a run, those of bodies too, with copies of its outputs on the host (those that are not
+  // there are empty tensors); each step then waits for the device. Null: not at all.
+  void observe_values(std::function<void(const Plan& plan, uint32_t step, std::span<const HostValue> outputs)> observer);
 
  private:
   struct State;

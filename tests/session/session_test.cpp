@@ -77,6 +77,30 @@ TEST_CASE("views cost no step, and a value that is an output keeps its elements"
   CHECK(floats(outputs[1].second) == std::vector<float>{1, 0, 3, 4, 5, 0});
 }
 
+TEST_CASE("an observer sees each step's outputs, on the device or strided, as they are after the step") {
+  for (const auto& device : devices()) {
+    const auto model = load_text(R"(<ir_version: 10, opset_import: ["" : 23]>
+      g (float[2, 2] x, float[2, 2] w) => (float[2, 2] y) { a = Neg(x) b = MatMul(a, w) y = Softmax(b) })",
+                                 {.device = device, .rewrite = false});
+    const auto session = take(Session::create(model));
+    std::vector<std::pair<std::string, std::vector<float>>> seen;
+    session->observe_values([&](const Plan& plan, uint32_t step, std::span<const HostValue> outputs) {
+      if (plan.steps[step].node == no_id) return;
+      REQUIRE(outputs.size() == 1);
+      seen.emplace_back(plan.graph->nodes[plan.steps[step].node].op_type, floats(outputs[0]));
+    });
+    const auto x = f32({2, 2}, {1, 2, 3, 4}), w = f32({2, 2}, {0, 1, 1, 0});
+    const auto outputs = take(session->run({{"x", x}, {"w", w}}));
+    REQUIRE(seen.size() == 3);
+    CHECK(seen[0] == std::pair(std::string("Neg"), std::vector<float>{-1, -2, -3, -4}));
+    CHECK(seen[1] == std::pair(std::string("MatMul"), std::vector<float>{-2, -1, -4, -3}));
+    CHECK(seen[2].second == floats(outputs[0].second));
+    session->observe_values(nullptr);
+    take(session->run({{"x", x}, {"w", w}}));
+    CHECK(seen.size() == 3);
+  }
+}
+
 TEST_CASE("a reshape of a split needs no copy; a reshape of a transpose does") {
   const auto copies = [](std::string_view text) {
     int count = 0;
