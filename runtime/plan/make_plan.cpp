@@ -557,6 +557,7 @@ class Planner {
     step.control = choice.control;
     step.variants = std::move(choice.variants);
     step.declined = std::move(choice.declined);
+    step.operation_count = choice.operation_count;
     return step;
   }
 

@@ -88,6 +88,7 @@ struct Step {
   std::vector<KernelVariant> variants;        // gpu
   std::vector<std::unique_ptr<Plan>> bodies;  // control: one per subgraph, whose captures follow its inputs
   std::vector<Declined> declined;
+  Dim operation_count = 0;       // of numbers, in a run, as far as the kernel tells
   bool computes = false;         // neither view, copy, constant nor arithmetic that feeds only shapes
   std::vector<SlotId> captured;  // control: what its bodies read from here, for each body in turn
 };

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <set>
 
 #include "base/thread_pool.hpp"
 #include "plan/strides.hpp"
 #include "registry/phases.hpp"
 #include "session/control_run.hpp"
-#include "session/gpu.hpp"
 #include "session/session.hpp"
 
 namespace heed {
@@ -605,9 +605,28 @@ Result<void> Frame::run_segment(uint32_t index) {
       case StepKind::view:
         continue;
     }
-    if (context_.observe) context_.observe(context_.observe_context, plan_, id, begin_ns, now_ns());
+    if (context_.observe) HEED_TRY(show_time(id, begin_ns));
     if (context_.observe_values) HEED_TRY(show_values(id));
   }
+  return {};
+}
+
+Result<void> Frame::show_time(uint32_t id, int64_t begin_ns) {
+  const Step& step = plan_.steps[id];
+  StepTime time{&plan_, id, begin_ns, now_ns(), 0, number_of(step.operation_count).value_or(0)};
+  std::set<SlotId> slots(step.inputs.begin(), step.inputs.end());
+  slots.insert(step.outputs.begin(), step.outputs.end());
+  for (const SlotId slot : slots) {
+    if (slot == no_id || plan_.slots[slot].type.kind != Kind::tensor || !slots_[slot].tensor.element) continue;
+    const auto size_bytes = bytes_of_tensor(static_cast<DataType>(slots_[slot].tensor.element), slots_[slot].dims);
+    if (size_bytes) time.bytes += static_cast<int64_t>(*size_bytes);
+  }
+  if (step.kind == StepKind::gpu) {
+    HEED_ASSIGN(const bool device_tells, context_.gpu->mark(time, context_.observe));
+    if (device_tells) return {};
+  }
+  if (step.kind == StepKind::download) time.begin_ns = std::max(begin_ns, context_.gpu->last_mark_ns());  // it waited
+  context_.observe(time);
   return {};
 }
 
@@ -639,7 +658,8 @@ Result<HostValue> Frame::host_copy(SlotId slot) {
     HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, span));
     downloaded = allocate_host_memory(size_bytes);
     if (!downloaded) return Error{Code::out_of_memory, "no memory for a copy of value '" + plan_.slots[slot].name + "'"};
-    HEED_TRY(context_.gpu->download(value.get(), value->offset + low, downloaded.get(), size_bytes));
+    HEED_TRY(context_.gpu->read(value.get(), value->offset + low, downloaded.get(), size_bytes));
+    HEED_TRY(context_.gpu->wait());
     tensor.data = static_cast<std::byte*>(downloaded.get()) - low * bits_of(value->element) / 8;
   }
   HEED_ASSIGN(const SharedValue copy, copy_to_host_tensor(tensor));

@@ -14,12 +14,12 @@
 #include "graph/host_value.hpp"
 #include "plan/place_tensors.hpp"
 #include "registry/cpu_run.hpp"
+#include "session/gpu.hpp"
 #include "session/prepare.hpp"
 
 namespace heed {
 
 class ThreadPool;
-class GpuStream;
 
 // What all frames of a session share.
 struct RunContext {
@@ -29,9 +29,7 @@ struct RunContext {
   GpuStream* gpu = nullptr;  // null: no device
   const std::atomic<bool>* cancelled = nullptr;
   size_t memory_limit_bytes = SIZE_MAX;
-  // Called around each step where set: for profiles.
-  void (*observe)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns) = nullptr;
-  void* observe_context = nullptr;
+  StepObserver observe;  // called after each step where set: for profiles
   // Called after each step where set, with copies of its outputs: for comparing devices.
   std::function<void(const Plan& plan, uint32_t step, std::span<const HostValue> outputs)> observe_values;
 };
@@ -135,6 +133,7 @@ class Frame {
   Result<void> run_gpu(uint32_t step);
   Result<void> run_transfer(uint32_t step);
   Result<void> take_results(uint32_t step);
+  Result<void> show_time(uint32_t step, int64_t begin_ns);
   Result<void> show_values(uint32_t step);
   Result<HostValue> host_copy(SlotId slot);
   Result<SharedValue> output_value(uint32_t output);

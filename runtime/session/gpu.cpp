@@ -2,6 +2,7 @@
 #include "session/gpu.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "vulkan/device.hpp"
 #include "vulkan/gpu_kernel.hpp"
@@ -83,7 +84,8 @@ Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr
                         v.bindings.data(),
                         v.bindings.size(),
                         v.constants.data(),
-                        v.constants.size()});
+                        v.constants.size(),
+                        {v.error.data(), v.error.size()}});
   return vulkan::GpuKernel::create(device, variants);
 }
 
@@ -99,12 +101,39 @@ bool same_memory(const heed_value& a, const heed_value& b) {
   return x.buffer && x.buffer == y.buffer && x.offset_bytes == y.offset_bytes;
 }
 
+Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device) {
+  constexpr int64_t long_enough_ns = 4'000'000;
+  constexpr uint64_t most_bytes = uint64_t{256} << 20;
+  double best = 0;
+  for (uint64_t size_bytes = uint64_t{4} << 20; size_bytes <= most_bytes; size_bytes *= 4) {
+    HEED_ASSIGN(const auto from, vulkan::Buffer::create(device, size_bytes));
+    HEED_ASSIGN(const auto to, vulkan::Buffer::create(device, size_bytes));
+    HEED_ASSIGN(const auto recording, vulkan::Recording::create(device));
+    HEED_TRY(recording->fill(whole(from), 0));
+    int64_t fastest_ns = INT64_MAX;
+    for (uint64_t round = 0; round < 4; ++round) {  // the first warms up
+      HEED_TRY(recording->mark(0));
+      HEED_TRY(recording->copy(whole(from), whole(to)));
+      HEED_TRY(recording->mark(1));
+      HEED_TRY(recording->wait());
+      const auto marks = recording->marks();
+      if (marks.empty()) return 0;
+      if (round > 0) fastest_ns = std::min(fastest_ns, marks.back().end_ns - marks.back().begin_ns);
+    }
+    best = std::max(best, 2e9 * static_cast<double>(size_bytes) / static_cast<double>(std::max<int64_t>(fastest_ns, 1)));
+    if (fastest_ns >= long_enough_ns) break;
+  }
+  return best;
+}
+
 struct GpuStream::Content {
   struct ErrorWord {
     std::string node, says;
   };
   std::shared_ptr<vulkan::Device> device;
   std::unique_ptr<vulkan::Recording> recording;
+  std::vector<std::pair<StepTime, StepObserver>> marked;  // since the last wait
+  int64_t last_mark_ns = 0;
   std::vector<ErrorWord> error_words;
   std::shared_ptr<vulkan::Buffer> error_buffer;  // a word at each multiple of binding_alignment_bytes; the host sees it
 
@@ -230,11 +259,28 @@ Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
   return made;
 }
 
+Result<bool> GpuStream::mark(const StepTime& step, const StepObserver& observer) {
+  HEED_ASSIGN(const bool has_clock, content_->recording->mark(content_->marked.size()));
+  if (has_clock) content_->marked.emplace_back(step, observer);
+  return has_clock;
+}
+
 Result<void> GpuStream::wait() {
   HEED_TRY(content_->recording->wait());
+  const auto marked = std::exchange(content_->marked, {});
+  for (const auto& mark : content_->recording->marks()) {
+    auto [time, observer] = marked[mark.tag];
+    time.begin_ns = mark.begin_ns;
+    time.end_ns = content_->last_mark_ns = mark.end_ns;
+    observer(time);
+  }
   return content_->check_error_words();
 }
-void GpuStream::discard() { content_->recording->discard(); }
+void GpuStream::discard() {
+  content_->recording->discard();
+  content_->marked.clear();
+}
+int64_t GpuStream::last_mark_ns() const { return content_->last_mark_ns; }
 uint64_t GpuStream::capability(std::string_view name) const { return content_->device->capability(name); }
 int64_t GpuStream::recorded_count() const { return static_cast<int64_t>(content_->recording->recorded_count()); }
 int64_t GpuStream::submission_count() const { return static_cast<int64_t>(content_->recording->submission_count()); }

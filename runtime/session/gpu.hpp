@@ -1,6 +1,7 @@
 // Where the session meets the Vulkan backend: values that move between host and device, arenas there, dispatches.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +20,16 @@ namespace vulkan {
 class Device;
 class GpuKernel;
 }  // namespace vulkan
+
+// What a step of a run took. Times are std::chrono::steady_clock's; a GPU step's were taken on the device.
+struct StepTime {
+  const Plan* plan = nullptr;
+  uint32_t step = 0;
+  int64_t begin_ns = 0, end_ns = 0;
+  int64_t bytes = 0;            // of the tensors that it read and wrote, each once
+  int64_t operation_count = 0;  // 0: the kernel does not tell
+};
+using StepObserver = std::function<void(const StepTime& time)>;
 
 // One dispatch as a kernel's bind gave it.
 struct GpuDispatch {
@@ -41,6 +52,9 @@ Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr
 
 // Whether two values on a device lie in the same memory.
 bool same_memory(const heed_value& a, const heed_value& b);
+
+// Bytes that the device reads and writes in a second when it copies within its memory, measured now; 0: it has no clock.
+Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device);
 
 // A dense copy on the device, made at once.
 Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value);
@@ -65,6 +79,9 @@ class GpuStream {
                    std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, heed_value* scratch,
                    uint32_t error_word);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
+  // The commands since the last mark are one step's: `observer` is told its times at the next wait(). False: the device
+  // has no clock.
+  Result<bool> mark(const StepTime& step, const StepObserver& observer);
   // Within the device; elements are those of the values' type, which is one.
   Result<void> copy(const heed_value* from, int64_t from_elements, heed_value* to, int64_t to_elements,
                     size_t size_bytes);
@@ -77,6 +94,7 @@ class GpuStream {
   // Drops what was recorded and not submitted: after a failure in the middle of a run.
   void discard();
 
+  int64_t last_mark_ns() const;  // when the last step that was marked ended; 0: none was
   uint64_t capability(std::string_view name) const;  // of the device
   int64_t submission_count() const;
   int64_t recorded_count() const;  // of submissions: those that were recorded anew

@@ -36,8 +36,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
                        session->gpu_.get(),
                        &session->cancelled_,
                        loaded.options().memory_limit_bytes,
-                       nullptr,
-                       nullptr,
+                       {},
                        {}};
   session->frame_ = std::make_unique<Frame>(loaded.prepared(), session->context_);
   const Plan& plan = loaded.plan();
@@ -299,10 +298,7 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
 int64_t Session::recorded_count() const { return gpu_ ? gpu_->recorded_count() : 0; }
 int64_t Session::submission_count() const { return gpu_ ? gpu_->submission_count() : 0; }
 
-void Session::observe(void (*observer)(void*, const Plan&, uint32_t, int64_t, int64_t), void* context) {
-  context_.observe = observer;
-  context_.observe_context = context;
-}
+void Session::observe(StepObserver observer) { context_.observe = std::move(observer); }
 
 void Session::observe_values(std::function<void(const Plan&, uint32_t, std::span<const HostValue>)> observer) {
   context_.observe_values = std::move(observer);

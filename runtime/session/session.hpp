@@ -66,9 +66,9 @@ class Session {
   size_t arena_bytes() const { return frame_->arena_bytes(); }
   int64_t submission_count() const;  // to the device
   int64_t recorded_count() const;    // of these, those that were recorded anew
-  // Called after each step of a run, with its times on the steady clock; null: not at all.
-  void observe(void (*observer)(void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns),
-               void* context);
+  // Called for each step of a run that is no view, those of bodies too; for GPU steps when the device is waited for. Null:
+  // not at all.
+  void observe(StepObserver observer);
   // Called after each step of a run, those of bodies too, with copies of its outputs on the host (those that are not
   // there are empty tensors); each step then waits for the device. Null: not at all.
   void observe_values(std::function<void(const Plan& plan, uint32_t step, std::span<const HostValue> outputs)> observer);

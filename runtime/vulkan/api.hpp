@@ -44,6 +44,8 @@ namespace heed::vulkan {
   X(CmdDispatch)                        \
   X(CmdFillBuffer)                      \
   X(CmdPipelineBarrier)                 \
+  X(CmdResetQueryPool)                  \
+  X(CmdWriteTimestamp)                  \
   X(CreateBuffer)                       \
   X(CreateCommandPool)                  \
   X(CreateComputePipelines)             \
@@ -51,6 +53,7 @@ namespace heed::vulkan {
   X(CreateDescriptorSetLayout)          \
   X(CreatePipelineCache)                \
   X(CreatePipelineLayout)               \
+  X(CreateQueryPool)                    \
   X(CreateSemaphore)                    \
   X(CreateShaderModule)                 \
   X(DestroyBuffer)                      \
@@ -61,6 +64,7 @@ namespace heed::vulkan {
   X(DestroyPipeline)                    \
   X(DestroyPipelineCache)               \
   X(DestroyPipelineLayout)              \
+  X(DestroyQueryPool)                   \
   X(DestroySemaphore)                   \
   X(DestroyShaderModule)                \
   X(EndCommandBuffer)                   \
@@ -68,6 +72,7 @@ namespace heed::vulkan {
   X(GetBufferMemoryRequirements)        \
   X(GetDeviceQueue)                     \
   X(GetPipelineCacheData)               \
+  X(GetQueryPoolResults)                \
   X(GetSemaphoreCounterValue)           \
   X(MapMemory)                          \
   X(QueueSubmit)                        \

@@ -36,6 +36,7 @@ struct Capabilities {
   uint64_t max_workgroups_x = 0;
   uint64_t max_workgroups_y = 0;
   uint64_t max_workgroups_z = 0;
+  uint64_t timestamp_bits = 0;  // of the clock that profiles read; 0: none
   // A fact that nobody can change.
   uint64_t subgroup_size = 0;
 
@@ -72,6 +73,7 @@ inline constexpr CapabilityEntry capability_entries[] = {
     {"max_workgroups_x", &Capabilities::max_workgroups_x, CapabilityKind::limit},
     {"max_workgroups_y", &Capabilities::max_workgroups_y, CapabilityKind::limit},
     {"max_workgroups_z", &Capabilities::max_workgroups_z, CapabilityKind::limit},
+    {"timestamp_bits", &Capabilities::timestamp_bits, CapabilityKind::limit},
     {"subgroup_size", &Capabilities::subgroup_size, CapabilityKind::fact},
 };
 static_assert(sizeof(Capabilities) == std::size(capability_entries) * sizeof(uint64_t), "an entry has no name");

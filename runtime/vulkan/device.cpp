@@ -53,7 +53,7 @@ Result<void> create(Device::Content& content) {
   const auto& instance = *content.instance;
   const auto& vki = instance.functions;
   vki.GetPhysicalDeviceMemoryProperties(content.physical, &content.memory);
-  content.queue_family = compute_queue_family(instance, content.physical).value();
+  content.queue_family = compute_queue_family(instance, content.physical).value().index;
 
   const auto& can = content.info.capabilities;
   Features wanted(can.integer_dot != 0);

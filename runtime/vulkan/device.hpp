@@ -28,6 +28,7 @@ struct DeviceInfo {
   std::string driver = {};       // "llvmpipe Mesa 22.3.6"
   std::string api_version = {};  // "1.3.230"
   uint64_t memory_bytes = 0;  // of its largest local heap
+  double ns_per_tick = 0;     // of its timestamps
   std::string unsuitable = {};     // why Heed cannot use it, or empty
   Capabilities capabilities = {};  // of an open device: without what options took away; none below Vulkan 1.2
 };

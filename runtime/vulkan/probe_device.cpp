@@ -68,7 +68,8 @@ Result<bool> has_extension(const Instance& instance, VkPhysicalDevice device, co
                      [&](const auto& extension) { return std::strcmp(extension.extensionName, name) == 0; });
 }
 
-Capabilities capabilities_of(const Properties& properties, const Features& features, bool unified_memory) {
+Capabilities capabilities_of(const Properties& properties, const Features& features, bool unified_memory,
+                             uint32_t timestamp_bits) {
   const auto& limits = properties.v10.properties.limits;
   const VkSubgroupFeatureFlags subgroup = properties.v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT
                                               ? properties.v11.subgroupSupportedOperations
@@ -95,6 +96,7 @@ Capabilities capabilities_of(const Properties& properties, const Features& featu
       .max_workgroups_x = limits.maxComputeWorkGroupCount[0],
       .max_workgroups_y = limits.maxComputeWorkGroupCount[1],
       .max_workgroups_z = limits.maxComputeWorkGroupCount[2],
+      .timestamp_bits = timestamp_bits,
       .subgroup_size = properties.v11.subgroupSize,
   };
 }
@@ -112,13 +114,14 @@ Result<std::vector<VkPhysicalDevice>> physical_devices(const Instance& instance)
   return devices;
 }
 
-std::optional<uint32_t> compute_queue_family(const Instance& instance, VkPhysicalDevice device) {
+std::optional<QueueFamily> compute_queue_family(const Instance& instance, VkPhysicalDevice device) {
   uint32_t count = 0;
   instance.functions.GetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
   std::vector<VkQueueFamilyProperties> families(count);
   instance.functions.GetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
   for (uint32_t family = 0; family < count; ++family)
-    if (families[family].queueFlags & VK_QUEUE_COMPUTE_BIT) return family;
+    if (families[family].queueFlags & VK_QUEUE_COMPUTE_BIT)
+      return QueueFamily{family, families[family].timestampValidBits};
   return std::nullopt;
 }
 
@@ -148,9 +151,12 @@ DeviceInfo probe_device(const Instance& instance, VkPhysicalDevice device, int32
   }
   Features features(*integer_dot);
   vk.GetPhysicalDeviceFeatures2(device, &features.v10);
-  info.capabilities = capabilities_of(properties, features, has_unified_memory(memory, info.kind));
+  const auto queues = compute_queue_family(instance, device);
+  info.capabilities = capabilities_of(properties, features, has_unified_memory(memory, info.kind),
+                                      queues ? queues->timestamp_bits : 0);
+  info.ns_per_tick = static_cast<double>(properties.v10.properties.limits.timestampPeriod);
   info.unsuitable = what_is_missing(info.capabilities);
-  if (!compute_queue_family(instance, device)) info.unsuitable = "it has no queue that computes";
+  if (!queues) info.unsuitable = "it has no queue that computes";
   return info;
 }
 

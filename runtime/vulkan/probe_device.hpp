@@ -16,7 +16,11 @@ Result<std::vector<VkPhysicalDevice>> physical_devices(const Instance& instance)
 DeviceInfo probe_device(const Instance& instance, VkPhysicalDevice device, int32_t index);
 
 // The first family of queues that computes.
-std::optional<uint32_t> compute_queue_family(const Instance& instance, VkPhysicalDevice device);
+struct QueueFamily {
+  uint32_t index = 0;
+  uint32_t timestamp_bits = 0;
+};
+std::optional<QueueFamily> compute_queue_family(const Instance& instance, VkPhysicalDevice device);
 
 // The features that Heed's shaders may use, chained for vkCreateDevice and vkGetPhysicalDeviceFeatures2.
 struct Features {

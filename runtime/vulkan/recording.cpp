@@ -2,9 +2,11 @@
 #include "vulkan/recording.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "vulkan/device_content.hpp"
@@ -26,14 +28,14 @@ uint64_t aligned(uint64_t size_bytes) {
   return (size_bytes + binding_alignment_bytes - 1) / binding_alignment_bytes * binding_alignment_bytes;
 }
 
-enum class CommandKind : uint8_t { dispatch, copy, fill, write, read };
+enum class CommandKind : uint8_t { dispatch, copy, fill, write, read, mark };
 
 struct Command {
   CommandKind kind = CommandKind::dispatch;
   uint32_t first_access = 0, access_count = 0;  // in List::accesses
   const Pipeline* pipeline = nullptr;           // of a dispatch
   uint32_t workgroups[3] = {0, 0, 0};
-  uint32_t word = 0;                             // of a fill
+  uint32_t word = 0;                             // of a fill; of a mark, which one
   uint64_t host_offset = 0, host_bytes = 0;      // of a dispatch in parameters, of a write in uploads, of a read in landing
   friend bool operator==(const Command&, const Command&) = default;
 };
@@ -44,6 +46,7 @@ struct List {
   std::vector<Command> commands;
   std::vector<Access> accesses;
   std::vector<std::byte> parameters, uploads;
+  std::vector<uint64_t> tags;  // of marks
   uint64_t landing_bytes = 0;
   std::unordered_set<const void*> kept_once;
   std::vector<std::shared_ptr<const void>> kept;  // pipelines and buffers
@@ -53,6 +56,7 @@ struct List {
     accesses.clear();
     parameters.clear();
     uploads.clear();
+    tags.clear();
     landing_bytes = 0;
     kept_once.clear();
     kept.clear();
@@ -75,6 +79,7 @@ struct Batch {
   uint64_t value = 0;  // of the timeline, when it has been executed; 0: not submitted
   List list;           // empty: nothing is recorded
   std::shared_ptr<Buffer> parameters, uploads, landing;
+  VkQueryPool queries = VK_NULL_HANDLE;  // when it began, and one for each mark; null: it has no marks
   std::vector<VkDescriptorPool> pools;
   size_t current_pool = 0;
   uint64_t barrier_count = 0;
@@ -99,6 +104,8 @@ struct Recording::Content {
   std::vector<std::unique_ptr<Batch>> batches;  // the one submitted last is the last
   uint64_t last_value = 0;                      // of the last submission that nobody waited for
   std::vector<Read> reads;                      // device ranges that the next wait() fetches
+  std::vector<Batch*> marked;                   // submitted since the last wait(), in order; they have marks
+  std::vector<Mark> marks;                      // of the last wait()
   std::shared_ptr<Buffer> spare;
   std::vector<VkDescriptorBufferInfo> buffer_infos;
   std::vector<VkWriteDescriptorSet> set_writes;
@@ -118,13 +125,16 @@ struct Recording::Content {
   Result<void> add_pool(Batch& batch);
   Result<Batch*> submit();
   Result<void> fetch();
+  Result<void> read_marks();
 };
 
 Recording::Content::~Content() {
   // A device that is lost answers at once; there is nobody left to tell.
   if (last_value) (void)gpu.wait_for(last_value);
-  for (auto& batch : batches)
+  for (auto& batch : batches) {
     for (const auto pool : batch->pools) vk.DestroyDescriptorPool(gpu.handle, pool, nullptr);
+    if (batch->queries) vk.DestroyQueryPool(gpu.handle, batch->queries, nullptr);
+  }
   if (command_pool) vk.DestroyCommandPool(gpu.handle, command_pool, nullptr);
 }
 
@@ -256,6 +266,17 @@ Result<void> Recording::read(BufferRange from, std::span<std::byte> to) {
   return {};
 }
 
+Result<bool> Recording::mark(uint64_t tag) {
+  auto& c = *content_;
+  if (c.gpu.info.capabilities.timestamp_bits == 0) return false;
+  Command command{.kind = CommandKind::mark, .word = static_cast<uint32_t>(c.open.tags.size())};
+  c.open.tags.push_back(tag);
+  HEED_TRY(c.add(command));
+  return true;
+}
+
+std::span<const Mark> Recording::marks() const { return content_->marks; }
+
 // ---- recording --------------------------------------------------------------------------------------------------------
 
 void Recording::Content::barrier(VkCommandBuffer commands, VkPipelineStageFlags to_stages, VkAccessFlags to) {
@@ -319,6 +340,14 @@ Result<void> Recording::Content::record(Batch& batch) {
   constexpr VkPipelineStageFlags everywhere = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
   const VkCommandBufferBeginInfo info{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, nullptr, 0, nullptr};
   HEED_TRY(check(vk.BeginCommandBuffer(batch.commands, &info), "vkBeginCommandBuffer"));
+  if (!batch.list.tags.empty()) {
+    const auto query_count = static_cast<uint32_t>(batch.list.tags.size()) + 1;
+    const VkQueryPoolCreateInfo queries{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, nullptr, 0,
+                                        VK_QUERY_TYPE_TIMESTAMP, query_count, 0};
+    HEED_TRY(check(vk.CreateQueryPool(gpu.handle, &queries, nullptr, &batch.queries), "vkCreateQueryPool"));
+    vk.CmdResetQueryPool(batch.commands, batch.queries, 0, query_count);
+    vk.CmdWriteTimestamp(batch.commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, batch.queries, 0);
+  }
   // Behind all that was submitted before, by any recording of the device.
   barrier(batch.commands, everywhere, everything);
   Hazards hazards;
@@ -354,6 +383,9 @@ Result<void> Recording::Content::record(Batch& batch) {
         vk.CmdCopyBuffer(batch.commands, first.block->buffer, batch.landing->block()->buffer, 1, &region);
         break;
       }
+      case CommandKind::mark:
+        vk.CmdWriteTimestamp(batch.commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, batch.queries, command.word + 1);
+        break;
     }
   }
   // What the host reads from mapped memory when it has waited.
@@ -368,6 +400,8 @@ Result<void> Recording::Content::forget(Batch& batch) {
   HEED_TRY(check(vk.ResetCommandBuffer(batch.commands, 0), "vkResetCommandBuffer"));
   batch.list = {};
   batch.parameters = batch.uploads = batch.landing = nullptr;
+  if (batch.queries) vk.DestroyQueryPool(gpu.handle, batch.queries, nullptr);
+  batch.queries = VK_NULL_HANDLE;
   batch.current_pool = 0;
   batch.barrier_count = 0;
   for (const auto pool : batch.pools)
@@ -380,7 +414,9 @@ Result<void> Recording::Content::forget(Batch& batch) {
 Result<Batch*> Recording::Content::take_batch() {
   uint64_t executed = 0;
   HEED_TRY(check(vk.GetSemaphoreCounterValue(gpu.handle, gpu.timeline, &executed), "vkGetSemaphoreCounterValue"));
-  const auto idle = [&](const auto& batch) { return batch->value <= executed; };
+  const auto idle = [&](const auto& batch) {
+    return batch->value <= executed && std::find(marked.begin(), marked.end(), batch.get()) == marked.end();
+  };
   auto found = std::find_if(batches.begin(), batches.end(),
                             [&](const auto& batch) { return idle(batch) && batch->list.records_as(open); });
   const bool again = found != batches.end();
@@ -413,6 +449,7 @@ Result<Batch*> Recording::Content::submit() {
   };
   HEED_TRY(fill(batch->parameters, open.parameters, MemoryUse::parameters));
   HEED_TRY(fill(batch->uploads, open.uploads, MemoryUse::upload));
+  if (again) std::swap(batch->list.tags, open.tags);
   if (!again) {
     if (open.landing_bytes) {
       HEED_ASSIGN(batch->landing, Buffer::create(device, open.landing_bytes, MemoryUse::readback));
@@ -435,6 +472,7 @@ Result<Batch*> Recording::Content::submit() {
   HEED_TRY(check(vk.QueueSubmit(gpu.queue, 1, &info, VK_NULL_HANDLE), "vkQueueSubmit"));
   gpu.submitted_value = value;
   last_value = batch->value = value;
+  if (batch->queries) marked.push_back(batch);
   barriers += batch->barrier_count;
   ++submissions;
   return batch;
@@ -466,6 +504,7 @@ Result<void> Recording::Content::fetch() {
   HEED_ASSIGN(const Batch* batch, submit());
   if (last_value) HEED_TRY(gpu.wait_for(last_value));
   last_value = 0;
+  HEED_TRY(read_marks());
   for (size_t i = 0; i < arriving.size(); ++i) {
     const BufferRange from = arriving[i].from;
     const std::byte* bytes = lands && !from.buffer->mapped() ? batch->landing->mapped() + offsets[i]
@@ -475,17 +514,47 @@ Result<void> Recording::Content::fetch() {
   return {};
 }
 
+// Device times are told on the host's clock: the last mark was reached just now.
+Result<void> Recording::Content::read_marks() {
+  marks.clear();
+  const uint64_t bits = gpu.info.capabilities.timestamp_bits;
+  const uint64_t valid = bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
+  std::vector<uint64_t> ticks;
+  for (const Batch* batch : std::exchange(marked, {})) {
+    const size_t first = marks.size();
+    ticks.resize(batch->list.tags.size() + 1);
+    HEED_TRY(check(vk.GetQueryPoolResults(gpu.handle, batch->queries, 0, static_cast<uint32_t>(ticks.size()),
+                                          ticks.size() * sizeof(uint64_t), ticks.data(), sizeof(uint64_t),
+                                          VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
+                   "vkGetQueryPoolResults"));
+    const auto ns = [&](uint64_t tick) {
+      return static_cast<int64_t>(static_cast<double>(tick & valid) * gpu.info.ns_per_tick);
+    };
+    for (size_t i = 0; i + 1 < ticks.size(); ++i)
+      marks.push_back({batch->list.tags[i], i == 0 ? ns(ticks[0]) : marks[first + i - 1].end_ns, ns(ticks[i + 1])});
+  }
+  if (marks.empty()) return {};
+  const int64_t now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                             std::chrono::steady_clock::now().time_since_epoch())
+                             .count();
+  const int64_t shift_ns = now_ns - marks.back().end_ns;
+  for (Mark& mark : marks) mark.begin_ns += shift_ns, mark.end_ns += shift_ns;
+  return {};
+}
+
 Result<void> Recording::wait() { return content_->fetch(); }
 
 void Recording::discard() {
   content_->reads.clear();
   content_->open.clear();
+  content_->marked.clear();
 }
 
 Result<void> Recording::forget() {
   auto& c = *content_;
   if (c.last_value) HEED_TRY(c.gpu.wait_for(c.last_value));
   c.last_value = 0;
+  HEED_TRY(c.read_marks());
   for (auto& batch : c.batches) HEED_TRY(c.forget(*batch));
   return {};
 }

@@ -23,6 +23,12 @@ struct BoundRange {
   bool writes = false;
 };
 
+// What was done between one mark and the next, or the beginning of a submission; on std::chrono::steady_clock.
+struct Mark {
+  uint64_t tag = 0;
+  int64_t begin_ns = 0, end_ns = 0;
+};
+
 // Each command sees what those before it wrote: barriers stand only where byte ranges overlap. Two recordings of one
 // device share nothing that either writes, or the caller waits between. Used by one thread at a time; every function
 // may fail with device_failed or out_of_memory.
@@ -50,6 +56,11 @@ class Recording {
   Result<void> write(BufferRange to, std::span<const std::byte> bytes);
   // `to`, of the same size, holds the bytes of `from` when wait() returns: as they are after all that was recorded.
   Result<void> read(BufferRange from, std::span<std::byte> to);
+
+  // Notes when all that was recorded before has been executed; false: the device has no clock. The tag is the caller's.
+  Result<bool> mark(uint64_t tag);
+  // Those that the last wait() or forget() has passed, in order; gone at the next.
+  std::span<const Mark> marks() const;
 
   // Hands what was recorded to the device and returns; what follows is recorded beside it.
   Result<void> submit();

@@ -77,6 +77,31 @@ TEST_CASE("views cost no step, and a value that is an output keeps its elements"
   CHECK(floats(outputs[1].second) == std::vector<float>{1, 0, 3, 4, 5, 0});
 }
 
+TEST_CASE("an observer is told each step's time, bytes and operations; a device's steps follow one another") {
+  for (const auto& device : devices()) {
+    CAPTURE(device);
+    const auto model = load_text(R"(<ir_version: 10, opset_import: ["" : 23]>
+      g (float[n, 8] x, float[8, 3] w) => (float[n, 3] y) { t = MatMul(x, w) y = Softmax(t) })",
+                                 {.device = device});
+    const auto session = take(Session::create(model));
+    std::vector<StepTime> steps;
+    session->observe([&](const StepTime& time) {
+      if (time.plan->steps[time.step].computes) steps.push_back(time);
+    });
+    const auto x = f32({5, 8}, std::vector<float>(40, 1)), w = f32({8, 3}, std::vector<float>(24, 1));
+    for (int run = 0; run < 2; ++run) {
+      steps.clear();
+      take(session->run({{"x", x}, {"w", w}}));
+      REQUIRE(steps.size() == 2);
+      CHECK(steps[0].bytes == 4 * (40 + 24 + 15));
+      if (device != "cpu") CHECK(steps[0].operation_count == 2 * 5 * 8 * 3);  // CPU kernels do not tell
+      CHECK(steps[1].bytes == 4 * (15 + 15));
+      CHECK(steps[0].begin_ns <= steps[0].end_ns);
+      CHECK(steps[0].end_ns <= steps[1].begin_ns);
+    }
+  }
+}
+
 TEST_CASE("an observer sees each step's outputs, on the device or strided, as they are after the step") {
   for (const auto& device : devices()) {
     const auto model = load_text(R"(<ir_version: 10, opset_import: ["" : 23]>

@@ -240,4 +240,29 @@ TEST_CASE("pipelines: equal ones are shared, other constants make another, error
   CHECK(many.error().code == Code::unsupported);
 }
 
+TEST_CASE("marks tell when the commands before them were executed, in order, for each run anew") {
+  HEED_NEED_GPU(gpu);
+  if (gpu.device->capability("timestamp_bits") == 0) return;
+  const auto from = must(Buffer::create(gpu.device, 1 << 20)), to = must(Buffer::create(gpu.device, 1 << 20));
+  for (uint64_t run = 0; run < 3; ++run) {
+    const auto now_ns = [] { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); };
+    const int64_t begin_ns = now_ns();
+    must(gpu.recording->fill(whole(from), 7));
+    CHECK(must(gpu.recording->mark(10 * run)));
+    must(gpu.recording->copy(whole(from), whole(to)));
+    CHECK(must(gpu.recording->mark(10 * run + 1)));
+    must(gpu.recording->wait());
+    const auto marks = gpu.recording->marks();
+    REQUIRE(marks.size() == 2);
+    CHECK((marks[0].tag == 10 * run && marks[1].tag == 10 * run + 1));
+    CHECK(marks[0].begin_ns <= marks[0].end_ns);
+    CHECK(marks[0].end_ns == marks[1].begin_ns);
+    CHECK(marks[1].begin_ns < marks[1].end_ns);
+    CHECK(marks[1].end_ns - marks[0].begin_ns <= now_ns() - begin_ns);
+    must(gpu.recording->wait());
+    CHECK(gpu.recording->marks().empty());
+  }
+  CHECK(gpu.recording->recorded_count() == 1);
+}
+
 }  // namespace heed::vulkan

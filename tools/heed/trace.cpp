@@ -1,23 +1,46 @@
 // A Chrome/Perfetto trace of a session's steps.
 #include "trace.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "session/gpu.hpp"
+
 namespace heed::tool {
 
+namespace {
+
+// What a step moved and computed, and how fast.
+nlohmann::json measures_of(const StepTime& time, double bytes_per_second) {
+  const double seconds = 1e-9 * static_cast<double>(std::max<int64_t>(time.end_ns - time.begin_ns, 1));
+  const double speed = static_cast<double>(time.bytes) / seconds;
+  nlohmann::json measures{{"bytes", time.bytes}, {"GB/s", speed / 1e9}};
+  if (time.operation_count) {
+    measures["operations"] = time.operation_count;
+    measures["Goperations/s"] = static_cast<double>(time.operation_count) / seconds / 1e9;
+  }
+  if (bytes_per_second > 0) measures["share of the device's bandwidth"] = speed / bytes_per_second;
+  return measures;
+}
+
+}  // namespace
+
 void Trace::watch(Session& session) {
-  session.observe(
-      [](void* context, const Plan& plan, uint32_t step, int64_t begin_ns, int64_t end_ns) {
-        static_cast<Trace*>(context)->steps_.push_back({&plan, step, begin_ns, end_ns});
-      },
-      this);
+  device_ = session.model().device();
+  session.observe([this](const StepTime& time) { steps_.push_back(time); });
 }
 
 Result<void> Trace::write(const std::string& path) const {
+  double bytes_per_second = 0;
+  if (device_) {
+    HEED_ASSIGN(bytes_per_second, measure_bandwidth(device_));
+  }
   nlohmann::json events = nlohmann::json::array();
+  for (const auto& [thread, name] : {std::pair(1, "cpu"), std::pair(2, "vulkan")})
+    events.push_back({{"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", thread}, {"args", {{"name", name}}}});
   for (const auto& traced : steps_) {
     const Step& step = traced.plan->steps[traced.step];
     const bool transfer = step.node == no_id;
@@ -29,7 +52,8 @@ Result<void> Trace::write(const std::string& path) const {
                       {"ts", static_cast<double>(traced.begin_ns) / 1000.0},
                       {"dur", static_cast<double>(traced.end_ns - traced.begin_ns) / 1000.0},
                       {"pid", 1},
-                      {"tid", step.kind == StepKind::gpu ? 2 : 1}});
+                      {"tid", step.kind == StepKind::gpu ? 2 : 1},
+                      {"args", measures_of(traced, step.kind == StepKind::gpu ? bytes_per_second : 0)}});
   }
   const std::string unfinished = path + ".unfinished";
   {

@@ -9,23 +9,18 @@
 
 namespace heed::tool {
 
-struct TracedStep {
-  const Plan* plan;
-  uint32_t step;
-  int64_t begin_ns, end_ns;  // steady clock
-};
-
 // Notes each step of a session's runs, for as long as both live.
 class Trace {
  public:
   void watch(Session& session);
-  const std::vector<TracedStep>& steps() const { return steps_; }
+  const std::vector<StepTime>& steps() const { return steps_; }
   void clear() { steps_.clear(); }
   // Whole or not at all.
   Result<void> write(const std::string& path) const;
 
  private:
-  std::vector<TracedStep> steps_;
+  std::vector<StepTime> steps_;
+  std::shared_ptr<vulkan::Device> device_;
 };
 
 }  // namespace heed::tool
