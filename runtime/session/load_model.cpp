@@ -1,5 +1,6 @@
 // From a file to a Model: read, type, fold and rewrite to a fixed point, fuse, plan, prepare.
 #include "fuse/fuse_elementwise.hpp"
+#include "graph/append_nodes.hpp"
 #include "heed/expression.hpp"
 #include "passes/fold_constants.hpp"
 #include "passes/inline_functions.hpp"
@@ -86,6 +87,8 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   Graph& graph = *model->file_.graph;
   for (const auto& warning : model->file_.warnings) model->notices_.push_back(warning);
 
+  HEED_TRY(append_nodes(model->file_, options.append));
+  if (!options.outputs.empty()) HEED_TRY(choose_outputs(graph, options.outputs));
   HEED_TRY(type_graph(model->file_, registry));
   HEED_ASSIGN(model->device_, choose_device(options, model->notices_));
   HEED_TRY(improve(graph, registry, options, model->device_ != nullptr, model->rewrites_));

@@ -33,6 +33,10 @@ struct ModelOptions {
   std::vector<std::pair<std::string, int64_t>> size_hints = {};
   // Inputs and the outputs that are their later selves; Heed finds most by itself.
   std::vector<std::pair<std::string, std::string>> states = {};
+  // Nodes behind those of the file, in ONNX's textual syntax over its values: "token = ArgMax<axis = -1>(logits)"; and
+  // what a run gives, of what either makes; none named: what the file gives.
+  std::string append = {};
+  std::vector<std::string> outputs = {};
   // "cpu.isa" = "avx2", "kernel" = "scalar"; "vulkan.mask" = "int64" and the like are the device's.
   std::vector<std::pair<std::string, std::string>> kernel_options = {};
 };

@@ -68,9 +68,17 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
   if (const auto& path = model_->file().path; !done && !path.empty()) done = std::move(done).error().within(path);
   std::fill(results_.begin(), results_.end(), SharedValue());
   if (!done && gpu_) gpu_->discard();
+  bool lost_states = false;
   for (auto& state : states_) {
     state->past = state->present = {};
-    if (!done && state->in_use && frame_started_) state->grown ? state->grown->reset() : void(state->held = {});
+    if (done || !state->in_use || !frame_started_) continue;
+    lost_states |= state->grown ? state->grown->length() > 0 : bool(state->held);
+    state->grown ? state->grown->reset() : void(state->held = {});
+  }
+  if (lost_states) {
+    Error error = std::move(done).error();
+    error.message += "\n  the states of this session are lost: it begins anew";
+    return error;
   }
   return done;
 }

@@ -2,6 +2,7 @@
 #include "vulkan/device.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <tuple>
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::string_view option_prefix = "vulkan.";
 constexpr std::string_view cache_option = "vulkan.cache";
+// To try what happens then: the device is lost at the process's Nth submission.
+constexpr std::string_view lose_option = "vulkan.lose_at_submission";
 
 // The files through which Linux drivers reach a GPU: the kernel's own, NVIDIA's, and Windows's below WSL.
 bool has_gpu_file() {
@@ -141,7 +144,7 @@ Result<std::vector<DeviceInfo>> Device::list() {
 
 Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::span<const Option> options) {
   static std::mutex mutex;
-  static std::map<std::tuple<int32_t, Capabilities, std::filesystem::path>, std::weak_ptr<Device>> opened;
+  static std::map<std::tuple<int32_t, Capabilities, std::filesystem::path, uint64_t>, std::weak_ptr<Device>> opened;
   const std::lock_guard lock(mutex);
   if (selector == "gpu" && !has_gpu_file()) return Error{Code::unsupported, "this machine has no GPU (no /dev/dri/renderD*)"};
   HEED_ASSIGN(const auto instance, Instance::get());
@@ -149,17 +152,20 @@ Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::spa
   HEED_ASSIGN(const DeviceInfo* chosen, choose_device(list, selector));
   DeviceInfo info = *chosen;
   std::filesystem::path cache_folder = default_cache_folder();
+  uint64_t lose_at_submission = 0;
   for (const auto& [name, value] : options) {
     if (!name.starts_with(option_prefix)) continue;
     if (name == cache_option)
       cache_folder = value == "off" ? "" : value;
+    else if (name == lose_option)
+      std::from_chars(value.data(), value.data() + value.size(), lose_at_submission);
     else
       HEED_TRY(restrict_by_option(info.capabilities, std::string_view(name).substr(option_prefix.size()), value));
   }
   if (const auto missing = what_is_missing(info.capabilities); !missing.empty())
     return Error{Code::unsupported, "Heed cannot use " + info.name + ": " + missing};
-  auto& known = opened[{info.index, info.capabilities, cache_folder}];
-  if (auto device = known.lock()) return device;
+  auto& known = opened[{info.index, info.capabilities, cache_folder, lose_at_submission}];
+  if (auto device = known.lock(); device && device->works()) return device;
 
   HEED_ASSIGN(const auto physical, physical_devices(*instance));
   if (static_cast<size_t>(info.index) >= physical.size())
@@ -168,6 +174,7 @@ Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::spa
   device->content_->instance = instance;
   device->content_->physical = physical[static_cast<size_t>(info.index)];
   device->content_->info = info;
+  device->content_->lose_at_submission = lose_at_submission;
   device->content_->cache_file = {cache_folder, cache_owner(*instance, device->content_->physical)};
   if (auto created = create(*device->content_); !created)
     return std::move(created).error().within("vulkan:" + std::to_string(info.index) + " (" + info.name + ")");
@@ -187,6 +194,12 @@ void Device::save_pipelines() {
   if (data == c.saved_pipelines) return;
   c.cache_file.write(data);
   c.saved_pipelines = std::move(data);
+}
+
+bool Device::works() const {
+  uint64_t value = 0;
+  return !content_->is_lost &&
+         content_->vk.GetSemaphoreCounterValue(content_->handle, content_->timeline, &value) == VK_SUCCESS;
 }
 
 const DeviceInfo& Device::info() const { return content_->info; }

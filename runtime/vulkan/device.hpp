@@ -60,6 +60,8 @@ class Device : public std::enable_shared_from_this<Device> {
   Device(const Device&) = delete;
 
   const DeviceInfo& info() const;
+  // False once it is lost: it is to be opened anew.
+  bool works() const;
   // What gpu_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
   uint64_t capability(std::string_view name) const;
 

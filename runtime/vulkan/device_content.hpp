@@ -42,6 +42,8 @@ struct Device::Content {
   VkQueue queue = VK_NULL_HANDLE;
   VkSemaphore timeline = VK_NULL_HANDLE;  // reaches n when the nth submission has been executed
   uint64_t submitted_value = 0;
+  uint64_t lose_at_submission = 0;  // of the process, as lose_option says; 0: never
+  bool is_lost = false;
 
   std::array<MemoryPool, memory_use_count> pools;
 

@@ -2,6 +2,7 @@
 #include "vulkan/recording.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -469,7 +470,10 @@ Result<Batch*> Recording::Content::submit() {
                                                &value};
   const VkSubmitInfo info{VK_STRUCTURE_TYPE_SUBMIT_INFO, &timeline, 0, nullptr, nullptr, 1, &batch->commands, 1,
                           &gpu.timeline};
-  HEED_TRY(check(vk.QueueSubmit(gpu.queue, 1, &info, VK_NULL_HANDLE), "vkQueueSubmit"));
+  static std::atomic<uint64_t> submissions_of_process;
+  if (++submissions_of_process == gpu.lose_at_submission) gpu.is_lost = true;
+  const VkResult result = gpu.is_lost ? VK_ERROR_DEVICE_LOST : vk.QueueSubmit(gpu.queue, 1, &info, VK_NULL_HANDLE);
+  HEED_TRY(check(result, "vkQueueSubmit"));
   gpu.submitted_value = value;
   last_value = batch->value = value;
   if (batch->queries) marked.push_back(batch);

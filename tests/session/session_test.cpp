@@ -77,6 +77,57 @@ TEST_CASE("views cost no step, and a value that is an output keeps its elements"
   CHECK(floats(outputs[1].second) == std::vector<float>{1, 0, 3, 4, 5, 0});
 }
 
+TEST_CASE("nodes behind those of a model, and which values it gives") {
+  constexpr std::string_view text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    g (float[n, 4] x) => (float[n, 4] y, float[n, 4] z) { h = Neg(x) y = Exp(h) z = Abs(x) })";
+  const auto load = [&](std::string append, std::vector<std::string> outputs) {
+    return Model::load(take(parse_model(text)), registry(),
+                       {.device = "cpu", .append = std::move(append), .outputs = std::move(outputs)});
+  };
+  const auto model = take(load("\"y.best\" = ArgMax<axis = -1, keepdims = 0>(Neg(y))", {"y.best", "h"}));
+  CHECK(model->plan().steps.size() < 5);  // nobody asks for z
+  const auto outputs = take(take(Session::create(model))->run({{"x", f32({1, 4}, {3, 1, 4, 2})}}));
+  REQUIRE(outputs.size() == 2);
+  CHECK(outputs[0].first == "y.best");
+  CHECK(integers(outputs[0].second) == std::vector<int64_t>{2});
+  CHECK(floats(outputs[1].second) == std::vector<float>{-3, -1, -4, -2});
+  const auto reason = [&](std::string append, std::vector<std::string> names) {
+    return load(std::move(append), std::move(names)).error().message;
+  };
+  CHECK_THAT(reason("a = Neg(q)", {}), Catch::Contains("reads 'q', which the model does not make"));
+  CHECK_THAT(reason("z = Neg(y)", {}), Catch::Contains("makes 'z', which the model makes already"));
+  CHECK_THAT(reason("", {"q"}), Catch::Contains("no value 'q'"));
+  CHECK_FALSE(load("a = ", {}));
+}
+
+TEST_CASE("a lost device fails the run and takes the states; the model opened again runs") {
+  if (devices().size() < 2) return;
+  constexpr std::string_view text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    g (float[1, new] x, float[1, past] past_cache) => (float[1, all] present_cache, float[1, all] y) {
+      present_cache = Concat<axis = 1>(past_cache, x) y = Neg(present_cache) })";
+  // Submissions are counted by the process: some went before.
+  ModelOptions options{.device = "vulkan", .states = {{"past_cache", "present_cache"}}};
+  const auto run = [](Session& session) { return session.run({{"x", f32({1, 2}, {1, 2})}}); };
+  for (int lose_at = 1;; ++lose_at) {
+    REQUIRE(lose_at < 10'000);
+    options.kernel_options = {{"vulkan.lose_at_submission", std::to_string(lose_at)}};
+    const auto session = take(Session::create(load_text(text, options)));
+    auto first = run(*session);
+    const auto second = first ? run(*session) : std::move(first);
+    if (second) {
+      CHECK(floats(take(run(*session)).back().second).size() == 6);
+      continue;
+    }
+    CHECK(second.error().code == Code::device_failed);
+    CHECK_THAT(second.error().message, Catch::Contains("VK_ERROR_DEVICE_LOST"));
+    CHECK(session->state_length() == 0);
+    CHECK_FALSE(run(*session));
+    break;
+  }
+  const auto again = take(Session::create(load_text(text, options)));
+  CHECK(floats(take(run(*again)).back().second) == std::vector<float>{-1, -2});
+}
+
 TEST_CASE("an observer is told each step's time, bytes and operations; a device's steps follow one another") {
   for (const auto& device : devices()) {
     CAPTURE(device);

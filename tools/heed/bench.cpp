@@ -37,8 +37,8 @@ size_t peak_bytes() {
 }
 
 // One token after another, the likeliest each: what a generation costs without tokenizer and terminal.
-Result<void> bench_decoding(const Options& options, const std::shared_ptr<const Model>& model) {
-  HEED_ASSIGN(const auto decoder, Decoder::create(model));
+Result<void> bench_decoding(const Options& options, const RunOptions& run_options) {
+  HEED_ASSIGN(const auto decoder, Decoder::open(options.model, run_options, Decoder::Gives::likeliest));
   std::vector<double> samples;
   for (int64_t round = 0; round <= (options.warm_up > 0 ? 1 : 0); ++round) {
     decoder->reset();
@@ -46,9 +46,8 @@ Result<void> bench_decoding(const Options& options, const std::shared_ptr<const 
     int64_t id = 1;
     for (int64_t i = 0; i < options.decode_tokens; ++i) {
       const auto begin = Clock::now();
-      HEED_ASSIGN(const auto logits, decoder->run(std::span(&id, 1)));
+      HEED_ASSIGN(id, decoder->likeliest(std::span(&id, 1)));
       samples.push_back(milliseconds(Clock::now() - begin));
-      id = std::max_element(logits.begin(), logits.end()) - logits.begin();
     }
   }
   if (options.samples) {
@@ -61,14 +60,14 @@ Result<void> bench_decoding(const Options& options, const std::shared_ptr<const 
     std::cout << nlohmann::json{{"tokens", samples.size()},
                                 {"min_ms", samples.front()},
                                 {"median_ms", median},
-                                {"threads", model->threads().thread_count()}}
+                                {"threads", decoder->model().threads().thread_count()}}
                      .dump(2)
               << "\n";
     return {};
   }
   char line[200];
   std::snprintf(line, sizeof line, "%zu tokens: min %.4f ms, median %.4f ms a token (%.0f a second) with %d threads\n",
-                samples.size(), samples.front(), median, 1000 / median, model->threads().thread_count());
+                samples.size(), samples.front(), median, 1000 / median, decoder->model().threads().thread_count());
   std::cout << line;
   return {};
 }
@@ -76,10 +75,10 @@ Result<void> bench_decoding(const Options& options, const std::shared_ptr<const 
 Result<void> bench_model(Options& options, const RunOptions& run_options) {
   HEED_ASSIGN(options.inputs.dims, run_options.dim_values());
   HEED_ASSIGN(const auto path, find_model(options.model));
+  if (options.decode_tokens > 0) return bench_decoding(options, run_options);
   const auto loading = Clock::now();
   HEED_ASSIGN(const auto model, open_model(options.model, run_options));
   const double load_ms = milliseconds(Clock::now() - loading);
-  if (options.decode_tokens > 0) return bench_decoding(options, model);
   options.inputs.random = true;
   HEED_ASSIGN(const auto named, make_inputs(*model, options.inputs, path.parent_path()));
   const Plan& plan = model->plan();

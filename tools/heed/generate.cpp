@@ -5,7 +5,6 @@
 #include <iostream>
 
 #include "generation.hpp"
-#include "open_model.hpp"
 #include "session/gpu.hpp"
 #include "text/sampler.hpp"
 #include "text/stream.hpp"
@@ -29,10 +28,9 @@ Result<void> generate_text(const GenerateOptions& options, const RunOptions& run
   HEED_ASSIGN(const auto path, find_model(options.model));
   HEED_ASSIGN(const auto tokenizer, text::Tokenizer::open(path.parent_path()));
   HEED_ASSIGN(auto sampler, text::Sampler::create(options.sampler));
-  HEED_ASSIGN(auto model, open_model(options.model, run_options));
-  const std::string device = model->device() ? device_name(*model->device()) : "cpu";
-  const int threads = model->threads().thread_count();
-  HEED_ASSIGN(const auto decoder, Decoder::create(std::move(model)));
+  const bool greedy = options.sampler.temperature == 0;
+  HEED_ASSIGN(const auto decoder,
+              Decoder::open(options.model, run_options, greedy ? Decoder::Gives::likeliest : Decoder::Gives::logits));
   HEED_ASSIGN(auto ids, tokenizer->encode(options.prompt));
   if (ids.empty()) {
     if (const auto bos = tokenizer->bos()) ids.push_back(*bos);
@@ -46,16 +44,20 @@ Result<void> generate_text(const GenerateOptions& options, const RunOptions& run
   std::vector<int64_t> made;
   const auto now = [] { return std::chrono::steady_clock::now(); };
   const auto begin = now();
-  HEED_ASSIGN(auto logits, decoder->run(ids));
+  const auto next_after = [&](std::span<const int64_t> read) -> Result<int64_t> {
+    if (greedy) return decoder->likeliest(read);
+    HEED_ASSIGN(const auto logits, decoder->logits(read));
+    return sampler.choose(logits);
+  };
+  HEED_ASSIGN(int64_t id, next_after(ids));
   const auto prefilled = now();
   while (true) {
-    HEED_ASSIGN(const int64_t id, sampler.choose(logits.last(static_cast<size_t>(decoder->vocab_size()))));
     if (tokenizer->ends_text(id)) break;
     made.push_back(id);
     std::cout << stream.push(id) << std::flush;
     if (!std::cout) return Error{Code::io, "the text cannot be written to standard output"};
     if (static_cast<int64_t>(made.size()) >= options.max_tokens || decoder->length() >= decoder->context()) break;
-    HEED_ASSIGN(logits, decoder->run(std::span(&id, 1)));
+    HEED_ASSIGN(id, next_after(std::span(&id, 1)));
   }
   const auto end = now();
   std::cout << stream.finish() << std::endl;
@@ -65,6 +67,9 @@ Result<void> generate_text(const GenerateOptions& options, const RunOptions& run
     std::cout << std::endl;
   }
   const auto seconds = [](auto from, auto to) { return std::chrono::duration<double>(to - from).count(); };
+  const Model& model = decoder->model();
+  const std::string device = model.device() ? device_name(*model.device()) : "cpu";
+  const int threads = model.threads().thread_count();
   char line[200];
   std::snprintf(line, sizeof line,
                 "%zu tokens read at %.0f a second, %zu written at %.0f a second, on %s (%d thread%s)\n", ids.size(),

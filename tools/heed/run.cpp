@@ -79,17 +79,27 @@ struct Options {
 Result<void> run_once(Options& options, const RunOptions& run_options) {
   HEED_ASSIGN(options.inputs.dims, run_options.dim_values());
   HEED_ASSIGN(const auto path, find_model(options.model));
-  HEED_ASSIGN(const auto model, open_model(options.model, run_options));
+  ModelSource source(options.model, run_options);
+  HEED_ASSIGN(auto model, source.open());
   HEED_ASSIGN(const auto inputs, make_inputs(*model, options.inputs, path.parent_path()));
-  HEED_ASSIGN(const auto session, Session::create(model));
+  HEED_ASSIGN(auto session, Session::create(model));
   Trace trace;
   if (!run_options.profile.empty()) trace.watch(*session);
-  HEED_ASSIGN(const auto outputs, session->run(inputs));
+  auto outputs = session->run(inputs);
+  while (!outputs) {
+    session.reset();
+    model.reset();
+    trace.clear();
+    HEED_ASSIGN(model, source.reopen(std::move(outputs).error()));
+    HEED_ASSIGN(session, Session::create(model));
+    if (!run_options.profile.empty()) trace.watch(*session);
+    outputs = session->run(inputs);
+  }
   if (!run_options.profile.empty()) HEED_TRY(trace.write(run_options.profile));
-  if (!options.output.empty()) HEED_TRY(write_outputs(options.output, outputs));
+  if (!options.output.empty()) HEED_TRY(write_outputs(options.output, *outputs));
   if (options.json) {
     nlohmann::json report = {{"outputs", nlohmann::json::array()}};
-    for (const auto& [name, value] : outputs)
+    for (const auto& [name, value] : *outputs)
       report["outputs"].push_back(
           {{"name", name},
            {"type", to_string(value.tensor)},
@@ -98,7 +108,7 @@ Result<void> run_once(Options& options, const RunOptions& run_options) {
     report["steps"] = {{"cpu", counts.cpu}, {"vulkan", counts.vulkan}};
     std::cout << report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
-    for (const auto& [name, value] : outputs) std::cout << name << "  " << shown(value) << "\n";
+    for (const auto& [name, value] : *outputs) std::cout << name << "  " << shown(value) << "\n";
   }
   return {};
 }
