@@ -29,9 +29,6 @@ struct Parameters {
 
 template <bool greatest>
 Result<GpuPlan> plan(Planning& node) {
-  const auto x = node.input(0);
-  if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_row_axes) return decline("more than 8 axes");
   HEED_ASSIGN(const Shader shader, shader_for(node, shaders::arg_max));
   node.take_strided(0);
   const uint32_t select_last = node.integer("select_last_index") != 0;

@@ -9,7 +9,7 @@ namespace heed::ops {
 namespace {
 
 constexpr int32_t most_inputs = 8;
-constexpr int64_t workgroup_size = 256;
+constexpr uint32_t workgroup_size = 128;  // every device takes so many
 constexpr Types any_computed{DataType::f32, DataType::boolean, DataType::i32, DataType::i64};
 
 Result<void> infer(Inference& node) {
@@ -222,7 +222,7 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
   text += binding(count) + "writeonly buffer Output { " + std::string(glsl_type(expression.type()).memory) +
           " result[]; };\n";
   text += binding(count + 1) +
-          "readonly buffer Parameters {\n  uint count;\n  uint rank;\n  int offsets[9];\n  uint dims[8];\n  "
+          "readonly buffer Parameters {\n  uint count;\n  uint rank;\n  uint dims[8];\n  int offsets[9];\n  "
           "int strides[72];\n};\n";
   text += shaders::math_glsl;
   text += functions_of(expression);
@@ -236,7 +236,7 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
       "      uint outer = axis == 0 ? 0u : rest / dims[axis];\n      int i = int(rest - outer * dims[axis]);\n      "
       "rest = outer;\n";
   for (size_t k = 0; k <= count; ++k)
-    text += "      at" + std::to_string(k) + " += i * strides[" + std::to_string(k * most_walked_axes) + " + axis];\n";
+    text += "      at" + std::to_string(k) + " += i * strides[" + std::to_string(k) + " + axis * 9];\n";
   text += "    }\n";
 
   const auto& steps = expression.steps();
@@ -269,8 +269,8 @@ Result<GpuPlan> plan(Planning& node) {
   const int32_t count = node.input_count();
   if (count > most_inputs) return decline("more than " + std::to_string(most_inputs) + " inputs");
   const auto y = node.output(0);
-  if (!y.has_rank() || y.rank() > most_walked_axes)
-    return decline("more than " + std::to_string(most_walked_axes) + " axes, or not known how many");
+  if (!y.has_rank() || y.rank() > most_axes)
+    return decline("more than " + std::to_string(most_axes) + " axes, or not known how many");
   HEED_ASSIGN(const auto expression, fused_expression_of(node));
   GpuPlan plan;
   std::vector<DataType> types{expression.type()};  // that are in memory: the output's, then the inputs'

@@ -51,7 +51,7 @@ Result<Launch> bind(const Binding& node) {
 Result<GpuPlan> plan_gather(Planning& node) {
   const auto data = node.input(0);
   if (!data.has_rank() || !data.has_element()) return decline("the type of the data is not known");
-  if (data.rank() > most_row_axes) return decline("more than 8 axes");
+  if (data.rank() > most_axes) return decline("more than 8 axes");
   const int bits = data.element() == DataType::string ? 0 : bits_of(data.element());
   if (bits != 32 && bits != 64)
     return decline("the GPU kernel gathers 4 or 8 bytes an element, not " + name_in_reason(data));

@@ -23,7 +23,7 @@ struct Parameters {
 Result<GpuPlan> plan_normalization(Planning& node, Normalization kind) {
   const auto x = node.input(x_input);
   if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_row_axes) return decline("more than 8 axes");
+  if (x.rank() > most_axes) return decline("more than 8 axes");
   for (int32_t input = 0; input < node.input_count(); ++input) {
     if (!node.has_input(input)) continue;
     if (node.input(input).element() != DataType::f32)

@@ -81,8 +81,6 @@ struct Parameters {
 template <Kind kind>
 Result<GpuPlan> plan(Planning& node) {
   const auto x = node.input(0);
-  if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_row_axes) return decline("more than 8 axes");
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes) return decline("the axes are known to the run alone");
   if ((kind == Kind::mean || kind == Kind::root_of_squares) && x.element() != DataType::f32)

@@ -1,4 +1,4 @@
-// Tensors walked in rows: axes that are crossed as one are merged, and threads are given to rows by their length.
+// Tensors walked in rows: threads are given to rows by their length.
 #include "rows.hpp"
 
 #include <bit>
@@ -16,8 +16,9 @@ constexpr uint32_t many_rows = 8192;
 
 // Whether neighbouring rows lie beside each other in the first tensor, while a row's own elements lie apart.
 bool lies_across(const Rows& rows) {
-  return rows.row_rank > 0 && rows.rank > rows.row_rank && rows.strides[rows.row_rank - 1][0] == 1 &&
-         rows.strides[rows.rank - 1][0] != 1;
+  const auto& axes = rows.axes;
+  return rows.row_rank > 0 && axes.rank > rows.row_rank && axes.strides[rows.row_rank - 1][0] == 1 &&
+         axes.strides[axes.rank - 1][0] != 1;
 }
 
 }  // namespace
@@ -25,28 +26,14 @@ bool lies_across(const Rows& rows) {
 Rows rows_of(std::span<const int64_t> dims, const std::vector<bool>& within_row, std::span<const TensorView> tensors) {
   Rows rows;
   for (size_t t = 0; t < tensors.size(); ++t)
-    if (tensors[t].present()) rows.offsets[t] = offset_of(tensors[t]);
-  const auto rank = static_cast<int32_t>(dims.size());
+    if (tensors[t].present()) rows.axes.offsets[t] = offset_of(tensors[t]);
   for (const bool within : {false, true}) {
-    const uint32_t first_axis = rows.rank;
-    for (int32_t axis = 0; axis < rank; ++axis) {
-      const auto size = static_cast<uint32_t>(dims[static_cast<size_t>(axis)]);
-      if (within_row[static_cast<size_t>(axis)] != within) continue;
-      (within ? rows.row_length : rows.row_count) *= size;
-      if (size == 1) continue;
-      int32_t strides[most_row_tensors] = {};
-      for (size_t t = 0; t < tensors.size(); ++t) {
-        const int32_t own = axis - rank + tensors[t].rank();
-        if (tensors[t].present() && own >= 0 && tensors[t].dim(own) != 1) strides[t] = stride_of(tensors[t], own);
-      }
-      bool joins = rows.rank > first_axis;
-      for (int32_t t = 0; joins && t < most_row_tensors; ++t)
-        joins = rows.strides[rows.rank - 1][t] == static_cast<int64_t>(strides[t]) * size;
-      if (!joins) rows.dims[rows.rank++] = 1;
-      rows.dims[rows.rank - 1] *= size;
-      std::copy(std::begin(strides), std::end(strides), rows.strides[rows.rank - 1]);
+    for (size_t axis = 0; axis < dims.size(); ++axis) {
+      if (within_row[axis] != within) continue;
+      (within ? rows.row_length : rows.row_count) *= static_cast<uint32_t>(dims[axis]);
+      rows.axes.add(dims, static_cast<int32_t>(axis), tensors, rows.row_rank);
     }
-    if (!within) rows.row_rank = rows.rank;
+    if (!within) rows.row_rank = rows.axes.rank;
   }
   return rows;
 }
@@ -81,6 +68,8 @@ Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& s
                       {DataType::i32, shaders.i32, ""},
                       {DataType::i64, shaders.i64, "int64"}};
   const auto x = node.input(0);
+  if (!x.has_rank()) return decline("the rank is not known");
+  if (x.rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes");
   std::string served;
   for (const Row& row : rows) {
     if (row.shader.word_count == 0) continue;

@@ -3,21 +3,16 @@
 
 #include <vector>
 
-#include "launch.hpp"
 #include "shaders.hpp"
+#include "walk.hpp"
 
 namespace heed::ops {
 
-inline constexpr int32_t most_row_axes = 8, most_row_tensors = 4;
-
-// Mirrors shaders/rows.glsl. The axes that choose a row stand first; neighbours that all tensors cross with one stride
-// are one axis.
+// Mirrors shaders/rows.glsl. The axes that choose a row stand first.
 struct Rows {
   uint32_t row_count = 1, row_length = 1;
-  uint32_t row_rank = 0, rank = 0;
-  uint32_t dims[most_row_axes] = {};
-  int32_t offsets[most_row_tensors] = {};
-  int32_t strides[most_row_axes][most_row_tensors] = {};
+  uint32_t row_rank = 0;
+  Axes<4> axes;
 };
 
 // The walk over `dims`, of which within_row tells those that lie within a row. Tensors broadcast to dims, by ONNX's
@@ -35,7 +30,8 @@ inline constexpr uint32_t row_threads = 128;
 std::vector<Variant> row_variants(const Planning& node, const Shader& shader,
                                   std::vector<heed_constant> constants = {});
 
-// The shader that is compiled for the element type of input 0; declines where there is none, or the device lacks it.
+// The shader that is compiled for the element type of input 0. Declines where there is none, where the device lacks the
+// type, and where the input has more axes than are walked.
 Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& shaders);
 
 // Over these rows with one of those variants; parameters begin with the rows.

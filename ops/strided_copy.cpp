@@ -8,7 +8,7 @@ namespace heed::ops {
 
 Result<Variant> copy_variant(const Planning& node, TypeView type) {
   if (!type.has_element() || !type.has_rank()) return decline("its type is not known");
-  if (type.rank() > most_walked_axes) return decline("more than " + std::to_string(most_walked_axes) + " axes");
+  if (type.rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes");
   switch (type.element() == DataType::string ? 0 : bits_of(type.element())) {
     case 8:
       if (!node.capability("storage_8bit")) return decline("the device does not address single bytes");

@@ -23,7 +23,7 @@ struct Parameters {
 Result<GpuPlan> plan(Planning& node) {
   const auto x = node.input(0);
   if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_row_axes) return decline("more than 8 axes");
+  if (x.rank() > most_axes) return decline("more than 8 axes");
   const int bits = x.element() == DataType::string ? 0 : bits_of(x.element());
   if (bits != 32 && bits != 64)
     return decline("the GPU kernel moves 4 or 8 bytes an element, not " + name_in_reason(x));

@@ -1,45 +1,56 @@
-// How the GPU halves walk over tensors of equal dims: the parameters that shaders of strided elements share.
+// How the GPU halves walk over tensors that broadcast to the same dims: the parameters that shaders of strided elements
+// share.
 #pragma once
 
 #include "launch.hpp"
 
 namespace heed::ops {
 
-inline constexpr int32_t most_walked_axes = 8;
+inline constexpr int32_t most_axes = 8;
 
-// Mirrors the head of the parameters in the shaders. Offsets and strides are in elements; a stride of 0 repeats.
+// The axes of a walk; shaders mirror it. Neighbours that all tensors cross with one stride are one axis. Offsets and
+// strides are in elements; a stride of 0 repeats.
 template <size_t most_tensors>
-struct Walk {
-  uint32_t count, rank;
-  int32_t offsets[most_tensors];
-  uint32_t dims[most_walked_axes];
-  int32_t strides[most_tensors][most_walked_axes];
+struct Axes {
+  uint32_t rank = 0;
+  uint32_t dims[most_axes] = {};
+  int32_t offsets[most_tensors] = {};
+  int32_t strides[most_axes][most_tensors] = {};
+
+  // Adds axis `axis` of dims, to which the tensors broadcast by ONNX's rule; it joins no axis before `first`. An absent
+  // tensor stands still. All are addressable, and dims have no more than most_axes axes.
+  void add(std::span<const int64_t> of_dims, int32_t axis, std::span<const TensorView> tensors, uint32_t first = 0) {
+    const auto size = static_cast<uint32_t>(of_dims[static_cast<size_t>(axis)]);
+    if (size == 1) return;
+    int32_t crossed[most_tensors] = {};
+    for (size_t t = 0; t < tensors.size(); ++t) {
+      const int32_t own = axis - static_cast<int32_t>(of_dims.size()) + tensors[t].rank();
+      if (tensors[t].present() && own >= 0 && tensors[t].dim(own) != 1) crossed[t] = stride_of(tensors[t], own);
+    }
+    bool joins = rank > first;
+    for (size_t t = 0; joins && t < most_tensors; ++t)
+      joins = strides[rank - 1][t] == static_cast<int64_t>(crossed[t]) * size;
+    if (!joins) dims[rank++] = 1;
+    dims[rank - 1] *= size;
+    std::copy(std::begin(crossed), std::end(crossed), strides[rank - 1]);
+  }
 };
 
-// All elements of `shape`'s dims in each tensor, whose own dims broadcast to them. Axes that all tensors cross with one
-// stride are one axis. `shape` has no more than most_walked_axes axes.
+template <size_t most_tensors>
+struct Walk {
+  uint32_t count;
+  Axes<most_tensors> axes;
+};
+
+// All elements of `shape`'s dims in each tensor.
 template <size_t most_tensors>
 Result<Walk<most_tensors>> walk_over(const TensorView& shape, std::span<const TensorView> tensors) {
-  Walk<most_tensors> walk{};
-  walk.count = static_cast<uint32_t>(shape.count());
-  for (size_t k = 0; k < tensors.size(); ++k) {
-    HEED_TRY(check_addressable(tensors[k], "tensor " + std::to_string(k) + " of the kernel"));
-    walk.offsets[k] = offset_of(tensors[k]);
+  Walk<most_tensors> walk{static_cast<uint32_t>(shape.count()), {}};
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    HEED_TRY(check_addressable(tensors[t], "tensor " + std::to_string(t) + " of the kernel"));
+    walk.axes.offsets[t] = offset_of(tensors[t]);
   }
-  const auto stride = [&](const TensorView& x, int32_t axis) {
-    const int32_t own = axis - (shape.rank() - x.rank());
-    return own < 0 || x.dim(own) == 1 ? 0 : stride_of(x, own);
-  };
-  for (int32_t axis = 0; axis < shape.rank(); ++axis) {
-    const auto size = static_cast<uint32_t>(shape.dim(axis));
-    if (size == 1) continue;
-    bool joins = walk.rank > 0;
-    for (size_t k = 0; joins && k < tensors.size(); ++k)
-      joins = int64_t{walk.strides[k][walk.rank - 1]} == int64_t{stride(tensors[k], axis)} * size;
-    if (!joins) walk.dims[walk.rank++] = 1;
-    walk.dims[walk.rank - 1] *= size;
-    for (size_t k = 0; k < tensors.size(); ++k) walk.strides[k][walk.rank - 1] = stride(tensors[k], axis);
-  }
+  for (int32_t axis = 0; axis < shape.rank(); ++axis) walk.axes.add(shape.dims(), axis, tensors);
   return walk;
 }
 

@@ -11,9 +11,9 @@ namespace {
 // Mirrors copy.comp.
 struct CopyParameters {
   uint32_t count, rank;
-  int32_t x_offset, y_offset;
   uint32_t dims[8];
-  int32_t x_strides[8], y_strides[8];
+  int32_t offsets[2];     // of x and y
+  int32_t strides[8][2];
 };
 
 // Mirrors matmul.comp.
@@ -55,7 +55,7 @@ TEST_CASE("copy moves words and pairs of words between strides") {
   const auto four = kernel_of(gpu.device, {.variants = {{.name = "4 bytes", .shader = shaders::copy_4}}, .bindings = {read(0), write(0)}});
   const auto eight = kernel_of(gpu.device, {.variants = {{.name = "8 bytes", .shader = shaders::copy_8}}, .bindings = {read(0), write(0)}});
   // y[i, j, k] = x[k, j, i] of [5, 3, 7], begun 4 elements late.
-  CopyParameters parameters{105, 3, 4, 0, {7, 3, 5}, {1, 7, 21}, {15, 5, 1}};
+  CopyParameters parameters{105, 3, {7, 3, 5}, {4, 0}, {{1, 15}, {7, 5}, {21, 1}}};
   std::vector<uint32_t> x(109);
   std::vector<uint64_t> wide(109);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint32_t>(i * i), wide[i] = i * 0x100000001ull;
@@ -71,7 +71,7 @@ TEST_CASE("copy moves words and pairs of words between strides") {
         CHECK(wide_y[i * 15 + j * 5 + k] == wide[4 + k * 21 + j * 7 + i]);
       }
   // A broadcast, and backwards.
-  parameters = {6, 2, 2, 0, {2, 3}, {0, -1}, {3, 1}};
+  parameters = {6, 2, {2, 3}, {2, 0}, {{0, 3}, {-1, 1}}};
   run(gpu, four, {0, bytes_of(parameters), {1, 1, 1}}, {whole(in)}, {{out.get(), 0, 24}});
   const auto backwards = gpu.values<uint32_t>(out);
   for (size_t i = 0; i < 6; ++i) CHECK(backwards[i] == x[2 - i % 3]);
