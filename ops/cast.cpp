@@ -56,6 +56,7 @@ extern const Operator cast_like{.op_type = "CastLike",
                                 .outputs = {{"output", "T2"}},
                                 .types = {{"T1", any_type}, {"T2", any_type}},
                                 .attributes = {attribute("saturate", 1), attribute("round_mode", "up")},
+                                .expression = "cast(input, target_type)",
                                 .infer = infer_cast_like};
 
 }  // namespace heed::ops

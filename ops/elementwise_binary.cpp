@@ -125,6 +125,7 @@ extern const Operator mod{.op_type = "Mod",
                           .outputs = {{"C", "T"}},
                           .types = {{"T", any_number}},
                           .attributes = {attribute("fmod", 0)},
+                          .expression = "select(@fmod, fmod(A, B), mod(A, B))",
                           .infer = infer_mod};
 
 extern const Operator pow{
@@ -134,7 +135,7 @@ extern const Operator pow{
     .outputs = {{"Z", "T"}},
     .types = {{"T", any_number}, {"T1", any_number}},
     .attributes = {optional("broadcast", HEED_ATTRIBUTE_INT), optional("axis", HEED_ATTRIBUTE_INT)},
-    .expression = "pow(X, Y)",
+    .expression = "pow(X, cast(Y, X))",
     .infer = infer<none>};
 
 }  // namespace heed::ops

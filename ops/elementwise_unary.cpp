@@ -69,8 +69,6 @@ extern const Operator swish{.op_type = "Swish",
                             .expression = "X / (1 + exp(-@alpha * X))",
                             .infer = infer};
 
-// With approximate = "tanh" the formula is another one, so there is no single expression: the kernel reads the
-// attribute.
 extern const Operator gelu{
     .op_type = "Gelu",
     .versions = {20},
@@ -78,6 +76,9 @@ extern const Operator gelu{
     .outputs = {{"Y", "T"}},
     .types = {{"T", any_float}},
     .attributes = {attribute("approximate", "none")},
+    .expression = "select(@approximate == \"tanh\", "
+                  "0.5 * X * (1 + tanh(0.7978845608028654 * (X + 0.044715 * X * X * X))), "
+                  "X * (0.5 * (1 + erf(X * 0.7071067811865476))))",
     .infer = [](Inference& node) -> Result<void> {
       const auto approximate = node.text("approximate");
       if (approximate != "none" && approximate != "tanh")

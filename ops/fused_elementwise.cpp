@@ -10,7 +10,7 @@ namespace {
 
 constexpr int32_t most_inputs = 8;
 constexpr uint32_t workgroup_size = 128;  // every device takes so many
-constexpr Types any_computed{DataType::f32, DataType::boolean, DataType::i32, DataType::i64};
+constexpr Types any_computed = any_number | Types{DataType::boolean};
 
 Result<void> infer(Inference& node) {
   const auto expression = fused_expression_of(node);
@@ -29,10 +29,6 @@ Result<void> infer(Inference& node) {
 // Beside math.glsl: what GLSL leaves undefined for some numbers, and what Vulkan allows to be loose (sin and cos 2^-11,
 // atan 4096 ulp). Polynomials are those of Cephes: sinf, cosf, atanf, asinf.
 constexpr std::string_view functions = R"(
-float heed_min(float a, float b) { return b < a || isnan(b) ? b : a; }
-float heed_max(float a, float b) { return b > a || isnan(b) ? b : a; }
-float heed_sign(float a) { return a > 0.0 ? 1.0 : a < 0.0 ? -1.0 : a; }
-float heed_abs(float a) { return abs(a); }
 float heed_sigmoid(float a) { return 1.0 / (1.0 + heed_exp(-a)); }
 // The sine of x + quarter * pi/2, to about 2 ulp up to |x| = 8192.
 float heed_sine(float x, int quarter) {
@@ -84,47 +80,121 @@ float heed_pow(float a, float b) {
 }
 )";
 
-// min and max of integers are GLSL's; abs is not: it has no meaning for the least one.
-constexpr std::string_view integer_functions = R"(
-INTEGER heed_min(INTEGER a, INTEGER b) { return min(a, b); }
-INTEGER heed_max(INTEGER a, INTEGER b) { return max(a, b); }
-INTEGER heed_sign(INTEGER a) { return a > INTEGER(0) ? INTEGER(1) : a < INTEGER(0) ? INTEGER(-1) : a; }
-INTEGER heed_abs(INTEGER a) { return a < INTEGER(0) ? -a : a; }
+// Of floats of one type. A quotient near a whole number may come out on its other side: the remainder tells.
+constexpr std::string_view float_functions = R"(
+NUMBER heed_min(NUMBER a, NUMBER b) { return b < a || isnan(b) ? b : a; }
+NUMBER heed_max(NUMBER a, NUMBER b) { return b > a || isnan(b) ? b : a; }
+NUMBER heed_sign(NUMBER a) { return a > NUMBER(0) ? NUMBER(1) : a < NUMBER(0) ? NUMBER(-1) : a; }
+NUMBER heed_abs(NUMBER a) { return abs(a); }
+NUMBER heed_fmod(NUMBER a, NUMBER b) {
+  if (isinf(b) && !isinf(a)) return a;
+  NUMBER size = abs(b);
+  precise NUMBER rest = fma(-trunc(abs(a) / size), size, abs(a));
+  if (rest < NUMBER(0)) rest += size;
+  if (rest >= size) rest -= size;
+  return a < NUMBER(0) ? -rest : rest;
+}
+NUMBER heed_mod(NUMBER a, NUMBER b) {
+  NUMBER rest = heed_fmod(a, b);
+  return rest != NUMBER(0) && (rest < NUMBER(0)) != (b < NUMBER(0)) ? rest + b : rest;
+}
 )";
 
-// How shaders hold a type: in a step, and in memory.
+// Of integers of one type. GLSL's abs has no meaning for the least one, nor has % where a sign is negative.
+constexpr std::string_view integer_functions = R"(
+NUMBER heed_min(NUMBER a, NUMBER b) { return min(a, b); }
+NUMBER heed_max(NUMBER a, NUMBER b) { return max(a, b); }
+NUMBER heed_sign(NUMBER a) { return a > NUMBER(0) ? NUMBER(1) : a < NUMBER(0) ? NUMBER(-1) : a; }
+NUMBER heed_abs(NUMBER a) { return a < NUMBER(0) ? -a : a; }
+NUMBER heed_divide(NUMBER a, NUMBER b) {
+  if (b == NUMBER(0)) return NUMBER(0);
+  bool negates = IS_SIGNED && b == NUMBER(-1); /* the least one has no other quotient */
+  NUMBER quotient = a / (negates ? NUMBER(1) : b);
+  return negates ? -a : quotient;
+}
+NUMBER heed_fmod(NUMBER a, NUMBER b) { return b == NUMBER(0) ? NUMBER(0) : a - heed_divide(a, b) * b; }
+NUMBER heed_mod(NUMBER a, NUMBER b) {
+  NUMBER rest = heed_fmod(a, b);
+  return rest != NUMBER(0) && (rest < NUMBER(0)) != (b < NUMBER(0)) ? rest + b : rest;
+}
+)";
+
+// How shaders hold a type: in a step, and in memory. `load` and `store` lead from one to the other, with the value in
+// the place of $; `wrap` takes a result that may be too large for the type back into it.
 struct GlslType {
-  std::string_view step, memory;
+  DataType type;
+  std::string_view step, memory, load, store, wrap;
+  std::string_view storage_needs, step_needs;  // capabilities
 };
-GlslType glsl_type(DataType type) {
-  switch (type) {
-    case DataType::boolean:
-      return {"bool", "uint8_t"};
-    case DataType::i32:
-      return {"int", "int"};
-    case DataType::i64:
-      return {"int64_t", "int64_t"};
-    default:
-      return {"float", "float"};
-  }
+constexpr GlslType glsl_types[] = {
+    {DataType::f32, "float", "float", "$", "$", "$", "", ""},
+    {DataType::f16, "float", "uint16_t", "unpackHalf2x16(uint($)).x", "uint16_t(heed_f16_bits($))", "$",
+     "storage_16bit", ""},
+    {DataType::bf16, "float", "uint16_t", "uintBitsToFloat(uint($) << 16)", "uint16_t(heed_bf16_bits($))", "$",
+     "storage_16bit", ""},
+    {DataType::f64, "double", "double", "$", "$", "$", "float64", "float64"},
+    {DataType::boolean, "bool", "uint8_t", "uint($) != 0u", "uint8_t($ ? 1u : 0u)", "$", "storage_8bit", ""},
+    {DataType::i8, "int", "int8_t", "int($)", "int8_t($)", "bitfieldExtract($, 0, 8)", "storage_8bit", ""},
+    {DataType::i16, "int", "int16_t", "int($)", "int16_t($)", "bitfieldExtract($, 0, 16)", "storage_16bit", ""},
+    {DataType::i32, "int", "int", "$", "$", "$", "", ""},
+    {DataType::i64, "int64_t", "int64_t", "$", "$", "$", "int64", "int64"},
+    {DataType::u8, "uint", "uint8_t", "uint($)", "uint8_t($)", "($) & 0xFFu", "storage_8bit", ""},
+    {DataType::u16, "uint", "uint16_t", "uint($)", "uint16_t($)", "($) & 0xFFFFu", "storage_16bit", ""},
+    {DataType::u32, "uint", "uint", "$", "$", "$", "", ""},
+    {DataType::u64, "uint64_t", "uint64_t", "$", "$", "$", "int64", "int64"},
+};
+static_assert(std::size(glsl_types) == std::size(expression_types));
+
+const GlslType& glsl_type(DataType type) {
+  return *std::find_if(std::begin(glsl_types), std::end(glsl_types),
+                       [&](const GlslType& row) { return row.type == type; });
+}
+
+std::string filled(std::string_view pattern, const std::string& value) {
+  const size_t place = pattern.find('$');
+  return std::string(pattern.substr(0, place)) + value + std::string(pattern.substr(place + 1));
 }
 
 std::string literal(const ExpressionStep& constant) {
+  const std::string_view step = glsl_type(constant.type).step;
   if (constant.type == DataType::boolean) return constant.integer ? "true" : "false";
-  if (constant.type == DataType::i32) return "int(" + std::to_string(static_cast<uint32_t>(constant.integer)) + "u)";
-  if (constant.type == DataType::i64)
-    return "int64_t(" + std::to_string(static_cast<uint64_t>(constant.integer)) + "ul)";
-  const float number = constant.number;
-  if (number != number) return "uintBitsToFloat(0x7FC00000u)";
-  if (std::isinf(number)) return number > 0 ? "uintBitsToFloat(0x7F800000u)" : "uintBitsToFloat(0xFF800000u)";
-  std::string text = detail::text_of_number(number);
+  if (!is_float(constant.type))
+    return std::string(step) + "(" +
+           (bits_of(constant.type) == 64 ? std::to_string(static_cast<uint64_t>(constant.integer)) + "ul)"
+                                         : std::to_string(static_cast<uint32_t>(constant.integer)) + "u)");
+  const double number = constant.number;
+  const auto special = [&](std::string_view bits) {
+    return std::string(step) + "(uintBitsToFloat(" + std::string(bits) + "))";
+  };
+  if (number != number) return special("0x7FC00000u");
+  if (std::isinf(number)) return special(number > 0 ? "0x7F800000u" : "0xFF800000u");
+  std::string text = detail::text_of_number(number, constant.type);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  if (constant.type == DataType::f64) text += "lf";
   return number < 0 ? "(" + text + ")" : text;
 }
 
-// `second`: the step that makes b, where there is one.
+// A cast of `a`, which is of the type `from`. Floats go to integers by way of signed ones, as far as these reach:
+// negative ones wrap around.
+std::string cast_of(DataType from, DataType to, const std::string& a) {
+  const auto& type = glsl_type(to);
+  const std::string step(type.step);
+  if (is_computed_as_f32(to)) {
+    const std::string single = "float(" + a + ")";
+    if (to == DataType::f32 || from == to) return single;
+    return filled(type.load, filled(type.store, single));
+  }
+  if (is_float(to) || !is_float(from)) return filled(type.wrap, step + "(" + a + ")");
+  const bool is_wide = bits_of(to) == 64;
+  const std::string as_signed = (is_wide ? "int64_t(" : "int(") + a + ")";
+  if (to == DataType::u32 || to == DataType::u64)
+    return a + " < 0.0 ? " + step + "(" + as_signed + ") : " + step + "(" + a + ")";
+  return filled(type.wrap, step + "(" + as_signed + ")");
+}
+
+// `first` and `second`: the steps that make a and b, where they are.
 std::string glsl_of(const ExpressionStep& step, const std::string& a, const std::string& b, const std::string& c,
-                    const ExpressionStep& second) {
+                    const ExpressionStep& first, const ExpressionStep& second) {
   const auto is_second = [&](float number) { return second.op == ExpressionOp::constant && second.number == number; };
   const auto call = [&](std::string_view name) {
     return std::string(name) + "(" + a + (b.empty() ? "" : ", " + b) + ")";
@@ -132,38 +202,20 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
   switch (step.op) {
     case ExpressionOp::negative:
       return "-" + a;
-    case ExpressionOp::absolute:
-      return call("heed_abs");
-    case ExpressionOp::sign:
-      return call("heed_sign");
-    case ExpressionOp::exp:
-      return call("heed_exp");
-    case ExpressionOp::tanh:
-      return call("heed_tanh");
-    case ExpressionOp::sigmoid:
-      return call("heed_sigmoid");
-    case ExpressionOp::erf:
-      return call("heed_erf");
-    case ExpressionOp::sin:
-      return call("heed_sin");
-    case ExpressionOp::cos:
-      return call("heed_cos");
-    case ExpressionOp::tan:
-      return call("heed_tan");
-    case ExpressionOp::asin:
-      return call("heed_asin");
-    case ExpressionOp::acos:
-      return call("heed_acos");
-    case ExpressionOp::atan:
-      return call("heed_atan");
+    case ExpressionOp::sqrt:
+    case ExpressionOp::log:
+    case ExpressionOp::sinh:
+    case ExpressionOp::cosh:
+    case ExpressionOp::asinh:
+    case ExpressionOp::acosh:
+    case ExpressionOp::atanh:
+    case ExpressionOp::floor:
+    case ExpressionOp::ceil:
+      return call(rule_of(step.op).name);
     case ExpressionOp::round:
       return call("roundEven");
     case ExpressionOp::logical_not:
       return "!" + a;
-    case ExpressionOp::min:
-      return call("heed_min");
-    case ExpressionOp::max:
-      return call("heed_max");
     case ExpressionOp::pow:
       if (is_second(2)) return a + " * " + a;
       if (is_second(3)) return a + " * " + a + " * " + a;
@@ -176,28 +228,45 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
     case ExpressionOp::select:
       return a + " ? " + b + " : " + c;
     case ExpressionOp::cast:
-      return call(glsl_type(step.type).step);
-    case ExpressionOp::divide:  // compilers take a division by the literal 0 for undefined
-      if (is_second(0)) return a + " * " + literal({.number = 1 / second.number});
+      return cast_of(first.type, step.type, a);
+    case ExpressionOp::divide:
+      if (!is_float(step.type)) return call("heed_divide");
+      // Compilers take a division by the literal 0 for undefined.
+      if (is_second(0)) return a + " * " + literal({.type = step.type, .number = 1 / second.number});
       [[fallthrough]];
     default:
       return detail::is_infix(step.op) ? a + " " + std::string(rule_of(step.op).name) + " " + b
-                                       : call(rule_of(step.op).name);
+                                       : call("heed_" + std::string(rule_of(step.op).name));
   }
 }
 
-bool has_type(const Expression& expression, DataType type) {
-  const auto& steps = expression.steps();
-  return std::any_of(steps.begin(), steps.end(), [&](const ExpressionStep& step) { return step.type == type; });
+// What GLSL has no function for in f64, or none that is exact.
+bool is_of_f32_alone(ExpressionOp op) {
+  if (op == ExpressionOp::mod || op == ExpressionOp::fmod) return true;
+  return rule_of(op).typing == ExpressionTyping::floats && op != ExpressionOp::sqrt && op != ExpressionOp::floor &&
+         op != ExpressionOp::ceil && op != ExpressionOp::round;
 }
 
-// The functions above for the integers that an expression computes with.
+// Whether the numbers that an operation gives may be too large for their type.
+bool is_wrapped(ExpressionOp op) {
+  return op == ExpressionOp::negative || op == ExpressionOp::absolute || op == ExpressionOp::add ||
+         op == ExpressionOp::subtract || op == ExpressionOp::multiply || op == ExpressionOp::divide;
+}
+
+// The functions above for the types that an expression computes with.
 std::string functions_of(const Expression& expression) {
-  std::string text(functions);
-  for (const DataType type : {DataType::i32, DataType::i64})
-    if (has_type(expression, type))
-      text +=
-          "#define INTEGER " + std::string(glsl_type(type).step) + std::string(integer_functions) + "#undef INTEGER\n";
+  std::vector<std::string_view> known;
+  std::string text;
+  for (const auto& step : expression.steps()) {
+    const auto& type = glsl_type(step.type);
+    if (step.type == DataType::boolean || std::count(known.begin(), known.end(), type.step) > 0) continue;
+    known.push_back(type.step);
+    text += "#define NUMBER " + std::string(type.step) + "\n#define IS_SIGNED " +
+            (is_signed_integer(step.type) ? "true" : "false") +
+            std::string(is_float(step.type) ? float_functions : integer_functions) +
+            "#undef NUMBER\n#undef IS_SIGNED\n";
+    if (type.step == "float") text += functions;
+  }
   return text;
 }
 
@@ -205,13 +274,9 @@ std::string functions_of(const Expression& expression) {
 // inputs, then the output.
 std::string shader_of(const Expression& expression, std::span<const DataType> inputs) {
   const size_t count = inputs.size();
-  const bool has_bytes =
-      expression.type() == DataType::boolean || std::count(inputs.begin(), inputs.end(), DataType::boolean) > 0;
-  const bool has_i64 =
-      has_type(expression, DataType::i64) || std::count(inputs.begin(), inputs.end(), DataType::i64) > 0;
-  std::string text = "#version 450\n";
-  if (has_bytes) text += "#extension GL_EXT_shader_8bit_storage : require\n";
-  if (has_i64) text += "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n";
+  std::string text =
+      "#version 450\n#extension GL_EXT_shader_8bit_storage : enable\n#extension GL_EXT_shader_16bit_storage : enable\n"
+      "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : enable\n";
   text += "layout(local_size_x = " + std::to_string(workgroup_size) + ") in;\n";
   const auto binding = [](size_t n) { return "layout(set = 0, binding = " + std::to_string(n) + ", std430) "; };
   for (size_t k = 0; k < count; ++k) {
@@ -225,6 +290,7 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
           "readonly buffer Parameters {\n  uint count;\n  uint rank;\n  uint dims[8];\n  int offsets[9];\n  "
           "int strides[72];\n};\n";
   text += shaders::math_glsl;
+  text += shaders::rounding_glsl;
   text += functions_of(expression);
   text +=
       "void main() {\n  for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * "
@@ -250,19 +316,37 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
     std::string value;
     if (step.op == ExpressionOp::input) {
       const std::string n = std::to_string(step.arguments[0]);
-      value = "input" + n + "[at" + n + "]";
-      if (step.type == DataType::boolean) value = "uint(" + value + ") != 0u";
+      value = filled(glsl_type(step.type).load, "input" + n + "[at" + n + "]");
     } else {
       const int32_t argument_count = rule_of(step.op).argument_count;
       const auto name = [&](int32_t k) { return k < argument_count ? names[step.arguments[k]] : std::string(); };
-      value = glsl_of(step, name(0), name(1), name(2), steps[step.arguments[1]]);
+      value = glsl_of(step, name(0), name(1), name(2), steps[step.arguments[0]], steps[step.arguments[1]]);
+      if (is_wrapped(step.op)) value = filled(glsl_type(step.type).wrap, value);
     }
     names[i] = "t" + std::to_string(i);
     text += "    " + std::string(glsl_type(step.type).step) + " " + names[i] + " = " + value + ";\n";
   }
-  std::string result = names[expression.result()];
-  if (expression.type() == DataType::boolean) result = "uint8_t(" + result + " ? 1u : 0u)";
+  const std::string result = filled(glsl_type(expression.type()).store, names[expression.result()]);
   return text + "    result[at" + std::to_string(count) + "] = " + result + ";\n  }\n}\n";
+}
+
+// Declines where the device lacks a type that is in memory, or computed with.
+Result<void> check_types(const Planning& node, const Expression& expression, std::span<const DataType> in_memory) {
+  const auto check = [&](DataType type, std::string_view needed) -> Result<void> {
+    if (needed.empty() || node.capability(needed)) return {};
+    return decline("the GPU lacks " + std::string(needed) + ", which " + std::string(name_of(type)) + " needs");
+  };
+  for (const DataType type : in_memory) HEED_TRY(check(type, glsl_type(type).storage_needs));
+  for (const auto& step : expression.steps()) {
+    HEED_TRY(check(step.type, glsl_type(step.type).step_needs));
+    const DataType from = expression.steps()[step.arguments[0]].type;
+    if (step.type == DataType::f64 && is_of_f32_alone(step.op))
+      return decline("the GPU kernel has no " + std::string(rule_of(step.op).name) + " of f64");
+    if (step.op == ExpressionOp::cast && from == DataType::f64 && is_computed_as_f32(step.type) &&
+        step.type != DataType::f32)
+      return decline("a cast from f64 to " + std::string(name_of(step.type)) + " by way of f32 rounds twice");
+  }
+  return {};
 }
 
 Result<GpuPlan> plan(Planning& node) {
@@ -284,11 +368,7 @@ Result<GpuPlan> plan(Planning& node) {
   }
   plan.bindings.push_back(write(0));
   node.give_strided(0);
-  const bool has_bytes = std::count(types.begin(), types.end(), DataType::boolean) > 0;
-  if (has_bytes && !node.capability("storage_8bit"))
-    return decline("booleans are a byte each, and the device does not address single bytes");
-  const bool has_i64 = std::count(types.begin(), types.end(), DataType::i64) > 0 || has_type(expression, DataType::i64);
-  if (has_i64 && !node.capability("int64")) return decline("the device does not compute with 64-bit integers");
+  HEED_TRY(check_types(node, expression, types));
   // The text is copied before it goes.
   static thread_local std::string text;
   text = shader_of(expression, std::span(types).subspan(1));

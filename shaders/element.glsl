@@ -1,6 +1,7 @@
 // element.glsl: STORED, the type of the numbers in the buffers of a shader that is compiled once for each (f32, or what is
 // defined: F16, BF16, I32, I64), and ELEMENT, the type that it computes with; LOAD and STORE lead from one to the other.
 // f16 and bf16 need no arithmetic of their own: they are 16 bits to the device, and computed with as f32.
+#include "rounding.glsl"
 
 #if defined(F16)
 #extension GL_EXT_shader_16bit_storage : require
@@ -46,24 +47,3 @@ const int64_t greatest_element = 0x7FFFFFFFFFFFFFFFL;
 #else
 #define IS_NAN(x) false
 #endif
-
-// The nearest f16, ties to even.
-uint heed_f16_bits(float x) {
-  uint bits = floatBitsToUint(x);
-  uint sign = bits >> 16 & 0x8000u;
-  bits &= 0x7FFFFFFFu;
-  if (bits > 0x7F800000u) return sign | 0x7E00u;   // NaN
-  if (bits >= 0x477FF000u) return sign | 0x7C00u;  // rounds past 65504: infinity
-  if (bits < 0x38800000u) {                        // below 2^-14: a multiple of 2^-24, which adding 0.5 rounds to
-    precise float rounded = uintBitsToFloat(bits) + 0.5;
-    return sign | floatBitsToUint(rounded) - 0x3F000000u;
-  }
-  return sign | bits + 0xC8000FFFu + (bits >> 13 & 1u) >> 13;
-}
-
-// The nearest bf16, ties to even.
-uint heed_bf16_bits(float x) {
-  uint bits = floatBitsToUint(x);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return bits >> 16 | 0x40u;
-  return bits + 0x7FFFu + (bits >> 16 & 1u) >> 16;
-}

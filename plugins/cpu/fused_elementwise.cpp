@@ -23,10 +23,14 @@ bool is_square(const Expression& expression, const ExpressionStep& step) {
   return step.op == ExpressionOp::pow && exponent.op == ExpressionOp::constant && exponent.number == 2;
 }
 
+// Whether all of it is computed as f32, which vector loops do; they round nothing on the way.
 bool is_of_f32(const Expression& expression) {
   const auto& steps = expression.steps();
-  return expression.type() == DataType::f32 && std::all_of(steps.begin(), steps.end(), [](const ExpressionStep& step) {
-           return step.type == DataType::f32 || (step.type == DataType::boolean && rule_of(step.op).argument_count > 0);
+  return is_computed_as_f32(expression.type()) &&
+         std::all_of(steps.begin(), steps.end(), [](const ExpressionStep& step) {
+           return is_computed_as_f32(step.type)
+                      ? step.op != ExpressionOp::cast
+                      : step.type == DataType::boolean && rule_of(step.op).argument_count > 0;
          });
 }
 
@@ -45,7 +49,9 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
     if (program.constant_count == FusedProgram::most_constants) return too_large("constants");
     int64_t& constant = program.constants[program.constant_count++];
     constant = step.integer;
-    if (step.type == DataType::f32) std::memcpy(&constant, &step.number, sizeof step.number);
+    const auto single = static_cast<float>(step.number);
+    if (is_computed_as_f32(step.type)) std::memcpy(&constant, &single, sizeof single);
+    if (step.type == DataType::f64) std::memcpy(&constant, &step.number, sizeof step.number);
   }
   // Registers are numbered behind the constants; the output's number is known when all are counted.
   constexpr int32_t output = -1;
@@ -66,7 +72,7 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
       for (int32_t k = 0; k < count; ++k) {
         const uint32_t from = step.arguments[k];
         at[k] = slots[from];
-        crosses = crosses || (steps[from].type == DataType::f32) != (step.type == DataType::f32);
+        crosses = crosses || is_computed_as_f32(steps[from].type) != is_computed_as_f32(step.type);
         bool is_repeated = false;
         for (int32_t j = 0; j < k; ++j) is_repeated = is_repeated || step.arguments[j] == from;
         if (last_use[from] == i && slots[from] >= program.first_register() && !is_repeated)
@@ -124,38 +130,40 @@ struct Operand {
 };
 
 template <class T>
+int64_t integer_of(DataType type, T number) {
+  if constexpr (std::is_integral_v<T>) return wrapped(type, static_cast<int64_t>(number));
+  if (type == DataType::u64) return static_cast<int64_t>(truncate_to_uint64(number));
+  return wrapped(type, truncate_to_int64(number));
+}
+
+template <class T>
 void run_instruction(const FusedInstruction& step, const FusedSlot* slots, int64_t n) {
   const Operand<T> a(slots[step.arguments[0]]), b(slots[step.arguments[1]]), c(slots[step.arguments[2]]);
   const auto write = [&]<class To>(To* out, auto function) {
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<To>(function(i));
   };
   const auto give = [&](auto function) {
-    if (step.result == DataType::f32) return write(static_cast<float*>(slots[step.to].data), function);
-    auto* out = static_cast<int64_t*>(slots[step.to].data);
-    if (step.result == DataType::i32)
-      return write(out, [&](int64_t i) { return static_cast<int32_t>(static_cast<int64_t>(function(i))); });
-    write(out, function);
+    void* out = slots[step.to].data;
+    if (step.result == DataType::f64) return write(static_cast<double*>(out), function);
+    if (!is_computed_as_f32(step.result))
+      return write(static_cast<int64_t*>(out), [&](int64_t i) { return integer_of(step.result, function(i)); });
+    if (step.op != ExpressionOp::cast || step.result == DataType::f32)
+      return write(static_cast<float*>(out), function);
+    write(static_cast<float*>(out),
+          [&](int64_t i) { return step.result == DataType::f16 ? static_cast<float>(Float16(function(i)))
+                                                               : static_cast<float>(BFloat16(function(i))); });
   };
   if (step.op == ExpressionOp::select) {
     const Operand<int64_t> condition(slots[step.arguments[0]]);
     return give([&](int64_t i) { return condition[i] ? b[i] : c[i]; });
   }
-  if (step.op == ExpressionOp::cast) return give([&](int64_t i) { return a[i]; });
-  give([&](int64_t i) {
-    if constexpr (std::is_same_v<T, float>)
-      return apply(step.op, a[i], b[i]);
-    else
-      return apply_integer(step.op, a[i], b[i]);
-  });
+  give([&](int64_t i) { return apply(step.op, a[i], b[i]); });
 }
 
 void run_scalar(const FusedProgram& program, const FusedSlot* slots, int64_t n) {
   for (int32_t i = 0; i < program.instruction_count; ++i) {
     const FusedInstruction& step = program.instructions[i];
-    if (step.operand == DataType::f32)
-      run_instruction<float>(step, slots, n);
-    else
-      run_instruction<int64_t>(step, slots, n);
+    dispatch(step.operand, [&]<class T>(T) { run_instruction<T>(step, slots, n); });
   }
 }
 
@@ -202,7 +210,7 @@ class Blocks {
  public:
   Blocks(const Running& run, const FusedProgram& program, const Axes& axes, RunFused function)
       : program_(program), axes_(axes), function_(function), out_(run.output(0)) {
-    // What is not contiguous in its row, or no f32 or i64 in memory, passes through a buffer, as registers are.
+    // What is not contiguous in its row, or in memory not as in registers, passes through a buffer, as registers are.
     const int32_t row_axis = axes.count - 1;
     int32_t buffer_count = program.register_count + !is_plain(out_.element());
     for (int32_t k = 0; k < program.input_count; ++k) {
@@ -239,7 +247,9 @@ class Blocks {
       if (is_plain(out_.element())) result.data = place(out_, begin);
       function_(program_, slots_, n);
       if (!is_plain(out_.element()))
-        write_elements(out_.element(), static_cast<const int64_t*>(result.data), n, out_.c.data, begin);
+        dispatch(out_.element(), [&]<class T>(T) {
+          write_elements(out_.element(), static_cast<const T*>(result.data), n, out_.c.data, begin);
+        });
       begin += n;
     }
   }
@@ -248,7 +258,9 @@ class Blocks {
   static constexpr int64_t most_block = 512, buffer_bytes = 32768;  // a core's first cache
   static_assert((FusedProgram::most_registers + FusedProgram::most_inputs + 1) * 16 * sizeof(int64_t) <= buffer_bytes);
 
-  static bool is_plain(DataType type) { return type == DataType::f32 || type == DataType::i64; }
+  static bool is_plain(DataType type) {
+    return type == DataType::f32 || type == DataType::f64 || type == DataType::i64 || type == DataType::u64;
+  }
   static void* place(const TensorView& tensor, int64_t index) {
     return tensor.data<std::byte>() + index * bits_of(tensor.element()) / 8;
   }
@@ -261,10 +273,9 @@ class Blocks {
       return;
     }
     const int64_t count = slot.is_list ? n : 1;
-    if (x.element() == DataType::f32)
-      read_elements(x.element(), x.c.data, first, steps_[k], count, slot.floats());
-    else
-      read_elements(x.element(), x.c.data, first, steps_[k], count, static_cast<int64_t*>(slot.data));
+    dispatch(x.element(), [&]<class T>(T) {
+      read_elements(x.element(), x.c.data, first, steps_[k], count, static_cast<T*>(slot.data));
+    });
   }
 
   const FusedProgram& program_;
@@ -306,7 +317,7 @@ Result<void> plan_for(Planning& node) {
   HEED_TRY(require_isa(node, isa));
   if (!fused_with(isa)) return decline("built without " + std::string(name_of(isa)));
   HEED_ASSIGN(const auto expression, fused_expression_of(node));
-  if (!is_of_f32(expression)) return decline("vectors are of f32 alone");
+  if (!is_of_f32(expression)) return decline("vectors compute in f32 alone");
   return plan(node);
 }
 

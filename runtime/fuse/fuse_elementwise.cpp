@@ -99,7 +99,7 @@ class Fusing {
       inputs.push_back({view_of(contract->c->inputs[i].name), *value.type.element});
     }
     auto expression =
-        parse_expression(text, inputs, [&](std::string_view name) { return number_of(node, *contract, name); });
+        parse_expression(text, inputs, [&](std::string_view name) { return attribute_of(node, *contract, name); });
     if (!expression || expression->type() != *output.type.element) return nullptr;
     return std::make_unique<Expression>(std::move(*expression));
   }
@@ -122,17 +122,20 @@ class Fusing {
     return expression;
   }
 
-  static std::optional<float> number_of(const Node& node, const OperatorEntry& contract, std::string_view name) {
+  static std::optional<ExpressionAttribute> attribute_of(const Node& node, const OperatorEntry& contract,
+                                                         std::string_view name) {
     if (const auto found = node.attributes.find(name); found != node.attributes.end()) {
       if (const auto* f = std::get_if<float>(&found->second.content)) return *f;
-      if (const auto* i = std::get_if<int64_t>(&found->second.content)) return static_cast<float>(*i);
+      if (const auto* i = std::get_if<int64_t>(&found->second.content)) return static_cast<double>(*i);
+      if (const auto* text = std::get_if<std::string>(&found->second.content)) return std::string_view(*text);
       return std::nullopt;
     }
     for (size_t i = 0; i < contract.c->attribute_count; ++i) {
       const heed_attribute_rule& rule = contract.c->attributes[i];
       if (view_of(rule.name) != name) continue;
       if (rule.default_value.kind == HEED_ATTRIBUTE_FLOAT) return rule.default_value.f;
-      if (rule.default_value.kind == HEED_ATTRIBUTE_INT) return static_cast<float>(rule.default_value.i);
+      if (rule.default_value.kind == HEED_ATTRIBUTE_INT) return static_cast<double>(rule.default_value.i);
+      if (rule.default_value.kind == HEED_ATTRIBUTE_STRING) return view_of(rule.default_value.s);
     }
     return std::nullopt;
   }
@@ -196,15 +199,39 @@ class Fusing {
   }
 
   static uint32_t add_constant(Expression& expression, const Tensor& number) {
+    const auto integer = [&]<class T>(T) {
+      return expression.add_constant(number.type, static_cast<int64_t>(number.as<T>()[0]));
+    };
+    const auto real = [&]<class T>(T) {
+      return expression.add_float(number.type, static_cast<double>(number.as<T>()[0]));
+    };
     switch (number.type) {
-      case DataType::f32:
-        return expression.add_constant(number.as<float>()[0]);
-      case DataType::i64:
-        return expression.add_constant(number.type, number.as<int64_t>()[0]);
+      case DataType::f16:
+        return real(Float16());
+      case DataType::bf16:
+        return real(BFloat16());
+      case DataType::f64:
+        return real(double());
+      case DataType::i8:
+        return integer(int8_t());
+      case DataType::i16:
+        return integer(int16_t());
       case DataType::i32:
-        return expression.add_constant(number.type, number.as<int32_t>()[0]);
-      default:
+        return integer(int32_t());
+      case DataType::i64:
+        return integer(int64_t());
+      case DataType::u8:
+        return integer(uint8_t());
+      case DataType::u16:
+        return integer(uint16_t());
+      case DataType::u32:
+        return integer(uint32_t());
+      case DataType::u64:
+        return integer(uint64_t());
+      case DataType::boolean:
         return expression.add_constant(DataType::boolean, number.as<uint8_t>()[0] != 0);
+      default:
+        return real(float());
     }
   }
 
@@ -248,15 +275,15 @@ class Fusing {
         steps[graph_.nodes[id].outputs[0]] = fusion.expression.add_expression(*expressions_[id], arguments);
       }
       fusion.expression.set_result(steps.at(result));
-      drop_unread(fusion);
+      drop_unread(fusion, dims_of(result));
       if (fusion.inputs.size() > input_limit) return std::nullopt;
       if (!fusion.inputs.empty() && broadcast_of(fusion.inputs) == dims_of(result)) return fusion;
     }
     return std::nullopt;
   }
 
-  // Inputs that the expression does not read stay only where they tell dims.
-  void drop_unread(Fusion& fusion) const {
+  // Inputs that the expression does not read stay only where they tell the dims of its result.
+  void drop_unread(Fusion& fusion, const std::vector<Dim>& dims) const {
     std::vector<bool> read(fusion.inputs.size(), false);
     for (const auto& step : fusion.expression.steps()) {
       if (step.op == ExpressionOp::input) read[step.arguments[0]] = true;
@@ -270,7 +297,7 @@ class Fusing {
                                                   *graph_.values[fusion.inputs[i]].type.element);
       smaller.inputs.push_back(fusion.inputs[i]);
     }
-    if (smaller.inputs.empty() || broadcast_of(smaller.inputs) != broadcast_of(fusion.inputs)) return;
+    if (smaller.inputs.empty() || broadcast_of(smaller.inputs) != dims) return;
     smaller.expression.set_result(smaller.expression.add_expression(fusion.expression, arguments));
     fusion = std::move(smaller);
   }

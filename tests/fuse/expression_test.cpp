@@ -102,7 +102,16 @@ TEST_CASE("what is no expression is refused where it goes wrong") {
 }
 
 constexpr ExpressionInput typed_names[] = {
-    {"f"}, {"p", DataType::boolean}, {"i", DataType::i32}, {"l", DataType::i64}, {"d", DataType::f64}};
+    {"f"},
+    {"p", DataType::boolean},
+    {"i", DataType::i32},
+    {"l", DataType::i64},
+    {"d", DataType::f64},
+    {"h", DataType::f16},
+    {"u", DataType::u8},
+    {"w", DataType::u64},
+    {"z", DataType::f8e5m2},
+    {""}};
 
 struct Typing {
   const char* text;
@@ -127,12 +136,27 @@ const Typing typings[] = {
     {"cast(p, i32)", "i32"},
     {"cast(3, bool)", "bool"},
     {"f + l", "'+' of f32 and i64"},
-    {"exp(i)", "'exp' takes f32, not i32"},
-    {"l / 2", "'/' takes f32, not i64"},
+    {"exp(i)", "'exp' takes floats, not i32"},
+    {"l / 2", "i64"},
+    {"mod(u, 3) + 255", "u8"},
+    {"exp(h) * 0.1", "f16"},
+    {"d * 0.1", "f64"},
+    {"select(p, cast(1, f16), cast(0.1, f16))", "f16"},
+    {"max(w, 18446744073709551615)", "u64"},
+    {"cast(f, u)", "u8"},
+    {"given(f, l)", "f32"},
+    {"given(left_out, l)", "i64"},
+    {"given(@left_out, l)", "i64"},
+    {"cast(1, f) + cast(2, f64)", "'+' of f32 and f64"},
+    {"u + 256", "is no u8"},
+    {"u + -1", "is no u8"},
+    {"f + h", "'+' of f32 and f16"},
+    {"given(f l)", "given takes 2"},
     {"l + 0.5", "is no i64"},
     {"i + 2147483648", "is no i32"},
-    {"cast(f, i16)", "'i16' is no type"},
-    {"d + 1", "'d' is f64"},
+    {"cast(f, t)", "'t' is no type"},
+    {"cast(f, z)", "expressions are not of f8e5m2"},
+    {"z + 1", "'z' is f8e5m2"},
 };
 
 TEST_CASE("each step of an expression has a type") {
@@ -143,12 +167,37 @@ TEST_CASE("each step of an expression has a type") {
     CHECK_THAT(got, Catch::Contains(row.result));
     count_row(got.find(row.result) != got.npos);
     if (!expression) continue;
-    constexpr DataType types[] = {DataType::f32, DataType::boolean, DataType::i32, DataType::i64};
+    constexpr DataType types[] = {DataType::f32, DataType::boolean, DataType::i32, DataType::i64,
+                                  DataType::f64, DataType::f16,     DataType::u8,  DataType::u64};
     const auto again = parse_fused_expression(to_text(*expression), types);
     INFO(to_text(*expression));
     REQUIRE((again ? "" : again.error().message) == "");
     CHECK(to_text(*again) == to_text(*expression));
     CHECK(again->type() == expression->type());
+  }
+}
+
+TEST_CASE("attributes are numbers, texts that are compared, or left out") {
+  const auto attributes = [](std::string_view name) -> std::optional<ExpressionAttribute> {
+    if (name == "kind") return std::string_view("tanh");
+    if (name == "alpha") return 2.5;
+    return std::nullopt;
+  };
+  const std::pair<const char*, const char*> texts[] = {
+      {"select(@kind == \"tanh\", tanh(a), erf(a))", "y = tanh(x0)"},
+      {"select(@kind == \"none\", tanh(a), erf(a))", "y = erf(x0)"},
+      {"select(@alpha, tanh(a), erf(a))", "y = tanh(x0)"},
+      {"given(@alpha, a) * b", "y = 2.5 * x1"},
+      {"given(@beta, a) * b", "y = x0 * x1"},
+      {"@kind + 1", "compared with a text"},
+      {"@beta == \"tanh\"", "no attribute 'beta'"},
+  };
+  for (const auto& [text, expected] : texts) {
+    INFO(text);
+    const auto expression = parse_expression(text, names, attributes);
+    const std::string got = expression ? to_text(*expression) : expression.error().message;
+    CHECK_THAT(got, Catch::Contains(expected));
+    count_row(got.find(expected) != got.npos);
   }
 }
 

@@ -113,6 +113,36 @@ const std::vector<Case> like_cases = {{"i64 as f16", {i64({2}, {3, -4}), f16({1}
 HEED_TEST_OPERATOR("Cast", cases)
 HEED_TEST_OPERATOR("CastLike", like_cases)
 TEST_CASE("Cast between all pairs of ordinary types") { run_cases("Cast", pairs()); }
+TEST_CASE("Cast and CastLike run on Vulkan between all pairs of types that GLSL holds") {
+  struct Row {
+    DataType type;
+    const char* name;
+  };
+  const Row rows[] = {{DataType::boolean, "bool"}, {DataType::i8, "int8"},      {DataType::i16, "int16"},
+                      {DataType::i32, "int32"},    {DataType::i64, "int64"},    {DataType::u8, "uint8"},
+                      {DataType::u16, "uint16"},   {DataType::u32, "uint32"},   {DataType::u64, "uint64"},
+                      {DataType::f16, "float16"},  {DataType::bf16, "bfloat16"}, {DataType::f32, "float"},
+                      {DataType::f64, "double"}};
+  for (const Row& from : rows)
+    for (const Row& to : rows) {
+      const bool is_narrowed = from.type == DataType::f64 && bits_of(to.type) == 16 && is_float(to.type);
+      if (from.type == to.type || is_narrowed) continue;
+      std::vector<double> values = {0, 1, 2, 100, 77};
+      if (is_float(from.type))
+        for (const double value : {0.5, 1.75, 3.14159, 65.4321, 0.000123}) values.push_back(value);
+      if (is_float(from.type) || is_signed_integer(from.type))
+        for (const double value : {-1, -2, -100, -7}) values.push_back(value);
+      if (from.type == DataType::boolean) values = {0, 1, 1, 0};
+      const Tensor x = numbers(from.type, {static_cast<int64_t>(values.size())}, values);
+      const std::string head = "<ir_version: 10, opset_import: [\"\" : 24]> g (" + std::string(from.name) + "[N] x";
+      check_on_vulkan(head + ") => (" + to.name + "[N] y) { y = Cast<to = " +
+                          std::to_string(static_cast<int32_t>(to.type)) + ">(x) }",
+                      {x});
+      check_on_vulkan(head + ", " + to.name + "[3, 1, 1] like) => (" + to.name + "[N] y) { y = CastLike(x, like) }",
+                      {x, numbers(to.type, {3, 1, 1}, {0, 0, 0})});
+    }
+}
+
 TEST_CASE("Cast says which text is no number") {
   check_refused("Cast", {"a greeting", {texts({1}, {"Hello World!"})}, {f32({1}, {0})}, 0, to(DataType::f32)},
                 "'Hello World!' is no number");

@@ -132,6 +132,67 @@ HEED_TEST_OPERATOR("Pow", pow_cases)
 HEED_TEST_OPERATOR("Min", min_cases)
 HEED_TEST_OPERATOR("Max", max_cases)
 
+// What wraps around, what no quotient exists for, and primes between.
+Tensor edges(DataType type) {
+  const int bits = bits_of(type);
+  std::vector<double> values = {0, 1, 2, 3, 7, 13, 100, 127};
+  const double most = std::ldexp(1, is_signed_integer(type) ? bits - 1 : bits);
+  for (const double below : {most / 2, most / 4 + 1}) values.push_back(below);
+  if (is_signed_integer(type))
+    for (const double negative : {-1.0, -2.0, -3.0, -7.0, -100.0, -most}) values.push_back(negative);
+  return numbers(type, {static_cast<int64_t>(values.size())}, values);
+}
+
+TEST_CASE("operators of two integers give on Vulkan what they give on the CPU, in every type") {
+  for (const auto& [type, name] : {std::pair(DataType::i8, "int8"), {DataType::i16, "int16"}, {DataType::i32, "int32"},
+                                   {DataType::i64, "int64"}, {DataType::u8, "uint8"}, {DataType::u16, "uint16"},
+                                   {DataType::u32, "uint32"}, {DataType::u64, "uint64"}}) {
+    Tensor b = edges(type), a = b;
+    a.dims = {b.dims[0], 1};
+    const auto text = [&](const std::string& result, const std::string& call) {
+      const std::string t(name);
+      return "<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[M, 1] a, " + t + "[N] b) => (" + result +
+             "[M, N] y) { y = " + call + "(a, b) }";
+    };
+    for (const char* call : {"Add", "Sub", "Mul", "Div", "Mod", "Mod<fmod = 1>", "Min", "Max"})
+      check_on_vulkan(text(name, call), {a, b});
+    for (const char* call : {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
+      check_on_vulkan(text("bool", call), {a, b});
+    const std::string t(name);
+    check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[M, 1] a, " + t + "[N] b) => (" + t +
+                        "[M, N] y) { p = Mul(a, b) \n q = Add(p, b) \n r = Div(q, a) \n c = Less(r, q) \n"
+                        "y = Where(c, p, r) }",
+                    {a, b});
+  }
+}
+
+// `rounding` is the most that one is off by, relatively. A single operation is rounded as on the CPU, where f32 does not
+// tip it. A chain is rounded once, at its end, on the CPU after each operation; squaring doubles what came before.
+TEST_CASE("operators of two floats give on Vulkan what they give on the CPU, in every type") {
+  struct Row {
+    DataType type;
+    const char* name;
+    double rounding;
+  };
+  for (const Row& row :
+       {Row{DataType::f16, "float16", 0x1p-11}, {DataType::bf16, "bfloat16", 0x1p-8}, {DataType::f64, "double", 0}}) {
+    const Tensor a = random({37, 1}, -9, 9, row.type), b = random({61}, 1, 3, row.type);
+    const Tensor p = numbers(row.type, {6, 1}, {0, -0.0, nan, infinity, -infinity, 2});
+    const Tensor q = numbers(row.type, {6}, {1, 0, nan, infinity, -infinity, -3});
+    const std::string head = "<ir_version: 10, opset_import: [\"\" : 24]> g (" + std::string(row.name) + "[M, 1] a, " +
+                             row.name + "[N] b) => (";
+    for (const char* call : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Mod<fmod = 1>"}) {
+      if (row.type == DataType::f64 && std::string_view(call).starts_with("Mod")) continue;
+      check_on_vulkan(head + row.name + "[M, N] y) { y = " + call + "(a, b) }", {a, b}, 2 * row.rounding);
+      check_on_vulkan(head + row.name + "[M, N] y) { y = " + call + "(a, b) }", {p, q});
+    }
+    for (const char* call : {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
+      check_on_vulkan(head + "bool[M, N] y) { y = " + call + "(a, b) }", {p, q});
+    check_on_vulkan(head + row.name + "[M, N] y) { s = Sub(a, b) \n t = Mul(s, s) \n u = Div(t, b) \n y = Abs(u) }",
+                    {a, b}, 5 * row.rounding);
+  }
+}
+
 TEST_CASE("Add says which shapes do not broadcast") {
   check_refused("Add", {"12 and 13", {f32({1, 2}, {0, 0}), f32({1, 3}, {0, 0, 0})}, {f32({1, 3}, {0, 0, 0})}},
                 "[1, 2] and [1, 3] do not broadcast");

@@ -5,18 +5,21 @@
 //   statement   [name '='] expression
 //   expression  comparisons (== != < <= > >=) bind less than + -, these less than * /, these less than unary -;
 //               parentheses; numbers (1, 0.5, 1e-6, inf, nan); names of inputs and of earlier statements; @name, an
-//               attribute of the node (a number); functions:
+//               attribute of the node (a number); @name == "text", of one that is a text; functions:
 //   one         abs neg sign sqrt exp log tanh sigmoid erf sin cos tan asin acos atan sinh cosh asinh acosh atanh
 //               floor ceil round (half to even) not
-//   two         min max pow and or
+//   two         min max pow and or fmod (the sign is that of the first) mod (that of the second)
 //   three       select(condition, where it is true, where it is false)
-//   cast(x, t)  x in the type t: f32, i32, i64, bool, or @name, whose number is that of ONNX's data type; floats go
-//               to integers towards zero
+//   cast(x, t)  x in the type t: the name of a type, @name, whose number is that of ONNX's data type, or the name of an
+//               input, whose type it is; floats go to integers towards zero
+//   given(n, x) n, an input or an attribute @name, where the node has it; else x
 //
-// Types are f32, i32, i64 and bool. + - * neg abs sign min max and comparisons are of numbers of one type, == and !=
-// and select of any one type, the rest of f32. Integers wrap around. Numbers in the text take the type of what they
-// meet, f32 where they meet only each other. Truth is 1 or 0 where a number is needed; a number is true where it is not
-// 0. min and max give NaN where either argument is NaN.
+// Types are bool, the integers of 8 to 64 bits, f32, f16, bf16 and f64. + - * / mod fmod neg abs sign min max and
+// comparisons are of numbers of one type, == and != and select of any one type, the rest of floats. f16 and bf16 are
+// computed with as f32, and rounded where they are stored and where a cast says so. Integers wrap around; their division
+// goes towards zero and gives 0 for a division by 0. Numbers in the text take the type of what they meet, f32 where they
+// meet only each other. Truth is 1 or 0 where a number is needed; a number is true where it is not 0. min and max give
+// NaN where either argument is NaN.
 #pragma once
 
 #include <algorithm>
@@ -32,9 +35,12 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "heed/data_type.hpp"
+#include "heed/numeric.hpp"
 #include "heed/result.hpp"
 
 namespace heed {
@@ -73,6 +79,8 @@ enum class ExpressionOp : uint8_t {
   min,
   max,
   pow,
+  mod,
+  fmod,
   less,
   less_equal,
   greater,
@@ -88,7 +96,7 @@ enum class ExpressionOp : uint8_t {
 // Which types an operation takes and gives.
 enum class ExpressionTyping : uint8_t {
   leaf,     // an input or a constant
-  floats,   // f32s to f32
+  floats,   // floats of one type to that type
   numbers,  // numbers of one type to that type
   order,    // numbers of one type to truth
   match,    // any one type to truth
@@ -118,9 +126,10 @@ inline constexpr ExpressionRule expression_rules[] = {
     {"floor", 1, ExpressionTyping::floats}, {"ceil", 1, ExpressionTyping::floats},
     {"round", 1, ExpressionTyping::floats}, {"not", 1, ExpressionTyping::truth},
     {"+", 2, ExpressionTyping::numbers},    {"-", 2, ExpressionTyping::numbers},
-    {"*", 2, ExpressionTyping::numbers},    {"/", 2, ExpressionTyping::floats},
+    {"*", 2, ExpressionTyping::numbers},    {"/", 2, ExpressionTyping::numbers},
     {"min", 2, ExpressionTyping::numbers},  {"max", 2, ExpressionTyping::numbers},
-    {"pow", 2, ExpressionTyping::floats},   {"<", 2, ExpressionTyping::order},
+    {"pow", 2, ExpressionTyping::floats},   {"mod", 2, ExpressionTyping::numbers},
+    {"fmod", 2, ExpressionTyping::numbers}, {"<", 2, ExpressionTyping::order},
     {"<=", 2, ExpressionTyping::order},     {">", 2, ExpressionTyping::order},
     {">=", 2, ExpressionTyping::order},     {"==", 2, ExpressionTyping::match},
     {"!=", 2, ExpressionTyping::match},     {"and", 2, ExpressionTyping::truth},
@@ -131,10 +140,16 @@ static_assert(std::size(expression_rules) == static_cast<size_t>(ExpressionOp::c
 
 constexpr ExpressionRule rule_of(ExpressionOp op) { return expression_rules[static_cast<size_t>(op)]; }
 
-// The types of which expressions are.
-inline constexpr DataType expression_types[] = {DataType::f32, DataType::boolean, DataType::i32, DataType::i64};
+// The types of which expressions are; f32 is the first.
+inline constexpr DataType expression_types[] = {
+    DataType::f32, DataType::boolean, DataType::f16, DataType::bf16, DataType::f64, DataType::i8, DataType::i16,
+    DataType::i32, DataType::i64,     DataType::u8,  DataType::u16,  DataType::u32, DataType::u64};
 inline bool is_expression_type(DataType type) {
   return std::find(std::begin(expression_types), std::end(expression_types), type) != std::end(expression_types);
+}
+// Whether steps of a type are computed with as f32.
+constexpr bool is_computed_as_f32(DataType type) {
+  return type == DataType::f32 || type == DataType::f16 || type == DataType::bf16;
 }
 
 // One step of a program; its result is known by its place. Arguments are earlier steps.
@@ -142,71 +157,16 @@ struct ExpressionStep {
   ExpressionOp op = ExpressionOp::constant;
   DataType type = DataType::f32;      // of its result; undefined: a number that takes the type of what it meets
   uint32_t arguments[3] = {0, 0, 0};  // of `input`: which one, in the first place
-  float number = 0;                   // of `constant`, as f32
-  int64_t integer = 0;                // of `constant`, as an integer or truth
+  double number = 0;                  // of `constant`, where it is a float
+  int64_t integer = 0;                // of `constant`, where it is an integer or truth; the bits of a u64
 };
 
-// What a step of two operands gives for integers or truth (1 or 0). What takes f32 alone has no meaning here.
-template <class Integer>
-Integer apply_integer(ExpressionOp op, Integer a, Integer b = 0) {
-  const auto wrapped = [](uint64_t value) { return static_cast<Integer>(value); };
-  const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
-  switch (op) {
-    case ExpressionOp::input:
-    case ExpressionOp::constant:
-      return a;
-    case ExpressionOp::negative:
-      return wrapped(0 - x);
-    case ExpressionOp::absolute:
-      return a < 0 ? wrapped(0 - x) : a;
-    case ExpressionOp::sign:
-      return static_cast<Integer>((a > 0) - (a < 0));
-    case ExpressionOp::logical_not:
-      return a == 0;
-    case ExpressionOp::add:
-      return wrapped(x + y);
-    case ExpressionOp::subtract:
-      return wrapped(x - y);
-    case ExpressionOp::multiply:
-      return wrapped(x * y);
-    case ExpressionOp::min:
-      return b < a ? b : a;
-    case ExpressionOp::max:
-      return b > a ? b : a;
-    case ExpressionOp::less:
-      return a < b;
-    case ExpressionOp::less_equal:
-      return a <= b;
-    case ExpressionOp::greater:
-      return a > b;
-    case ExpressionOp::greater_equal:
-      return a >= b;
-    case ExpressionOp::equal:
-      return a == b;
-    case ExpressionOp::not_equal:
-      return a != b;
-    case ExpressionOp::logical_and:
-      return a != 0 && b != 0;
-    case ExpressionOp::logical_or:
-      return a != 0 || b != 0;
-    default:
-      return 0;
-  }
-}
+namespace detail {
 
-// What a step gives for numbers in f32, truth being 1 or 0; the reference that kernels are compared with.
-inline float apply(ExpressionOp op, float a, float b = 0, float c = 0) {
+// What functions of floats give.
+template <class T>
+T apply_function(ExpressionOp op, T a, T b) {
   switch (op) {
-    case ExpressionOp::input:
-    case ExpressionOp::constant:
-    case ExpressionOp::cast:
-      return a;
-    case ExpressionOp::negative:
-      return -a;
-    case ExpressionOp::absolute:
-      return std::fabs(a);
-    case ExpressionOp::sign:
-      return a > 0 ? 1.0f : a < 0 ? -1.0f : a;
     case ExpressionOp::sqrt:
       return std::sqrt(a);
     case ExpressionOp::exp:
@@ -247,22 +207,73 @@ inline float apply(ExpressionOp op, float a, float b = 0, float c = 0) {
       return std::ceil(a);
     case ExpressionOp::round:
       return std::nearbyint(a);
-    case ExpressionOp::logical_not:
-      return a == 0 ? 1.0f : 0.0f;
+    case ExpressionOp::pow:
+      return std::pow(a, b);
+    default:
+      return 0;
+  }
+}
+
+template <class T>
+T divide(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) return a / b;
+  if (b == 0) return 0;
+  if constexpr (std::is_signed_v<T>)
+    if (b == -1) return static_cast<T>(0 - static_cast<uint64_t>(a));
+  return a / b;
+}
+
+template <class T>
+T remainder(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
+  return b == 0 ? 0 : static_cast<T>(static_cast<uint64_t>(a) - static_cast<uint64_t>(divide(a, b)) * static_cast<uint64_t>(b));
+}
+
+// The remainder with the sign of b.
+template <class T>
+T modulo(T a, T b) {
+  const T rest = remainder(a, b);
+  if constexpr (std::is_floating_point_v<T>)
+    if (rest == 0) return std::copysign(rest, b);
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+}  // namespace detail
+
+// What a step gives for numbers, truth being 1 or 0; T is float, double, int64_t or uint64_t. Integers wrap around
+// at 64 bits. The reference that kernels are compared with.
+template <class T>
+T apply(ExpressionOp op, T a, T b = 0, T c = 0) {
+  using Wrapping = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;
+  const auto x = static_cast<Wrapping>(a), y = static_cast<Wrapping>(b);
+  switch (op) {
+    case ExpressionOp::input:
+    case ExpressionOp::constant:
+    case ExpressionOp::cast:
+      return a;
+    case ExpressionOp::negative:
+      return static_cast<T>(-x);
+    case ExpressionOp::absolute:
+      if constexpr (std::is_floating_point_v<T>) return std::fabs(a);
+      return a < 0 ? static_cast<T>(-x) : a;
+    case ExpressionOp::sign:
+      return a > 0 ? T{1} : a < 0 ? static_cast<T>(-1) : a;
     case ExpressionOp::add:
-      return a + b;
+      return static_cast<T>(x + y);
     case ExpressionOp::subtract:
-      return a - b;
+      return static_cast<T>(x - y);
     case ExpressionOp::multiply:
-      return a * b;
+      return static_cast<T>(x * y);
     case ExpressionOp::divide:
-      return a / b;
+      return detail::divide(a, b);
+    case ExpressionOp::mod:
+      return detail::modulo(a, b);
+    case ExpressionOp::fmod:
+      return detail::remainder(a, b);
     case ExpressionOp::min:
       return b < a || b != b ? b : a;
     case ExpressionOp::max:
       return b > a || b != b ? b : a;
-    case ExpressionOp::pow:
-      return std::pow(a, b);
     case ExpressionOp::less:
       return a < b;
     case ExpressionOp::less_equal:
@@ -275,14 +286,38 @@ inline float apply(ExpressionOp op, float a, float b = 0, float c = 0) {
       return a == b;
     case ExpressionOp::not_equal:
       return a != b;
+    case ExpressionOp::logical_not:
+      return a == 0;
     case ExpressionOp::logical_and:
       return a != 0 && b != 0;
     case ExpressionOp::logical_or:
       return a != 0 || b != 0;
     case ExpressionOp::select:
       return a != 0 ? b : c;
+    default:
+      if constexpr (std::is_floating_point_v<T>) return detail::apply_function(op, a, b);
+      return 0;
   }
-  return 0;
+}
+
+// The number that the low bits of an integer stand for in a type of integers: what wraps around. Of u64 the bits.
+inline int64_t wrapped(DataType type, int64_t integer) {
+  switch (type) {
+    case DataType::i8:
+      return static_cast<int8_t>(integer);
+    case DataType::i16:
+      return static_cast<int16_t>(integer);
+    case DataType::i32:
+      return static_cast<int32_t>(integer);
+    case DataType::u8:
+      return static_cast<uint8_t>(integer);
+    case DataType::u16:
+      return static_cast<uint16_t>(integer);
+    case DataType::u32:
+      return static_cast<uint32_t>(integer);
+    default:
+      return integer;
+  }
 }
 
 class Expression {
@@ -302,14 +337,14 @@ class Expression {
   uint32_t add_input(uint32_t index, DataType type = DataType::f32) {
     return add({.op = ExpressionOp::input, .type = type, .arguments = {index, 0, 0}});
   }
-  uint32_t add_constant(float number) { return add({.number = number}); }
+  uint32_t add_float(DataType type, double number) { return add({.type = type, .number = number}); }
   uint32_t add_constant(DataType type, int64_t integer) { return add({.type = type, .integer = integer}); }
   // A number whose type is that of what it meets; the integer that it is may be told exactly.
-  uint32_t add_number(float number, int64_t integer) {
+  uint32_t add_number(double number, int64_t integer) {
     return add({.type = DataType::undefined, .number = number, .integer = integer});
   }
-  uint32_t add_number(float number) {
-    return add_number(number, std::fabs(number) < 0x1p62f ? static_cast<int64_t>(number) : 0);
+  uint32_t add_number(double number) {
+    return add_number(number, std::fabs(number) < 0x1p62 ? static_cast<int64_t>(number) : 0);
   }
   // Fails where the operation does not take these types.
   Result<uint32_t> add_operation(ExpressionOp op, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
@@ -334,6 +369,8 @@ class Expression {
     if (!is_expression_type(type))
       return Error{Code::unsupported, "expressions are not of " + std::string(name_of(type))};
     const DataType own = steps_[from].type;
+    if (steps_[from].op == ExpressionOp::constant && is_integer(own) && own != DataType::u64 && is_float(type))
+      return add_as(add_number(static_cast<double>(steps_[from].integer)), type);
     const auto is_number = [](DataType t) { return t != DataType::undefined && t != DataType::boolean; };
     if (own != type && is_number(own) && is_number(type))
       return add({.op = ExpressionOp::cast, .type = type, .arguments = {from, 0, 0}});
@@ -378,7 +415,8 @@ class Expression {
       if (step.op == ExpressionOp::input)
         values.push_back(inputs[step.arguments[0]]);
       else if (step.op == ExpressionOp::constant)
-        values.push_back(step.type == DataType::f32 ? step.number : static_cast<float>(step.integer));
+        values.push_back(step.type == DataType::f32 ? static_cast<float>(step.number)
+                                                    : static_cast<float>(step.integer));
       else
         values.push_back(
             heed::apply(step.op, values[step.arguments[0]], values[step.arguments[1]], values[step.arguments[2]]));
@@ -391,11 +429,11 @@ class Expression {
     const ExpressionStep step = steps_[from];
     if (step.type == type) return from;
     if (step.type == DataType::undefined) {
-      if (type == DataType::f32) return add_constant(step.number);
+      if (is_float(type)) return add_float(type, type == DataType::f64 ? step.number : static_cast<float>(step.number));
       if (type == DataType::boolean) return add_constant(type, step.number != 0);
-      const bool fits = static_cast<float>(step.integer) == step.number &&
-                        (type == DataType::i64 || static_cast<int32_t>(step.integer) == step.integer);
-      if (!fits)
+      const double stands_for = type == DataType::u64 ? static_cast<double>(static_cast<uint64_t>(step.integer))
+                                                      : static_cast<double>(wrapped(type, step.integer));
+      if (stands_for != step.number)
         return Error{Code::invalid_argument, std::to_string(step.number) + " is no " + std::string(name_of(type))};
       return add_constant(type, step.integer);
     }
@@ -410,9 +448,9 @@ class Expression {
   }
 
  private:
-  using Key = std::tuple<ExpressionOp, DataType, uint32_t, uint32_t, uint32_t, uint32_t, int64_t>;
+  using Key = std::tuple<ExpressionOp, DataType, uint32_t, uint32_t, uint32_t, uint64_t, int64_t>;
   static Key key_of(const ExpressionStep& step) {
-    uint32_t bits = 0;
+    uint64_t bits = 0;
     static_assert(sizeof bits == sizeof step.number);
     __builtin_memcpy(&bits, &step.number, sizeof bits);
     return {step.op, step.type, step.arguments[0], step.arguments[1], step.arguments[2], bits, step.integer};
@@ -423,22 +461,27 @@ class Expression {
     return result_ = place->second;
   }
 
-  // What f32 constants alone give is a constant.
+  // What constants alone give is a constant, for floats; a select of which the outcome is known is that.
   uint32_t add_folded(const ExpressionStep& step) {
     const auto& rule = rule_of(step.op);
+    const auto constant = [&](uint32_t argument) { return steps_[argument].op == ExpressionOp::constant; };
     const std::span arguments(step.arguments, step.arguments + rule.argument_count);
-    const bool is_constant = step.type == DataType::f32 && !arguments.empty() &&
-                             (rule.typing == ExpressionTyping::floats || rule.typing == ExpressionTyping::numbers) &&
-                             std::all_of(arguments.begin(), arguments.end(), [&](uint32_t argument) {
-                               return steps_[argument].op == ExpressionOp::constant;
-                             });
-    if (!is_constant) return add(step);
-    return add_constant(apply(step.op, steps_[step.arguments[0]].number, steps_[step.arguments[1]].number));
+    if (step.op == ExpressionOp::select && arguments[1] == arguments[2]) return result_ = arguments[1];
+    if (step.op == ExpressionOp::select && constant(arguments[0]))
+      return result_ = arguments[steps_[arguments[0]].integer ? 1 : 2];
+    const bool folds = is_float(step.type) && !arguments.empty() &&
+                       (rule.typing == ExpressionTyping::floats || rule.typing == ExpressionTyping::numbers) &&
+                       std::all_of(arguments.begin(), arguments.end(), constant);
+    if (!folds) return add(step);
+    const double a = steps_[step.arguments[0]].number, b = steps_[step.arguments[1]].number;
+    return add_float(step.type, step.type == DataType::f64
+                                    ? apply(step.op, a, b)
+                                    : apply(step.op, static_cast<float>(a), static_cast<float>(b)));
   }
   // What numbers of no type yet give.
   uint32_t add_number(ExpressionOp op, uint32_t a, uint32_t b) {
-    const float number = apply(op, steps_[a].number, steps_[b].number);
-    if (op == ExpressionOp::negative) return add_number(number, apply_integer(op, steps_[a].integer));
+    const double number = apply(op, steps_[a].number, steps_[b].number);
+    if (op == ExpressionOp::negative) return add_number(number, apply(op, steps_[a].integer));
     return add_number(number);
   }
   bool are_numbers(std::span<const uint32_t> steps) const {
@@ -461,9 +504,9 @@ class Expression {
     }
     const bool takes_truth = rule.typing == ExpressionTyping::match || rule.typing == ExpressionTyping::choice;
     if (common == DataType::undefined) common = has_truth && takes_truth ? DataType::boolean : DataType::f32;
-    if (rule.typing == ExpressionTyping::floats && common != DataType::f32)
+    if (rule.typing == ExpressionTyping::floats && !is_float(common))
       return Error{Code::invalid_argument,
-                   "'" + std::string(rule.name) + "' takes f32, not " + std::string(name_of(common))};
+                   "'" + std::string(rule.name) + "' takes floats, not " + std::string(name_of(common))};
     return common;
   }
 
@@ -473,19 +516,22 @@ class Expression {
 };
 
 struct ExpressionInput {
-  std::string_view name;
+  std::string_view name;  // empty: one that the node leaves out
   DataType type = DataType::f32;
 };
+
+// What @name stands for: a number, or a text to compare with.
+using ExpressionAttribute = std::variant<double, std::string_view>;
+using ExpressionAttributes = std::function<std::optional<ExpressionAttribute>(std::string_view name)>;
 
 namespace detail {
 
 // Recursive descent over characters.
 class ExpressionParser {
  public:
-  using AttributeNumber = std::function<std::optional<float>(std::string_view name)>;
-
-  ExpressionParser(std::string_view text, std::span<const ExpressionInput> inputs, const AttributeNumber& attribute)
-      : text_(text), inputs_(inputs), attribute_(attribute) {}
+  ExpressionParser(std::string_view text, std::span<const ExpressionInput> inputs,
+                   const ExpressionAttributes& attributes)
+      : text_(text), inputs_(inputs), attributes_(attributes) {}
 
   Result<Expression> parse() {
     uint32_t result = 0;
@@ -602,7 +648,7 @@ class ExpressionParser {
     }
     skip();
     if (position_ < text_.size() && (is_digit(text_[position_]) || text_[position_] == '.')) {
-      float number = 0;
+      double number = 0;
       const char *begin = text_.data() + position_, *text_end = text_.data() + text_.size();
       const auto [end, error] = std::from_chars(begin, text_end, number);
       if (error != std::errc()) return fail("expected a number");
@@ -612,28 +658,55 @@ class ExpressionParser {
       const bool is_whole = whole.ptr == end && whole.ec == std::errc();
       return is_whole ? expression_.add_number(number, static_cast<int64_t>(integer)) : expression_.add_number(number);
     }
-    const bool is_attribute = take("@");
+    if (take("@")) {
+      const size_t start = position_;
+      const std::string_view name = word();
+      HEED_ASSIGN(const auto value, attribute(name));
+      if (value) return *value;
+      position_ = start;
+      return fail("there is no attribute '" + std::string(name) + "' that is a number or compared with a text");
+    }
     const size_t start = position_;
     const std::string_view name = word();
     if (name.empty()) return fail("expected a number, a name or '('");
-    if (is_attribute) {
-      const auto number = attribute_ ? attribute_(name) : std::nullopt;
-      if (number) return expression_.add_number(*number);
-      position_ = start;
-      return fail("there is no attribute '" + std::string(name) + "' that is a number");
-    }
-    if (take("(")) return call(name, start);
+    if (take("(")) return name == "given" ? given() : call(name, start);
     if (const auto made = names_.find(name); made != names_.end()) return made->second;
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      if (inputs_[i].name != name) continue;
-      if (!is_expression_type(inputs_[i].type))
-        return fail("'" + std::string(name) + "' is " + std::string(name_of(inputs_[i].type)));
-      return expression_.add_input(static_cast<uint32_t>(i), inputs_[i].type);
-    }
+    HEED_ASSIGN(const auto there, input(name));
+    if (there) return *there;
     if (name == "inf") return expression_.add_number(std::numeric_limits<float>::infinity());
     if (name == "nan") return expression_.add_number(std::numeric_limits<float>::quiet_NaN());
     position_ = start;
     return fail("'" + std::string(name) + "' is no input and was not made before");
+  }
+  // The input of this name, if there is one.
+  Result<std::optional<uint32_t>> input(std::string_view name) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (inputs_[i].name != name) continue;
+      if (!is_expression_type(inputs_[i].type))
+        return fail("'" + std::string(name) + "' is " + std::string(name_of(inputs_[i].type)));
+      return std::optional(expression_.add_input(static_cast<uint32_t>(i), inputs_[i].type));
+    }
+    return std::optional<uint32_t>();
+  }
+  // The attribute of this name, if there is one: its number, or whether it is the text that it is compared with here.
+  Result<std::optional<uint32_t>> attribute(std::string_view name) {
+    const auto value = attributes_ ? attributes_(name) : std::nullopt;
+    if (!value) return std::optional<uint32_t>();
+    if (const auto* number = std::get_if<double>(&*value)) return std::optional(expression_.add_number(*number));
+    if (!take("==") || !take("\"")) return std::optional<uint32_t>();
+    const size_t end = std::min(text_.find('"', position_), text_.size());
+    const bool is_equal = text_.substr(position_, end - position_) == std::get<std::string_view>(*value);
+    position_ = std::min(end + 1, text_.size());
+    return std::optional(expression_.add_constant(DataType::boolean, is_equal));
+  }
+  Result<uint32_t> given() {
+    const bool is_attribute = take("@");
+    const std::string_view name = word();
+    HEED_ASSIGN(const auto value, is_attribute ? attribute(name) : input(name));
+    if (!take(",")) return fail("expected ',': given takes 2");
+    HEED_ASSIGN(const uint32_t otherwise, comparison());
+    if (!take(")")) return fail("expected ')': given takes 2");
+    return value ? *value : otherwise;
   }
   Result<uint32_t> call(std::string_view name, size_t start) {
     for (size_t op = static_cast<size_t>(ExpressionOp::negative); op < std::size(expression_rules); ++op) {
@@ -662,9 +735,12 @@ class ExpressionParser {
     const std::string_view name = word();
     DataType type = DataType::undefined;
     if (is_attribute) {
-      const auto number = attribute_ ? attribute_(name) : std::nullopt;
-      if (number) type = static_cast<DataType>(static_cast<int32_t>(*number));
+      const auto value = attributes_ ? attributes_(name) : std::nullopt;
+      if (value && std::holds_alternative<double>(*value))
+        type = static_cast<DataType>(static_cast<int32_t>(std::get<double>(*value)));
     } else {
+      for (const ExpressionInput& input : inputs_)
+        if (input.name == name) type = input.type;
       for (const DataType known : expression_types)
         if (name_of(known) == name) type = known;
     }
@@ -682,7 +758,7 @@ class ExpressionParser {
 
   std::string_view text_;
   std::span<const ExpressionInput> inputs_;
-  const AttributeNumber& attribute_;
+  const ExpressionAttributes& attributes_;
   size_t position_ = 0;
   int depth_ = 0;
   Expression expression_;
@@ -694,22 +770,27 @@ inline bool is_infix(ExpressionOp op) {
   return !(first >= 'a' && first <= 'z');
 }
 
-inline std::string text_of_number(float number) {
+inline std::string text_of_number(double number, DataType type) {
   if (number != number) return "nan";
   if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
   char text[32];
-  std::snprintf(text, sizeof text, "%.9g", static_cast<double>(number));
+  std::snprintf(text, sizeof text, type == DataType::f64 ? "%.17g" : "%.9g", number);
   return text;
+}
+
+inline std::string text_of_constant(const ExpressionStep& step) {
+  if (is_float(step.type)) return text_of_number(step.number, step.type);
+  return step.type == DataType::u64 ? std::to_string(static_cast<uint64_t>(step.integer))
+                                    : std::to_string(step.integer);
 }
 
 }  // namespace detail
 
-// Inputs are known by these names; `attribute` gives the number of @name, or nothing. Fails with invalid_argument and
-// the column.
-inline Result<Expression> parse_expression(
-    std::string_view text, std::span<const ExpressionInput> inputs,
-    const std::function<std::optional<float>(std::string_view)>& attribute = {}) {
-  return detail::ExpressionParser(text, inputs, attribute).parse();
+// Inputs are known by these names; `attributes` gives what @name stands for, or nothing. Fails with invalid_argument
+// and the column.
+inline Result<Expression> parse_expression(std::string_view text, std::span<const ExpressionInput> inputs,
+                                           const ExpressionAttributes& attributes = {}) {
+  return detail::ExpressionParser(text, inputs, attributes).parse();
 }
 
 // An expression over inputs x0, x1, ... of these types: how fused nodes hold theirs.
@@ -741,8 +822,8 @@ inline std::string to_text(const Expression& expression) {
       names[i] = "x" + std::to_string(step.arguments[0]);
     else if (step.op == ExpressionOp::constant)
       names[i] = step.type == DataType::f32
-                     ? detail::text_of_number(step.number)
-                     : "cast(" + std::to_string(step.integer) + ", " + std::string(name_of(step.type)) + ")";
+                     ? detail::text_of_constant(step)
+                     : "cast(" + detail::text_of_constant(step) + ", " + std::string(name_of(step.type)) + ")";
     const int32_t count = rule_of(step.op).argument_count;
     if (count == 0 && i != expression.result()) continue;
     std::string value = names[i];
