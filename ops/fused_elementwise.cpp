@@ -332,13 +332,9 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
 
 // Declines where the device lacks a type that is in memory, or computed with.
 Result<void> check_types(const Planning& node, const Expression& expression, std::span<const DataType> in_memory) {
-  const auto check = [&](DataType type, std::string_view needed) -> Result<void> {
-    if (needed.empty() || node.capability(needed)) return {};
-    return decline("the GPU lacks " + std::string(needed) + ", which " + std::string(name_of(type)) + " needs");
-  };
-  for (const DataType type : in_memory) HEED_TRY(check(type, glsl_type(type).storage_needs));
+  for (const DataType type : in_memory) HEED_TRY(check_capability(node, glsl_type(type).storage_needs, type));
   for (const auto& step : expression.steps()) {
-    HEED_TRY(check(step.type, glsl_type(step.type).step_needs));
+    HEED_TRY(check_capability(node, glsl_type(step.type).step_needs, step.type));
     const DataType from = expression.steps()[step.arguments[0]].type;
     if (step.type == DataType::f64 && is_of_f32_alone(step.op))
       return decline("the GPU kernel has no " + std::string(rule_of(step.op).name) + " of f64");

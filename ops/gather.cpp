@@ -49,15 +49,9 @@ Result<Launch> bind(const Binding& node) {
 }  // namespace
 
 Result<GpuPlan> plan_gather(Planning& node) {
-  const auto data = node.input(0);
-  if (!data.has_rank() || !data.has_element()) return decline("the type of the data is not known");
-  if (data.rank() > most_axes) return decline("more than 8 axes");
-  const int bits = data.element() == DataType::string ? 0 : bits_of(data.element());
-  if (bits != 32 && bits != 64)
-    return decline("the GPU kernel gathers 4 or 8 bytes an element, not " + name_in_reason(data));
+  HEED_ASSIGN(auto variant, moving_variant(node, node.input(0), shaders::gather));
   node.take_strided(0);
-  return GpuPlan{.variants = {bits == 32 ? Variant{.name = "4 bytes", .shader = shaders::gather_4}
-                                         : Variant{.name = "8 bytes", .shader = shaders::gather_8}},
+  return GpuPlan{.variants = {std::move(variant)},
                  .bindings = {read(0), read(1), write(0), error_word()},
                  .error = "element {} of the indices is outside of the axis that it chooses from"};
 }

@@ -46,6 +46,12 @@ inline Result<uint32_t> word_offset_of(const TensorView& tensor) {
 inline int32_t stride_of(const TensorView& tensor, int32_t axis) { return static_cast<int32_t>(tensor.stride(axis)); }
 inline int32_t offset_of(const TensorView& tensor) { return static_cast<int32_t>(tensor.c.offset); }
 
+// Declines where the device lacks what a type needs; "" needs nothing.
+inline Result<void> check_capability(const Planning& node, std::string_view capability, DataType type) {
+  if (capability.empty() || node.capability(capability)) return {};
+  return decline("the GPU lacks " + std::string(capability) + ", which " + std::string(name_of(type)) + " needs");
+}
+
 inline std::string name_in_reason(TypeView type) { return type.has_element() ? std::string(name_of(type.element())) : "an unknown type"; }
 
 }  // namespace heed::ops

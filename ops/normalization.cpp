@@ -22,12 +22,16 @@ struct Parameters {
 
 Result<GpuPlan> plan_normalization(Planning& node, Normalization kind) {
   const auto x = node.input(x_input);
-  if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_axes) return decline("more than 8 axes");
+  HEED_ASSIGN(const Shader shader, shader_for(node, shaders::normalization));
+  const auto check = [&](TypeView other) -> Result<void> {
+    if (other.element() == x.element()) return {};
+    return decline("the GPU kernel takes all in the type of x, not " + name_in_reason(x) + " and " +
+                   name_in_reason(other));
+  };
+  HEED_TRY(check(node.output(y_output)));
   for (int32_t input = 0; input < node.input_count(); ++input) {
     if (!node.has_input(input)) continue;
-    if (node.input(input).element() != DataType::f32)
-      return decline("the GPU kernel normalizes f32, not " + name_in_reason(node.input(input)));
+    HEED_TRY(check(node.input(input)));
     node.take_strided(input);
   }
   for (int32_t output = mean_output; output < node.output_count(); ++output)
@@ -36,7 +40,7 @@ Result<GpuPlan> plan_normalization(Planning& node, Normalization kind) {
   node.in_place(x_input, y_output);
   // What is absent is bound to something that is there, and never touched.
   const auto optional_output = [&](int32_t output) { return node.has_output(output) ? write(output) : read(x_input); };
-  return GpuPlan{.variants = row_variants(node, shaders::normalization, {{2, kind == Normalization::layer}}),
+  return GpuPlan{.variants = row_variants(node, shader, {{2, kind == Normalization::layer}}),
                  .bindings = {read(x_input), read(scale_input), read(node.has_input(bias_input) ? bias_input : x_input),
                               write(y_output), optional_output(mean_output), optional_output(inverse_output)}};
 }

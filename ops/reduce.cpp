@@ -83,8 +83,8 @@ Result<GpuPlan> plan(Planning& node) {
   const auto x = node.input(0);
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes) return decline("the axes are known to the run alone");
-  if ((kind == Kind::mean || kind == Kind::root_of_squares) && x.element() != DataType::f32)
-    return decline("the GPU kernel takes means and norms of f32, not of " + name_in_reason(x));
+  if ((kind == Kind::mean || kind == Kind::root_of_squares) && !is_float(x.element()))
+    return decline("the GPU kernel takes means and norms of floats, not of " + name_in_reason(x));
   HEED_ASSIGN(const Shader shader, shader_for(node, shaders::reduce));
   node.take_strided(0);
   return GpuPlan{.variants = row_variants(node, shader, {{2, static_cast<uint32_t>(kind)}}),

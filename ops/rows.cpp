@@ -21,6 +21,12 @@ bool lies_across(const Rows& rows) {
          axes.strides[axes.rank - 1][0] != 1;
 }
 
+Result<void> check_walked(TypeView type) {
+  if (!type.has_rank()) return decline("the rank is not known");
+  if (type.rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes");
+  return {};
+}
+
 }  // namespace
 
 Rows rows_of(std::span<const int64_t> dims, const std::vector<bool>& within_row, std::span<const TensorView> tensors) {
@@ -65,23 +71,49 @@ Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& s
   const Row rows[] = {{DataType::f32, shaders.f32, ""},
                       {DataType::f16, shaders.f16, "storage_16bit"},
                       {DataType::bf16, shaders.bf16, "storage_16bit"},
+                      {DataType::f64, shaders.f64, "float64"},
+                      {DataType::i8, shaders.i8, "storage_8bit"},
+                      {DataType::i16, shaders.i16, "storage_16bit"},
                       {DataType::i32, shaders.i32, ""},
-                      {DataType::i64, shaders.i64, "int64"}};
+                      {DataType::i64, shaders.i64, "int64"},
+                      {DataType::u8, shaders.u8, "storage_8bit"},
+                      {DataType::u16, shaders.u16, "storage_16bit"},
+                      {DataType::u32, shaders.u32, ""},
+                      {DataType::u64, shaders.u64, "int64"},
+                      {DataType::boolean, shaders.boolean, "storage_8bit"}};
   const auto x = node.input(0);
-  if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_axes) return decline("more than " + std::to_string(most_axes) + " axes");
+  HEED_TRY(check_walked(x));
   std::string served;
   for (const Row& row : rows) {
     if (row.shader.word_count == 0) continue;
-    if (x.element() != row.type) {
-      served += (served.empty() ? "" : ", ") + std::string(name_of(row.type));
-    } else if (row.needs.empty() || node.capability(row.needs)) {
+    if (x.element() == row.type) {
+      HEED_TRY(check_capability(node, row.needs, row.type));
       return row.shader;
-    } else {
-      return decline("the GPU lacks " + std::string(row.needs) + ", which " + name_in_reason(x) + " needs");
     }
+    served += (served.empty() ? "" : ", ") + std::string(name_of(row.type));
   }
   return decline("the GPU kernel takes " + served + ", not " + name_in_reason(x));
+}
+
+Result<Variant> moving_variant(const Planning& node, TypeView type, const shaders::SizedShaders& shaders) {
+  HEED_TRY(check_walked(type));
+  struct Row {
+    int bits;
+    const char* name;
+    Shader shader;
+    std::string_view needs;  // a capability
+  };
+  const Row rows[] = {{8, "1 byte", shaders.bytes_1, "storage_8bit"},
+                      {16, "2 bytes", shaders.bytes_2, "storage_16bit"},
+                      {32, "4 bytes", shaders.bytes_4, ""},
+                      {64, "8 bytes", shaders.bytes_8, ""}};
+  const int bits = !type.has_element() || type.element() == DataType::string ? 0 : bits_of(type.element());
+  for (const Row& row : rows) {
+    if (row.bits != bits) continue;
+    HEED_TRY(check_capability(node, row.needs, type.element()));
+    return Variant{.name = row.name, .shader = row.shader};
+  }
+  return decline("the GPU kernel moves 1, 2, 4 or 8 bytes an element, not " + name_in_reason(type));
 }
 
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters) {

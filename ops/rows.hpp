@@ -34,6 +34,9 @@ std::vector<Variant> row_variants(const Planning& node, const Shader& shader,
 // type, and where the input has more axes than are walked.
 Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& shaders);
 
+// The one, as a variant, that moves elements of this type, by their size. Declines likewise.
+Result<Variant> moving_variant(const Planning& node, TypeView type, const shaders::SizedShaders& shaders);
+
 // Over these rows with one of those variants; parameters begin with the rows.
 Dispatch row_dispatch(const Rows& rows, std::vector<std::byte> parameters);
 

@@ -21,17 +21,11 @@ struct Parameters {
 };
 
 Result<GpuPlan> plan(Planning& node) {
-  const auto x = node.input(0);
-  if (!x.has_rank()) return decline("the rank is not known");
-  if (x.rank() > most_axes) return decline("more than 8 axes");
-  const int bits = x.element() == DataType::string ? 0 : bits_of(x.element());
-  if (bits != 32 && bits != 64)
-    return decline("the GPU kernel moves 4 or 8 bytes an element, not " + name_in_reason(x));
+  HEED_ASSIGN(auto variant, moving_variant(node, node.input(0), shaders::trilu));
   node.take_strided(0);
   node.in_place(0, 0);
   // Without k its binding is never read.
-  return GpuPlan{.variants = {bits == 32 ? Variant{.name = "4 bytes", .shader = shaders::trilu_4}
-                                         : Variant{.name = "8 bytes", .shader = shaders::trilu_8}},
+  return GpuPlan{.variants = {std::move(variant)},
                  .bindings = {read(0), read(node.has_input(1) ? 1 : 0), write(0)}};
 }
 

@@ -7,7 +7,7 @@
 layout(constant_id = 2) const bool greatest = true;
 layout(constant_id = 3) const bool select_last = false;
 
-layout(set = 0, binding = 0, std430) readonly buffer Input { ELEMENT x[]; };
+layout(set = 0, binding = 0, std430) readonly buffer Input { STORED x[]; };
 layout(set = 0, binding = 1, std430) writeonly buffer Output { uvec2 y[]; };  // low word first
 
 // The tensor walked: x. y is dense, an element a row.
@@ -49,7 +49,7 @@ void main() {
     ivec4 begin = row_at(row);
     Found best = Found(ELEMENT(0), nothing);
     for (uint i = row_thread(); i < length; i += threads_per_row)
-      best = better_of(best, Found(x[element_at(begin, i).x], i));
+      best = better_of(best, Found(LOAD(x[element_at(begin, i).x]), i));
     best = best_of_row(best);
     if (length > 0 && row_thread() == 0) y[y_offset + int(row)] = uvec2(best.index, 0);
   }

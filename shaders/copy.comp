@@ -1,11 +1,7 @@
 #version 450
-// copy.comp: y = x over up to 8 axes, each side with strides of its own. ELEMENT is any type of the element's size.
-#extension GL_EXT_shader_8bit_storage : require
-#extension GL_EXT_shader_16bit_storage : require
-
-#ifndef ELEMENT
-#define ELEMENT uint
-#endif
+#extension GL_GOOGLE_include_directive : require
+// copy.comp: y = x over up to 8 axes, each side with strides of its own.
+#include "moved.glsl"
 
 layout(local_size_x = 64) in;
 

@@ -1,12 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // gather.comp: Gather-13, y[outer.., chosen, inner..] = data[outer.., indices[chosen], inner..]; negative indices count from
-// the end; one that is outside is told, and read as the nearest that is not. y is dense. ELEMENT is any type of the element's size.
+// the end; one that is outside is told, and read as the nearest that is not. y is dense.
 #include "indices.glsl"
-
-#ifndef ELEMENT
-#define ELEMENT uint
-#endif
+#include "moved.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer Data { ELEMENT data[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Indices { uint indices[]; };

@@ -13,8 +13,8 @@ const uint mean = 5;            // floats only
 const uint root_of_squares = 6; // floats only
 layout(constant_id = 2) const uint kind = sum;
 
-layout(set = 0, binding = 0, std430) readonly buffer Input { ELEMENT x[]; };
-layout(set = 0, binding = 1, std430) writeonly buffer Output { ELEMENT y[]; };
+layout(set = 0, binding = 0, std430) readonly buffer Input { STORED x[]; };
+layout(set = 0, binding = 1, std430) writeonly buffer Output { STORED y[]; };
 
 // The tensor walked: x. y is dense, an element a row.
 #define PARAMETERS_BINDING 2
@@ -37,7 +37,7 @@ ELEMENT combine(ELEMENT a, ELEMENT b) {
 
 ELEMENT finish(ELEMENT value) {
 #ifdef FLOATING
-  if (kind == mean) return row_length == 0 ? uintBitsToFloat(0x7FC00000u) : value / float(row_length);
+  if (kind == mean) return row_length == 0 ? ELEMENT(uintBitsToFloat(0x7FC00000u)) : value / ELEMENT(row_length);
   if (kind == root_of_squares) return sqrt(value);
 #endif
   return value;
@@ -53,8 +53,8 @@ void main() {
     ivec4 begin = row_at(row);
     ELEMENT result = neutral();
     for (uint i = row_thread(); i < length; i += threads_per_row)
-      result = combine(result, take(x[element_at(begin, i).x]));
+      result = combine(result, take(LOAD(x[element_at(begin, i).x])));
     result = result_of_row(result);
-    if (row < row_count && row_thread() == 0) y[y_offset + int(row)] = finish(result);
+    if (row < row_count && row_thread() == 0) y[y_offset + int(row)] = STORE(finish(result));
   }
 }

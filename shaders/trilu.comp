@@ -1,12 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // trilu.comp: Trilu-14, y = x where column - row >= k (upper) or <= k (lower), and 0 elsewhere, in each matrix of a stack.
-// y is dense and may lie where x lies. ELEMENT is any type of the element's size.
+// y is dense and may lie where x lies.
 #include "indices.glsl"
-
-#ifndef ELEMENT
-#define ELEMENT uint
-#endif
+#include "moved.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer Input { ELEMENT x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Diagonal { uvec2 k[]; };  // i64
@@ -26,6 +23,8 @@ void main() {
   for (uint i = gl_GlobalInvocationID.x; i < row_count; i += step_size) {
     int right_by = int(i % matrix_columns) - int(i / matrix_columns % matrix_rows);
     bool kept = upper != 0 ? right_by >= diagonal : right_by <= diagonal;
-    y[y_offset + int(i)] = kept ? x[row_at(i).x] : ELEMENT(0);
+    HELD element = HELD(0);
+    if (kept) element = HELD(x[row_at(i).x]);
+    y[y_offset + int(i)] = ELEMENT(element);
   }
 }

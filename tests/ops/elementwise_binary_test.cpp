@@ -144,21 +144,19 @@ Tensor edges(DataType type) {
 }
 
 TEST_CASE("operators of two integers give on Vulkan what they give on the CPU, in every type") {
-  for (const auto& [type, name] : {std::pair(DataType::i8, "int8"), {DataType::i16, "int16"}, {DataType::i32, "int32"},
-                                   {DataType::i64, "int64"}, {DataType::u8, "uint8"}, {DataType::u16, "uint16"},
-                                   {DataType::u32, "uint32"}, {DataType::u64, "uint64"}}) {
+  for (const DataType type : {DataType::i8, DataType::i16, DataType::i32, DataType::i64, DataType::u8, DataType::u16,
+                              DataType::u32, DataType::u64}) {
+    const std::string t(name_of(type));
     Tensor b = edges(type), a = b;
     a.dims = {b.dims[0], 1};
     const auto text = [&](const std::string& result, const std::string& call) {
-      const std::string t(name);
       return "<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[M, 1] a, " + t + "[N] b) => (" + result +
              "[M, N] y) { y = " + call + "(a, b) }";
     };
     for (const char* call : {"Add", "Sub", "Mul", "Div", "Mod", "Mod<fmod = 1>", "Min", "Max"})
-      check_on_vulkan(text(name, call), {a, b});
+      check_on_vulkan(text(t, call), {a, b});
     for (const char* call : {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
       check_on_vulkan(text("bool", call), {a, b});
-    const std::string t(name);
     check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[M, 1] a, " + t + "[N] b) => (" + t +
                         "[M, N] y) { p = Mul(a, b) \n q = Add(p, b) \n r = Div(q, a) \n c = Less(r, q) \n"
                         "y = Where(c, p, r) }",
@@ -171,24 +169,22 @@ TEST_CASE("operators of two integers give on Vulkan what they give on the CPU, i
 TEST_CASE("operators of two floats give on Vulkan what they give on the CPU, in every type") {
   struct Row {
     DataType type;
-    const char* name;
     double rounding;
   };
-  for (const Row& row :
-       {Row{DataType::f16, "float16", 0x1p-11}, {DataType::bf16, "bfloat16", 0x1p-8}, {DataType::f64, "double", 0}}) {
+  for (const Row& row : {Row{DataType::f16, 0x1p-11}, {DataType::bf16, 0x1p-8}, {DataType::f64, 0}}) {
+    const std::string t(name_of(row.type));
     const Tensor a = random({37, 1}, -9, 9, row.type), b = random({61}, 1, 3, row.type);
     const Tensor p = numbers(row.type, {6, 1}, {0, -0.0, nan, infinity, -infinity, 2});
     const Tensor q = numbers(row.type, {6}, {1, 0, nan, infinity, -infinity, -3});
-    const std::string head = "<ir_version: 10, opset_import: [\"\" : 24]> g (" + std::string(row.name) + "[M, 1] a, " +
-                             row.name + "[N] b) => (";
+    const std::string head = "<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[M, 1] a, " + t + "[N] b) => (";
     for (const char* call : {"Add", "Sub", "Mul", "Div", "Min", "Max", "Mod<fmod = 1>"}) {
       if (row.type == DataType::f64 && std::string_view(call).starts_with("Mod")) continue;
-      check_on_vulkan(head + row.name + "[M, N] y) { y = " + call + "(a, b) }", {a, b}, 2 * row.rounding);
-      check_on_vulkan(head + row.name + "[M, N] y) { y = " + call + "(a, b) }", {p, q});
+      check_on_vulkan(head + t + "[M, N] y) { y = " + call + "(a, b) }", {a, b}, 2 * row.rounding);
+      check_on_vulkan(head + t + "[M, N] y) { y = " + call + "(a, b) }", {p, q});
     }
     for (const char* call : {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
       check_on_vulkan(head + "bool[M, N] y) { y = " + call + "(a, b) }", {p, q});
-    check_on_vulkan(head + row.name + "[M, N] y) { s = Sub(a, b) \n t = Mul(s, s) \n u = Div(t, b) \n y = Abs(u) }",
+    check_on_vulkan(head + t + "[M, N] y) { s = Sub(a, b) \n t = Mul(s, s) \n u = Div(t, b) \n y = Abs(u) }",
                     {a, b}, 5 * row.rounding);
   }
 }

@@ -88,6 +88,17 @@ const std::vector<Case> rms_cases = {
 
 HEED_TEST_OPERATOR("LayerNormalization", layer_cases)
 HEED_TEST_OPERATOR("RMSNormalization", rms_cases)
+// One rounding of each output; what sums in another order are off by may tip it.
+TEST_CASE("normalization of f16 and bf16 runs on Vulkan") {
+  for (const auto& [type, rounding] : {std::pair(DataType::f16, 0x1p-11), {DataType::bf16, 0x1p-8}}) {
+    const std::string t(name_of(type));
+    check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 23]> g (" + t + "[N, M] x, " + t + "[M] s, " + t +
+                        "[M] b) => (" + t + "[N, M] y, " + t + "[N, M] z, float[N, 1] mean) "
+                        "{ y, mean = LayerNormalization(x, s, b) \n z = RMSNormalization(x, s) }",
+                    {random({5, 677}, -2, 2, type), random({677}, 0.5, 1.5, type), random({677}, -1, 1, type)},
+                    2 * rounding);
+  }
+}
 TEST_CASE("normalization reads strided tensors on Vulkan, and writes where its input lies") {
   // y and z have rows that lie across, w has some of 2053 that do; b is normalized in place.
   const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>

@@ -207,6 +207,39 @@ HEED_TEST_OPERATOR("ReduceL2", rows(l2, 1e-5, 13))
 HEED_TEST_OPERATOR("ReduceSumSquare", rows(sum_square, 1e-5, 13))
 HEED_TEST_OPERATOR("ArgMax", arg_max_cases)
 HEED_TEST_OPERATOR("ArgMin", arg_min_cases)
+// Integers wrap around the same way in any order. Floats are summed up as f32 (f64 as f64) and rounded once.
+TEST_CASE("reductions run on Vulkan in every type") {
+  const auto text = [](DataType type, const std::string& result, const std::string& call) {
+    return "<ir_version: 10, opset_import: [\"\" : 23]> g (" + std::string(name_of(type)) + "[N, M] x) => (" + result +
+           "[N, 1] y) { axis = Constant<value_ints = [1]>() \n y = " + call + " }";
+  };
+  const auto check = [&](DataType type, const Tensor& x, double tolerance, std::initializer_list<const char*> calls) {
+    for (const char* call : calls) {
+      check_on_vulkan(text(type, std::string(name_of(type)), std::string(call) + "(x, axis)"), {x}, tolerance);
+    }
+  };
+  const auto check_places = [&](DataType type, const Tensor& x) {
+    for (const char* call : {"ArgMax<axis = 1>(x)", "ArgMin<axis = 1, select_last_index = 1>(x)"})
+      check_on_vulkan(text(type, "int64", call), {x});
+  };
+  for (const DataType type : {DataType::i8, DataType::u8, DataType::i32, DataType::i64, DataType::u32, DataType::u64}) {
+    const Tensor x = random({3, 131}, is_signed_integer(type) ? -100 : 0, 120, type);
+    check(type, x, 0, {"ReduceSum", "ReduceProd", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
+    check(type, numbers(type, {2, 0}, {}), 0, {"ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"});
+    check_places(type, x);
+  }
+  for (const DataType type : {DataType::i16, DataType::u16}) check_places(type, random({3, 131}, 0, 120, type));
+  for (const auto& [type, rounding] :
+       {std::pair(DataType::f16, 0x1p-11), {DataType::bf16, 0x1p-8}, {DataType::f64, 0x1p-50}}) {
+    const Tensor x = random({3, 677}, -3, 3, type);
+    check(type, x, 2 * rounding,
+          {"ReduceSum", "ReduceMean", "ReduceL2", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
+    check(type, random({3, 7}, 0.5, 2, type), 2 * rounding, {"ReduceProd"});
+    check_places(type, x);
+  }
+  check(DataType::boolean, boolean({3, 2}, {0, 0, 0, 1, 1, 1}), 0, {"ReduceMax", "ReduceMin"});
+  check(DataType::boolean, boolean({2, 0}, {}), 0, {"ReduceMax", "ReduceMin"});
+}
 TEST_CASE("reductions read strided tensors on Vulkan") {
   const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
     agraph (float[n, m, 5] x) => (float[5, n] a, float[1, m, 1] b, float[1] c, int64[5, m] d) {

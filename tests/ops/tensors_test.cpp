@@ -185,6 +185,16 @@ TEST_CASE("Gather reads strided data on Vulkan") {
     })",
                   {random({3, 7, 5}), i64({2, 2}, {0, -3, 2, 1})});
 }
+TEST_CASE("elements of every size are moved on Vulkan") {
+  for (const DataType type : {DataType::boolean, DataType::u8, DataType::f16, DataType::f8e5m2, DataType::f64}) {
+    const std::string t(name_of(type));
+    check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 25]> g (" + t + "[n, m] x, int32[3] at) => (" + t +
+                        "[m, 3] y, " + t + "[m, n] z, " + t +
+                        "[n, a] w) { t = Transpose(x) \n y = Gather<axis = 1>(t, at) \n z = Trilu(t) \n"
+                        "w = Concat<axis = 1>(x, x) }",
+                    {random({5, 7}, 0, 2, type), i32({3}, {4, 0, -1})});
+  }
+}
 TEST_CASE("Gather names the index that is outside") {
   check_refused("Gather", {"3 of 3", {f32({3}, {1, 2, 3}), i64({1}, {3})}, {f32({1}, {0})}}, "index 3 at position 0");
 }
