@@ -208,4 +208,13 @@ TEST_CASE("an old Add along axis 1 stays one beside a Relu") {
               f32({2, 3, 3}, {11, 11, 11, 21, 21, 21, 31, 31, 31, 11, 11, 11, 21, 21, 21, 31, 31, 31}));
 }
 
+TEST_CASE("an old Add whose second input ends where the first ends runs on Vulkan") {
+  for (const char* attributes : {"broadcast = 1, axis = 1", "broadcast = 1", "axis = 1"}) {
+    const std::string b = std::string_view(attributes).starts_with("b") ? "3, 5" : "2, 3, 5";
+    check_on_vulkan("<ir_version: 3, opset_import: [\"\" : 6]> g (float[2, 3, 5] x, float[" + b +
+                        "] b) => (float[2, 3, 5] y) { y = Add<" + attributes + ">(x, b) }",
+                    {random({2, 3, 5}), b == "3, 5" ? random({3, 5}) : random({2, 3, 5})});
+  }
+}
+
 }  // namespace heed::test
