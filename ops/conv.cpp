@@ -1,4 +1,6 @@
 // Conv: y[n, m, ...] = b[m] + sum over c and the window of w[m, c, ...] * x[n, c, ...], in groups of channels.
+#include "rows.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 #include "windows.hpp"
 
@@ -25,23 +27,75 @@ Result<void> infer(Inference& node) {
   }
 
   Dims dims{x.dim(0), w.dim(0)};
-  std::vector<int64_t> kernel;
+  Dims kernel(w.dims().begin() + 2, w.dims().end());
   if (const auto given = node.integers("kernel_shape")) {
     kernel.assign(given->begin(), given->end());
     for (size_t i = 0; i < kernel.size() && i + 2 < w.dims().size(); ++i)
       HEED_TRY(node.require_equal(w.dims()[i + 2], kernel[i], "kernel_shape and the weights"));
-  } else {
-    for (const auto size : w.dims().subspan(2)) {
-      if (!size.is_number()) {  // a kernel computed at a run
-        for (int32_t i = 2; i < x.rank(); ++i) dims.push_back(node.fresh_symbol("convolved"));
-        return node.set_output(0, x.element(), dims);
-      }
-      kernel.push_back(size.number());
-    }
   }
-  HEED_ASSIGN(const auto windows, windows_of(node, x.dims().subspan(2), kernel));
-  dims.insert(dims.end(), windows.output.begin(), windows.output.end());
+  HEED_ASSIGN(const auto counts, window_counts(node, x.dims().subspan(2), kernel));
+  dims.insert(dims.end(), counts.begin(), counts.end());
   return node.set_output(0, x.element(), dims);
+}
+
+enum { x_input, w_input, bias_input };
+enum { tall_tiles, flat_tiles, an_output_a_thread };
+
+// Of a tile of shaders/conv.comp; eight threads along each side.
+constexpr int64_t threads_per_side = 8, tile_columns = 32;
+
+// With fewer outputs in a group there is little that a tile's columns share.
+constexpr int64_t least_outputs_of_tiles = 4;
+
+// Mirrors shaders/conv.glsl.
+struct Parameters {
+  Sliding windows;
+  uint32_t batch_count, group_count, channel_count, output_count, has_bias;
+  int32_t w_offset, bias_offset, y_offset;
+};
+
+Result<GpuPlan> plan(Planning& node) {
+  const auto x = node.input(x_input), w = node.input(w_input);
+  HEED_TRY(check_windows(x));
+  HEED_ASSIGN(const Shader tiles, shader_for(node, shaders::conv));
+  HEED_ASSIGN(const Shader direct, shader_for(node, shaders::conv_direct));
+  if (!w.has_rank()) return decline("the rank of the weights is not known");
+  node.take_strided(x_input);
+  node.work(2 * count_of(node.output(0).dims()) * count_of(w.dims().subspan(1)));
+  // A bias that is absent is bound to something that is there, and never read.
+  return GpuPlan{.variants = {{.name = "tiles of 32 outputs", .shader = tiles, .constants = {{0, 4}}},
+                              {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
+                              {.name = "an output a thread", .shader = direct}},
+                 .bindings = {read(x_input), read(w_input), read(node.has_input(bias_input) ? bias_input : x_input),
+                              write(0)}};
+}
+
+Result<Launch> bind(const Binding& node) {
+  const auto x = node.input(x_input), w = node.input(w_input), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(x, "the data"));
+  HEED_TRY(check_addressable(w, "the weights"));
+  HEED_TRY(check_addressable(y, "the output"));
+  const int64_t group_count = node.integer("group", 1), output_count = w.dim(0) / group_count;
+  const bool has_bias = node.has_input(bias_input);
+  const Parameters p{.windows = sliding_of(node, x, y, w.dims().subspan(2)),
+                     .batch_count = static_cast<uint32_t>(x.dim(0)),
+                     .group_count = static_cast<uint32_t>(group_count),
+                     .channel_count = static_cast<uint32_t>(w.dim(1)),
+                     .output_count = static_cast<uint32_t>(output_count),
+                     .has_bias = has_bias,
+                     .w_offset = offset_of(w),
+                     .bias_offset = has_bias ? offset_of(node.input(bias_input)) : 0,
+                     .y_offset = offset_of(y)};
+  if (output_count < least_outputs_of_tiles || group_count > most_workgroups)
+    return Launch{.dispatches = {{an_output_a_thread, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
+  const int64_t positions = x.dim(0) * y.count(2, y.rank());
+  const bool is_flat = output_count <= threads_per_side;
+  const uint32_t row_tiles = ceil_divide(output_count, is_flat ? threads_per_side : 4 * threads_per_side);
+  return Launch{.dispatches = {{is_flat ? flat_tiles : tall_tiles,
+                                bytes_of(p),
+                                {workgroups_for(positions, tile_columns), row_tiles,
+                                 static_cast<uint32_t>(group_count)}}}};
 }
 
 }  // namespace
@@ -55,6 +109,8 @@ extern const Operator conv{
     .attributes = {attribute("auto_pad", "NOTSET"), optional("dilations", HEED_ATTRIBUTE_INTS), attribute("group", 1),
                    optional("kernel_shape", HEED_ATTRIBUTE_INTS), optional("pads", HEED_ATTRIBUTE_INTS),
                    optional("strides", HEED_ATTRIBUTE_INTS)},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind};
 
 }  // namespace heed::ops

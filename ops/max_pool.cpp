@@ -1,4 +1,6 @@
 // MaxPool: the greatest element of each window, and on request where it stands in the flattened input.
+#include "rows.hpp"
+#include "shaders.hpp"
 #include "shapes.hpp"
 #include "windows.hpp"
 
@@ -18,12 +20,44 @@ Result<void> infer(Inference& node) {
     }
     if (x.rank() < 3)
       return Error{Code::shape_mismatch, "data " + text_of(x.dims()) + "; expected [batch, channel, spatial...]"};
-    HEED_ASSIGN(const auto windows, windows_of(node, x.dims().subspan(2), {kernel->begin(), kernel->end()}));
+    HEED_ASSIGN(const auto counts, window_counts(node, x.dims().subspan(2), Dims(kernel->begin(), kernel->end())));
     Dims dims{x.dim(0), x.dim(1)};
-    dims.insert(dims.end(), windows.output.begin(), windows.output.end());
+    dims.insert(dims.end(), counts.begin(), counts.end());
     HEED_TRY(node.set_output(output, element, dims));
   }
   return {};
+}
+
+// Mirrors shaders/max_pool.comp.
+struct Parameters {
+  Sliding windows;
+  uint32_t count, channel_count, has_indices, column_major;
+  int32_t y_offset, indices_offset;
+};
+
+Result<GpuPlan> plan(Planning& node) {
+  HEED_TRY(check_windows(node.input(0)));
+  HEED_ASSIGN(const Shader shader, shader_for(node, shaders::max_pool));
+  node.take_strided(0);
+  // Indices that nobody asks for are bound to something that is there, and never touched.
+  return GpuPlan{.variants = {{.name = "a window a thread", .shader = shader}},
+                 .bindings = {read(0), write(0), node.has_output(1) ? write(1) : read(0)}};
+}
+
+Result<Launch> bind(const Binding& node) {
+  const auto x = node.input(0), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(x, "the data"));
+  HEED_TRY(check_addressable(y, "the output"));
+  const bool has_indices = node.has_output(1);
+  const Parameters p{.windows = sliding_of(node, x, y, *node.integers("kernel_shape")),
+                     .count = static_cast<uint32_t>(y.count()),
+                     .channel_count = static_cast<uint32_t>(x.dim(1)),
+                     .has_indices = has_indices,
+                     .column_major = node.integer("storage_order") != 0,
+                     .y_offset = offset_of(y),
+                     .indices_offset = has_indices ? offset_of(node.output(1)) : 0};
+  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
 }
 
 }  // namespace
@@ -38,6 +72,8 @@ extern const Operator max_pool{
                    optional("dilations", HEED_ATTRIBUTE_INTS), required("kernel_shape", HEED_ATTRIBUTE_INTS),
                    optional("pads", HEED_ATTRIBUTE_INTS), attribute("storage_order", 0),
                    optional("strides", HEED_ATTRIBUTE_INTS)},
-    .infer = infer};
+    .infer = infer,
+    .plan = plan,
+    .bind = bind};
 
 }  // namespace heed::ops

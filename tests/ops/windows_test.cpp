@@ -51,6 +51,16 @@ const std::vector<Case> conv_cases = {
     conv_row("dilations", {random({1, 2, 9, 11}), random({3, 2, 3, 2})}, {.dilations = {2, 3}}, "dilations = [2, 3]"),
     conv_row("groups", {random({1, 4, 5, 5}), random({6, 2, 3, 3})}, {.group = 2}, "group = 2"),
     conv_row("each channel for itself", {random({1, 4, 5, 5}), random({4, 1, 3, 3})}, {.group = 4}, "group = 4"),
+    conv_row("more than a tile along each side", {random({2, 7, 13, 11}), random({37, 7, 3, 3}), random({37})},
+             {.pads = {1, 1, 1, 1}}, "pads = [1, 1, 1, 1]"),
+    conv_row("a low tile of channels, many positions", {random({3, 5, 19, 17}), random({7, 5, 2, 3}), random({7})}, {}, ""),
+    conv_row("groups of a tile each, in strides and dilations", {random({2, 6, 11, 13}), random({27, 2, 3, 2})},
+             {.strides = {2, 1}, .dilations = {1, 3}, .pads = {2, 0, 1, 1}, .group = 3},
+             "strides = [2, 1], dilations = [1, 3], pads = [2, 0, 1, 1], group = 3"),
+    conv_row("a kernel of one element", {random({2, 33, 3, 5}), random({5, 33, 1, 1})}, {}, ""),
+    conv_row("each channel twice", {random({2, 3, 9, 7}), random({6, 1, 3, 3}), random({6})}, {.group = 3}, "group = 3"),
+    conv_row("bf16", {random({1, 2, 4, 4}, -1, 1, DataType::bf16), random({9, 2, 3, 3}, -1, 1, DataType::bf16)}, {}, "",
+             2e-2),
     conv_row("SAME_UPPER, even kernel", {random({1, 1, 5, 5}), random({1, 1, 2, 2})}, {.pads = {0, 0, 1, 1}},
              "auto_pad = \"SAME_UPPER\""),
     conv_row("SAME_LOWER, even kernel", {random({1, 1, 5, 5}), random({1, 1, 2, 2})}, {.pads = {1, 1, 0, 0}},
@@ -126,6 +136,31 @@ HEED_TEST_OPERATOR("Gemm", gemm_cases)
 TEST_CASE("Conv says that a window does not fit") {
   check_refused("Conv", {"3 over 2", {random({1, 1, 2, 2}), random({1, 1, 3, 3})}, {random({1, 1, 1, 1})}},
                 "a window of 3 does not fit a size of 2");
+}
+
+TEST_CASE("windows slide over strided tensors of one to three axes on Vulkan") {
+  check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 22]>
+    agraph (float[a, b, c] x, float[5, 6, 3] w, float[5] bias) => (float[d, 5, e] y, float[f, 6, g] p, int64[f, 6, g] i) {
+      t = Transpose(x)
+      y = Conv<strides = [2], pads = [1, 2]>(t, w, bias)
+      p, i = MaxPool<kernel_shape = [3], strides = [2], ceil_mode = 1>(t)
+    })",
+                  {random({17, 6, 2}), random({5, 6, 3}), random({5})}, 1e-5);
+  check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 22]>
+    agraph (float[a, b, c, d, e] x, float[9, 2, 2, 3, 2] w) => (float[g, 9, h, j, k] y, float[g, o, l, m, n] p, int64[g, o, l, m, n] i) {
+      t = Transpose<perm = [0, 1, 4, 2, 3]>(x)
+      y = Conv<auto_pad = "SAME_LOWER">(t, w)
+      p, i = MaxPool<kernel_shape = [2, 3, 2], dilations = [2, 1, 1], pads = [1, 0, 1, 0, 1, 0], storage_order = 1>(t)
+    })",
+                  {random({3, 2, 5, 7, 4}), random({9, 2, 2, 3, 2})}, 1e-5);
+}
+TEST_CASE("MaxPool runs on Vulkan in every type") {
+  for (const DataType type : {DataType::f16, DataType::bf16, DataType::f64, DataType::i8, DataType::u8}) {
+    const std::string t(name_of(type));
+    check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 22]> g (" + t + "[a, b, c, d] x) => (" + t +
+                        "[a, b, e, f] y) { y = MaxPool<kernel_shape = [3, 2], auto_pad = \"SAME_UPPER\">(x) }",
+                    {random({2, 3, 7, 5}, 0, 100, type)});
+  }
 }
 
 }  // namespace heed::test
