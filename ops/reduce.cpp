@@ -72,11 +72,31 @@ constexpr Combine none = nullptr;
 // shaders/reduce.comp's constant 2.
 enum class Kind : uint32_t { sum, product, sum_of_squares, smallest, largest, mean, root_of_squares };
 
-// Mirrors shaders/reduce.comp.
+// Mirrors shaders/reduce.glsl.
 struct Parameters {
   Rows rows;
   int32_t y_offset;
+  uint32_t part_count, part_length;
 };
+
+// Variants behind those of whole rows, which come first.
+enum { parts_of_rows = 3, join_of_parts };
+
+// Rows too few to keep a GPU busy are cut into parts, if they are long: so many workgroups, untuned, and so many elements.
+constexpr int64_t busy_workgroups = 256, least_part_length = 4096;
+
+// Into how many parts each row is cut. A function of sizes alone: the same bits each run.
+int64_t part_count_of(int64_t row_count, int64_t row_length) {
+  return std::clamp<int64_t>(busy_workgroups / row_count, 1, std::max<int64_t>(1, row_length / least_part_length));
+}
+
+// Whether there may be rows of two parts at a run.
+bool may_be_cut(const NodeView& node, const std::vector<bool>& reduced) {
+  Dim length = 1;
+  for (size_t axis = 0; axis < reduced.size(); ++axis)
+    if (reduced[axis]) length *= node.input(0).dims()[axis];
+  return !length.is_number() || length.number() >= 2 * least_part_length;
+}
 
 template <Kind kind>
 Result<GpuPlan> plan(Planning& node) {
@@ -87,8 +107,15 @@ Result<GpuPlan> plan(Planning& node) {
     return decline("the GPU kernel takes means and norms of floats, not of " + name_in_reason(x));
   HEED_ASSIGN(const Shader shader, shader_for(node, shaders::reduce));
   node.take_strided(0);
-  return GpuPlan{.variants = row_variants(node, shader, {{2, static_cast<uint32_t>(kind)}}),
-                 .bindings = {read(0), write(0)}};
+  const heed_constant which{2, static_cast<uint32_t>(kind)};
+  GpuPlan plan{.variants = row_variants(node, shader, {which}), .bindings = {read(0), write(0)}};
+  if (!may_be_cut(node, reduced_axes(node, *axes, x.rank()))) return plan;
+  HEED_ASSIGN(const Shader parts, shader_for(node, shaders::reduce_parts));
+  HEED_ASSIGN(const Shader join, shader_for(node, shaders::reduce_join));
+  const std::vector<heed_constant> constants{{0, row_threads}, {1, row_threads}, which};
+  plan.variants.push_back({"parts of rows", parts, constants, {read(0), scratch()}});
+  plan.variants.push_back({"parts joined", join, constants, {scratch(), write(0)}});
+  return plan;
 }
 
 Result<Launch> bind(const Binding& node) {
@@ -98,8 +125,16 @@ Result<Launch> bind(const Binding& node) {
   HEED_TRY(check_addressable(y, "the output"));
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes) return Error{Code::unsupported, "the axes are not known"};  // planned with them
-  const Parameters p{rows_of(x.dims(), reduced_axes(node, *axes, x.rank()), std::array{x}), offset_of(y)};
-  return Launch{.dispatches = {row_dispatch(p.rows, bytes_of(p))}};
+  Parameters p{rows_of(x.dims(), reduced_axes(node, *axes, x.rank()), std::array{x}), offset_of(y), 1, 0};
+  const int64_t part_count = part_count_of(p.rows.row_count, p.rows.row_length);
+  if (part_count == 1) return Launch{.dispatches = {row_dispatch(p.rows, bytes_of(p))}};
+  p.part_count = static_cast<uint32_t>(part_count);
+  p.part_length = ceil_divide(p.rows.row_length, part_count);
+  const int64_t all_parts = p.rows.row_count * part_count;
+  const size_t number_size = bits_of(x.element()) == 64 ? 8 : 4;  // that the shader computes with
+  return Launch{.dispatches = {{parts_of_rows, bytes_of(p), {workgroups_for(all_parts, 1), 1, 1}},
+                               {join_of_parts, bytes_of(p), {workgroups_for(p.rows.row_count, 1), 1, 1}}},
+                .scratch_bytes = static_cast<size_t>(all_parts) * number_size};
 }
 
 constexpr Types int64_only{DataType::i64};
