@@ -58,7 +58,7 @@ extern const Operator ceil_of = unary("Ceil", {13, 6, 1}, any_float, "ceil(X)");
 extern const Operator softplus = unary("Softplus", {22, 1}, any_float, "max(X, 0) + log(1 + exp(-abs(X)))");
 extern const Operator neg = unary("Neg", {13, 6, 1}, signed_number, "-X", infer_neg);
 extern const Operator abs_of = unary("Abs", {13, 6, 1}, any_number, "abs(X)", infer_abs);
-extern const Operator sign = unary("Sign", {13, 9}, any_number, "select(X < 0, -1, select(X > 0, 1, X))");
+extern const Operator sign = unary("Sign", {13, 9}, any_number, "sign(X)");
 
 extern const Operator swish{.op_type = "Swish",
                             .versions = {24},
