@@ -1,7 +1,6 @@
 // MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], by numpy's rules: axes before the last two broadcast; a
 // vector on the left is a row, on the right a column, and that axis is not in the result.
-#include "launch.hpp"
-#include "shaders.hpp"
+#include "rows.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -24,7 +23,7 @@ Result<void> infer(Inference& node) {
 
 constexpr int32_t most_batch_axes = 6;
 
-// Mirrors shaders/matmul.comp and shaders/matmul_rows.comp.
+// Mirrors shaders/matmul.glsl.
 struct Parameters {
   uint32_t rows = 1, columns = 1, inner = 1, batch_count = 1, batch_rank = 0;
   int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
@@ -44,17 +43,18 @@ enum { tiles, first_of_few_rows };
 Result<GpuPlan> plan(Planning& node) {
   const auto a = node.input(0), b = node.input(1);
   if (!a.has_rank() || !b.has_rank()) return decline("a rank is not known");
-  if (a.element() != DataType::f32) return decline("the GPU kernel multiplies f32, not " + name_in_reason(a));
+  HEED_ASSIGN(const Shader tile_shader, shader_for(node, shaders::matmul));
+  HEED_ASSIGN(const Shader row_shader, shader_for(node, shaders::matmul_rows));
   const Dim inner = a.dim(-1);
   if (std::max(a.rank(), b.rank()) - 2 > most_batch_axes) return decline("more than 8 axes");
   node.take_strided(0);
   node.take_strided(1);
   node.work(2 * inner * count_of(node.output(0).dims()));
-  GpuPlan plan{.variants = {{.name = "32 x 32 tiles", .shader = shaders::matmul}},
+  GpuPlan plan{.variants = {{.name = "32 x 32 tiles", .shader = tile_shader}},
                .bindings = {read(0), read(1), write(0)}};
   for (const uint32_t rows : few_rows)
     plan.variants.push_back({.name = "at most " + std::to_string(rows) + (rows == 1 ? " row" : " rows"),
-                             .shader = shaders::matmul_rows, .constants = {{0, rows}}});
+                             .shader = row_shader, .constants = {{0, rows}}});
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #version 450
-// matmul.comp: c = a b for stacks of f32 matrices, [batch.., row, inner] x [batch.., inner, column]. a and b are strided
-// along every axis; c is dense. A workgroup makes one tile of c from tiles of a and b in shared memory.
+#extension GL_GOOGLE_include_directive : require
+// matmul.comp: c = a b in tiles: a workgroup makes one tile of c from tiles of a and b in shared memory.
+#include "matmul.glsl"
 
 const uint rows_per_thread = 4;
 const uint columns_per_thread = 4;
@@ -11,20 +12,6 @@ const uint tile_inner = 16;
 const uint thread_count = threads_per_side * threads_per_side;
 
 layout(local_size_x = 8, local_size_y = 8) in;
-
-layout(set = 0, binding = 0, std430) readonly buffer A { float a[]; };
-layout(set = 0, binding = 1, std430) readonly buffer B { float b[]; };
-layout(set = 0, binding = 2, std430) writeonly buffer C { float c[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Parameters {
-  uint rows, columns, inner;
-  uint batch_count, batch_rank;
-  int a_offset, a_row_stride, a_inner_stride;  // all offsets and strides in elements
-  int b_offset, b_inner_stride, b_column_stride;
-  int c_offset;
-  uint batch_dims[6];
-  int a_batch_strides[6];  // 0 where a is broadcast
-  int b_batch_strides[6];
-};
 
 shared float a_tile[tile_inner * tile_rows];
 shared float b_tile[tile_inner * tile_columns];
@@ -38,15 +25,7 @@ void main() {
 
   // Workgroups along z take batches in turns: there may be more batches than workgroups.
   for (uint batch = gl_WorkGroupID.z; batch < batch_count; batch += gl_NumWorkGroups.z) {
-    int a_base = a_offset;
-    int b_base = b_offset;
-    uint rest = batch;
-    for (int axis = int(batch_rank) - 1; axis >= 0; --axis) {
-      int i = int(rest % batch_dims[axis]);
-      rest /= batch_dims[axis];
-      a_base += i * a_batch_strides[axis];
-      b_base += i * b_batch_strides[axis];
-    }
+    ivec2 bases = bases_of(batch);
 
     float sums[rows_per_thread][columns_per_thread];
     for (uint r = 0; r < rows_per_thread; ++r)
@@ -58,14 +37,14 @@ void main() {
         uint r = i / tile_inner;
         bool inside = first_row + r < rows && first_inner + k < inner;
         a_tile[k * tile_rows + r] =
-            inside ? a[a_base + int(first_row + r) * a_row_stride + int(first_inner + k) * a_inner_stride] : 0.0;
+            inside ? LOAD(a[bases.x + int(first_row + r) * a_row_stride + int(first_inner + k) * a_inner_stride]) : 0.0;
       }
       for (uint i = thread; i < tile_columns * tile_inner; i += thread_count) {
         uint s = i % tile_columns;
         uint k = i / tile_columns;
         bool inside = first_column + s < columns && first_inner + k < inner;
         b_tile[k * tile_columns + s] =
-            inside ? b[b_base + int(first_inner + k) * b_inner_stride + int(first_column + s) * b_column_stride] : 0.0;
+            inside ? LOAD(b[bases.y + int(first_inner + k) * b_inner_stride + int(first_column + s) * b_column_stride]) : 0.0;
       }
       barrier();
       uint depth = min(tile_inner, inner - first_inner);
@@ -82,7 +61,7 @@ void main() {
       for (uint s = 0; s < columns_per_thread; ++s) {
         uint m = first_row + row + r;
         uint n = first_column + column + s;
-        if (m < rows && n < columns) c[c_offset + int((batch * rows + m) * columns + n)] = sums[r][s];
+        if (m < rows && n < columns) c[c_offset + int((batch * rows + m) * columns + n)] = STORE(sums[r][s]);
       }
   }
 }

@@ -16,7 +16,7 @@ struct CopyParameters {
   int32_t strides[8][2];
 };
 
-// Mirrors matmul.comp.
+// Mirrors matmul.glsl.
 struct MatmulParameters {
   uint32_t rows, columns, inner, batch_count, batch_rank;
   int32_t a_offset, a_row_stride, a_inner_stride;
@@ -79,8 +79,8 @@ TEST_CASE("copy moves words and pairs of words between strides") {
 
 TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches") {
   HEED_NEED_GPU(gpu);
-  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "tiles", .shader = shaders::matmul},
-                                                          {.name = "few rows", .shader = shaders::matmul_rows, .constants = {{0, 8}}}},
+  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "tiles", .shader = shaders::matmul.f32},
+                                                          {.name = "few rows", .shader = shaders::matmul_rows.f32, .constants = {{0, 8}}}},
                                              .bindings = {read(0), read(1), write(0)}});
   const struct {
     std::string name;
