@@ -1,12 +1,208 @@
 // MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], by numpy's rules: axes before the last two broadcast; a
 // vector on the left is a row, on the right a column, and that axis is not in the result.
+#include "matmul.hpp"
+
 #include "rows.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
 namespace {
 
-Result<void> infer(Inference& node) {
+constexpr int32_t most_batch_axes = 6;
+
+// Along which of its axes a matrix is best read; of a the rows are outer, of b the columns. Mirrors shaders/matmul.glsl.
+enum Order : uint32_t { along_inner, along_outer, fours_along_inner, fours_along_outer };
+constexpr Order all_orders[] = {along_inner, along_outer, fours_along_inner, fours_along_outer};
+
+struct Matrix {
+  uint32_t inner = 1, outer = 1;
+  int32_t offset = 0, inner_stride = 0, outer_stride = 0;
+};
+
+// Mirrors shaders/matmul.glsl.
+struct Parameters {
+  uint32_t rows = 1, columns = 1, inner = 1;
+  uint32_t batch_count = 1, batch_rank = 0;
+  uint32_t split_count = 1, split_inner = 0;
+  Order a_order, b_order;
+  int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
+  int32_t b_offset = 0, b_inner_stride = 0, b_column_stride = 0;
+  int32_t c_offset = 0;
+  uint32_t batch_dims[most_batch_axes] = {};
+  int32_t a_batch_strides[most_batch_axes] = {};
+  int32_t b_batch_strides[most_batch_axes] = {};
+};
+
+// ---- variants: what the plan offers and the binding chooses from
+// ----------------------------------------------------------------------
+
+constexpr uint32_t few_rows[] = {1, 4, 8};  // of which shaders/matmul_rows.comp makes all at once
+
+// Tiles of shaders/matmul.comp, the larger ones of more sums a thread. All keep to what every device has: 128 threads,
+// 16 KiB of shared memory.
+struct Tile {
+  const char* name;
+  uint32_t rows, columns;
+  uint32_t threads, column_threads, row_blocks, column_blocks;
+};
+constexpr Tile tiles[] = {{"tiles of 128 x 64", 128, 64, 128, 8, 2, 2},
+                          {"tiles of 64 x 64", 64, 64, 128, 16, 2, 1},
+                          {"tiles of 32 x 32", 32, 32, 64, 8, 1, 1}};
+
+// Columns of a workgroup of shaders/matmul_rows.comp are 4 for each of its column lanes.
+uint32_t column_lanes(Order order) { return order == along_inner || order == fours_along_inner ? 4 : 16; }
+
+// Threads of that workgroup: more read more at once, but their sums must fit 16 KiB of shared memory. Lanes along inner
+// have work for no more than the least.
+uint32_t row_threads(uint32_t rows, Order order, uint64_t max_workgroup_size) {
+  const uint32_t least = 128, most = std::min(512u, 1024 / rows);
+  const bool is_along_inner = order == along_inner || order == fours_along_inner;
+  return is_along_inner || max_workgroup_size < most ? least : most;
+}
+
+enum class Family { rows, tiles, sum };
+
+// One variant: of a family, how many rows at most and the order of b, or which tile.
+struct Choice {
+  Family family;
+  uint32_t rows = 0;
+  Order order = along_inner;
+  const Tile* tile = nullptr;
+  bool operator==(const Choice&) const = default;
+};
+
+Order order_of(const Matrix& m, std::span<const int32_t> batch_strides) {
+  const bool inner_first = m.inner_stride == 1 && !(m.outer_stride == 1 && m.outer > 1);
+  const uint32_t side_by_side = inner_first ? m.inner : m.outer;
+  const bool is_contiguous = inner_first || m.outer_stride == 1;
+  const int32_t other_stride = inner_first ? (m.outer == 1 ? 0 : m.outer_stride) : (m.inner == 1 ? 0 : m.inner_stride);
+  const bool in_fours =
+      is_contiguous && side_by_side % 4 == 0 && m.offset % 4 == 0 && other_stride % 4 == 0 &&
+      std::all_of(batch_strides.begin(), batch_strides.end(), [](int32_t stride) { return stride % 4 == 0; });
+  if (inner_first) return in_fours ? fours_along_inner : along_inner;
+  return in_fours ? fours_along_outer : along_outer;
+}
+
+// The matrices that an input holds.
+Matrix left_matrix(const TensorView& a) {
+  Matrix m{.inner = static_cast<uint32_t>(a.dim(-1)), .offset = offset_of(a), .inner_stride = stride_of(a, -1)};
+  if (a.rank() > 1) m.outer = static_cast<uint32_t>(a.dim(-2)), m.outer_stride = stride_of(a, -2);
+  return m;
+}
+Matrix right_matrix(const TensorView& b) {
+  const int32_t inner_axis = b.rank() == 1 ? 0 : -2;
+  Matrix m{.inner = static_cast<uint32_t>(b.dim(inner_axis)),
+           .offset = offset_of(b),
+           .inner_stride = stride_of(b, inner_axis)};
+  if (b.rank() > 1) m.outer = static_cast<uint32_t>(b.dim(-1)), m.outer_stride = stride_of(b, -1);
+  return m;
+}
+
+// All variants that may be met: few or many rows, and b in any order, unless the types tell. Constants are dense.
+std::vector<Choice> choices_of(const NodeView& node) {
+  const auto a = node.input(0).dims(), b = node.input(1).dims();
+  const Dim rows_of_one = a.size() > 1 ? a[a.size() - 2] : Dim(1), rows_of_all = product(a.first(a.size() - 1));
+  std::vector<Order> orders(std::begin(all_orders), std::end(all_orders));
+  if (node.constant(1)) {
+    const int64_t outer = b.size() > 1 ? b.back().number() : 1, inner = b[b.size() > 1 ? b.size() - 2 : 0].number();
+    const Matrix m{static_cast<uint32_t>(inner), static_cast<uint32_t>(outer), 0, static_cast<int32_t>(outer), 1};
+    const int32_t size[] = {static_cast<int32_t>(inner * outer)};
+    orders = {order_of(m, std::span(size).first(b.size() > 2))};
+  }
+  std::vector<Choice> choices;
+  const uint32_t most = few_rows[std::size(few_rows) - 1];
+  if (!rows_of_one.is_number() || rows_of_one.number() <= most)
+    for (const Order order : orders)
+      for (const uint32_t rows : few_rows) choices.push_back({.family = Family::rows, .rows = rows, .order = order});
+  if (!rows_of_all.is_number() || rows_of_all.number() > most)
+    for (const Tile& tile : tiles) choices.push_back({.family = Family::tiles, .tile = &tile});
+  choices.push_back({.family = Family::sum});
+  return choices;
+}
+
+Variant variant_of(const Planning& node, const Choice& choice, const Shader& rows, const Shader& tile,
+                   const Shader& sum) {
+  switch (choice.family) {
+    case Family::rows: {
+      static constexpr const char* orders[] = {"along k", "along columns", "fours along k", "fours along columns"};
+      return {.name = "at most " + std::to_string(choice.rows) + (choice.rows == 1 ? " row, " : " rows, ") +
+                      orders[choice.order],
+              .shader = rows,
+              .constants = {{0, row_threads(choice.rows, choice.order, node.capability("max_workgroup_size"))},
+                            {1, column_lanes(choice.order)},
+                            {2, choice.rows},
+                            {3, choice.order}}};
+    }
+    case Family::tiles:
+      return {.name = choice.tile->name,
+              .shader = tile,
+              .constants = {{0, choice.tile->threads},
+                            {1, choice.tile->column_threads},
+                            {2, choice.tile->row_blocks},
+                            {3, choice.tile->column_blocks}}};
+    default:
+      return {.name = "the sum of pieces", .shader = sum};
+  }
+}
+
+// ---- binding
+// --------------------------------------------------------------------------------------------------------------------
+
+// Workgroups that are worth having; below this the inner axis is cut into pieces, as long as these stay so long. Untuned:
+// a large GPU takes a few hundred workgroups at once, and a further dispatch costs it some microseconds.
+constexpr uint32_t enough_workgroups = 64, least_split_inner = 512, most_splits = 16;
+constexpr int64_t sum_threads = 128;  // of a workgroup of shaders/matmul_sum.comp
+
+// The stride along axis `back`, counted backwards from the last batch axis; 0 where it is broadcast.
+int32_t batch_stride(const TensorView& tensor, int32_t back) {
+  const int32_t axis = tensor.rank() - 3 - back;
+  return axis < 0 || tensor.dim(axis) == 1 ? 0 : stride_of(tensor, axis);
+}
+
+Parameters parameters_of(const TensorView& a, const TensorView& b, const TensorView& c) {
+  const Matrix left = left_matrix(a), right = right_matrix(b);
+  Parameters p;
+  p.rows = left.outer;
+  p.columns = right.outer;
+  p.inner = left.inner;
+  p.a_offset = left.offset;
+  p.a_row_stride = left.outer_stride;
+  p.a_inner_stride = left.inner_stride;
+  p.b_offset = right.offset;
+  p.b_inner_stride = right.inner_stride;
+  p.b_column_stride = right.outer_stride;
+  p.c_offset = offset_of(c);
+  const int32_t batch_axes = c.rank() - (a.rank() > 1) - (b.rank() > 1);
+  // Batches of a that meet one b and follow each other as rows do are rows: [batch, seq, k] x [k, n].
+  int32_t back = 0;
+  for (; back < batch_axes; ++back) {
+    const int64_t size = c.dim(batch_axes - 1 - back);
+    if (size == 1) continue;
+    const bool follow = p.rows == 1 || batch_stride(a, back) == static_cast<int64_t>(p.rows) * p.a_row_stride;
+    if (batch_stride(b, back) != 0 || !follow) break;
+    if (p.rows == 1) p.a_row_stride = batch_stride(a, back);
+    p.rows *= static_cast<uint32_t>(size);
+  }
+  p.batch_rank = static_cast<uint32_t>(batch_axes - back);
+  for (int32_t axis = 0; axis < batch_axes - back; ++axis) {
+    p.batch_dims[axis] = static_cast<uint32_t>(c.dim(axis));
+    p.batch_count *= p.batch_dims[axis];
+    p.a_batch_strides[axis] = batch_stride(a, batch_axes - 1 - axis);
+    p.b_batch_strides[axis] = batch_stride(b, batch_axes - 1 - axis);
+  }
+  p.a_order = order_of({p.inner, p.rows, p.a_offset, p.a_inner_stride, p.a_row_stride},
+                       std::span(p.a_batch_strides).first(p.batch_rank));
+  p.b_order = order_of(right, std::span(p.b_batch_strides).first(p.batch_rank));
+  return p;
+}
+
+int64_t workgroups_of(const Parameters& p, const Tile& tile) {
+  return int64_t{1} * ceil_divide(p.rows, tile.rows) * ceil_divide(p.columns, tile.columns) * p.batch_count;
+}
+
+}  // namespace
+
+Result<void> infer_matmul(Inference& node) {
   const auto a = node.input(0), b = node.input(1);
   if (!a.has_rank() || !b.has_rank()) return node.set_output(0, a.element());
   for (int32_t input = 0; input < 2; ++input)
@@ -21,107 +217,65 @@ Result<void> infer(Inference& node) {
   return node.set_output(0, a.element(), dims);
 }
 
-constexpr int32_t most_batch_axes = 6;
-
-// Mirrors shaders/matmul.glsl.
-struct Parameters {
-  uint32_t rows = 1, columns = 1, inner = 1, batch_count = 1, batch_rank = 0;
-  int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
-  int32_t b_offset = 0, b_inner_stride = 0, b_column_stride = 0;
-  int32_t c_offset = 0;
-  uint32_t batch_dims[most_batch_axes] = {};
-  int32_t a_batch_strides[most_batch_axes] = {};
-  int32_t b_batch_strides[most_batch_axes] = {};
-};
-
-// A workgroup makes 32 columns: of a tile of 32 rows, or, where there are few, of all rows (at most constant 0 of
-// matmul_rows.comp).
-constexpr uint32_t workgroup_columns = 32, tile_rows = 32;
-constexpr uint32_t few_rows[] = {1, 2, 4, 8};
-enum { tiles, first_of_few_rows };
-
-Result<GpuPlan> plan(Planning& node) {
+Result<GpuPlan> plan_matmul(Planning& node) {
   const auto a = node.input(0), b = node.input(1);
   if (!a.has_rank() || !b.has_rank()) return decline("a rank is not known");
-  HEED_ASSIGN(const Shader tile_shader, shader_for(node, shaders::matmul));
-  HEED_ASSIGN(const Shader row_shader, shader_for(node, shaders::matmul_rows));
-  const Dim inner = a.dim(-1);
   if (std::max(a.rank(), b.rank()) - 2 > most_batch_axes) return decline("more than 8 axes");
+  HEED_ASSIGN(const Shader rows, shader_for(node, shaders::matmul_rows));
+  HEED_ASSIGN(const Shader tile, shader_for(node, shaders::matmul));
+  HEED_ASSIGN(const Shader sum, shader_for(node, shaders::matmul_sum));
   node.take_strided(0);
   node.take_strided(1);
-  node.work(2 * inner * count_of(node.output(0).dims()));
-  GpuPlan plan{.variants = {{.name = "32 x 32 tiles", .shader = tile_shader}},
-               .bindings = {read(0), read(1), write(0)}};
-  for (const uint32_t rows : few_rows)
-    plan.variants.push_back({.name = "at most " + std::to_string(rows) + (rows == 1 ? " row" : " rows"),
-                             .shader = row_shader, .constants = {{0, rows}}});
+  node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
+  GpuPlan plan{.bindings = {read(0), read(1), write(0), scratch()}};
+  for (const Choice& choice : choices_of(node)) plan.variants.push_back(variant_of(node, choice, rows, tile, sum));
   return plan;
 }
 
-// The stride along axis `back`, counted backwards from the last batch axis; 0 where it is broadcast.
-int32_t batch_stride(const TensorView& tensor, int32_t back) {
-  const int32_t axis = tensor.rank() - 3 - back;
-  return axis < 0 || tensor.dim(axis) == 1 ? 0 : stride_of(tensor, axis);
-}
-
-Result<Launch> bind(const Binding& node) {
+Result<Launch> bind_matmul(const Binding& node) {
   const auto a = node.input(0), b = node.input(1), c = node.output(0);
   if (c.count() == 0) return Launch{};
   HEED_TRY(check_addressable(a, "input 0"));
   HEED_TRY(check_addressable(b, "input 1"));
   HEED_TRY(check_addressable(c, "the output"));
-  Parameters p;
-  p.inner = static_cast<uint32_t>(a.dim(-1));
-  p.a_offset = offset_of(a);
-  p.b_offset = offset_of(b);
-  p.c_offset = offset_of(c);
-  p.a_inner_stride = stride_of(a, -1);
-  p.b_inner_stride = stride_of(b, b.rank() == 1 ? 0 : -2);
-  int32_t batch_axes = c.rank();
-  if (b.rank() > 1) {
-    p.columns = static_cast<uint32_t>(b.dim(-1));
-    p.b_column_stride = stride_of(b, -1);
-    --batch_axes;
-  }
-  if (a.rank() > 1) {
-    p.rows = static_cast<uint32_t>(a.dim(-2));
-    p.a_row_stride = stride_of(a, -2);
-    --batch_axes;
-  }
-  // Batches of a that meet one b and follow each other as rows do are rows: [batch, seq, k] x [k, n].
-  int32_t back = 0;
-  for (; back < batch_axes; ++back) {
-    const int64_t size = c.dim(batch_axes - 1 - back);
-    if (size == 1) continue;
-    if (batch_stride(b, back) != 0 || (p.rows > 1 && batch_stride(a, back) != static_cast<int64_t>(p.rows) * p.a_row_stride)) break;
-    if (p.rows == 1) p.a_row_stride = batch_stride(a, back);
-    p.rows *= static_cast<uint32_t>(size);
-  }
-  p.batch_rank = static_cast<uint32_t>(batch_axes - back);
-  for (int32_t axis = 0; axis < batch_axes - back; ++axis) {
-    p.batch_dims[axis] = static_cast<uint32_t>(c.dim(axis));
-    p.batch_count *= p.batch_dims[axis];
-    p.a_batch_strides[axis] = batch_stride(a, batch_axes - 1 - axis);
-    p.b_batch_strides[axis] = batch_stride(b, batch_axes - 1 - axis);
-  }
-  int32_t variant = tiles;
-  uint32_t along_rows = ceil_divide(p.rows, tile_rows);
-  if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), p.rows); few != std::end(few_rows)) {
-    variant = first_of_few_rows + static_cast<int32_t>(few - std::begin(few_rows));
-    along_rows = 1;
-  }
-  const uint32_t along_columns = ceil_divide(p.columns, workgroup_columns);
-  if (along_columns > most_workgroups || along_rows > most_workgroups)
-    return Error{Code::unsupported, "a matrix of more than " + std::to_string(most_workgroups * workgroup_columns) + " rows or columns"};
-  return Launch{.dispatches = {{variant, bytes_of(p), {along_columns, along_rows, workgroups_for(p.batch_count, 1)}}}};
-}
+  Parameters p = parameters_of(a, b, c);
 
-}  // namespace
+  Choice choice{.family = Family::tiles, .tile = &tiles[std::size(tiles) - 1]};
+  int64_t workgroups;
+  if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), p.rows); few != std::end(few_rows)) {
+    choice = {.family = Family::rows, .rows = *few, .order = p.b_order};
+    workgroups = int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count;
+  } else {
+    const auto* tile = std::find_if(std::begin(tiles), std::end(tiles) - 1, [&](const Tile& candidate) {
+      return workgroups_of(p, candidate) >= enough_workgroups;
+    });
+    choice.tile = tile;
+    workgroups = workgroups_of(p, *tile);
+  }
+  if (workgroups < enough_workgroups) {
+    const auto splits = std::min({int64_t{most_splits}, enough_workgroups / workgroups, int64_t{p.inner / least_split_inner}});
+    p.split_count = static_cast<uint32_t>(std::max<int64_t>(splits, 1));
+  }
+  p.split_inner = ceil_divide(ceil_divide(p.inner, p.split_count), 16) * 16;  // whole steps of the tiles
+  p.split_count = std::max(ceil_divide(p.inner, std::max(p.split_inner, 1u)), 1u);
+
+  const auto choices = choices_of(NodeView(node.c()));
+  const auto dispatch = [&](const Choice& chosen, uint32_t count) {
+    const auto variant = std::find(choices.begin(), choices.end(), chosen) - choices.begin();
+    return Dispatch{static_cast<int32_t>(variant), bytes_of(p), {count, 1, 1}};
+  };
+  Launch launch{.dispatches = {dispatch(choice, workgroups_for(workgroups * p.split_count, 1))}};
+  if (p.split_count > 1) {
+    launch.scratch_bytes = sizeof(float) * p.split_count * static_cast<size_t>(c.count());
+    launch.dispatches.push_back(dispatch({.family = Family::sum}, workgroups_for(c.count(), sum_threads)));
+  }
+  return launch;
+}
 
 extern const Operator matmul{
     .op_type = "MatMul", .versions = {13, 9, 1},
     .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"Y", "T"}},
     .types = {{"T", any_float | Types{DataType::i32, DataType::i64, DataType::u32, DataType::u64}}},
-    .infer = infer, .plan = plan, .bind = bind};
+    .infer = infer_matmul, .plan = plan_matmul, .bind = bind_matmul};
 
 }  // namespace heed::ops

@@ -1,67 +1,111 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// matmul.comp: c = a b in tiles: a workgroup makes one tile of c from tiles of a and b in shared memory.
+#extension GL_EXT_control_flow_attributes : require
+// matmul.comp: c = a b in tiles, bound by arithmetic. A workgroup makes one tile of c from tiles of a and b in shared
+// memory; a thread makes blocks of 4 x 4 elements, that lie as far apart as the threads' blocks side by side.
 #include "matmul.glsl"
 
-const uint rows_per_thread = 4;
-const uint columns_per_thread = 4;
-const uint threads_per_side = 8;
-const uint tile_rows = threads_per_side * rows_per_thread;
-const uint tile_columns = threads_per_side * columns_per_thread;
+layout(constant_id = 0) const uint thread_count = 64;
+layout(constant_id = 1) const uint column_threads = 8;  // the other threads lie along rows
+layout(constant_id = 2) const uint row_blocks = 1;      // of a thread
+layout(constant_id = 3) const uint column_blocks = 1;
+layout(local_size_x_id = 0) in;
+
+const uint row_threads = thread_count / column_threads;
+const uint tile_rows = 4 * row_threads * row_blocks;
+const uint tile_columns = 4 * column_threads * column_blocks;
 const uint tile_inner = 16;
-const uint thread_count = threads_per_side * threads_per_side;
 
-layout(local_size_x = 8, local_size_y = 8) in;
+// [inner][row / 4], then [inner][column / 4], each line one four longer than need be: neighbours along inner are written
+// to other banks.
+const uint row_pitch = tile_rows / 4 + 1;
+const uint column_pitch = tile_columns / 4 + 1;
+const uint columns_begin = tile_inner * row_pitch;
+shared vec4 tiles[tile_inner * (row_pitch + column_pitch)];
 
-shared float a_tile[tile_inner * tile_rows];
-shared float b_tile[tile_inner * tile_columns];
+struct Side {
+  uint order;
+  int inner_stride, outer_stride;
+  uint outer_count;           // rows of a, columns of b
+  uint tile_outer, begin, pitch;  // of its tile
+};
+const bool is_a = true, is_b = false;
+float element_of(bool side, int index) { return side == is_a ? a_at(index) : b_at(index); }
+vec4 four_of(bool side, int index) { return side == is_a ? a_four_at(index) : b_four_at(index); }
+
+void write(Side side, uint outer, uint k, float value) {
+  tiles[side.begin + k * side.pitch + outer / 4][outer % 4] = value;
+}
+
+// Fills the tile that begins at this row or column, and at this element of the inner axis; zeros behind inner_end. What
+// is behind the last row or column is read from within, and thrown away.
+void fill(bool which, Side side, int base, uint first_outer, uint first_inner, uint inner_end) {
+  uint thread = gl_LocalInvocationIndex;
+  if (side.order == fours_along_inner) {
+    for (uint i = thread; i < side.tile_outer * (tile_inner / 4); i += thread_count) {
+      uint k = i % (tile_inner / 4) * 4, outer = i / (tile_inner / 4);
+      int at = base + int(min(first_outer + outer, side.outer_count - 1)) * side.outer_stride;
+      vec4 four = vec4(0.0);
+      if (first_inner + k < inner_end) four = four_of(which, at + int(first_inner + k));
+      [[unroll]] for (uint j = 0; j < 4; ++j) write(side, outer, k + j, four[j]);
+    }
+  } else if (side.order == fours_along_outer) {
+    for (uint i = thread; i < side.tile_outer / 4 * tile_inner; i += thread_count) {
+      uint four = i % (side.tile_outer / 4), k = i / (side.tile_outer / 4);
+      int at = base + int(min(first_outer + 4 * four, side.outer_count - 4));
+      tiles[side.begin + k * side.pitch + four] =
+          first_inner + k < inner_end ? four_of(which, at + int(first_inner + k) * side.inner_stride) : vec4(0.0);
+    }
+  } else {
+    for (uint i = thread; i < side.tile_outer * tile_inner; i += thread_count) {
+      uint k = side.order == along_inner ? i % tile_inner : i / side.tile_outer;
+      uint outer = side.order == along_inner ? i / tile_inner : i % side.tile_outer;
+      int at = base + int(min(first_outer + outer, side.outer_count - 1)) * side.outer_stride;
+      write(side, outer, k,
+            first_inner + k < inner_end ? element_of(which, at + int(first_inner + k) * side.inner_stride) : 0.0);
+    }
+  }
+}
 
 void main() {
-  uint first_row = gl_WorkGroupID.y * tile_rows;
-  uint first_column = gl_WorkGroupID.x * tile_columns;
-  uint thread = gl_LocalInvocationIndex;
-  uint row = gl_LocalInvocationID.y * rows_per_thread;        // in the tile
-  uint column = gl_LocalInvocationID.x * columns_per_thread;  // in the tile
+  uint row_tiles = (rows + tile_rows - 1) / tile_rows;
+  uint column_tiles = (columns + tile_columns - 1) / tile_columns;
+  uint row_thread = gl_LocalInvocationIndex / column_threads;
+  uint column_thread = gl_LocalInvocationIndex % column_threads;
+  Side left_side = Side(a_order, a_inner_stride, a_row_stride, rows, tile_rows, 0, row_pitch);
+  Side right_side = Side(b_order, b_inner_stride, b_column_stride, columns, tile_columns, columns_begin, column_pitch);
 
-  // Workgroups along z take batches in turns: there may be more batches than workgroups.
-  for (uint batch = gl_WorkGroupID.z; batch < batch_count; batch += gl_NumWorkGroups.z) {
-    ivec2 bases = bases_of(batch);
+  for (uint index = gl_WorkGroupID.x; index < item_count(row_tiles, column_tiles); index += gl_NumWorkGroups.x) {
+    Item item = item_at(index, row_tiles, column_tiles);
+    ivec2 bases = bases_of(item.batch);
+    uint first_row = item.row_tile * tile_rows, first_column = item.column_tile * tile_columns;
+    uint inner_end = min(inner, (item.split + 1) * split_inner);
 
-    float sums[rows_per_thread][columns_per_thread];
-    for (uint r = 0; r < rows_per_thread; ++r)
-      for (uint s = 0; s < columns_per_thread; ++s) sums[r][s] = 0.0;
-
-    for (uint first_inner = 0; first_inner < inner; first_inner += tile_inner) {
-      for (uint i = thread; i < tile_rows * tile_inner; i += thread_count) {
-        uint k = i % tile_inner;
-        uint r = i / tile_inner;
-        bool inside = first_row + r < rows && first_inner + k < inner;
-        a_tile[k * tile_rows + r] =
-            inside ? LOAD(a[bases.x + int(first_row + r) * a_row_stride + int(first_inner + k) * a_inner_stride]) : 0.0;
-      }
-      for (uint i = thread; i < tile_columns * tile_inner; i += thread_count) {
-        uint s = i % tile_columns;
-        uint k = i / tile_columns;
-        bool inside = first_column + s < columns && first_inner + k < inner;
-        b_tile[k * tile_columns + s] =
-            inside ? LOAD(b[bases.y + int(first_inner + k) * b_inner_stride + int(first_column + s) * b_column_stride]) : 0.0;
-      }
+    vec4 sums[row_blocks * 4 * column_blocks];
+    [[unroll]] for (uint i = 0; i < row_blocks * 4 * column_blocks; ++i) sums[i] = vec4(0.0);
+    for (uint k0 = item.split * split_inner; k0 < inner_end; k0 += tile_inner) {
+      fill(is_a, left_side, bases.x, first_row, k0, inner_end);
+      fill(is_b, right_side, bases.y, first_column, k0, inner_end);
       barrier();
-      uint depth = min(tile_inner, inner - first_inner);
-      for (uint k = 0; k < depth; ++k)
-        for (uint r = 0; r < rows_per_thread; ++r) {
-          float left = a_tile[k * tile_rows + row + r];
-          for (uint s = 0; s < columns_per_thread; ++s)
-            sums[r][s] += left * b_tile[k * tile_columns + column + s];
+      for (uint k = 0; k < tile_inner; ++k) {
+        vec4 right[column_blocks];
+        [[unroll]] for (uint j = 0; j < column_blocks; ++j)
+          right[j] = tiles[columns_begin + k * column_pitch + j * column_threads + column_thread];
+        [[unroll]] for (uint i = 0; i < row_blocks; ++i) {
+          vec4 left = tiles[k * row_pitch + i * row_threads + row_thread];
+          [[unroll]] for (uint r = 0; r < 4; ++r)
+            [[unroll]] for (uint j = 0; j < column_blocks; ++j)
+              sums[(4 * i + r) * column_blocks + j] += left[r] * right[j];
         }
+      }
       barrier();
     }
 
-    for (uint r = 0; r < rows_per_thread; ++r)
-      for (uint s = 0; s < columns_per_thread; ++s) {
-        uint m = first_row + row + r;
-        uint n = first_column + column + s;
-        if (m < rows && n < columns) c[c_offset + int((batch * rows + m) * columns + n)] = STORE(sums[r][s]);
+    [[unroll]] for (uint i = 0; i < row_blocks * 4; ++i)
+      [[unroll]] for (uint j = 0; j < column_blocks * 4; ++j) {
+        uint row = first_row + 4 * (i / 4 * row_threads + row_thread) + i % 4;
+        uint column = first_column + 4 * (j / 4 * column_threads + column_thread) + j % 4;
+        if (row < rows && column < columns) put(item, row, column, sums[i * column_blocks + j / 4][j % 4]);
       }
   }
 }

@@ -1,13 +1,17 @@
 // matmul.glsl: what the shaders of c = a b share. Stacks of matrices, [batch.., row, inner] x [batch.., inner, column]:
-// a and b are strided along every axis, c is dense. Sums are f32.
+// a and b are strided along every axis, c is dense. Sums are f32, and are taken in an order that depends on sizes and
+// strides alone.
 #include "element.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer A { STORED a[]; };
 layout(set = 0, binding = 1, std430) readonly buffer B { STORED b[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer C { STORED c[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Parameters {
+layout(set = 0, binding = 3, std430) buffer Partials { float partials[]; };  // [split, batch, row, column]
+layout(set = 0, binding = 4, std430) readonly buffer Parameters {
   uint rows, columns, inner;
   uint batch_count, batch_rank;
+  uint split_count, split_inner;  // the inner axis in pieces so long, but for the last; their sums are added later
+  uint a_order, b_order;
   int a_offset, a_row_stride, a_inner_stride;  // all offsets and strides in elements
   int b_offset, b_inner_stride, b_column_stride;
   int c_offset;
@@ -15,6 +19,53 @@ layout(set = 0, binding = 3, std430) readonly buffer Parameters {
   int a_batch_strides[6];  // 0 where a is broadcast
   int b_batch_strides[6];
 };
+
+// Along which of its two axes a matrix is best read, and whether four elements at once may be: they lie side by side,
+// and begin at a multiple of four.
+const uint along_inner = 0, along_outer = 1, fours_along_inner = 2, fours_along_outer = 3;
+bool is_along_inner(uint order) { return (order & 1u) == 0; }
+bool is_in_fours(uint order) { return order >= fours_along_inner; }
+
+// The same memory in fours.
+#if defined(F16) || defined(BF16)
+layout(set = 0, binding = 0, std430) readonly buffer A4 { uvec2 a4[]; };
+layout(set = 0, binding = 1, std430) readonly buffer B4 { uvec2 b4[]; };
+#else
+layout(set = 0, binding = 0, std430) readonly buffer A4 { vec4 a4[]; };
+layout(set = 0, binding = 1, std430) readonly buffer B4 { vec4 b4[]; };
+#endif
+
+#if defined(F16)
+vec4 load_four(uvec2 stored) { return vec4(unpackHalf2x16(stored.x), unpackHalf2x16(stored.y)); }
+#elif defined(BF16)
+vec4 load_four(uvec2 stored) {
+  return uintBitsToFloat(uvec4(stored.x << 16, stored.x & 0xFFFF0000u, stored.y << 16, stored.y & 0xFFFF0000u));
+}
+#else
+vec4 load_four(vec4 stored) { return stored; }
+#endif
+
+float a_at(int index) { return LOAD(a[index]); }
+float b_at(int index) { return LOAD(b[index]); }
+vec4 a_four_at(int index) { return load_four(a4[index >> 2]); }
+vec4 b_four_at(int index) { return load_four(b4[index >> 2]); }
+
+// What a workgroup works on: a tile of c, over a piece of the inner axis, in one batch. There may be more than
+// workgroups: they take turns.
+struct Item {
+  uint row_tile, column_tile, split, batch;
+};
+uint item_count(uint row_tiles, uint column_tiles) { return row_tiles * column_tiles * split_count * batch_count; }
+Item item_at(uint index, uint row_tiles, uint column_tiles) {
+  Item item;
+  item.column_tile = index % column_tiles;
+  index /= column_tiles;
+  item.row_tile = index % row_tiles;
+  index /= row_tiles;
+  item.split = index % split_count;
+  item.batch = index / split_count;
+  return item;
+}
 
 // Where the matrices of a batch begin in a and b.
 ivec2 bases_of(uint batch) {
@@ -25,4 +76,13 @@ ivec2 bases_of(uint batch) {
     bases += i * ivec2(a_batch_strides[axis], b_batch_strides[axis]);
   }
   return bases;
+}
+
+// The sum of a piece of the inner axis: all of it, or one of those that matmul_sum.comp adds.
+void put(Item item, uint row, uint column, float sum) {
+  uint index = (item.batch * rows + row) * columns + column;
+  if (split_count > 1)
+    partials[item.split * batch_count * rows * columns + index] = sum;
+  else
+    c[c_offset + int(index)] = STORE(sum);
 }

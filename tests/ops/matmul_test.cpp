@@ -77,6 +77,15 @@ const std::vector<Case> cases = {
     row("nine rows", {9, 33}, {33, 34}),
     row("a prompt", {2, 37, 61}, {61, 129}),
     row("longer than a block of k", {3, 1031}, {1031, 17}, 3e-5),
+    row("few columns, a long k in pieces", {2, 1061}, {1061, 5}, 3e-5),
+    row("few tiles, a long k in pieces", {33, 1100}, {1100, 36}, 3e-5),
+    row("few tiles in batches, a long k in pieces", {2, 9, 1057}, {2, 1057, 31}, 3e-5),
+    row("columns in fours", {5, 68}, {68, 132}),
+    row("tiles in fours", {3, 36, 68}, {3, 68, 132}),
+    row("f16 in fours, a token", {1, 132}, {132, 68}, 2e-3, DataType::f16),
+    row("f16 in fours", {12, 132}, {132, 68}, 2e-3, DataType::f16),
+    row("bf16 in fours, a token", {1, 132}, {132, 68}, 1e-2, DataType::bf16),
+    row("bf16 in fours", {12, 132}, {132, 68}, 1e-2, DataType::bf16),
     row("no rows", {0, 4}, {4, 3}),
     row("no columns", {2, 4}, {4, 0}),
     row("f64", {3, 50}, {50, 7}, 1e-13, DataType::f64),
@@ -94,6 +103,25 @@ const std::vector<Case> cases = {
 }  // namespace
 
 HEED_TEST_OPERATOR("MatMul", cases)
+
+TEST_CASE("MatMul on Vulkan reads matrices as they lie") {
+  for (const int64_t rows : {1, 7, 37})
+    for (const int64_t inner : {67, 132})
+      for (const int64_t columns : {19, 68}) {
+        const auto dims = [](int64_t first, int64_t second) {
+          return "[" + std::to_string(first) + ", " + std::to_string(second) + "]";
+        };
+        const auto text = [&](const std::string& a, const std::string& b, const std::string& body) {
+          return "<ir_version: 10, opset_import: [\"\": 21]> g (float" + a + " a, float" + b + " b) => (float" + dims(rows, columns) + " y) {" + body + "}";
+        };
+        check_on_vulkan(text(dims(rows, inner), dims(columns, inner),
+                             "t = Transpose<perm = [1, 0]>(b) y = MatMul(a, t)"),
+                        {random({rows, inner}), random({columns, inner})}, 1e-5);
+        check_on_vulkan(text(dims(inner, rows), dims(inner, columns),
+                             "t = Transpose<perm = [1, 0]>(a) y = MatMul(t, b)"),
+                        {random({inner, rows}), random({inner, columns})}, 1e-5);
+      }
+}
 
 TEST_CASE("MatMul refuses what does not fit, with the shapes") {
   const auto refused = [](std::vector<int64_t> a, std::vector<int64_t> b, std::string_view part) {

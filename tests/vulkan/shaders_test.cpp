@@ -18,7 +18,7 @@ struct CopyParameters {
 
 // Mirrors matmul.glsl.
 struct MatmulParameters {
-  uint32_t rows, columns, inner, batch_count, batch_rank;
+  uint32_t rows, columns, inner, batch_count, batch_rank, split_count, split_inner, a_order, b_order;
   int32_t a_offset, a_row_stride, a_inner_stride;
   int32_t b_offset, b_inner_stride, b_column_stride;
   int32_t c_offset;
@@ -77,50 +77,93 @@ TEST_CASE("copy moves words and pairs of words between strides") {
   for (size_t i = 0; i < 6; ++i) CHECK(backwards[i] == x[2 - i % 3]);
 }
 
-TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches") {
+TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and in pieces") {
   HEED_NEED_GPU(gpu);
-  const auto kernel = kernel_of(gpu.device, {.variants = {{.name = "tiles", .shader = shaders::matmul.f32},
-                                                          {.name = "few rows", .shader = shaders::matmul_rows.f32, .constants = {{0, 8}}}},
-                                             .bindings = {read(0), read(1), write(0)}});
+  enum Order : uint32_t { along_inner, along_outer, fours_along_inner, fours_along_outer };
+  GpuPlan plan{.bindings = {read(0), read(1), write(0), scratch()}};
+  const auto add = [&](std::string name, Shader shader, std::vector<heed_constant> constants) {
+    plan.variants.push_back({.name = std::move(name), .shader = shader, .constants = std::move(constants)});
+  };
+  add("tiles of 128 x 64", shaders::matmul.f32, {{0, 128}, {1, 8}, {2, 2}, {3, 2}});
+  add("tiles of 64 x 64", shaders::matmul.f32, {{0, 128}, {1, 16}, {2, 2}, {3, 1}});
+  add("tiles of 32 x 32", shaders::matmul.f32, {{0, 64}, {1, 8}, {2, 1}, {3, 1}});
+  const auto first_rows = static_cast<int32_t>(plan.variants.size());
+  for (const uint32_t lanes : {4u, 16u})
+    for (const Order order : {along_inner, along_outer, fours_along_inner, fours_along_outer})
+      add("8 rows, order " + std::to_string(order), shaders::matmul_rows.f32,
+          {{0, 128}, {1, lanes}, {2, 8}, {3, order}});
+  const auto sum = static_cast<int32_t>(plan.variants.size());
+  add("sum", shaders::matmul_sum.f32, {});
+  const auto kernel = kernel_of(gpu.device, plan);
   const struct {
     std::string name;
     uint32_t batch, rows, columns, inner;
-    bool transpose_a, transpose_b, broadcast_b;
-  } cases[] = {{"one number", 1, 1, 1, 1, false, false, false},
-               {"a row", 1, 1, 37, 19, false, false, false},
-               {"larger than a tile", 1, 33, 65, 47, false, false, false},
-               {"both transposed", 1, 17, 13, 31, true, true, false},
-               {"batches", 3, 5, 7, 16, false, false, false},
+    bool transpose_a = false, transpose_b = false, broadcast_b = false;
+    uint32_t splits = 1;
+  } cases[] = {{"one number", 1, 1, 1, 1},
+               {"a row", 1, 1, 37, 19},
+               {"larger than a tile", 1, 133, 65, 47},
+               {"both transposed", 1, 17, 13, 31, true, true},
+               {"batches", 3, 5, 7, 16},
                {"batches with one b", 3, 9, 34, 17, false, true, true},
-               {"no inner size gives zeros", 2, 3, 4, 0, false, false, false}};
-  for (const auto& c : cases)
-    for (int32_t variant : {0, 1}) {
-      INFO(c.name << ", variant " << variant);
-      if (variant == 1 && c.rows > 8) continue;
-      const auto a = random_floats(std::max(1u, c.batch * c.rows * c.inner) + 3, 1);
-      const auto b = random_floats(std::max(1u, c.batch * c.inner * c.columns) + 5, 2);
-      MatmulParameters p{c.rows, c.columns, c.inner, c.batch, 1, 3, static_cast<int32_t>(c.inner), 1, 5,
-                         static_cast<int32_t>(c.columns), 1, 0, {c.batch}, {static_cast<int32_t>(c.rows * c.inner)},
-                         {c.broadcast_b ? 0 : static_cast<int32_t>(c.inner * c.columns)}};
-      if (c.transpose_a) p.a_row_stride = 1, p.a_inner_stride = static_cast<int32_t>(c.rows);
-      if (c.transpose_b) p.b_inner_stride = 1, p.b_column_stride = static_cast<int32_t>(c.inner);
-      std::vector<float> expected(c.batch * c.rows * c.columns);
-      for (uint32_t n = 0; n < c.batch; ++n)
-        for (uint32_t i = 0; i < c.rows; ++i)
-          for (uint32_t j = 0; j < c.columns; ++j) {
-            double sum = 0;
-            for (uint32_t k = 0; k < c.inner; ++k)
-              sum += static_cast<double>(a[static_cast<size_t>(3 + static_cast<int>(n) * p.a_batch_strides[0] + static_cast<int>(i) * p.a_row_stride + static_cast<int>(k) * p.a_inner_stride)]) *
-                     b[static_cast<size_t>(5 + static_cast<int>(n) * p.b_batch_strides[0] + static_cast<int>(k) * p.b_inner_stride + static_cast<int>(j) * p.b_column_stride)];
-            expected[(n * c.rows + i) * c.columns + j] = static_cast<float>(sum);
+               {"no inner size gives zeros", 2, 3, 4, 0},
+               {"few rows in fours", 2, 8, 68, 68},
+               {"few rows of a transposed b in fours", 2, 7, 20, 132, false, true},
+               {"fours in tiles", 2, 68, 132, 36},
+               {"fours, both transposed", 1, 36, 20, 68, true, true},
+               {"pieces of few rows", 2, 3, 33, 131, false, false, false, 3},
+               {"pieces in tiles, fours", 2, 36, 68, 100, false, true, false, 4}};
+  for (const auto& c : cases) {
+    const bool in_fours = c.rows % 4 == 0 && c.columns % 4 == 0 && c.inner % 4 == 0;
+    const int32_t a_offset = in_fours ? 4 : 3, b_offset = in_fours ? 8 : 5;
+    const auto a = random_floats(std::max(1u, c.batch * c.rows * c.inner) + 4, 1);
+    const auto b = random_floats(std::max(1u, c.batch * c.inner * c.columns) + 8, 2);
+    MatmulParameters p{.rows = c.rows, .columns = c.columns, .inner = c.inner, .batch_count = c.batch, .batch_rank = 1};
+    p.split_inner = (c.inner / c.splits + 15) / 16 * 16;
+    p.split_count = c.splits;
+    p.a_offset = a_offset;
+    p.a_row_stride = c.transpose_a ? 1 : static_cast<int32_t>(c.inner);
+    p.a_inner_stride = c.transpose_a ? static_cast<int32_t>(c.rows) : 1;
+    p.b_offset = b_offset;
+    p.b_inner_stride = c.transpose_b ? 1 : static_cast<int32_t>(c.columns);
+    p.b_column_stride = c.transpose_b ? static_cast<int32_t>(c.inner) : 1;
+    p.batch_dims[0] = c.batch;
+    p.a_batch_strides[0] = static_cast<int32_t>(c.rows * c.inner);
+    p.b_batch_strides[0] = c.broadcast_b ? 0 : static_cast<int32_t>(c.inner * c.columns);
+    std::vector<float> expected;
+    for (int32_t n = 0; n < static_cast<int32_t>(c.batch); ++n)
+      for (int32_t i = 0; i < static_cast<int32_t>(c.rows); ++i)
+        for (int32_t j = 0; j < static_cast<int32_t>(c.columns); ++j) {
+          double total = 0;
+          for (int32_t k = 0; k < static_cast<int32_t>(c.inner); ++k) {
+            const int32_t left = a_offset + n * p.a_batch_strides[0] + i * p.a_row_stride + k * p.a_inner_stride;
+            const int32_t right = b_offset + n * p.b_batch_strides[0] + k * p.b_inner_stride + j * p.b_column_stride;
+            total += static_cast<double>(a[static_cast<size_t>(left)]) * b[static_cast<size_t>(right)];
           }
-      const auto a_in = gpu.buffer(a), b_in = gpu.buffer(b), out = gpu.room(expected.size() * 4);
-      must(gpu.recording->fill(whole(out), 0x7FC00000));
-      // Fewer workgroups along z than batches: they take turns.
-      run(gpu, kernel, {variant, bytes_of(p), {(c.columns + 31) / 32, (c.rows + 31) / 32, std::min(c.batch, 2u)}},
-          {whole(a_in), whole(b_in)}, {whole(out)});
-      CHECK(difference(gpu.values<float>(out), expected) < 1e-5f);
-    }
+          expected.push_back(static_cast<float>(total));
+        }
+    const auto a_in = gpu.buffer(a), b_in = gpu.buffer(b), out = gpu.room(expected.size() * 4);
+    const auto pieces = gpu.room(expected.size() * 4 * c.splits);
+    for (int32_t variant = 0; variant < sum; ++variant)
+      for (const bool fours : {false, true}) {
+        const bool is_rows = variant >= first_rows;
+        const auto b_order = static_cast<Order>(!c.transpose_b + 2 * fours);
+        if (fours && !in_fours) continue;
+        if (is_rows && (c.rows > 8 || (fours && (variant - first_rows) % 4 != static_cast<int32_t>(b_order)) ||
+                        (!fours && (variant - first_rows) % 4 >= fours_along_inner)))
+          continue;  // what reads one by one may read across
+        INFO(c.name << ", " << plan.variants[static_cast<size_t>(variant)].name << (fours ? ", fours" : ""));
+        p.a_order = static_cast<uint32_t>(c.transpose_a) + 2 * fours;
+        p.b_order = b_order;
+        must(gpu.recording->fill(whole(out), 0x7FC00000));
+        // Fewer workgroups than tiles: they take turns.
+        std::vector<Dispatch> dispatches{{variant, bytes_of(p), {3, 1, 1}}};
+        if (c.splits > 1) dispatches.push_back({sum, bytes_of(p), {2, 1, 1}});
+        must(kernel->record(*gpu.recording, data_of(dispatches), std::vector{whole(a_in), whole(b_in)},
+                            std::vector{whole(out)}, whole(pieces)));
+        CHECK(difference(gpu.values<float>(out), expected) < 1e-5f);
+      }
+  }
 }
 
 namespace {
