@@ -27,7 +27,10 @@ struct Parameters {
   Order a_order, b_order;
   int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
   int32_t b_offset = 0, b_inner_stride = 0, b_column_stride = 0;
-  int32_t c_offset = 0;
+  float scale = 1;
+  uint32_t activation = 0;  // an index of `activations`
+  uint32_t has_bias = 0, has_residual = 0;
+  int32_t bias_offset = 0, residual_offset = 0, c_offset = 0;
   uint32_t batch_dims[most_batch_axes] = {};
   int32_t a_batch_strides[most_batch_axes] = {};
   int32_t b_batch_strides[most_batch_axes] = {};
@@ -196,15 +199,28 @@ Parameters parameters_of(const TensorView& a, const TensorView& b, const TensorV
   return p;
 }
 
+void add_epilogue(const Binding& node, Parameters& p) {
+  p.scale = node.number("scale", 1);
+  p.activation = static_cast<uint32_t>(
+      std::find(std::begin(activations), std::end(activations), node.text("activation", "none")) - std::begin(activations));
+  p.has_bias = node.has_input(bias_input);
+  p.has_residual = node.has_input(residual_input);
+  if (p.has_bias) p.bias_offset = offset_of(node.input(bias_input));
+  if (p.has_residual) p.residual_offset = offset_of(node.input(residual_input));
+}
+
 int64_t workgroups_of(const Parameters& p, const Tile& tile) {
   return int64_t{1} * ceil_divide(p.rows, tile.rows) * ceil_divide(p.columns, tile.columns) * p.batch_count;
 }
 
 }  // namespace
 
-Result<void> infer_matmul(Inference& node) {
-  const auto a = node.input(0), b = node.input(1);
-  if (!a.has_rank() || !b.has_rank()) return node.set_output(0, a.element());
+Result<std::optional<Dims>> infer_product(Inference& node) {
+  const auto a = node.input(a_input), b = node.input(b_input);
+  if (!a.has_rank() || !b.has_rank()) {
+    HEED_TRY(node.set_output(0, a.element()));
+    return std::optional<Dims>();
+  }
   for (int32_t input = 0; input < 2; ++input)
     if (node.input(input).rank() == 0)
       return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has rank 0; expected at least one axis"};
@@ -214,7 +230,8 @@ Result<void> infer_matmul(Inference& node) {
   HEED_ASSIGN(Dims dims, checked_broadcast(node, outer(a), outer(b)));
   if (a.rank() > 1) dims.push_back(a.dim(-2));
   if (b.rank() > 1) dims.push_back(b.dim(-1));
-  return node.set_output(0, a.element(), dims);
+  HEED_TRY(node.set_output(0, a.element(), dims));
+  return std::optional(std::move(dims));
 }
 
 Result<GpuPlan> plan_matmul(Planning& node) {
@@ -227,7 +244,11 @@ Result<GpuPlan> plan_matmul(Planning& node) {
   node.take_strided(0);
   node.take_strided(1);
   node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
-  GpuPlan plan{.bindings = {read(0), read(1), write(0), scratch()}};
+  // Whoever has no bias or residual shares the pipelines of who has: a stands in their places.
+  const auto read_or_a = [&](int32_t input) { return read(node.has_input(input) ? input : a_input); };
+  GpuPlan plan;
+  plan.bindings = {read(a_input), read(b_input), read_or_a(bias_input), read_or_a(residual_input), write(0), scratch()};
+  if (node.has_input(residual_input)) node.in_place(residual_input, 0);
   for (const Choice& choice : choices_of(node)) plan.variants.push_back(variant_of(node, choice, rows, tile, sum));
   return plan;
 }
@@ -239,6 +260,7 @@ Result<Launch> bind_matmul(const Binding& node) {
   HEED_TRY(check_addressable(b, "input 1"));
   HEED_TRY(check_addressable(c, "the output"));
   Parameters p = parameters_of(a, b, c);
+  add_epilogue(node, p);
 
   Choice choice{.family = Family::tiles, .tile = &tiles[std::size(tiles) - 1]};
   int64_t workgroups;
@@ -276,6 +298,10 @@ extern const Operator matmul{
     .op_type = "MatMul", .versions = {13, 9, 1},
     .inputs = {{"A", "T"}, {"B", "T"}}, .outputs = {{"Y", "T"}},
     .types = {{"T", any_float | Types{DataType::i32, DataType::i64, DataType::u32, DataType::u64}}},
-    .infer = infer_matmul, .plan = plan_matmul, .bind = bind_matmul};
+    .infer = [](Inference& node) -> Result<void> {
+      HEED_TRY(infer_product(node));
+      return {};
+    },
+    .plan = plan_matmul, .bind = bind_matmul};
 
 }  // namespace heed::ops

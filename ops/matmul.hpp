@@ -1,14 +1,21 @@
-// c = a b on a GPU: what MatMul and the operators that do more behind it share.
+// c = activation(scale * a b + bias) + residual: what MatMul and heed.FusedMatMul share.
 #pragma once
 
 #include "heed/plugin.hpp"
 
 namespace heed::ops {
 
-// The type of output 0, the product of inputs 0 and 1 by numpy's rules.
-Result<void> infer_matmul(Inference& node);
+// Infers output 0, the product of inputs 0 and 1 by numpy's rules; gives its dims where ranks are known.
+Result<std::optional<Dims>> infer_product(Inference& node);
 
+// On a GPU.
 Result<GpuPlan> plan_matmul(Planning& node);
 Result<Launch> bind_matmul(const Binding& node);
+
+// Inputs of heed.FusedMatMul; MatMul has the first two.
+enum { a_input, b_input, bias_input, residual_input };
+
+// Names of heed.FusedMatMul's attribute `activation`; shaders/matmul.glsl knows them by their places.
+inline constexpr std::string_view activations[] = {"none", "relu", "sigmoid", "tanh", "silu", "gelu", "gelu_tanh"};
 
 }  // namespace heed::ops

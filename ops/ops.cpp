@@ -33,8 +33,9 @@ extern const Operator sequence_construct, sequence_empty, sequence_insert, seque
 extern const Operator optional_of, optional_has_element, optional_get_element;
 extern const Operator if_else, loop;
 extern const ControlKernel if_else_control, loop_control;
-// Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp
-extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise;
+// Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp,
+// fused_matmul.cpp
+extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise, fused_matmul;
 // Fusions and simplifications: the files in rewrites/. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
@@ -68,6 +69,7 @@ PluginContent content() {
               &optional_of, &optional_has_element, &optional_get_element,
               &if_else, &loop,
               &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
+              &fused_matmul,
           },
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =

@@ -101,11 +101,19 @@ void main() {
       barrier();
     }
 
-    [[unroll]] for (uint i = 0; i < row_blocks * 4; ++i)
-      [[unroll]] for (uint j = 0; j < column_blocks * 4; ++j) {
-        uint row = first_row + 4 * (i / 4 * row_threads + row_thread) + i % 4;
-        uint column = first_column + 4 * (j / 4 * column_threads + column_thread) + j % 4;
-        if (row < rows && column < columns) put(item, row, column, sums[i * column_blocks + j / 4][j % 4]);
+    // One row of each thread's blocks after the other, by way of shared memory: neighbours are written side by side.
+    for (uint turn = 0; turn < row_blocks * 4; ++turn) {
+      [[unroll]] for (uint i = 0; i < row_blocks * 4; ++i)
+        if (i == turn)
+          [[unroll]] for (uint j = 0; j < column_blocks; ++j)
+            tiles[row_thread * (tile_columns / 4) + j * column_threads + column_thread] = sums[i * column_blocks + j];
+      barrier();
+      for (uint i = gl_LocalInvocationIndex; i < row_threads * tile_columns; i += thread_count) {
+        uint row = first_row + 4 * (turn / 4 * row_threads + i / tile_columns) + turn % 4;
+        uint column = first_column + i % tile_columns;
+        if (row < rows && column < columns) put(item, row, column, tiles[i / 4][i % 4]);
       }
+      barrier();
+    }
   }
 }

@@ -1,20 +1,26 @@
-// matmul.glsl: what the shaders of c = a b share. Stacks of matrices, [batch.., row, inner] x [batch.., inner, column]:
-// a and b are strided along every axis, c is dense. Sums are f32, and are taken in an order that depends on sizes and
-// strides alone.
+// matmul.glsl: what the shaders of c = activation(scale * a b + bias) + residual share. Stacks of matrices, [batch..,
+// row, inner] x [batch.., inner, column]: a and b are strided along every axis; c and the residual are dense, and may lie
+// in one place; the bias is [column]. Sums are f32, and are taken in an order that depends on sizes and strides alone.
 #include "element.glsl"
+#include "math.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer A { STORED a[]; };
 layout(set = 0, binding = 1, std430) readonly buffer B { STORED b[]; };
-layout(set = 0, binding = 2, std430) writeonly buffer C { STORED c[]; };
-layout(set = 0, binding = 3, std430) buffer Partials { float partials[]; };  // [split, batch, row, column]
-layout(set = 0, binding = 4, std430) readonly buffer Parameters {
+layout(set = 0, binding = 2, std430) readonly buffer Bias { STORED bias[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Residual { STORED residual[]; };
+layout(set = 0, binding = 4, std430) writeonly buffer C { STORED c[]; };
+layout(set = 0, binding = 5, std430) buffer Partials { float partials[]; };  // [split, batch, row, column]
+layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   uint rows, columns, inner;
   uint batch_count, batch_rank;
   uint split_count, split_inner;  // the inner axis in pieces so long, but for the last; their sums are added later
   uint a_order, b_order;
   int a_offset, a_row_stride, a_inner_stride;  // all offsets and strides in elements
   int b_offset, b_inner_stride, b_column_stride;
-  int c_offset;
+  float scale;
+  uint activation;
+  uint has_bias, has_residual;
+  int bias_offset, residual_offset, c_offset;
   uint batch_dims[6];
   int a_batch_strides[6];  // 0 where a is broadcast
   int b_batch_strides[6];
@@ -78,11 +84,40 @@ ivec2 bases_of(uint batch) {
   return bases;
 }
 
+// Kinds of activation. The two of gelu: x * Phi(x), and its approximation by tanh (Hendrycks and Gimpel).
+const uint relu = 1, sigmoid = 2, tanh_of = 3, silu = 4, gelu = 5, gelu_tanh = 6;
+float activated(float x) {
+  switch (activation) {
+    case relu:
+      return x < 0.0 ? 0.0 : x;
+    case sigmoid:
+      return 1.0 / (1.0 + heed_exp(-x));
+    case tanh_of:
+      return heed_tanh(x);
+    case silu:
+      return x / (1.0 + heed_exp(-x));
+    case gelu:
+      return 0.5 * x * (1.0 + heed_erf(x * 0.70710678118654752));
+    case gelu_tanh:
+      return 0.5 * x * (1.0 + heed_tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
+  }
+  return x;
+}
+
+// All of a sum, into its place: `index` is [batch, row, column].
+void finish(uint index, float sum) {
+  sum *= scale;
+  if (has_bias != 0) sum += LOAD(bias[bias_offset + int(index % columns)]);
+  sum = activated(sum);
+  if (has_residual != 0) sum += LOAD(residual[residual_offset + int(index)]);
+  c[c_offset + int(index)] = STORE(sum);
+}
+
 // The sum of a piece of the inner axis: all of it, or one of those that matmul_sum.comp adds.
 void put(Item item, uint row, uint column, float sum) {
   uint index = (item.batch * rows + row) * columns + column;
   if (split_count > 1)
     partials[item.split * batch_count * rows * columns + index] = sum;
   else
-    c[c_offset + int(index)] = STORE(sum);
+    finish(index, sum);
 }

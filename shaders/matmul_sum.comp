@@ -10,6 +10,6 @@ void main() {
   for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * gl_WorkGroupSize.x) {
     float sum = 0.0;
     for (uint split = 0; split < split_count; ++split) sum += partials[split * count + index];
-    c[c_offset + int(index)] = STORE(sum);
+    finish(index, sum);
   }
 }

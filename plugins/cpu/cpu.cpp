@@ -27,7 +27,8 @@ extern const CpuKernel
     random_normal_like, random_uniform, random_uniform_like;
 // Sums of products, and pooling: matmul.cpp, heed_attention.cpp, conv.cpp, max_pool.cpp, onnx_gemm.cpp
 extern const CpuKernel
-    matmul, matmul_neon, matmul_avx2, matmul_avx512, heed_attention, heed_attention_neon, heed_attention_avx2,
+    matmul, matmul_neon, matmul_avx2, matmul_avx512, fused_matmul, fused_matmul_neon, fused_matmul_avx2,
+    fused_matmul_avx512, heed_attention, heed_attention_neon, heed_attention_avx2,
     heed_attention_avx512, conv, max_pool, gemm;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
 extern const CpuKernel
@@ -56,7 +57,8 @@ PluginContent content() {
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split, &heed_copy,
               &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
-              &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &heed_attention, &heed_attention_neon,
+              &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &fused_matmul, &fused_matmul_neon,
+              &fused_matmul_avx2, &fused_matmul_avx512, &heed_attention, &heed_attention_neon,
               &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,

@@ -34,6 +34,8 @@ bool is_of_f32(const Expression& expression) {
          });
 }
 
+}  // namespace
+
 Result<void> compile(const Expression& expression, int32_t input_count, FusedProgram& program) {
   const auto& steps = expression.steps();
   const auto too_large = [](const char* what) {
@@ -110,6 +112,8 @@ Result<void> compile(const Expression& expression, int32_t input_count, FusedPro
   }
   return {};
 }
+
+namespace {
 
 Result<void> prepare(Preparing& node) {
   HEED_ASSIGN(const auto expression, fused_expression_of(node));

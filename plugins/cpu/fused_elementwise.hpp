@@ -35,6 +35,9 @@ struct FusedSlot {
   float* floats() const { return static_cast<float*>(data); }
 };
 
+// The program of an expression over so many inputs. Fails where it outgrows a program.
+Result<void> compile(const Expression& expression, int32_t input_count, FusedProgram& program);
+
 // Runs a program over n numbers. Registers have room for them.
 using RunFused = void (*)(const FusedProgram& program, const FusedSlot* slots, int64_t n);
 

@@ -1,9 +1,14 @@
-// MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]. The scalar kernel serves every type; the vector
-// kernels f32: they pack a constant b once into panels, which serve a decoded token and a prompt alike.
+// MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], and heed.FusedMatMul: y = activation(scale * a b +
+// bias) + residual. The scalar kernel serves every type; the vector kernels f32: they pack a constant b once into panels,
+// which serve a decoded token and a prompt alike.
 #include <algorithm>
+#include <cassert>
+#include <cmath>
 #include <cstring>
+#include <numbers>
 
 #include "convert.hpp"
+#include "fused_elementwise.hpp"
 #include "gemm_panels.hpp"
 
 namespace heed::cpu {
@@ -82,6 +87,37 @@ Offsets offsets_of(const Product& p, int64_t index) {
 // ---- scalar
 // -----------------------------------------------------------------------------------------------------------
 
+enum { bias_input = 2, residual_input = 3 };
+
+template <class T>
+T activated(std::string_view activation, T x) {
+  if (activation == "relu") return x < 0 ? 0 : x;
+  if (activation == "sigmoid") return 1 / (1 + std::exp(-x));
+  if (activation == "tanh") return std::tanh(x);
+  if (activation == "silu") return x / (1 + std::exp(-x));
+  if (activation == "gelu") return x / 2 * (1 + std::erf(x * std::numbers::sqrt2_v<T> / 2));
+  if (activation == "gelu_tanh")
+    return x / 2 * (1 + std::tanh(std::sqrt(2 * std::numbers::inv_pi_v<T>) * (x + T(0.044715) * x * x * x)));
+  return x;
+}
+
+// What heed.FusedMatMul does to a row of sums; y, and the residual with it, is dense.
+template <class T>
+void finish_row(const Running& run, std::vector<T>& row, int64_t y_offset) {
+  const auto scale = static_cast<T>(run.number("scale", 1));
+  const auto activation = run.text("activation", "none");
+  const auto bias = run.input(bias_input), residual = run.input(residual_input);
+  const auto count = static_cast<int64_t>(row.size());
+  RowReader<T> bias_row(bias), residual_row(residual);
+  const T* added = bias.present() ? bias_row.row(0, count) : nullptr;
+  const T* passed = residual.present() ? residual_row.row(y_offset, count) : nullptr;
+  for (size_t j = 0; j < row.size(); ++j) {
+    row[j] = activated(activation, scale * row[j] + (added ? added[j] : 0));
+    if (passed) row[j] += passed[j];
+  }
+}
+
+template <bool fused>
 Result<void> run_scalar(Running& run) {
   const auto a = run.input(0), b = run.input(1), y = run.output(0);
   Product p;
@@ -105,6 +141,7 @@ Result<void> run_scalar(Running& run) {
           for (size_t j = 0; j < sum.size(); ++j) sum[j] += left * static_cast<Sum>(b_row[j]);
         }
         for (size_t j = 0; j < sum.size(); ++j) b_row[j] = static_cast<T>(sum[j]);
+        if constexpr (fused && std::is_floating_point_v<T>) finish_row(run, b_row, at.y + i * p.y_row);
         write_elements(y.element(), b_row.data(), p.columns, y.c.data, at.y + i * p.y_row, p.y_column);
       }
     });
@@ -112,10 +149,11 @@ Result<void> run_scalar(Running& run) {
   return {};
 }
 
+template <bool fused>
 Result<void> plan_scalar(Planning& node) {
   node.take_strided(0);
   node.take_strided(1);
-  node.give_strided(0);
+  if (!fused) node.give_strided(0);
   return {};
 }
 
@@ -133,6 +171,69 @@ struct Kept {
   int32_t b_rank;
   int64_t b_dims[max_batch_rank + 2];
   int64_t b_strides[max_batch_rank + 2];  // along batch axes, in floats of `panels`
+  bool has_epilogue;
+  FusedProgram epilogue;  // of the sum, the bias and the residual
+};
+
+constexpr int32_t most_epilogue_registers = 8;
+
+// What heed.FusedMatMul does to sums.
+Result<void> prepare_epilogue(const Preparing& node, Kept& kept) {
+  static constexpr std::pair<std::string_view, std::string_view> activations[] = {
+      {"none", "s"},
+      {"relu", "max(s, 0)"},
+      {"sigmoid", "sigmoid(s)"},
+      {"tanh", "tanh(s)"},
+      {"silu", "s * sigmoid(s)"},
+      {"gelu", "s * 0.5 * (1 + erf(s * 0.70710678118654752))"},
+      {"gelu_tanh", "s * 0.5 * (1 + tanh(0.79788456080286536 * (s + 0.044715 * s * s * s)))"}};
+  std::string text = "s = sum";
+  if (node.number("scale", 1) != 1) text += " * @scale";
+  if (node.has_input(bias_input)) text += " + bias";
+  for (const auto& [name, expression] : activations)
+    if (name == node.text("activation", "none")) text += "; y = " + std::string(expression);
+  text += node.has_input(residual_input) ? "; y + residual" : "; y";
+  const ExpressionInput inputs[] = {{"sum", DataType::f32}, {"bias", DataType::f32}, {"residual", DataType::f32}};
+  HEED_ASSIGN(const auto expression,
+              parse_expression(text, inputs, [&](std::string_view name) { return std::optional(node.number(name)); }));
+  kept.has_epilogue = true;
+  HEED_TRY(compile(expression, static_cast<int32_t>(std::size(inputs)), kept.epilogue));
+  assert(kept.epilogue.register_count <= most_epilogue_registers);
+  return {};
+}
+
+// What is left to do with sums, in place: a part of each of some rows of y.
+class Epilogue {
+ public:
+  Epilogue(const Running& run, RunFused function)
+      : program_(run.kept<Kept>()->has_epilogue ? &run.kept<Kept>()->epilogue : nullptr),
+        function_(function),
+        y_(run.output(0).data<float>()),
+        bias_(run.input(bias_input).data<float>()),
+        residual_(run.input(residual_input).data<float>()) {}
+
+  void finish(float* y, int64_t row_count, int64_t row_stride, int64_t column_begin, int64_t column_end) const {
+    if (program_ == nullptr) return;
+    alignas(64) float registers[most_epilogue_registers][block];
+    FusedSlot slots[FusedProgram::most_slots];
+    for (int32_t k = 0; k < program_->constant_count; ++k)
+      slots[program_->first_constant() + k] = {const_cast<int64_t*>(&program_->constants[k]), false};
+    for (int32_t k = 0; k < program_->register_count; ++k) slots[program_->first_register() + k] = {registers[k], true};
+    for (int64_t row = 0; row < row_count; ++row)
+      for (int64_t column = column_begin; column < column_end; column += block) {
+        float* at = y + row * row_stride + column;
+        slots[0] = slots[program_->output()] = {at, true};
+        if (bias_) slots[1] = {const_cast<float*>(bias_ + column), true};
+        if (residual_) slots[2] = {const_cast<float*>(residual_ + (at - y_)), true};
+        function_(*program_, slots, std::min(block, column_end - column));
+      }
+  }
+
+ private:
+  static constexpr int64_t block = 512;
+  const FusedProgram* program_;  // null: nothing
+  RunFused function_;
+  const float *y_, *bias_, *residual_;
 };
 
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -188,9 +289,10 @@ bool is_direct(const Product& p, bool packed) {
          (packed || p.b_column == 1 || p.columns == 1);
 }
 
-Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
+Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels, bool fused) {
   auto* kept = node.keep<Kept>();
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for a packed matrix"};
+  if (fused) HEED_TRY(prepare_epilogue(node, *kept));
   const auto b = node.constant(1);
   if (!b || b->count() == 0 || b->rank() > max_batch_rank + 2) return {};
   kept->b_rank = b->rank();
@@ -244,7 +346,7 @@ Result<void> bind_vector(Binding& node, const PanelKernels& kernels) {
 }
 
 void multiply_direct(const Running& run, const PanelKernels& kernels, const Product& p, const float* a, const float* b,
-                     bool packed, float* y) {
+                     bool packed, float* y, const Epilogue& epilogue) {
   const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
   const auto multiply = [&](int64_t item, int64_t panel_begin, int64_t panel_end) {
     const Offsets at = offsets_of(p, item);
@@ -261,6 +363,7 @@ void multiply_direct(const Running& run, const PanelKernels& kernels, const Prod
                       .column_count = p.columns,
                       .y = y + at.y,
                       .y_row_stride = p.y_row});
+    epilogue.finish(y + at.y, p.rows, p.y_row, panel_begin * width, std::min(panel_end * width, p.columns));
   };
   const int64_t cost = p.rows * p.columns * p.k_count, wanted = 2 * run.thread_count();
   if (p.batch_count * cost <= serial_few || wanted == 2) {
@@ -288,7 +391,7 @@ void pack_rows(const float* a, int64_t row_stride, int64_t k_stride, int64_t row
 }
 
 void multiply_tiles(const Running& run, const PanelKernels& kernels, const Product& p, const float* a, const float* b,
-                    bool packed, float* y) {
+                    bool packed, float* y, const Epilogue& epilogue) {
   const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
   const Split s = split_of(kernels, p, packed, threads);
@@ -326,6 +429,7 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, const Produ
                        .accumulate = k > 0});
       }
     }
+    epilogue.finish(y + at.y + row_begin * p.y_row, row_end - row_begin, p.y_row, column, column + columns);
   };
   float* const scratch = run.scratch<float>();
   const size_t floats = s.a_floats + s.b_floats;
@@ -339,15 +443,16 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, const Produ
   });
 }
 
-void fill_zeros(const Product& p, float* y) {
+void fill_zeros(const Product& p, float* y, const Epilogue& epilogue) {
   for (int64_t item = 0; item < p.batch_count; ++item) {
     float* at = y + offsets_of(p, item).y;
     for (int64_t row = 0; row < p.rows; ++row)
       for (int64_t column = 0; column < p.columns; ++column) at[row * p.y_row + column * p.y_column] = 0;
+    epilogue.finish(at, p.rows, p.y_row, 0, p.columns);
   }
 }
 
-Result<void> run_vector(Running& run, const PanelKernels& kernels) {
+Result<void> run_vector(Running& run, const PanelKernels& kernels, RunFused finish) {
   const auto a = run.input(0), y = run.output(0);
   const auto* kept = run.kept<Kept>();
   const bool packed = kept->panels != nullptr;
@@ -361,39 +466,46 @@ Result<void> run_vector(Running& run, const PanelKernels& kernels) {
   Product p;
   HEED_TRY(describe(shape_of(a), b_shape, shape_of(y), p));
   if (p.batch_count * p.rows * p.columns == 0) return {};
-  if (p.k_count == 0) return fill_zeros(p, y.data<float>()), Result<void>{};
+  const Epilogue epilogue(run, finish);
+  if (p.k_count == 0) return fill_zeros(p, y.data<float>(), epilogue), Result<void>{};
   fold_batch_into_rows(p);
   const float* b = packed ? kept->panels : run.input(1).data<float>();
   (is_direct(p, packed) ? multiply_direct : multiply_tiles)(run, kernels, p, a.data<float>(), b, packed,
-                                                            y.data<float>());
+                                                            y.data<float>(), epilogue);
   return {};
 }
 
-template <Isa isa>
+template <Isa isa, bool fused>
 Result<void> plan_vector(Planning& node) {
   HEED_TRY(require_isa(node, isa));
   if (node.input(0).element() != DataType::f32)
     return decline("elements are " + std::string(name_of(node.input(0).element())) + ", not f32");
   if (panel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
-  return plan_scalar(node);
+  return plan_scalar<fused>(node);
 }
 
-template <Isa isa, int32_t score>
+template <Isa isa, int32_t score, bool fused>
 CpuKernel vector_kernel() {
-  return {.op_type = "MatMul",
+  return {.domain = fused ? "heed" : "",
+          .op_type = fused ? "FusedMatMul" : "MatMul",
           .name = name_of(isa),
           .score = score,
-          .plan = plan_vector<isa>,
-          .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa)); },
+          .plan = plan_vector<isa, fused>,
+          .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa), fused); },
           .bind = [](Binding& node) { return bind_vector(node, *panel_kernels(isa)); },
-          .run = [](Running& run) { return run_vector(run, *panel_kernels(isa)); }};
+          .run = [](Running& run) { return run_vector(run, *panel_kernels(isa), fused_with(isa)); }};
 }
 
 }  // namespace
 
-extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar, .run = run_scalar};
-extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 5>();
-extern const CpuKernel matmul_avx2 = vector_kernel<Isa::avx2, 10>();
-extern const CpuKernel matmul_avx512 = vector_kernel<Isa::avx512, 20>();
+extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar<false>, .run = run_scalar<false>};
+extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 5, false>();
+extern const CpuKernel matmul_avx2 = vector_kernel<Isa::avx2, 10, false>();
+extern const CpuKernel matmul_avx512 = vector_kernel<Isa::avx512, 20, false>();
+extern const CpuKernel fused_matmul{
+    .domain = "heed", .op_type = "FusedMatMul", .plan = plan_scalar<true>, .run = run_scalar<true>};
+extern const CpuKernel fused_matmul_neon = vector_kernel<Isa::neon, 5, true>();
+extern const CpuKernel fused_matmul_avx2 = vector_kernel<Isa::avx2, 10, true>();
+extern const CpuKernel fused_matmul_avx512 = vector_kernel<Isa::avx512, 20, true>();
 
 }  // namespace heed::cpu

@@ -21,7 +21,9 @@ struct MatmulParameters {
   uint32_t rows, columns, inner, batch_count, batch_rank, split_count, split_inner, a_order, b_order;
   int32_t a_offset, a_row_stride, a_inner_stride;
   int32_t b_offset, b_inner_stride, b_column_stride;
-  int32_t c_offset;
+  float scale;
+  uint32_t activation, has_bias, has_residual;
+  int32_t bias_offset, residual_offset, c_offset;
   uint32_t batch_dims[6];
   int32_t a_batch_strides[6], b_batch_strides[6];
 };
@@ -80,7 +82,7 @@ TEST_CASE("copy moves words and pairs of words between strides") {
 TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and in pieces") {
   HEED_NEED_GPU(gpu);
   enum Order : uint32_t { along_inner, along_outer, fours_along_inner, fours_along_outer };
-  GpuPlan plan{.bindings = {read(0), read(1), write(0), scratch()}};
+  GpuPlan plan{.bindings = {read(0), read(1), read(0), read(0), write(0), scratch()}};
   const auto add = [&](std::string name, Shader shader, std::vector<heed_constant> constants) {
     plan.variants.push_back({.name = std::move(name), .shader = shader, .constants = std::move(constants)});
   };
@@ -119,6 +121,7 @@ TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and 
     const auto a = random_floats(std::max(1u, c.batch * c.rows * c.inner) + 4, 1);
     const auto b = random_floats(std::max(1u, c.batch * c.inner * c.columns) + 8, 2);
     MatmulParameters p{.rows = c.rows, .columns = c.columns, .inner = c.inner, .batch_count = c.batch, .batch_rank = 1};
+    p.scale = 1;
     p.split_inner = (c.inner / c.splits + 15) / 16 * 16;
     p.split_count = c.splits;
     p.a_offset = a_offset;
