@@ -1,4 +1,5 @@
 // Gemm: y = alpha * a' * b' + beta * c, where a' and b' are a and b, transposed on request, and c broadcasts to [m, n].
+// Of f32 and 16-bit types it is rewritten to the MatMul that it is, on every device: rewrites/matmul_epilogue.cpp.
 #include "shapes.hpp"
 
 namespace heed::ops {

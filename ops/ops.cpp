@@ -41,6 +41,8 @@ extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div,
     one_sided_greater, one_sided_equal;
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
+extern const Rewrite gemm_as_matmul, matmul_gelu_by_erf, matmul_gelu_by_tanh, matmul_gelu, matmul_silu, matmul_relu,
+    matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
 
 namespace {
 
@@ -79,6 +81,8 @@ PluginContent content() {
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,
+              &gemm_as_matmul, &matmul_gelu_by_erf, &matmul_gelu_by_tanh, &matmul_gelu, &matmul_silu, &matmul_relu,
+              &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
           },
   };
 }

@@ -58,6 +58,16 @@ const std::string y = "float[batch, 3, seq, 5] y",
 
 const std::string plain = "kt = Transpose<perm = [0, 1, 3, 2]>(k) c = Constant<value_float = 0.3>() ";
 
+// A constant w [8, 5] and a constant bias [5].
+const std::string weights =
+    "zero = Constant<value_float = 0.0>() forty = Constant<value_float = 40.0>() five = Constant<value_float = 5.0>()"
+    "step = Constant<value_float = 1.0>() dims = Constant<value_ints = [8, 5]>()"
+    "w_list = Range(zero, forty, step) w_sines = Sin(w_list) w = Reshape(w_sines, dims)"
+    "bias_list = Range(zero, five, step) bias = Cos(bias_list) ";
+const std::string x = "float[batch, seq, 8] x", x_and_r = x + ", float[batch, seq, 5] r",
+                  projected = "float[batch, seq, 5] y",
+                  one_half = "one = Constant<value_float = 1.0>() half = Constant<value_float = 0.5>() ";
+
 const std::vector<Row> rows = {
     // embedding.cpp
     {"rows of a table",
@@ -236,6 +246,84 @@ const std::vector<Row> rows = {
      {"heed.Attention"},
      {" Attention"},
      false},
+    // matmul_epilogue.cpp
+    {"a bias behind weights",
+     x,
+     projected,
+     weights + "p = MatMul(x, w) y = Add(bias, p)",
+     {"heed.FusedMatMul"},
+     {"MatMul", "Add", "heed.FusedElementwise"}},
+    {"a scale, a bias, an activation, a residual",
+     x_and_r,
+     projected,
+     weights + "four = Constant<value_float = 4.0>() p = MatMul(x, w) s = Div(p, four) t = Add(s, bias) u = Tanh(t) "
+               "y = Add(r, u)",
+     {"heed.FusedMatMul"},
+     {"MatMul", "heed.FusedElementwise"}},
+    {"gelu as torch spells it out",
+     x,
+     projected,
+     weights + one_half +
+         "root = Constant<value_float = 1.4142135>() p = MatMul(x, w) t = Add(p, bias) d = Div(t, root) e = Erf(d)"
+         "f = Add(e, one) m = Mul(t, f) y = Mul(m, half)",
+     {"heed.FusedMatMul"},
+     {"MatMul", "Erf", "heed.FusedElementwise"}},
+    {"gelu by tanh",
+     x,
+     projected,
+     weights + one_half +
+         "three = Constant<value_float = 3.0>() small = Constant<value_float = 0.044715>()"
+         "root = Constant<value_float = 0.7978845608>() p = MatMul(x, w) c = Pow(p, three) s = Mul(c, small)"
+         "i = Add(p, s) q = Mul(i, root) t = Tanh(q) f = Add(t, one) h = Mul(p, half) y = Mul(h, f)",
+     {"heed.FusedMatMul"},
+     {"MatMul", "Tanh", "heed.FusedElementwise"}},
+    {"silu", x, projected, weights + "p = MatMul(x, w) s = Sigmoid(p) y = Mul(p, s)", {"heed.FusedMatMul"}, {"MatMul"}},
+    {"a swish that is no silu",
+     x,
+     projected,
+     weights + "p = MatMul(x, w) y = Swish<alpha = 1.5>(p)",
+     {" MatMul"},
+     {"heed.FusedMatMul"}},
+    {"what is an error function of another number is no gelu",
+     x,
+     projected,
+     weights + one_half +
+         "root = Constant<value_float = 1.5>() p = MatMul(x, w) d = Div(p, root) e = Erf(d) f = Add(e, one)"
+         "m = Mul(p, f) y = Mul(m, half)",
+     {" MatMul"},
+     {"heed.FusedMatMul"}},
+    {"a product that others read is theirs",
+     x,
+     projected + ", float[batch, seq, 5] p",
+     weights + "p = MatMul(x, w) y = Add(p, bias)",
+     {" MatMul"},
+     {"heed.FusedMatMul"}},
+    {"behind a residual nothing more",
+     x_and_r,
+     projected,
+     weights + "p = MatMul(x, w) t = Add(p, r) y = Relu(t)",
+     {"heed.FusedMatMul", "heed.FusedElementwise"},
+     {" MatMul"}},
+    {"a product of what no constant is",
+     "float[batch, seq, 8] x, float[8, 5] v, float[5] c",
+     projected,
+     "p = MatMul(x, v) y = Add(p, c)",
+     {" MatMul"},
+     {"heed.FusedMatMul"}},
+    {"Gemm over turned weights",
+     "float[seq, 5] x",
+     "float[seq, 8] y",
+     weights + "eight = Constant<value_float = 8.0>() c_list = Range(zero, eight, step) c = Sin(c_list)"
+               "p = Gemm<transB = 1, alpha = 0.5>(x, w, c) y = Relu(p)",
+     {"heed.FusedMatMul"},
+     {"Gemm", "MatMul", "Transpose", "Relu"}},
+    {"Gemm of inputs, everything turned and scaled",
+     "float[8, seq] u, float[5, 8] v, float[seq, 1] c",
+     "float[seq, 5] y",
+     "y = Gemm<transA = 1, transB = 1, alpha = 0.5, beta = 2.0>(u, v, c)",
+     {" MatMul"},
+     {"Gemm"}},
+    {"Gemm without its last input", "float[seq, 8] x, float[8, 5] v", "float[seq, 5] y", "y = Gemm(x, v)", {" MatMul"}, {"Gemm"}},
 };
 
 std::shared_ptr<const Model> load(const Row& row, bool rewritten) {

@@ -1,0 +1,171 @@
+// What stands behind a product of weights, a scale, a bias, an activation, a residual -> heed.FusedMatMul, one after the
+// other. Only behind constants: attention's products belong to attention. Gemm becomes the MatMul that it is.
+#include <cmath>
+#include <deque>
+#include <string>
+
+#include "heed/plugin.hpp"
+
+namespace heed::ops {
+namespace {
+
+// The rewrite of what stands behind a product p, in these ways.
+Rewrite behind_product(std::string_view name, std::initializer_list<std::string_view> ways, bool (*accept)(Match&)) {
+  static std::deque<std::string> texts;
+  std::vector<std::string_view> patterns;
+  for (const std::string_view product : {"p = MatMul(a, b);", "p = heed.FusedMatMul(a, b, bias);"})
+    for (const std::string_view way : ways) patterns.push_back(texts.emplace_back(std::string(product) + std::string(way)));
+  return {.name = name, .patterns = std::move(patterns), .replacement = "", .accept = accept};
+}
+
+// Numbers of f64 would be rounded to the attributes' f32.
+bool is_fused(TypeView type) {
+  return type.has_element() && is_float(type.element()) && type.element() != DataType::f64;
+}
+
+// What the product does already. Nothing follows a residual.
+struct Product {
+  float scale;
+  std::string activation;
+  bool has_bias;
+  bool is_plain() const { return scale == 1 && is_linear() && !has_bias; }
+  bool is_linear() const { return activation == "none"; }
+};
+
+std::optional<Product> product_of(Match& match) {
+  constexpr int32_t bias_input = 2, residual_input = 3;
+  const auto p = match.node("p");
+  const auto type = match.type("p");
+  if (!type || !type->has_rank() || !is_fused(*type)) return std::nullopt;
+  if (!match.constant("b") || p.has_input(residual_input)) return std::nullopt;
+  return Product{p.number("scale", 1), std::string(p.text("activation", "none")), p.has_input(bias_input)};
+}
+
+// Writes the product with what it does now; an empty bias or residual is left out.
+bool fuse(Match& match, const Product& product, std::string bias, std::string residual = "") {
+  match.set("scale", product.scale);
+  match.set("activation", product.activation);
+  std::string arguments = "a, b";
+  if (!bias.empty() || !residual.empty()) arguments += ", " + (bias.empty() ? "\"\"" : bias);
+  if (!residual.empty()) arguments += ", " + residual;
+  match.replace_by("y = heed.FusedMatMul<scale = @scale, activation = @activation>(" + arguments + ")");
+  return true;
+}
+
+bool is_number(Match& match, std::string_view name, double number) {
+  const auto found = match.scalar(name);
+  return found && std::abs(*found - number) <= 1e-3 * std::abs(number) && match.type(name)->rank() <= match.type("p")->rank();
+}
+
+bool accept_scale(Match& match) {
+  auto product = product_of(match);
+  const std::string_view name = match.type("factor") ? "factor" : "divisor";
+  const auto number = match.scalar(name);
+  if (!product || !product->is_plain() || !number || match.type(name)->rank() > match.type("p")->rank()) return false;
+  product->scale = static_cast<float>(name == "factor" ? *number : 1 / *number);
+  return std::isfinite(product->scale) && fuse(match, *product, "");
+}
+
+bool accept_bias(Match& match) {
+  const auto product = product_of(match);
+  const auto bias = match.constant("more");
+  if (!product || product->has_bias || !product->is_linear() || !bias || bias->rank() != 1) return false;
+  const bool is_of_columns = match.type("b")->rank() >= 2 && match.type("p")->dim(-1).is_number(bias->dim(0));
+  return is_of_columns && fuse(match, *product, "more");
+}
+
+bool accept_residual(Match& match) {
+  const auto product = product_of(match);
+  const auto residual = match.type("more"), p = match.type("p");
+  if (!product || !residual || !residual->has_rank() || residual->rank() != p->rank()) return false;
+  for (int32_t axis = 0; axis < p->rank(); ++axis)
+    if (!(residual->dim(axis) == p->dim(axis))) return false;
+  return fuse(match, *product, product->has_bias ? "bias" : "", "more");
+}
+
+// Names of heed.FusedMatMul's activations.
+constexpr char relu[] = "relu", sigmoid[] = "sigmoid", tanh_of[] = "tanh", silu[] = "silu", gelu[] = "gelu",
+               gelu_tanh[] = "gelu_tanh";
+
+template <const char* activation>
+bool accept_activation(Match& match) {
+  auto product = product_of(match);
+  if (!product || !product->is_linear()) return false;
+  product->activation = activation;
+  return fuse(match, *product, product->has_bias ? "bias" : "");
+}
+
+bool accept_silu(Match& match) {
+  return match.node("y").number("alpha", 1) == 1 && accept_activation<silu>(match);
+}
+
+bool accept_gelu(Match& match) {
+  const bool by_tanh = match.node("y").text("approximate", "none") == "tanh";
+  return by_tanh ? accept_activation<gelu_tanh>(match) : accept_activation<gelu>(match);
+}
+
+bool accept_gelu_by_erf(Match& match) {
+  const bool is_scaled = match.type("divisor") ? is_number(match, "divisor", std::sqrt(2.0))
+                                               : is_number(match, "factor", std::sqrt(0.5));
+  return is_scaled && is_number(match, "one", 1) && is_number(match, "half", 0.5) && accept_activation<gelu>(match);
+}
+
+bool accept_gelu_by_tanh(Match& match) {
+  const bool is_cube = !match.type("three") || is_number(match, "three", 3);
+  constexpr double root = 0.79788456080286536;  // of 2 / pi
+  return is_cube && is_number(match, "small", 0.044715) && is_number(match, "root", root) && is_number(match, "one", 1) &&
+         is_number(match, "half", 0.5) && accept_activation<gelu_tanh>(match);
+}
+
+// y = alpha * a' b' + beta * c, spelled out.
+bool accept_gemm(Match& match) {
+  const auto gemm = match.node("y");
+  const auto type = match.type("a");
+  if (!type || !is_fused(*type) || type->rank() != 2) return false;
+  const auto turned = [&](const char* attribute, const std::string& matrix) {
+    return gemm.integer(attribute) ? "Transpose<perm = [1, 0]>(" + matrix + ")" : matrix;
+  };
+  const auto times = [&](const std::string& attribute, const std::string& value) {
+    if (gemm.number(attribute, 1) == 1) return value;
+    const auto element = std::to_string(type->c.element);
+    return "Mul(" + value + ", Cast<to = " + element + ">(Constant<value_float = @" + attribute + ">()))";
+  };
+  const auto product = times("alpha", "MatMul(" + turned("transA", "a") + ", " + turned("transB", "b") + ")");
+  const bool has_c = match.type("c") && gemm.number("beta", 1) != 0;
+  match.replace_by("y = " + (has_c ? "Add(" + product + ", " + times("beta", "c") + ")" : product));
+  return true;
+}
+
+}  // namespace
+
+extern const Rewrite matmul_scale =
+    behind_product("matmul_scale", {"y = Mul(p, factor)", "y = Div(p, divisor)"}, accept_scale);
+extern const Rewrite matmul_bias = behind_product("matmul_bias", {"y = Add(p, more)"}, accept_bias);
+extern const Rewrite matmul_residual = behind_product("matmul_residual", {"y = Add(p, more)"}, accept_residual);
+
+extern const Rewrite matmul_relu = behind_product("matmul_relu", {"y = Relu(p)"}, accept_activation<relu>);
+extern const Rewrite matmul_sigmoid = behind_product("matmul_sigmoid", {"y = Sigmoid(p)"}, accept_activation<sigmoid>);
+extern const Rewrite matmul_tanh = behind_product("matmul_tanh", {"y = Tanh(p)"}, accept_activation<tanh_of>);
+extern const Rewrite matmul_silu =
+    behind_product("matmul_silu", {"s = Sigmoid(p); y = Mul(p, s)", "y = Swish(p)"}, accept_silu);
+extern const Rewrite matmul_gelu = behind_product("matmul_gelu", {"y = Gelu(p)"}, accept_gelu);
+// As torch spells gelu out, and as it is tidied up.
+extern const Rewrite matmul_gelu_by_erf =
+    behind_product("matmul_gelu",
+                   {"d = Div(p, divisor); e = Erf(d); f = Add(e, one); m = Mul(p, f); y = Mul(m, half)",
+                    "d = Mul(p, factor); e = Erf(d); f = Add(e, one); m = Mul(p, f); y = Mul(m, half)",
+                    "d = Div(p, divisor); e = Erf(d); f = Add(e, one); h = Mul(p, half); y = Mul(h, f)",
+                    "d = Mul(p, factor); e = Erf(d); f = Add(e, one); h = Mul(p, half); y = Mul(h, f)"},
+                   accept_gelu_by_erf);
+extern const Rewrite matmul_gelu_by_tanh =
+    behind_product("matmul_gelu_tanh",
+                   {"c = Pow(p, three); s = Mul(c, small); i = Add(p, s); r = Mul(i, root); t = Tanh(r); "
+                    "f = Add(t, one); h = Mul(p, half); y = Mul(h, f)",
+                    "q = Mul(p, p); c = Mul(q, p); s = Mul(c, small); i = Add(p, s); r = Mul(i, root); t = Tanh(r); "
+                    "f = Add(t, one); h = Mul(p, half); y = Mul(h, f)"},
+                   accept_gelu_by_tanh);
+
+extern const Rewrite gemm_as_matmul{
+    .name = "gemm", .patterns = {"y = Gemm(a, b, c)"}, .replacement = "", .accept = accept_gemm};
+
+}  // namespace heed::ops
