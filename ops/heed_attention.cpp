@@ -17,7 +17,7 @@
 // ONNX does against overflow, for others the score is multiplied once.
 #include <cmath>
 
-#include "launch.hpp"
+#include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
 
@@ -99,82 +99,137 @@ Result<void> infer(Inference& node) {
 // ---- on a GPU -----------------------------------------------------------------------------------------------------------
 
 enum { y_output, present_key_output, present_value_output, weights_output };
-enum { attend_variant, append_variant };
-enum MaskKind : uint32_t { no_mask, boolean_mask, added_mask };
+enum { tile_variant, rows_variant, merge_variant, weights_variant };
 
-constexpr int64_t most_channels = 256;  // of a head, in shaders/attention.comp
-constexpr int64_t append_threads = 64;  // of a workgroup of shaders/attention_append.comp
+constexpr int64_t most_channels = 576, most_value_channels = 512;  // latent attention's (DeepSeek-AI, DeepSeek-V2, 2024)
 
 // [batch, head, sequence, channel] in elements, as the shaders see tensors.
 struct Layout {
   int32_t offset = 0, batch = 0, head = 0, sequence = 0, channel = 0;
 };
 
-// Mirrors shaders/attention.comp.
-struct AttendParameters {
-  uint32_t batch_count, head_count, query_count, past_count, key_count, channel_count, value_channel_count;
-  uint32_t heads_per_key_head;
+// Mirrors shaders/attention.glsl.
+enum MaskKind : uint32_t { no_mask, boolean_mask, f32_mask, f16_mask, bf16_mask, f64_mask };
+struct Parameters {
+  uint32_t batch_count, head_count, key_head_count, heads_per_key_head;
+  uint32_t query_count, channel_count, value_channel_count;
+  int32_t key_count, past_count, mask_key_count;
+  int32_t keys_to_the_left, keys_to_the_right, first_place;
+  uint32_t counts_from_end;
   float scale, softcap;
-  uint32_t mask_kind = no_mask, mask_key_count = 0;
-  int32_t last_key_of_first_query, window_begin_of_first_query;
-  Layout query, key, value, past_key, past_value, y, mask;
+  uint32_t mask_kind, has_valid_lengths, has_sinks;
+  int32_t valid_offset, valid_stride, sinks_offset, sinks_stride;
+  uint32_t split_count, keeps_softmax, output_mode;
+  int32_t first_appended_key, first_appended_value;
+  Layout query, key, past_key, value, past_value, y, mask, weights, present_key, present_value;
 };
 
-// Mirrors shaders/attention_append.comp.
-struct AppendParameters {
-  uint32_t batch_count, head_count, past_count, key_count, first_key, channel_count, value_channel_count;
-  Layout key, value, past_key, past_value, present_key, present_value;
+// ---- the sizes of the ways
+
+// Mirrors shaders/attention_tile.comp.
+constexpr int64_t tile_chunk = 32;        // channels of a chunk; keys of a tile
+constexpr int64_t tile_column_count = 8;  // threads of a row
+struct TileSizes {
+  uint32_t thread_count, rows_per_thread;
+  int64_t rows() const { return thread_count / tile_column_count * rows_per_thread; }
 };
+
+int64_t tile_chunks(int64_t channels) { return std::max<int64_t>(1, ceil_divide(channels, tile_chunk)); }
+
+// The largest tile whose shared memory has room on the device, and whose sums have room in registers.
+TileSizes tile_sizes(int64_t channels, int64_t value_channels, uint64_t shared_bytes) {
+  constexpr int64_t most_sums = 16;  // vectors of four in a thread; untuned
+  for (const TileSizes sizes : {TileSizes{64, 4}, TileSizes{64, 2}, TileSizes{64, 1}}) {
+    const int64_t vectors = sizes.rows() * (tile_chunks(channels) + 1) * tile_chunk / 4 + tile_chunk * (tile_chunk / 4 + 1);
+    const int64_t bytes = 16 * vectors + sizes.rows() * (4 * tile_column_count + 20);
+    if (static_cast<uint64_t>(bytes) <= shared_bytes && sizes.rows_per_thread * tile_chunks(value_channels) <= most_sums)
+      return sizes;
+  }
+  return {32, 1};  // has room in the least that Vulkan promises, 16 KiB, whatever the widths
+}
+
+// Mirrors shaders/attention_rows.comp.
+struct RowsSizes {
+  uint32_t block_rows, keys_per_group, lane_count, sums_per_row;
+};
+
+// Lanes enough for a value's channels; as many rows as a group has `heads`, which are 0 where only the run tells.
+RowsSizes rows_sizes(int64_t heads, int64_t value_channels) {
+  constexpr uint32_t most_rows = 8, most_sums = 8, most_scores = 16, most_keys = 4;  // untuned
+  RowsSizes sizes{.block_rows = 1, .keys_per_group = most_keys, .lane_count = 8, .sums_per_row = 1};
+  while (sizes.lane_count * most_sums < value_channels) sizes.lane_count *= 2;
+  while (sizes.block_rows < heads && sizes.block_rows < most_rows) sizes.block_rows *= 2;
+  sizes.keys_per_group = std::min(most_keys, most_scores / sizes.block_rows);
+  sizes.sums_per_row = std::max(1u, ceil_divide(value_channels, sizes.lane_count));
+  return sizes;
+}
+
+// ---- planning
 
 Result<GpuPlan> plan(Planning& node) {
   for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input}) {
     if (!node.has_input(input)) continue;
     const auto type = node.input(input);
     if (!type.has_rank()) return decline("a rank is not known");
-    if (type.element() != DataType::f32) return decline("the GPU kernel works on f32, not " + name_in_reason(type));
+    if (type.element() != node.input(query_input).element())
+      return decline("queries are " + name_in_reason(node.input(query_input)) + ", values " + name_in_reason(type));
   }
-  for (const int32_t input : {query_input, value_input})
-    if (node.input(input).dim(3).upper_bound() > most_channels) return decline("heads that are, or may be, wider than 256");
+  HEED_ASSIGN(const Shader tile, shader_for(node, shaders::attention_tile));
+  HEED_ASSIGN(const Shader rows, shader_for(node, shaders::attention_rows));
+  HEED_ASSIGN(const Shader merge, shader_for(node, shaders::attention_merge));
+  HEED_ASSIGN(const Shader weights, shader_for(node, shaders::attention_weights));
+  const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input);
+  const int64_t channels = query.dim(3).upper_bound(), value_channels = value.dim(3).upper_bound();
+  if (channels > most_channels) return decline("heads of keys that are, or may be, wider than 576");
+  if (value_channels > most_value_channels) return decline("heads of values that are, or may be, wider than 512");
   const bool has_mask = node.has_input(mask_input), has_past = node.has_input(past_key_input);
-  if (has_mask) {
-    const auto mask = node.input(mask_input);
-    if (!mask.has_rank() || mask.rank() == 0) return decline("a mask without axes");
-    if (mask.element() != DataType::boolean && mask.element() != DataType::f32)
-      return decline("the GPU kernel takes masks of bool and f32, not " + name_in_reason(mask));
-  }
-  if (node.has_input(valid_input)) return decline("valid_lengths");
-  if (node.has_input(sinks_input)) return decline("sinks");
-  if (node.has_output(weights_output)) return decline("the weights are asked for");
-  if (node.has_output(present_key_output) != node.has_output(present_value_output))
-    return decline("one of present_key and present_value alone");
+  if (has_mask && (!node.input(mask_input).has_rank() || node.input(mask_input).rank() == 0))
+    return decline("a mask without axes");
 
-  for (const int32_t input : {query_input, key_input, value_input}) node.take_strided(input);
+  for (int32_t input = query_input; input <= sinks_input; ++input)
+    if (node.has_input(input)) node.take_strided(input);
+  for (int32_t output = y_output; output <= weights_output; ++output)
+    if (node.has_output(output)) node.give_strided(output);
+  for (const auto& [past, present] : {std::pair(past_key_input, present_key_output), std::pair(past_value_input, present_value_output)})
+    if (has_past && node.has_output(present)) node.in_place(past, present);
   // Scores and their sum: each query of each head with each key.
-  const auto query = node.input(query_input);
-  const Dim key_count = node.input(key_input).dim(2) + (has_past ? node.input(past_key_input).dim(2) : Dim(0));
-  node.work(2 * count_of(query.dims().first(3)) * key_count * (query.dim(3) + node.input(value_input).dim(3)));
-  if (has_mask) node.take_strided(mask_input);
-  node.give_strided(y_output);
-  const int32_t past_key = has_past ? past_key_input : key_input, past_value = has_past ? past_value_input : value_input;
-  if (has_past)
-    for (const int32_t input : {past_key_input, past_value_input}) node.take_strided(input);
-  // What is absent is bound to something that is there, and never read.
-  GpuPlan plan{.variants = {{.name = "attend", .shader = shaders::attention,
-                             .bindings = {read(query_input), read(key_input), read(value_input), read(past_key), read(past_value),
-                                          read(has_mask ? mask_input : query_input), write(y_output)}}},
+  const Dim key_count = key.dim(2) + (has_past ? node.input(past_key_input).dim(2) : Dim(0));
+  node.work(2 * count_of(query.dims().first(3)) * key_count * (query.dim(3) + value.dim(3)));
+
+  // What is absent is bound to something that is there, and neither read nor written. Without a past all keys are its.
+  const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : query_input); };
+  const auto write_if_there = [&](int32_t output) { return node.has_output(output) ? write(output) : scratch(); };
+  const std::vector<heed_binding> common{read(query_input), read(key_input), read(has_past ? past_key_input : key_input),
+                                         read_if_there(mask_input), read_if_there(valid_input), read_if_there(sinks_input), scratch()};
+  const auto with = [](std::vector<heed_binding> bindings, const std::vector<heed_binding>& more) {
+    bindings.insert(bindings.end(), more.begin(), more.end());
+    return bindings;
+  };
+  const auto attend = with(common, {read(value_input), read(has_past ? past_value_input : value_input), write(y_output),
+                                    write_if_there(present_key_output), write_if_there(present_value_output)});
+
+  const auto in_tile = tile_sizes(channels, value_channels, node.capability("max_shared_bytes"));
+  const Dim heads_of_key = floor_divide(query.dim(1), max(key.dim(1), 1));
+  const auto in_rows = rows_sizes(heads_of_key.is_number() ? heads_of_key.number() : 0, value_channels);
+  const auto constant = [](uint32_t id, int64_t value) { return heed_constant{id, static_cast<uint32_t>(value)}; };
+  const heed_constant query_room = constant(2, std::max<int64_t>(channels, 1));
+  GpuPlan plan{.variants = {{.name = "tiles of rows and keys", .shader = tile,
+                             .constants = {constant(0, in_tile.thread_count), constant(1, in_tile.rows_per_thread),
+                                           constant(2, tile_chunks(channels)), constant(3, tile_chunks(value_channels))},
+                             .bindings = attend},
+                            {.name = "few rows", .shader = rows,
+                             .constants = {constant(0, in_rows.block_rows), constant(1, in_rows.keys_per_group), query_room,
+                                           constant(3, in_rows.lane_count), constant(4, in_rows.sums_per_row)},
+                             .bindings = attend},
+                            {.name = "merge", .shader = merge, .bindings = with(common, {write(y_output)})}},
                .bindings = {}};
-  if (node.has_output(present_key_output)) {
-    plan.variants.push_back({.name = "append", .shader = shaders::attention_append,
-                             .bindings = {read(key_input), read(value_input), read(past_key), read(past_value),
-                                          write(present_key_output), write(present_value_output)}});
-    for (const int32_t output : {present_key_output, present_value_output}) node.give_strided(output);
-    if (has_past) {
-      node.in_place(past_key_input, present_key_output);
-      node.in_place(past_value_input, present_value_output);
-    }
-  }
+  if (node.has_output(weights_output))
+    plan.variants.push_back({.name = "weights", .shader = weights, .constants = {query_room},
+                             .bindings = with(common, {write(weights_output)})});
   return plan;
 }
+
+// ---- binding
 
 Layout layout_of(const TensorView& tensor) {
   return {offset_of(tensor), stride_of(tensor, 0), stride_of(tensor, 1), stride_of(tensor, 2), stride_of(tensor, 3)};
@@ -186,76 +241,122 @@ Layout mask_layout_of(const TensorView& mask) {
   return {offset_of(mask), stride(4), stride(3), stride(2), stride(1)};
 }
 
+MaskKind mask_kind_of(DataType element) {
+  switch (element) {
+    case DataType::boolean: return boolean_mask;
+    case DataType::f16: return f16_mask;
+    case DataType::bf16: return bf16_mask;
+    case DataType::f64: return f64_mask;
+    default: return f32_mask;
+  }
+}
+
+// Among how many workgroups the keys of a block of rows are split: a power of two, so that it seldom changes as a past
+// grows, and what is recorded stays.
+uint32_t splits_of(int64_t blocks, int64_t seen_keys) {
+  constexpr int64_t enough_workgroups = 128, least_keys = 256;  // untuned
+  uint32_t splits = 1;
+  while (blocks * splits < enough_workgroups && seen_keys >= 2 * least_keys * splits) splits *= 2;
+  return splits;
+}
+
 Result<Launch> bind(const Binding& node) {
   const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input), y = node.output(y_output);
-  HEED_TRY(check_addressable(query, "query"));
-  HEED_TRY(check_addressable(key, "key"));
-  HEED_TRY(check_addressable(value, "value"));
-  HEED_TRY(check_addressable(y, "the output"));
-  AttendParameters p{};
-  Layout past_key, past_value;
-  int64_t past = 0;
-  if (node.has_input(past_key_input)) {
-    const auto past_keys = node.input(past_key_input), past_values = node.input(past_value_input);
-    HEED_TRY(check_addressable(past_keys, "past_key"));
-    HEED_TRY(check_addressable(past_values, "past_value"));
-    past_key = layout_of(past_keys);
-    past_value = layout_of(past_values);
-    past = past_keys.dim(2);
-  }
-  const int64_t query_count = query.dim(2), key_count = past + key.dim(2);
+  for (int32_t input = query_input; input <= sinks_input; ++input)
+    if (node.has_input(input)) HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
+  for (int32_t output = y_output; output <= weights_output; ++output)
+    if (node.has_output(output)) HEED_TRY(check_addressable(node.output(output), "output " + std::to_string(output)));
+
+  const bool has_past = node.has_input(past_key_input);
+  const int64_t past = has_past ? node.input(past_key_input).dim(2) : 0;
+  const int64_t query_count = query.dim(2), key_count = past + key.dim(2), key_heads = key.dim(1);
+  const int64_t heads_of_key = query.dim(1) / std::max<int64_t>(key_heads, 1);
   const auto count = [](int64_t size) { return static_cast<uint32_t>(size); };
+  Parameters p{};
+  p.batch_count = count(query.dim(0));
+  p.head_count = count(query.dim(1));
+  p.key_head_count = count(key_heads);
+  p.heads_per_key_head = count(heads_of_key);
+  p.query_count = count(query_count);
+  p.channel_count = count(query.dim(3));
+  p.value_channel_count = count(value.dim(3));
+  p.key_count = p.mask_key_count = static_cast<int32_t>(key_count);
+  p.past_count = static_cast<int32_t>(has_past ? past : key_count);
+  p.query = layout_of(query);
+  p.key = layout_of(key);
+  p.value = layout_of(value);
+  p.past_key = layout_of(node.input(has_past ? past_key_input : key_input));
+  p.past_value = layout_of(node.input(has_past ? past_value_input : value_input));
+  p.y = layout_of(y);
+
+  // Who sees whom. Windows are bounded by all keys, and places by keys and queries.
+  const int64_t all = key_count + query_count;
+  if (2 * all > most_addressed) return Error{Code::unsupported, "more than 2^30 queries and keys"};
+  const auto bounded = [&](int64_t window) { return static_cast<int32_t>(window < 0 ? all : std::min(window, all)); };
+  p.keys_to_the_left = bounded(node.integer("window", -1));
+  p.keys_to_the_right = node.integer("causal") != 0 ? 0 : bounded(node.integer("right_window", -1));
+  p.counts_from_end = node.integer("top_left") == 0;
+  p.first_place = static_cast<int32_t>(p.counts_from_end ? -query_count : past);
+  if (node.has_input(mask_input)) {
+    const auto mask = node.input(mask_input);
+    p.mask_kind = mask_kind_of(mask.element());
+    p.mask_key_count = static_cast<int32_t>(mask.dim(-1));
+    p.mask = mask_layout_of(mask);
+  }
+  if (node.has_input(valid_input)) {
+    p.has_valid_lengths = 1;
+    p.valid_offset = offset_of(node.input(valid_input));
+    p.valid_stride = stride_of(node.input(valid_input), 0);
+  }
+  if (node.has_input(sinks_input)) {
+    p.has_sinks = 1;
+    p.sinks_offset = offset_of(node.input(sinks_input));
+    p.sinks_stride = stride_of(node.input(sinks_input), 0);
+  }
+  const float scale = node.number("scale");
+  p.scale = scale != 0 ? scale : 1 / std::sqrt(static_cast<float>(std::max<int64_t>(query.dim(3), 1)));  // ONNX Attention-23's default
+  p.softcap = node.number("softcap");
+
+  // The cache. Where the past lies in it already, the new ones alone are written.
+  const auto first_appended = [&](int32_t past_input, int32_t present) {
+    if (!node.has_output(present) || node.output(present).count() == 0) return key_count;
+    return past > 0 && node.in_place(past_input, present) ? past : int64_t{0};
+  };
+  const int64_t first_key = first_appended(past_key_input, present_key_output), first_value = first_appended(past_value_input, present_value_output);
+  p.first_appended_key = static_cast<int32_t>(first_key);
+  p.first_appended_value = static_cast<int32_t>(first_value);
+  if (node.has_output(present_key_output)) p.present_key = layout_of(node.output(present_key_output));
+  if (node.has_output(present_value_output)) p.present_value = layout_of(node.output(present_value_output));
+  const int64_t appended = query.dim(0) * key_heads * ((key_count - first_key) * query.dim(3) + (key_count - first_value) * value.dim(3));
+
+  // Rows that share a head of keys; the way they are gone, and by how many workgroups.
+  const int64_t rows = heads_of_key * query_count, all_rows = query.dim(0) * query.dim(1) * query_count;
+  const auto in_rows = rows_sizes(heads_of_key, value.dim(3));
+  constexpr int64_t few_rows = 16, few_blocks = 4;  // untuned
+  const bool is_few = rows <= few_rows && rows <= few_blocks * in_rows.block_rows;
+  // Tiles on the least device: on others some workgroups find nothing to do.
+  constexpr uint64_t least_shared_bytes = 16384;
+  const int64_t block_rows = is_few ? in_rows.block_rows : tile_sizes(query.dim(3), value.dim(3), least_shared_bytes).rows();
+  const int64_t blocks = query.dim(0) * key_heads * ceil_divide(rows, block_rows);
+  const int64_t seen_keys = std::min<int64_t>(key_count, int64_t{p.keys_to_the_left} + p.keys_to_the_right + block_rows);
+  p.split_count = splits_of(std::max<int64_t>(blocks, 1), seen_keys);
+  const bool has_weights = node.has_output(weights_output) && node.output(weights_output).count() > 0;
+  p.keeps_softmax = has_weights;
+  p.output_mode = count(node.integer("qk_output_mode"));
+  if (has_weights) p.weights = layout_of(node.output(weights_output));
 
   Launch launch;
-  if (y.count() > 0) {
-    p.batch_count = count(query.dim(0));
-    p.head_count = count(query.dim(1));
-    p.query_count = count(query_count);
-    p.past_count = count(past);
-    p.key_count = count(key_count);
-    p.channel_count = count(query.dim(3));
-    p.value_channel_count = count(value.dim(3));
-    p.heads_per_key_head = count(query.dim(1) / std::max<int64_t>(key.dim(1), 1));
-    const float scale = node.number("scale");
-    p.scale = scale != 0 ? scale : 1 / std::sqrt(static_cast<float>(query.dim(3)));  // ONNX Attention-23's default
-    p.softcap = node.number("softcap");
-    // The place of the first query among the keys.
-    const int64_t place = node.integer("top_left") != 0 ? past : key_count - query_count;
-    int64_t last_key = key_count;
-    if (node.integer("causal") != 0) last_key = place;
-    if (const int64_t right = node.integer("right_window", -1); right >= 0) last_key = std::min(last_key, place + std::min(right, key_count));
-    p.last_key_of_first_query = static_cast<int32_t>(last_key);
-    const int64_t window = node.integer("window", -1);
-    p.window_begin_of_first_query = static_cast<int32_t>(window < 0 ? -query_count : place - std::min(window, key_count + query_count));
-    p.query = layout_of(query);
-    p.key = layout_of(key);
-    p.value = layout_of(value);
-    p.past_key = past_key;
-    p.past_value = past_value;
-    p.y = layout_of(y);
-    if (node.has_input(mask_input)) {
-      const auto mask = node.input(mask_input);
-      HEED_TRY(check_addressable(mask, "the mask"));
-      p.mask_kind = mask.element() == DataType::boolean ? boolean_mask : added_mask;
-      p.mask_key_count = count(mask.dim(-1));
-      p.mask = mask_layout_of(mask);
-    }
-    const int64_t rows = query.dim(0) * query.dim(1) * query_count;
-    launch.dispatches.push_back({attend_variant, bytes_of(p), {workgroups_for(rows, 1), 1, 1}});
-  }
-  if (node.has_output(present_key_output)) {
-    const auto present_key = node.output(present_key_output), present_value = node.output(present_value_output);
-    HEED_TRY(check_addressable(present_key, "present_key"));
-    HEED_TRY(check_addressable(present_value, "present_value"));
-    const bool in_place = past > 0 && node.in_place(past_key_input, present_key_output) && node.in_place(past_value_input, present_value_output);
-    const int64_t first_key = in_place ? past : 0;
-    const int64_t both = present_key.count() + present_value.count();
-    if (both > most_addressed) return Error{Code::unsupported, "present_key and present_value have more than 2^31 elements"};
-    const AppendParameters a{count(key.dim(0)), count(key.dim(1)), count(past), count(key_count), count(first_key), count(key.dim(3)), count(value.dim(3)),
-                             layout_of(key), layout_of(value), past_key, past_value, layout_of(present_key), layout_of(present_value)};
-    const int64_t written = key_count == 0 ? 0 : both / key_count * (key_count - first_key);
-    if (written > 0) launch.dispatches.push_back({append_variant, bytes_of(a), {workgroups_for(written, append_threads), 1, 1}});
-  }
+  const int64_t kept = has_weights ? 2 * all_rows : 0, found = p.split_count > 1 ? all_rows * p.split_count * (value.dim(3) + 2) : 0;
+  if (kept + found > most_addressed) return Error{Code::unsupported, "what is found of the rows has more than 2^31 numbers"};
+  launch.scratch_bytes = static_cast<size_t>(kept + found) * sizeof(float);
+  const auto add = [&](int32_t variant, int64_t workgroups) {
+    launch.dispatches.push_back({variant, bytes_of(p), {workgroups_for(workgroups, 1), 1, 1}});
+  };
+  constexpr int64_t append_threads = 64;  // that append in a workgroup, at most
+  if (all_rows > 0 || appended > 0)
+    add(is_few ? rows_variant : tile_variant, std::max({blocks * p.split_count, int64_t{ceil_divide(appended, append_threads)}, int64_t{1}}));
+  if (p.split_count > 1 && all_rows > 0) add(merge_variant, all_rows);
+  if (has_weights) add(weights_variant, all_rows);
   return launch;
 }
 

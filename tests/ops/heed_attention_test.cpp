@@ -127,6 +127,152 @@ const std::vector<Case> cases = {
     by(without_weights, "a prompt", {random({1, 3, 67, 24}), random({1, 3, 67, 24}), random({1, 3, 67, 24})}, 2e-6),
 };
 
+// ---- Vulkan against the CPU ------------------------------------------------------------------------------------------------
+
+enum class Mask { none, boolean, added };
+
+// One row: sizes that tell which way the GPU goes, and what else attention is told.
+struct GpuRow {
+  std::string what;
+  int64_t batch = 1, head = 2, kv_head = 2, query = 1, past = -1, fresh = 1, width = 8, value_width = 8;
+  std::string attributes = "";
+  Mask mask = Mask::none;
+  std::vector<int64_t> mask_dims = {};
+  std::vector<double> valid = {};
+  bool sinks = false;
+  bool presents = false, weights = false;
+  bool sequence_first = false;  // query, key, value and y lie as [batch, sequence, head, width]
+  DataType mask_type = DataType::undefined;  // of an added mask; undefined: the queries'
+};
+
+std::string text_of(DataType type, const std::vector<int64_t>& dims) {
+  const char* element = type == DataType::f16    ? "float16"
+                        : type == DataType::bf16 ? "bfloat16"
+                        : type == DataType::f64  ? "double"
+                        : type == DataType::i64  ? "int64"
+                        : type == DataType::f32  ? "float"
+                                                 : "bool";
+  std::string text = element;
+  for (size_t axis = 0; axis < dims.size(); ++axis) text += (axis ? ", " : "[") + std::to_string(dims[axis]);
+  return text + "]";
+}
+
+// A third of the keys hidden, and all of the first row where there are several.
+Tensor mask_of(const GpuRow& row, DataType type) {
+  auto values = values_of(random(row.mask_dims));
+  const auto keys = static_cast<size_t>(row.mask_dims.back());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const bool hidden = i % 3 == 1 || (values.size() > keys && i < keys);
+    if (row.mask == Mask::boolean)
+      values[i] = hidden ? 0 : 1;
+    else if (hidden)
+      values[i] = -infinity;
+  }
+  return numbers(row.mask == Mask::boolean ? DataType::boolean : type, row.mask_dims, values);
+}
+
+void check_gpu_row(const GpuRow& row, DataType type, double tolerance) {
+  const auto swapped = [&](std::vector<int64_t> dims) {
+    if (row.sequence_first) std::swap(dims[1], dims[2]);
+    return dims;
+  };
+  Tensors inputs;
+  std::string declared, arguments, before;
+  const auto add = [&](const std::string& name, std::optional<Tensor> tensor, bool turned = false) {
+    arguments += (arguments.empty() ? "" : ", ") + (tensor ? (turned ? "t_" : "") + name : "\"\"");
+    if (!tensor) return;
+    declared += (declared.empty() ? "" : ", ") + text_of(tensor->type, tensor->dims) + " " + name;
+    if (turned) before += "    t_" + name + " = Transpose<perm = [0, 2, 1, 3]>(" + name + ")\n";
+    inputs.push_back(*std::move(tensor));
+  };
+  const auto some = [&](std::vector<int64_t> dims) { return random(std::move(dims), -1, 1, type); };
+  add("query", some(swapped({row.batch, row.head, row.query, row.width})), row.sequence_first);
+  add("key", some(swapped({row.batch, row.kv_head, row.fresh, row.width})), row.sequence_first);
+  add("value", some(swapped({row.batch, row.kv_head, row.fresh, row.value_width})), row.sequence_first);
+  add("mask", row.mask == Mask::none ? std::nullopt
+                                     : std::optional(mask_of(row, row.mask_type == DataType::undefined ? type : row.mask_type)));
+  add("past_key", row.past < 0 ? std::nullopt : std::optional(some({row.batch, row.kv_head, row.past, row.width})));
+  add("past_value",
+      row.past < 0 ? std::nullopt : std::optional(some({row.batch, row.kv_head, row.past, row.value_width})));
+  add("valid", row.valid.empty() ? std::nullopt : std::optional(i64({row.batch}, row.valid)));
+  add("sinks", row.sinks ? std::optional(random({row.head})) : std::nullopt);
+
+  const int64_t keys = std::max<int64_t>(row.past, 0) + row.fresh;
+  const std::string results = row.weights ? "a, present_key, present_value, weights" : row.presents ? "a, present_key, present_value" : "a";
+  std::string outputs = text_of(type, swapped({row.batch, row.head, row.query, row.value_width})) + " y";
+  if (row.presents || row.weights)
+    outputs += ", " + text_of(type, {row.batch, row.kv_head, keys, row.width}) + " present_key, " +
+               text_of(type, {row.batch, row.kv_head, keys, row.value_width}) + " present_value";
+  if (row.weights) outputs += ", " + text_of(type, {row.batch, row.head, row.query, keys}) + " weights";
+  INFO(row.what);
+  check_on_vulkan("attend (" + declared + ") => (" + outputs + ") {\n" + before + "    " + results + " = heed.Attention" +
+                      (row.attributes.empty() ? "" : "<" + row.attributes + ">") + "(" + arguments + ")\n    y = " +
+                      (row.sequence_first ? "Transpose<perm = [0, 2, 1, 3]>(a)" : "Identity(a)") + "\n  }",
+                  inputs, tolerance);
+}
+
+// Few rows, and those long enough that their keys are split; tiles of rows, one and several, split too.
+const std::vector<GpuRow> gpu_rows = {
+    {.what = "a token after 76", .past = 76},
+    {.what = "a token, no past", .past = 0},
+    {.what = "a token, a past of one, cache", .past = 1, .presents = true},
+    {.what = "8 heads of a group, cache", .head = 8, .kv_head = 1, .past = 61, .presents = true},
+    {.what = "7 heads of a group, widths 80 and 37", .batch = 2, .head = 14, .past = 131, .width = 80, .value_width = 37},
+    {.what = "5 queries of 3 heads of a group", .head = 6, .query = 5, .past = 37, .fresh = 5, .width = 19, .value_width = 8,
+     .attributes = "causal = 1"},
+    {.what = "width 128, 4 heads of a group", .head = 8, .past = 67, .width = 128, .value_width = 128, .presents = true},
+    {.what = "width 256", .head = 4, .past = 41, .width = 256, .value_width = 256},
+    {.what = "latent: 576 and 512", .head = 2, .kv_head = 1, .past = 19, .width = 576, .value_width = 512},
+    {.what = "a long past, split", .batch = 2, .head = 4, .past = 1030, .width = 16, .value_width = 24, .presents = true},
+    {.what = "a long past, split, window, sinks, mask", .past = 2111, .attributes = "causal = 1, window = 1100",
+     .mask = Mask::boolean, .mask_dims = {2112}, .sinks = true},
+    {.what = "a long past of which one split sees nothing", .past = 1200, .mask = Mask::added, .mask_dims = {1, 700}},
+    {.what = "a prompt", .query = 67, .fresh = 67, .width = 64, .value_width = 64, .attributes = "causal = 1"},
+    {.what = "a prompt, cache", .batch = 2, .head = 6, .query = 37, .past = 0, .fresh = 37, .width = 24, .value_width = 33,
+     .attributes = "causal = 1", .presents = true},
+    {.what = "a prompt behind a past, cache, sequence first", .head = 6, .query = 19, .past = 29, .fresh = 19, .width = 16,
+     .value_width = 16, .attributes = "causal = 1", .presents = true, .sequence_first = true},
+    {.what = "a prompt, window", .query = 131, .fresh = 131, .attributes = "causal = 1, window = 9"},
+    {.what = "a window to both sides", .query = 71, .fresh = 71, .attributes = "window = 9, right_window = 21"},
+    {.what = "top left", .query = 23, .past = 7, .fresh = 31, .attributes = "causal = 1, top_left = 1"},
+    {.what = "more queries than keys: rows that see nothing", .query = 41, .fresh = 5, .attributes = "causal = 1"},
+    {.what = "softcap and scale", .query = 19, .fresh = 23, .attributes = "softcap = 0.5, scale = 3.0"},
+    {.what = "tiles of width 128", .query = 33, .fresh = 65, .width = 128, .value_width = 128, .attributes = "causal = 1"},
+    {.what = "tiles of width 256", .head = 1, .kv_head = 1, .query = 18, .fresh = 33, .width = 256, .value_width = 200},
+    {.what = "tiles of latent width", .head = 20, .kv_head = 1, .past = 35, .width = 576, .value_width = 512},
+    {.what = "tiles, split", .head = 32, .kv_head = 1, .past = 700, .width = 16, .value_width = 16, .sinks = true},
+    {.what = "a mask for each score", .batch = 2, .query = 19, .past = 3, .fresh = 37, .mask = Mask::added,
+     .mask_dims = {2, 2, 19, 40}},
+    {.what = "a mask for each batch", .batch = 3, .query = 21, .fresh = 35, .mask = Mask::boolean, .mask_dims = {3, 1, 1, 35}},
+    {.what = "a mask for each head", .head = 4, .kv_head = 2, .query = 21, .fresh = 35, .mask = Mask::boolean,
+     .mask_dims = {4, 1, 35}},
+    {.what = "a mask for each query", .query = 21, .fresh = 35, .mask = Mask::added, .mask_dims = {21, 35}},
+    {.what = "a mask of one axis, shorter than the keys", .query = 21, .fresh = 35, .mask = Mask::added, .mask_dims = {30}},
+    {.what = "a boolean mask for a token", .batch = 2, .past = 36, .mask = Mask::boolean, .mask_dims = {2, 1, 1, 37}},
+    {.what = "an f32 mask", .past = 36, .mask = Mask::added, .mask_dims = {2, 1, 37}, .mask_type = DataType::f32},
+    {.what = "an f64 mask", .past = 36, .mask = Mask::added, .mask_dims = {2, 1, 37}, .mask_type = DataType::f64},
+    {.what = "an f16 mask", .past = 36, .mask = Mask::added, .mask_dims = {2, 1, 37}, .mask_type = DataType::f16},
+    {.what = "a bf16 mask", .past = 36, .mask = Mask::added, .mask_dims = {2, 1, 37}, .mask_type = DataType::bf16},
+    {.what = "valid lengths", .batch = 3, .query = 2, .past = 30, .fresh = 9, .attributes = "causal = 1", .valid = {39, 0, 17}},
+    {.what = "valid lengths in tiles", .batch = 3, .query = 20, .fresh = 41, .valid = {41, 0, 17}},
+    {.what = "sinks", .head = 4, .query = 9, .fresh = 9, .attributes = "causal = 1", .sinks = true},
+    {.what = "scores (mode 0) of few rows", .head = 4, .query = 2, .past = 70, .fresh = 2,
+     .attributes = "causal = 1, softcap = 2.0, qk_output_mode = 0", .weights = true},
+    {.what = "capped scores (mode 1) of tiles", .query = 19, .past = 5, .fresh = 19,
+     .attributes = "causal = 1, softcap = 2.0, qk_output_mode = 1", .weights = true},
+    {.what = "masked scores (mode 2) of tiles", .query = 19, .past = 5, .fresh = 19,
+     .attributes = "causal = 1, qk_output_mode = 2", .mask = Mask::added, .mask_dims = {19, 24}, .weights = true},
+    {.what = "weights (mode 3) of few rows", .head = 4, .query = 2, .past = 70, .fresh = 2,
+     .attributes = "causal = 1, qk_output_mode = 3", .mask = Mask::boolean, .mask_dims = {2, 72}, .sinks = true, .weights = true},
+    {.what = "weights (mode 3) of tiles", .batch = 2, .query = 35, .fresh = 35, .attributes = "causal = 1, qk_output_mode = 3",
+     .weights = true},
+    {.what = "weights (mode 3) where keys are split", .past = 1100, .attributes = "qk_output_mode = 3", .sinks = true, .weights = true},
+    {.what = "no keys", .query = 2, .fresh = 0},
+    {.what = "no keys, many rows", .query = 40, .fresh = 0},
+    {.what = "no queries, cache", .query = 0, .past = 3, .fresh = 2, .presents = true},
+    {.what = "no channels in the values", .query = 2, .fresh = 3, .value_width = 0},
+};
+
 Tensor zeros(std::vector<int64_t> dims) {
   int64_t count = 1;
   for (const int64_t dim : dims) count *= dim;
@@ -136,6 +282,25 @@ Tensor zeros(std::vector<int64_t> dims) {
 }  // namespace
 
 HEED_TEST_OPERATOR("heed.Attention", cases)
+
+TEST_CASE("heed.Attention on Vulkan gives what it gives on the CPU, each way it goes, and stays there") {
+  for (const GpuRow& row : gpu_rows) check_gpu_row(row, DataType::f32, 3e-6);
+}
+
+// Both compute in f32: they differ by how the results round, a unit in the last place.
+TEST_CASE("heed.Attention on Vulkan in f16 and bf16") {
+  const std::vector<GpuRow> narrow_rows = {
+      {.what = "a token, cache", .head = 6, .past = 37, .width = 19, .value_width = 8, .presents = true},
+      {.what = "a long past, split", .past = 1030, .mask = Mask::added, .mask_dims = {2, 1, 1031}, .sinks = true},
+      {.what = "a prompt, cache, sequence first", .query = 37, .past = 5, .fresh = 37, .width = 40, .value_width = 40,
+       .attributes = "causal = 1", .presents = true, .sequence_first = true},
+      {.what = "weights", .query = 19, .fresh = 19, .attributes = "causal = 1, qk_output_mode = 3", .weights = true},
+  };
+  for (const GpuRow& row : narrow_rows) {
+    check_gpu_row(row, DataType::f16, 0x1p-10);
+    check_gpu_row(row, DataType::bf16, 0x1p-7);
+  }
+}
 
 TEST_CASE("heed.Attention refuses what does not fit, and says what") {
   const auto refused = [](Tensors inputs, std::string_view part) {
