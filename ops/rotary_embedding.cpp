@@ -1,7 +1,7 @@
 // RotaryEmbedding-23: turns pairs of channels of each head by the angle of their position. With x1, x2 the halves of a
 // head (or its even and odd channels, where interleaved): y1 = cos x1 - sin x2, y2 = sin x1 + cos x2. Channels past
 // rotary_embedding_dim stay.
-#include "launch.hpp"
+#include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
 
@@ -64,10 +64,9 @@ constexpr int64_t thread_count = 64;
 Result<GpuPlan> plan(Planning& node) {
   for (const int32_t input : {x_input, cos_input, sin_input}) {
     if (!node.input(input).has_rank()) return decline("the rank of input " + std::to_string(input) + " is not known");
-    if (node.input(input).element() != DataType::f32)
-      return decline("the GPU kernel turns f32, not " + name_in_reason(node.input(input)));
     node.take_strided(input);
   }
+  HEED_ASSIGN(const Shader shader, shader_for(node, shaders::rotary_embedding));
   const bool has_positions = node.has_input(positions_input);
   if (has_positions) {
     if (!node.input(positions_input).has_rank()) return decline("the rank of position_ids is not known");
@@ -75,7 +74,7 @@ Result<GpuPlan> plan(Planning& node) {
   }
   node.in_place(x_input, 0);
   // Without positions their binding is never read.
-  return GpuPlan{.variants = {{.name = "a thread a pair", .shader = shaders::rotary_embedding}},
+  return GpuPlan{.variants = {{.name = "a thread a pair", .shader = shader}},
                  .bindings = {read(x_input), read(cos_input), read(sin_input),
                               read(has_positions ? positions_input : x_input), write(0), error_word()},
                  .error = "element {} of position_ids is outside of the rows of cos_cache"};

@@ -2,16 +2,17 @@
 #extension GL_GOOGLE_include_directive : require
 // rotary_embedding.comp: RotaryEmbedding-23, y1 = cos x1 - sin x2 and y2 = sin x1 + cos x2 for each pair of channels of a
 // head; channels past the pairs stay. x and the caches are strided, y is dense in one order or the other and may lie where
-// x lies. A position outside of the caches is told, and read as the nearest.
+// x lies. A position outside of the caches is told, and read as the nearest that is not.
+#include "element.glsl"
 #include "indices.glsl"
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 0, std430) readonly buffer Input { float x[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Cos { float cosines[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Sin { float sines[]; };
+layout(set = 0, binding = 0, std430) readonly buffer Input { STORED x[]; };
+layout(set = 0, binding = 1, std430) readonly buffer Cos { STORED cosines[]; };
+layout(set = 0, binding = 2, std430) readonly buffer Sin { STORED sines[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Positions { uvec2 positions[]; };  // i64 [batch, sequence]
-layout(set = 0, binding = 4, std430) writeonly buffer Output { float y[]; };
+layout(set = 0, binding = 4, std430) writeonly buffer Output { STORED y[]; };
 #define ERROR_BINDING 5
 #include "error_word.glsl"
 
@@ -57,12 +58,12 @@ void main() {
       if (cache_row < 0 || cache_row >= position_count) tell_error(batch * sequence_count + sequence);
       place = uint(clamp(cache_row, 0, position_count - 1));
     }
-    float c = cosines[at(cos_layout, batch, 0, place, item)];
-    float s = sines[at(sin_layout, batch, 0, place, item)];
+    float c = LOAD(cosines[at(cos_layout, batch, 0, place, item)]);
+    float s = LOAD(sines[at(sin_layout, batch, 0, place, item)]);
     uint channel = item * pair_step;
-    float a = x[at(x_layout, batch, head, sequence, channel)];
-    float b = x[at(x_layout, batch, head, sequence, channel + pair_distance)];
-    y[at(y_layout, batch, head, sequence, channel)] = c * a - s * b;
-    y[at(y_layout, batch, head, sequence, channel + pair_distance)] = s * a + c * b;
+    float a = LOAD(x[at(x_layout, batch, head, sequence, channel)]);
+    float b = LOAD(x[at(x_layout, batch, head, sequence, channel + pair_distance)]);
+    y[at(y_layout, batch, head, sequence, channel)] = STORE(c * a - s * b);
+    y[at(y_layout, batch, head, sequence, channel + pair_distance)] = STORE(s * a + c * b);
   }
 }
