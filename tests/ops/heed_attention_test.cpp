@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cases.hpp"
+#include "kernel_run.hpp"
 
 namespace heed::test {
 namespace {
@@ -300,6 +301,84 @@ TEST_CASE("heed.Attention on Vulkan in f16 and bf16") {
     check_gpu_row(row, DataType::f16, 0x1p-10);
     check_gpu_row(row, DataType::bf16, 0x1p-7);
   }
+}
+
+namespace {
+
+// Plans and binds a node's GPU half; no GPU is asked.
+class GpuHalf : public KernelNode {
+ public:
+  GpuHalf(const Graph& graph, uint64_t shared_bytes)
+      : KernelNode(graph, graph.nodes.at(0), *built_in_registry().find_operator("heed", "Attention"), nullptr),
+        shared_bytes_(shared_bytes) {
+    const auto* kernel = built_in_registry().gpu_kernels("heed", "Attention", 1)->at(0)->c;
+    for (int32_t i = 0; i < input_count(); ++i) inputs.push_back(shape_of(input_value(i)));
+    for (int32_t i = 0; i < output_count(); ++i) outputs.push_back(shape_of(output_value(i)));
+    REQUIRE(kernel->plan(this, kernel->user) == HEED_OK);
+    REQUIRE(kernel->bind(this, kernel->user) == HEED_OK);
+  }
+  void plan_work(heed_dim) override {}
+  uint64_t plan_capability(heed_text name) const override {
+    return std::string_view(name.data, name.size) == "max_shared_bytes" ? shared_bytes_ : 1;
+  }
+  int32_t plan_variant(const heed_variant& variant) override {
+    names_.emplace_back(variant.name.data, variant.name.size);
+    return HEED_OK;
+  }
+  bool bind_in_place(int32_t, int32_t) const override { return false; }
+  int32_t bind_dispatch(int32_t variant, const void*, size_t, const uint32_t workgroups[3]) override {
+    dispatches += (dispatches.empty() ? "" : ", ") + names_.at(static_cast<size_t>(variant)) + " x " +
+                  std::to_string(workgroups[0]);
+    return HEED_OK;
+  }
+  std::string dispatches;  // "few rows x 2"
+
+ private:
+  heed_tensor shape_of(const Value* value) {
+    if (value == nullptr) return {};
+    auto& dims = shapes_.emplace_back();
+    for (const Dim dim : *value->type.dims) dims.push_back(dim.number());
+    const auto& strides = shapes_.emplace_back(row_major(dims));
+    return {nullptr, dims.data(), strides.data(), 0, static_cast<int32_t>(dims.size()),
+            static_cast<int32_t>(value->type.element.value())};
+  }
+  uint64_t shared_bytes_;
+  std::vector<std::string> names_;
+  std::deque<std::vector<int64_t>> shapes_;
+};
+
+}  // namespace
+
+TEST_CASE("heed.Attention on a GPU: a dispatch a token, splits of long pasts, tiles for prompts") {
+  const struct {
+    int64_t head, kv_head, query, key, width;
+    std::string_view outputs, dispatches;
+  } ways[] = {
+      {6, 6, 1, 201, 32, "y", "few rows x 6"},
+      {32, 4, 1, 201, 64, "y", "few rows x 4"},
+      {6, 6, 1, 511, 32, "y", "few rows x 6"},
+      {6, 6, 1, 512, 32, "y", "few rows x 12, merge x 6"},
+      {6, 6, 1, 1023, 32, "y", "few rows x 12, merge x 6"},  // as many as before: what is recorded stays
+      {32, 8, 1, 100000, 128, "y", "few rows x 128, merge x 32"},
+      {64, 64, 1, 4096, 128, "y", "few rows x 128, merge x 64"},
+      {6, 6, 64, 64, 32, "y", "tiles of rows and keys x 12"},
+      {128, 1, 1, 300, 576, "y", "tiles of rows and keys x 32"},
+      {2, 2, 20, 300, 8, "y, \"\", \"\", weights", "tiles of rows and keys x 2, weights x 40"},
+      {2, 2, 1, 600, 8, "y, \"\", \"\", weights", "few rows x 4, merge x 2, weights x 2"},
+      {2, 2, 0, 600, 8, "y", ""},
+  };
+  for (const auto& way : ways)
+    for (const uint64_t shared_bytes : {16384, 49152}) {
+      const std::string kv = "float[1, " + std::to_string(way.kv_head) + ", " + std::to_string(way.key) + ", ";
+      auto file = parse_model("attend (float[1, " + std::to_string(way.head) + ", " + std::to_string(way.query) + ", " +
+                              std::to_string(way.width) + "] q, " + kv + std::to_string(way.width) + "] k, " + kv +
+                              std::to_string(std::min<int64_t>(way.width, 512)) + "] v) => (float y) {\n    " +
+                              std::string(way.outputs) + " = heed.Attention(q, k, v)\n  }");
+      REQUIRE(text_of(file ? Result<void>() : file.error()) == "");
+      REQUIRE(text_of(infer_shapes(*file->graph, built_in_registry())) == "");
+      INFO(way.head << " heads, " << way.query << " queries, " << way.key << " keys");
+      CHECK(GpuHalf(*file->graph, shared_bytes).dispatches == way.dispatches);
+    }
 }
 
 TEST_CASE("heed.Attention refuses what does not fit, and says what") {
