@@ -65,12 +65,12 @@ def command_lines(tmp, good):
     row("help", ["--help"], 0, ["usage: heed"])
     row("no command", [], 2, err=["usage: heed"])
     row("unknown command", ["foo"], 2, err=["no command 'foo'"])
-    for command in ("run", "inspect", "explain", "generate", "verify", "bench", "devices"):
+    for command in ("run", "inspect", "explain", "generate", "verify", "compare", "bench", "devices"):
         row(f"{command} --help", [command, "--help"], 0, [f"heed {command}"])
         row(f"{command} with an unknown option", [command, "x", "--no-such"], 2, err=["no-such", "usage:"])
         if command != "devices":
             row(f"{command} without arguments", [command], 2, err=["usage:"])
-        if command not in ("devices", "verify"):
+        if command not in ("devices", "verify", "compare"):
             row(f"{command}: a missing file", [command, tmp / "none.onnx"], 1, err=["none"] if command != "generate" else [])
     row("devices", ["devices"], 0, ["cpu"])
     row("devices --json", ["devices", "--json"], 0, check=lambda text: json.loads(text)["cpu"]["threads"] >= 1
@@ -225,11 +225,69 @@ def plugins(tmp, good):
         row(f"a plugin: {fault.lower()}", ["run", good, "--plugin", library, "--random"], 1, err=[library.name, text])
 
 
+def comparison(tmp, good):
+    N = helper.make_node
+    half = save(tmp / "half.onnx", [N("Cast", ["x"], ["h"], to=TensorProto.FLOAT16, name="narrows"), N("Mul", ["h", "h"], ["s"], name="squares"),
+                                    N("Softmax", ["s"], ["y"], name="ends")], [tensor("x", [1, 3])], [tensor("y", [1, 3], TensorProto.FLOAT16)])
+    x = np.array([[1, 2, 300]], np.float32)
+    np.savez(tmp / "half.npz", x=x, h=x, s=x * x)
+    row("compare finds an overflow in fp16", ["compare", half, "--with", tmp / "half.npz", "--device", "cpu"], 1,
+        ["first node that differs: 'squares' (Mul)", "[0, 2]: inf on cpu, 90000 on half.npz", "overflow in fp16"], check=fits(120))
+    np.savez(tmp / "near.npz", x=x / 3, h=x / 3, s=x * x / 9)
+    row("compare leaves narrow types their steps", ["compare", half, "--with", tmp / "near.npz", "--device", "cpu"], 0, ["all agree"])
+    logs = save(tmp / "logs.onnx", [N("Sub", ["x", "c"], ["d"], name="shifts"), N("Log", ["d"], ["l"], name="logs"), N("Softmax", ["l"], ["y"])],
+                [tensor("x", [1, 3])], [tensor("y", [1, 3])], [constant("c", [2], np.float32)])
+    x = np.array([[3, 2.5, 1]], np.float32)
+    np.savez(tmp / "logs.npz", x=x, d=x - 2, l=np.array([[0, -0.6931472, 0]], np.float32))
+    row("compare finds where NaN appears", ["compare", logs, "--with", tmp / "logs.npz", "--no-rewrite", "--device", "cpu"], 1,
+        ["'logs' (Log)", "NaN appears here on cpu, from finite inputs"])
+    row("compare --json", ["compare", logs, "--with", tmp / "logs.npz", "--no-rewrite", "--device", "cpu", "--json"], 1, ['"cause"'],
+        check=lambda text: json.loads(text)["first"]["node"] == "logs" and json.loads(text)["cause"]["kind"] == "nan")
+    np.savez(tmp / "shifted.npz", x=x, d=x - 1.5)
+    row("compare blames a node whose inputs agree", ["compare", logs, "--with", tmp / "shifted.npz", "--no-rewrite", "--device", "cpu"], 1,
+        ["'shifts' (Sub)", "this node's kernel: what it reads is the same"])
+    np.savez(tmp / "fused.npz", d=x - 2)
+    row("compare tells what was fused away", ["compare", logs, "--with", tmp / "fused.npz", "--input", "x=3,2.5,1", "--device", "cpu"], 1,
+        err=["nothing to compare", "--no-rewrite"])
+    np.savez(tmp / "other.npz", q=x)
+    row("compare with values that the model has not", ["compare", good, "--with", tmp / "other.npz", "--random"], 1, err=["no value 'q'"])
+    row("compare with a missing file", ["compare", good, "--with", tmp / "none.npz", "--random"], 1, err=["none.npz"])
+    row("compare with what is no device", ["compare", good, "--with", "abacus", "--random"], 1, err=["--with abacus", ".npz"])
+    row("compare of a device with itself", ["compare", good, "--with", "cpu", "--device", "cpu", "--random"], 1, err=["both sides"])
+    row("compare: a missing model", ["compare", tmp / "none.onnx", "--with", "cpu"], 1, err=["none.onnx"])
+    row("compare with a bad tolerance", ["compare", good, "--with", "cpu", "--tolerance", "1e-3,x"], 1, err=["--tolerance"])
+    if not on_vulkan():
+        return
+    row("compare of two devices", ["compare", GPT, "--with", "cpu", "--text", "ROMEO:"], 0, ["all agree"], check=fits(120))
+    wrong = wrong_trilu(tmp)
+    cuts = save(tmp / "cuts.onnx", [N("Exp", ["x"], ["a"], name="grows"), N("Trilu", ["a"], ["b"], name="cuts"), N("Softmax", ["b"], ["y"])],
+                [tensor("x", [4, 4])], [tensor("y", [4, 4])])
+    row("compare finds a wrong kernel", ["compare", cuts, "--with", "cpu", "--random", "--plugin", wrong], 1,
+        ["'cuts' (Trilu)", "this node's kernel"])
+
+
+def on_vulkan():
+    """Whether there is a Vulkan device; that there is none is said, and counted."""
+    devices = json.loads(subprocess.run([str(HEED), "devices", "--json"], capture_output=True).stdout)["vulkan"]
+    if any(not device["unsuitable"] for device in devices):
+        return True
+    print("skipped: rows on vulkan: there is no device")
+    counts["skipped"] += 1
+    return False
+
+
+def wrong_trilu(tmp):
+    """A plugin whose GPU kernel of Trilu is wrong."""
+    library = tmp / "wrong_trilu.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-I", ROOT / "runtime" / "include", ROOT / "tests" / "tools" / "wrong_trilu.c", "-o", library], check=True)
+    return library
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         tmp = Path(folder)
         good = save(tmp / "good.onnx", [helper.make_node("Add", ["x", "x"], ["y"], name="add")], [tensor("x", [1, 3])], [tensor("y", [1, 3])])
-        for part in (command_lines, generation, bad_files, bad_graphs, plugins):
+        for part in (command_lines, generation, bad_files, bad_graphs, plugins, comparison):
             part(tmp, good)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     sys.exit(1 if counts["failed"] else 0)

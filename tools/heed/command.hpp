@@ -26,6 +26,7 @@ int inspect(const Arguments& arguments);
 int explain(const Arguments& arguments);
 int generate(const Arguments& arguments);
 int verify(const Arguments& arguments);
+int compare(const Arguments& arguments);
 int bench(const Arguments& arguments);
 int devices(const Arguments& arguments);
 

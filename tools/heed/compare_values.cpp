@@ -14,6 +14,30 @@ void append(const Tensor& tensor, std::vector<double>& out) {
   for (const T value : tensor.as<T>()) out.push_back(static_cast<double>(value));
 }
 
+bool is_plain_float(DataType type) {
+  return type == DataType::f32 || type == DataType::f16 || type == DataType::bf16 || type == DataType::f64;
+}
+
+std::string first_other_text(const Tensor& met, const Tensor& expected) {
+  for (size_t i = 0; i < met.texts().size(); ++i) {
+    const std::string_view text(met.texts()[i].data, met.texts()[i].size),
+        wanted(expected.texts()[i].data, expected.texts()[i].size);
+    if (text != wanted)
+      return "element " + std::to_string(i) + " is '" + std::string(text) + "'; expected '" + std::string(wanted) + "'";
+  }
+  return "";
+}
+
+std::optional<std::string> difference_text(const Distance& found) {
+  if (found.agrees()) return std::nullopt;
+  if (!found.mismatch.empty()) return found.mismatch;
+  char text[200];
+  std::snprintf(text, sizeof text,
+                "%zu of %zu elements differ; the first is [%zu]: %.9g, expected %.9g; the largest difference is %.3g",
+                found.differing, found.count, found.at, found.met, found.expected, found.absolute);
+  return text;
+}
+
 }  // namespace
 
 std::vector<double> to_doubles(const Tensor& tensor) {
@@ -98,45 +122,69 @@ std::vector<double> to_doubles(const Tensor& tensor) {
   return out;
 }
 
-std::optional<std::string> difference(const HostValue& met, const HostValue& expected, const Tolerance& tolerance) {
-  if (met.kind != expected.kind) return "it is of another kind than expected";
-  if (met.kind != Kind::tensor) {
-    if (met.present != expected.present) return met.present ? "it should be empty" : "it is empty";
-    if (met.elements.size() != expected.elements.size())
-      return std::to_string(met.elements.size()) + " elements; expected " + std::to_string(expected.elements.size());
-    for (size_t i = 0; i < met.elements.size(); ++i)
-      if (auto inner = difference(met.elements[i], expected.elements[i], tolerance))
-        return "element " + std::to_string(i) + ": " + *inner;
-    return std::nullopt;
-  }
-  const Tensor &a = met.tensor, &e = expected.tensor;
-  if (a.type != e.type || a.dims != e.dims) return to_string(a) + "; expected " + to_string(e);
-  if (a.type == DataType::string) {
-    for (size_t i = 0; i < a.texts().size(); ++i) {
-      const std::string_view met_text(a.texts()[i].data, a.texts()[i].size),
-          wanted(e.texts()[i].data, e.texts()[i].size);
-      if (met_text != wanted)
-        return "element " + std::to_string(i) + " is '" + std::string(met_text) + "'; expected '" +
-               std::string(wanted) + "'";
+double Distance::scaled() const {
+  if (!mismatch.empty() || met_is_finite != expected_is_finite) return INFINITY;
+  return absolute == 0 ? 0 : absolute / std::max(largest_expected, 1e-30);
+}
+
+Distance distance(const HostValue& met, const HostValue& expected, const Tolerance& tolerance) {
+  Distance found;
+  if (met.kind != expected.kind) {
+    found.mismatch = "it is of another kind than expected";
+  } else if (met.kind != Kind::tensor) {
+    if (met.present != expected.present) {
+      found.mismatch = met.present ? "it should be empty" : "it is empty";
+    } else if (met.elements.size() != expected.elements.size()) {
+      found.mismatch =
+          std::to_string(met.elements.size()) + " elements; expected " + std::to_string(expected.elements.size());
     }
-    return std::nullopt;
+    for (size_t i = 0; found.agrees() && i < met.elements.size(); ++i) {
+      found = distance(met.elements[i], expected.elements[i], tolerance);
+      if (!found.agrees()) found.mismatch = "element " + std::to_string(i) + ": " + *difference_text(found);
+    }
+    return found;
+  }
+  if (!found.mismatch.empty()) return found;
+  const Tensor &a = met.tensor, &e = expected.tensor;
+  if ((a.type != e.type && !(is_plain_float(a.type) && is_plain_float(e.type))) || a.dims != e.dims) {
+    found.mismatch = to_string(a) + "; expected " + to_string(e);
+    return found;
+  }
+  if (a.type == DataType::string) {
+    found.mismatch = first_other_text(a, e);
+    return found;
   }
   const auto left = to_doubles(a), right = to_doubles(e);
-  size_t count = 0, first = 0;
-  double worst = 0;
+  found.count = left.size();
+  const auto measure = [](const std::vector<double>& numbers, double& largest, bool& is_finite) {
+    for (const double number : numbers) {
+      if (std::isfinite(number)) largest = std::max(largest, std::abs(number));
+      is_finite &= std::isfinite(number);
+    }
+  };
+  measure(left, found.largest_met, found.met_is_finite);
+  measure(right, found.largest_expected, found.expected_is_finite);
+  const double of_zero = tolerance.absolute + tolerance.of_largest * found.largest_expected;
   for (size_t i = 0; i < left.size(); ++i) {
-    if ((std::isnan(left[i]) && std::isnan(right[i])) || left[i] == right[i]) continue;
-    const double distance = std::abs(left[i] - right[i]);
-    if (distance <= tolerance.absolute + tolerance.relative * std::abs(right[i])) continue;
-    if (count++ == 0) first = i;
-    worst = std::max(worst, distance);
+    const double x = left[i], y = right[i];
+    if ((std::isnan(x) && std::isnan(y)) || x == y) continue;
+    const bool both = std::isfinite(x) && std::isfinite(y);
+    const double absolute = both ? std::abs(x - y) : INFINITY;
+    const bool differs = !(absolute <= of_zero + tolerance.relative * std::abs(y));
+    if (differs ? found.differing++ == 0 : found.differing == 0 && absolute > found.absolute) {
+      found.at = i;
+      found.met = x;
+      found.expected = y;
+    }
+    found.absolute = std::max(found.absolute, absolute);
   }
-  if (!count) return std::nullopt;
-  char text[200];
-  std::snprintf(text, sizeof text,
-                "%zu of %zu elements differ; the first is [%zu]: %.9g, expected %.9g; the largest difference is %.3g",
-                count, left.size(), first, left[first], right[first], worst);
-  return text;
+  return found;
+}
+
+std::optional<std::string> difference(const HostValue& met, const HostValue& expected, const Tolerance& tolerance) {
+  if (met.kind == Kind::tensor && expected.kind == Kind::tensor && met.tensor.type != expected.tensor.type)
+    return to_string(met.tensor) + "; expected " + to_string(expected.tensor);
+  return difference_text(distance(met, expected, tolerance));
 }
 
 }  // namespace heed::tool

@@ -21,10 +21,6 @@ Result<Session::Need> measure(const std::shared_ptr<const Model>& model, const R
 
 constexpr size_t line_width = 120;
 
-std::string cut(const std::string& text, size_t width) {
-  return text.size() <= width ? text : text.substr(0, width > 3 ? width - 3 : 0) + "...";
-}
-
 Result<void> explain_model(const std::string& name, bool json, const RunOptions& options) {
   HEED_ASSIGN(const auto model, open_model(name, options));
   const auto memory = measure(model, options);
@@ -85,10 +81,7 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   const size_t used = 2 + 4 + 2 + widest_node + 2 + widest_op + 2 + 10 + 2 + widest_output + 2;
   for (const auto& step : steps) {
     const std::string indent(2 * static_cast<size_t>(step.depth), ' ');
-    const std::string node = step.node.size() + indent.size() > widest_node
-                                 ? indent + "..." + step.node.substr(step.node.size() + indent.size() + 3 - widest_node)
-                                 : indent + step.node;
-    table.add({std::to_string(step.step), node, step.op_type,
+    table.add({std::to_string(step.step), indent + cut_front(step.node, widest_node - indent.size()), step.op_type,
                step.on + (step.kernel.empty() || step.on == "vulkan" ? "" : " " + step.kernel),
                cut(step.output, widest_output), cut(step.why, used + 20 < line_width ? line_width - used : 40)});
   }

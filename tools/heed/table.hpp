@@ -40,6 +40,14 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// At most so many bytes: the end left out, or the beginning, which names of nodes share.
+inline std::string cut(const std::string& text, size_t width) {
+  return text.size() <= width ? text : text.substr(0, width > 3 ? width - 3 : 0) + "...";
+}
+inline std::string cut_front(const std::string& text, size_t width) {
+  return text.size() <= width ? text : "..." + text.substr(text.size() - (width > 3 ? width - 3 : 0));
+}
+
 // "5.7 MB", of 10^6 bytes.
 inline std::string size_text(double bytes) {
   const char* units[] = {"B", "kB", "MB", "GB", "TB"};
