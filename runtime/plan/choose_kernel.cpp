@@ -6,6 +6,8 @@
 namespace heed {
 namespace {
 
+constexpr std::string_view fused_elementwise_role = "fused_elementwise";
+
 std::string_view text_of(heed_text text) { return {text.data, text.size}; }
 
 // What a kernel's plan function talks to.
@@ -103,7 +105,31 @@ std::optional<std::string> exceeded_limit(const Choice& choice, const PlanOption
   return std::nullopt;
 }
 
+// Why the device is not trusted with these shaders. A fused node is the expressions of its operators.
+std::optional<std::string> quarantine_reason(const Graph& graph, const Node& node, const OperatorEntry& op,
+                                             const Choice& choice, const PlanOptions& options) {
+  if (!options.gpu_refuses) return std::nullopt;
+  const auto refuses = [&](const Graph& in, const Node& asked, std::string_view variants) {
+    const auto first = asked.inputs.empty() ? no_id : asked.inputs[0];
+    const auto element = first == no_id ? std::nullopt : in.values[first].type.element;
+    return options.gpu_refuses(options.gpu_context, asked.domain, asked.op_type, variants,
+                               element ? name_of(*element) : "");
+  };
+  if (const auto reason = refuses(graph, node, names_of(choice.variants))) return reason;
+  if (text_of(op.c->role) != fused_elementwise_role || !node.replaced) return std::nullopt;
+  const Graph& body = *node.replaced->body;
+  for (const Node& inner : body.nodes)
+    if (const auto reason = refuses(body, inner, expression_variant)) return inner.op_type + " " + *reason;
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::string names_of(const std::vector<KernelVariant>& variants) {
+  std::string names;
+  for (const auto& variant : variants) names += (names.empty() ? "" : " | ") + variant.name;
+  return names;
+}
 
 Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const OperatorEntry& op,
                                   const Registry& registry, const PlanOptions& options) {
@@ -115,8 +141,10 @@ Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const Op
     AskedNode asked(graph, node, op, options);
     HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
     if (!asked.refusal) asked.refusal = exceeded_limit(asked.choice, options);
+    if (!asked.refusal) asked.refusal = quarantine_reason(graph, node, op, asked.choice, options);
     if (!asked.refusal && !asked.choice.variants.empty()) {
       asked.choice.gpu = entry->c;
+      asked.choice.declined = std::move(answer.declined);
       answer.choice = std::move(asked.choice);
       return answer;
     }

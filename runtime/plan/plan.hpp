@@ -74,6 +74,11 @@ struct KernelVariant {
   std::string error;  // heed_variant.error
 };
 
+// "4 bytes", or several names: what tells a kernel's answers for different nodes apart.
+std::string names_of(const std::vector<KernelVariant>& variants);
+// In the place of these names: of an operator that runs on the GPU as an expression, in nodes that fuse several.
+inline constexpr std::string_view expression_variant = "expression";
+
 struct Plan;
 
 struct Step {
@@ -130,6 +135,10 @@ struct PlanOptions {
   bool use_gpu = false;
   // Asked by gpu_capability; null without a GPU.
   uint64_t (*gpu_capability)(const void* context, std::string_view name) = nullptr;
+  // Why the shaders that a GPU kernel gave for a node are not to be taken, by their names and the type of the node's
+  // first input; nullopt: they are. Null: none is refused.
+  std::optional<std::string> (*gpu_refuses)(const void* context, std::string_view domain, std::string_view op_type,
+                                            std::string_view variants, std::string_view element) = nullptr;
   const void* gpu_context = nullptr;
   std::vector<std::pair<std::string, std::string>> kernel_options;  // "cpu.isa" = "avx2", "kernel" = "scalar"
   // What costs are reckoned with where sizes are symbols; others count as 1 where they are batches, else as 128.

@@ -72,6 +72,14 @@ uint64_t device_capability(const void* device, std::string_view name) {
   return static_cast<const vulkan::Device*>(device)->capability(name);
 }
 
+std::optional<std::string> quarantine_reason(const void* device, std::string_view domain, std::string_view op_type,
+                                             std::string_view variants, std::string_view element) {
+  const auto& of = *static_cast<const vulkan::Device*>(device);
+  const auto* kernel = vulkan::find_quarantined(of.quarantined(), domain, op_type, variants, element);
+  if (!kernel) return std::nullopt;
+  return "quarantined on " + of.info().name + ", driver " + of.info().driver + ": " + kernel->reason;
+}
+
 Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
                                                            const Step& step) {
   std::vector<heed_variant> variants;

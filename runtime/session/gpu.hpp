@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,10 @@ Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, b
 std::string device_name(const vulkan::Device& device);
 // PlanOptions::gpu_capability of a vulkan::Device.
 uint64_t device_capability(const void* device, std::string_view name);
+
+// PlanOptions::gpu_refuses of a vulkan::Device.
+std::optional<std::string> quarantine_reason(const void* device, std::string_view domain, std::string_view op_type,
+                                             std::string_view variants, std::string_view element);
 
 Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
                                                            const Step& step);

@@ -91,6 +91,8 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   if (!options.outputs.empty()) HEED_TRY(choose_outputs(graph, options.outputs));
   HEED_TRY(type_graph(model->file_, registry));
   HEED_ASSIGN(model->device_, choose_device(options, model->notices_));
+  if (model->device_ && !model->device_->quarantine_notice().empty())
+    model->notices_.push_back(model->device_->quarantine_notice());
   HEED_TRY(improve(graph, registry, options, model->device_ != nullptr, model->rewrites_));
   PlanOptions plan_options;
   plan_options.kernel_options = options.kernel_options;
@@ -99,6 +101,7 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   if (model->device_) {
     plan_options.use_gpu = true;
     plan_options.gpu_capability = device_capability;
+    if (options.use_quarantine) plan_options.gpu_refuses = quarantine_reason;
     plan_options.gpu_context = model->device_.get();
   }
   HEED_ASSIGN(model->plan_, make_plan(model->file_.graph, registry, plan_options));

@@ -27,6 +27,7 @@ struct ModelOptions {
   int thread_count = 0;                  // 0: as many as this process may use
   bool fold = true;                      // constants
   bool rewrite = true;                   // and element-wise chains
+  bool use_quarantine = true;            // kernels that failed on the device before are declined
   size_t memory_limit_bytes = SIZE_MAX;  // of one session's arena
   ReadOptions read = {};
   // Of symbols, by name: what costs are reckoned with when nodes get their places. They bind nothing.

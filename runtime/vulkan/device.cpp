@@ -175,7 +175,13 @@ Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::spa
   device->content_->physical = physical[static_cast<size_t>(info.index)];
   device->content_->info = info;
   device->content_->lose_at_submission = lose_at_submission;
-  device->content_->cache_file = {cache_folder, cache_owner(*instance, device->content_->physical)};
+  const PipelineCacheOwner owner = cache_owner(*instance, device->content_->physical);
+  device->content_->cache_file = {cache_folder, owner};
+  device->content_->quarantine_file = {cache_folder, owner};
+  if (auto kernels = device->content_->quarantine_file.read())
+    device->content_->quarantined = std::move(*kernels);
+  else
+    device->content_->quarantine_notice = kernels.error().message;
   if (auto created = create(*device->content_); !created)
     return std::move(created).error().within("vulkan:" + std::to_string(info.index) + " (" + info.name + ")");
   known = device;
@@ -201,6 +207,10 @@ bool Device::works() const {
   return !content_->is_lost &&
          content_->vk.GetSemaphoreCounterValue(content_->handle, content_->timeline, &value) == VK_SUCCESS;
 }
+
+std::span<const Quarantined> Device::quarantined() const { return content_->quarantined; }
+const Quarantine& Device::quarantine_file() const { return content_->quarantine_file; }
+const std::string& Device::quarantine_notice() const { return content_->quarantine_notice; }
 
 const DeviceInfo& Device::info() const { return content_->info; }
 

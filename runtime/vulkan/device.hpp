@@ -12,6 +12,7 @@
 
 #include "heed/result.hpp"
 #include "vulkan/capabilities.hpp"
+#include "vulkan/quarantine.hpp"
 
 namespace heed::vulkan {
 
@@ -64,6 +65,11 @@ class Device : public std::enable_shared_from_this<Device> {
   bool works() const;
   // What gpu_capability answers on this device; 0 for what it lacks or nobody knows. Sizes are in bytes.
   uint64_t capability(std::string_view name) const;
+
+  // Kernels that failed on this device, as the file beside the pipelines had it when the device was opened.
+  std::span<const Quarantined> quarantined() const;
+  const Quarantine& quarantine_file() const;
+  const std::string& quarantine_notice() const;  // why that file was passed over, for people; or empty
 
   // Writes what pipelines were built so far to the cache on disk, where that is new. A failure is logged and harms
   // nobody.

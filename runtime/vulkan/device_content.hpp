@@ -15,6 +15,7 @@
 #include "vulkan/instance.hpp"
 #include "vulkan/memory_pool.hpp"
 #include "vulkan/pipeline_cache_file.hpp"
+#include "vulkan/quarantine.hpp"
 
 namespace heed::vulkan {
 
@@ -49,6 +50,9 @@ struct Device::Content {
 
   VkPipelineCache pipeline_cache = VK_NULL_HANDLE;  // the driver guards it
   PipelineCacheFile cache_file{{}, {}};
+  Quarantine quarantine_file{{}, {}};
+  std::vector<Quarantined> quarantined;  // when it was opened
+  std::string quarantine_notice;
   std::mutex save_mutex;                   // guards saved_pipelines
   std::vector<std::byte> saved_pipelines;  // what the file holds, as far as this process knows
 

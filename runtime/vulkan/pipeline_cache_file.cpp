@@ -36,13 +36,6 @@ constexpr size_t checksummed_at = offsetof(Header, driver_version);
 constexpr char magic[8] = {'H', 'e', 'e', 'd', 'P', 'i', 'p', '1'};
 static_assert(sizeof(HEED_VERSION) <= sizeof(Header::heed_version));
 
-// FNV-1a, 64 bits: each byte changes the sum.
-uint64_t checksum_of(std::span<const std::byte> bytes) {
-  uint64_t sum = 0xCBF29CE484222325;
-  for (const auto byte : bytes) sum = (sum ^ static_cast<uint64_t>(byte)) * 0x100000001B3;
-  return sum;
-}
-
 // Whether the driver's own header names the owner: drivers are known to crash where it does not.
 bool belongs_to(std::span<const std::byte> data, const PipelineCacheOwner& owner) {
   VkPipelineCacheHeaderVersionOne header{};
@@ -51,15 +44,6 @@ bool belongs_to(std::span<const std::byte> data, const PipelineCacheOwner& owner
   return header.headerSize >= sizeof header && header.headerSize <= data.size() &&
          header.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && header.vendorID == owner.vendor &&
          header.deviceID == owner.device && std::memcmp(header.pipelineCacheUUID, owner.uuid.data(), VK_UUID_SIZE) == 0;
-}
-
-std::string file_name(const PipelineCacheOwner& owner) {
-  char text[128];
-  int length =
-      std::snprintf(text, sizeof text, "pipelines-%08x-%08x-%08x-", owner.vendor, owner.device, owner.driver_version);
-  for (const uint8_t byte : owner.uuid)
-    length += std::snprintf(text + length, sizeof text - static_cast<size_t>(length), "%02x", byte);
-  return std::string(text) + "-" HEED_VERSION;
 }
 
 bool write_whole(int file, std::span<const std::byte> bytes) {
@@ -80,10 +64,28 @@ bool is_at(int file, const std::string& path) {
          opened.st_ino == named.st_ino;
 }
 
+}  // namespace
+
+std::string cache_file_name(std::string_view kind, const PipelineCacheOwner& owner) {
+  char text[128];
+  int length = std::snprintf(text, sizeof text, "%08x-%08x-%08x-", owner.vendor, owner.device, owner.driver_version);
+  for (const uint8_t byte : owner.uuid)
+    length += std::snprintf(text + length, sizeof text - static_cast<size_t>(length), "%02x", byte);
+  return std::string(kind) + "-" + text + "-" HEED_VERSION;
+}
+
+uint64_t checksum_of(std::span<const std::byte> bytes) {
+  uint64_t sum = 0xCBF29CE484222325;
+  for (const auto byte : bytes) sum = (sum ^ static_cast<uint64_t>(byte)) * 0x100000001B3;
+  return sum;
+}
+
 // The bytes written to a file beside it and moved there. That file has one name, so that processes that are killed
 // leave at most one; who finds it locked leaves the writing to its holder.
-bool replace(const std::string& path, std::span<const std::byte> bytes) {
-  const std::string fresh = path + ".new";
+bool replace_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::error_code failure;
+  std::filesystem::create_directories(path.parent_path(), failure);
+  const std::string fresh = path.string() + ".new";
   const int file = ::open(fresh.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return false;
   const bool done = ::flock(file, LOCK_EX | LOCK_NB) == 0 && is_at(file, fresh) && ::ftruncate(file, 0) == 0 &&
@@ -91,8 +93,6 @@ bool replace(const std::string& path, std::span<const std::byte> bytes) {
   ::close(file);
   return done;
 }
-
-}  // namespace
 
 std::filesystem::path default_cache_folder() {
   const auto variable = [](const char* name) {
@@ -106,7 +106,7 @@ std::filesystem::path default_cache_folder() {
 }
 
 PipelineCacheFile::PipelineCacheFile(const std::filesystem::path& folder, const PipelineCacheOwner& owner)
-    : path_(folder.empty() ? folder : folder / file_name(owner)), owner_(owner) {}
+    : path_(folder.empty() ? folder : folder / cache_file_name("pipelines", owner)), owner_(owner) {}
 
 std::vector<std::byte> PipelineCacheFile::read() const {
   std::error_code failure;
@@ -140,9 +140,7 @@ void PipelineCacheFile::write(std::span<const std::byte> data) const {
   std::copy(data.begin(), data.end(), bytes.begin() + sizeof header);
   header.checksum = checksum_of(std::span(bytes).subspan(checksummed_at));
   std::memcpy(bytes.data(), &header, sizeof header);
-  std::error_code failure;
-  std::filesystem::create_directories(path_.parent_path(), failure);
-  if (!replace(path_.string(), bytes))
+  if (!replace_file(path_, bytes))
     log(Level::debug, path_.string() + " cannot be written now: the next process builds its pipelines again");
 }
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace heed::vulkan {
@@ -17,6 +19,16 @@ struct PipelineCacheOwner {
   uint32_t driver_version = 0;
   std::array<uint8_t, 16> uuid{};  // VkPhysicalDeviceProperties::pipelineCacheUUID
 };
+
+// "pipelines-10005-0-1-...-0.1.0": the kind, the owner and Heed's version.
+std::string cache_file_name(std::string_view kind, const PipelineCacheOwner& owner);
+
+// FNV-1a, 64 bits: each byte changes the sum.
+uint64_t checksum_of(std::span<const std::byte> bytes);
+
+// Puts these bytes where `path` is, as a whole: who reads meanwhile sees the old file or the new. False where that
+// fails, or where another process is at it.
+bool replace_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 // $XDG_CACHE_HOME/heed or ~/.cache/heed; empty where neither is told.
 std::filesystem::path default_cache_folder();
