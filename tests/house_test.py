@@ -121,6 +121,11 @@ def lists(folder, pattern="**/*.cpp"):
 for folder in [f"runtime/{room}" for room in ROOMS] + ["ops", "plugins/cpu", "tools/heed", "tools/text", "tools/files"]:
     rule(f"{folder}/CMakeLists.txt lists its sources", lists(folder))
 
+tables = (ROOT / "tests" / "ops" / "tables" / "CMakeLists.txt").read_text()
+rule("every table of cases stands in tests/ops/tables/CMakeLists.txt",
+     ((f, n, "its tables are in none of its libraries") for f, n, _ in find(sources("tests"), r"^HEED_TEST_OPERATOR\(")
+      if f"../{f.name}\n" not in tables + "\n" and f"../{f.name})" not in tables))
+
 contents = (ROOT / "ops" / "ops.cpp").read_text()
 handed_over = set(re.findall(r"&(\w+)", contents))
 rule("every operator, control kernel and rewrite of ops/ stands in ops.cpp",

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/graph.hpp"
@@ -26,6 +27,17 @@ struct Case {
   double tolerance = 0;         // absolute and relative; 0: the same bits, but for the sign of zero and NaN's payload
   std::string attributes = {};  // in ONNX's textual syntax: "axis = 1, keepdims = 0"
   int32_t opset = newest_opset;
+};
+
+// The rows of one operator, made when they are asked for.
+struct Table {
+  std::string_view op_type;
+  std::vector<Case> (*rows)();
+};
+// Those of this library, in no order.
+std::vector<Table>& tables();
+struct RegisteredTable {
+  explicit RegisteredTable(const Table& table) { tables().push_back(table); }
 };
 
 // The same, with the outputs computed.
@@ -91,5 +103,13 @@ void check_equal(const Tensor& actual, const Tensor& expected, double tolerance 
 
 }  // namespace heed::test
 
+// A table with its name: a test, or, where tables/ is compiled, one of those that `heed devices --test` runs.
+#ifndef HEED_TABLES
 #define HEED_TEST_OPERATOR(op_type, cases) \
   TEST_CASE(op_type " gives what its rows say") { heed::test::run_cases(op_type, cases); }
+#else
+#define HEED_TEST_OPERATOR(op_type, cases) HEED_TABLE_ON_LINE(op_type, cases, __LINE__)
+#define HEED_TABLE_ON_LINE(op_type, cases, line) HEED_TABLE(op_type, cases, line)
+#define HEED_TABLE(op_type, cases, line) \
+  static const heed::test::RegisteredTable table_of_line_##line{{op_type, [] { return std::vector<heed::test::Case>(cases); }}};
+#endif

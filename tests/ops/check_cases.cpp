@@ -1,0 +1,134 @@
+// Tables of cases as tests: each row on every kernel of every device that is here.
+#include <catch2/catch.hpp>
+
+#include "graph/parse.hpp"
+#include "plugins/built_in.hpp"
+#include "rows.hpp"
+#include "run_case.hpp"
+
+namespace heed::test {
+namespace {
+
+const Registry& registry() {
+  static const Registry* made = [] {
+    auto* fresh = new Registry;
+    for (const auto entry : built_in_plugins) REQUIRE(fresh->add_built_in(entry));
+    return fresh;
+  }();
+  return *made;
+}
+
+Result<void> run_once(std::string_view op_type, const Case& row, Sizes sizes, const ModelOptions& options) {
+  HEED_ASSIGN(auto file, model_of(op_type, row, sizes));
+  HEED_ASSIGN(auto model, Model::load(std::move(file), registry(), options));
+  // Kept until the next one is there, which finds the pipelines they share.
+  static auto* const last_on_gpu = new std::shared_ptr<const Model>;
+  if (options.device != "cpu") *last_on_gpu = model;
+  return check_row(model, row, sizes);
+}
+
+struct Place {
+  std::string name;  // "cpu scalar", "vulkan"
+  ModelOptions options;
+};
+
+// Every kernel of the operator, on every device that is here.
+std::vector<Place> places_of(std::string_view op_type, int32_t opset) {
+  const auto [domain, name] = split_domain(op_type);
+  const auto* contract = registry().find_operator(domain, name);
+  REQUIRE(contract != nullptr);
+  const auto version = contract->version_at(domain.empty() ? opset : 1);
+  INFO(op_type << " at opset " << opset);
+  REQUIRE(version.has_value());
+  std::vector<Place> places;
+  ModelOptions options;
+  options.device = "cpu";
+  options.thread_count = 2;
+  options.rewrite = false;
+  options.fold = false;
+  const auto kernels = registry().cpu_kernels(domain, name, *version);
+  REQUIRE(kernels.has_value());
+  for (const auto* kernel : *kernels) {
+    const std::string kernel_name(kernel->c->name.data, kernel->c->name.size);
+    places.push_back({"cpu " + kernel_name, options});
+    places.back().options.kernel_options = {{"kernel", kernel_name}};
+  }
+  if (kernels->empty()) places.push_back({"cpu", options});  // a control kernel, or a body
+  const auto gpu_kernels = registry().gpu_kernels(domain, name, *version);
+  REQUIRE(gpu_kernels.has_value());
+  const bool is_fused = gpu_kernels->empty() && contract->c->expression.size > 0;
+  if (!gpu_kernels->empty() || is_fused) {
+    places.push_back({is_fused ? "vulkan, as a fused node" : "vulkan", options});
+    places.back().options.device = "vulkan";
+    places.back().options.rewrite = is_fused;
+  }
+  return places;
+}
+
+}  // namespace
+
+void run_cases(std::string_view op_type, const std::vector<Case>& cases) {
+  for (const auto& row : cases) {
+    for (const auto& place : places_of(op_type, row.opset)) {
+      for (const auto sizes : {Sizes::fixed, Sizes::symbols, Sizes::constants}) {
+        if (sizes == Sizes::constants && row.inputs.size() < 2) continue;
+        const auto result = run_once(op_type, row, sizes, place.options);
+        count_row(result.has_value());
+        if (!result)
+          FAIL_CHECK(op_type << ", " << row.what << ", " << place.name << ", " << name_of(sizes) << ": "
+                             << result.error().message);
+      }
+    }
+  }
+}
+
+void check_refused(std::string_view op_type, const Case& row, std::string_view part) {
+  ModelOptions options;
+  options.device = "cpu";
+  options.fold = options.rewrite = false;
+  const auto result = run_once(op_type, row, Sizes::constants, options);
+  count_row(!result.has_value());
+  INFO(op_type << ", " << row.what);
+  REQUIRE_FALSE(result.has_value());
+  CHECK_THAT(result.error().message, Catch::Contains(std::string(part)));
+}
+
+Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device) {
+  HEED_ASSIGN(auto file, parse_model(text));
+  ModelOptions options;
+  options.device = device;
+  options.require_gpu = device != "cpu";
+  options.thread_count = 2;
+  std::vector<std::string> names;
+  for (const auto id : file.graph->inputs) names.push_back(file.graph->values[id].name);
+  HEED_ASSIGN(auto model, Model::load(std::move(file), registry(), options));
+  HEED_ASSIGN(auto session, Session::create(model));
+  Session::NamedValues given;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    HostValue value;
+    value.tensor = inputs[i];
+    given.emplace_back(names[i], std::move(value));
+  }
+  HEED_ASSIGN(const auto outputs, session->run(given));
+  Tensors tensors;
+  for (const auto& [name, value] : outputs) tensors.push_back(value.tensor);
+  return tensors;
+}
+
+void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance) {
+  const auto expected = run_text(text, inputs), actual = run_text(text, inputs, "vulkan");
+  INFO(text);
+  const bool ran = expected && actual;
+  if (!ran) FAIL_CHECK((expected ? actual : expected).error().message);
+  std::string wrong = ran ? "" : "no run";
+  for (size_t i = 0; ran && wrong.empty() && i < expected->size(); ++i)
+    wrong = difference((*actual)[i], (*expected)[i], tolerance);
+  count_row(wrong.empty());
+  CHECK(wrong == "");
+}
+
+void check_equal(const Tensor& actual, const Tensor& expected, double tolerance) {
+  CHECK(difference(actual, expected, tolerance) == "");
+}
+
+}  // namespace heed::test
