@@ -1,5 +1,4 @@
-# What `cmake --install` brings: the program, the headers of plugins, an example to copy, and the package for find_package.
-include(GNUInstallDirs)
+# What `cmake --install` brings: the program, the tables that test devices, the headers of plugins, an example to copy, and the package for find_package.
 include(CMakePackageConfigHelpers)
 
 add_library(heed_plugin_kit INTERFACE)
@@ -12,6 +11,7 @@ target_link_options(heed_plugin_kit INTERFACE
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/heed)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/heedConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(TARGETS heed RUNTIME)
+install(TARGETS heed_cases LIBRARY DESTINATION ${HEED_CASES_FOLDER})
 install(TARGETS heed_plugin_kit EXPORT heedTargets)
 install(EXPORT heedTargets NAMESPACE heed:: DESTINATION ${package_folder})
 install(FILES cmake/heedConfig.cmake cmake/plugin.map ${CMAKE_CURRENT_BINARY_DIR}/heedConfigVersion.cmake DESTINATION ${package_folder})

@@ -266,6 +266,37 @@ def comparison(tmp, good):
         ["'cuts' (Trilu)", "this node's kernel"])
 
 
+def quarantine(tmp, good):
+    if not on_vulkan():
+        return
+    cache = ["--option", f"vulkan.cache={tmp / 'cache'}"]
+    kept = lambda: [path for path in (tmp / "cache").iterdir() if path.name.startswith("quarantine")]
+    test = ["devices", "--test", *cache]
+    row("devices --test", test, 0, ["Softmax", " 0 failed"], never=["quarantined"], check=fits(120))
+    wrong = ["--plugin", wrong_trilu(tmp)]
+    row("devices --test with a wrong kernel", [*test, *wrong], 1, ["quarantined: Trilu f32, sevens"], check=fits(120))
+    row("devices --test --json", [*test, *wrong, "--json"], 1, ['"sevens"'],
+        check=lambda text: {kernel["op_type"] for kernel in json.loads(text)[0]["quarantined"]} == {"Trilu"})
+    cuts = save(tmp / "cuts.onnx", [helper.make_node("Trilu", ["x"], ["y"], name="cuts")], [tensor("x", [3, 3])], [tensor("y", [3, 3])])
+    run = [cuts, *wrong, *cache, "--device", "vulkan"]
+    def step(text):
+        return next(step for step in json.loads(text)["steps"] if step["op_type"] == "Trilu")
+    row("a kernel in quarantine is declined, with the reason", ["explain", *run, "--json"], 0, ["quarantined on ", "driver "],
+        check=lambda text: step(text)["kernel"] != "sevens")
+    np.save(tmp / "nine.npy", np.arange(1, 10, dtype=np.float32).reshape(3, 3))
+    row("a model whose kernel is in quarantine is right", ["run", *run, "--input", f"x={tmp / 'nine.npy'}"], 0, ["1, 2, 3, 0, 5, 6, 0, 0"])
+    for file in kept():
+        file.write_text(file.read_text().replace("sevens", "eights"))
+    row("a damaged quarantine is passed over with a notice", ["explain", *run, "--json"], 0, err=["is damaged", "devices --test"],
+        check=lambda text: step(text)["kernel"] == "sevens")
+    row("devices --test writes it anew", [*test, *wrong], 1, ["quarantined: Trilu f32, sevens"])
+    row("devices --test --forget", [*test, "--forget"], 0, ["released"], check=lambda _: kept() == [])
+    row("a kernel that was released is taken", ["explain", *run, "--json"], 0, check=lambda text: step(text)["kernel"] == "sevens")
+    row("devices --forget alone", ["devices", "--forget"], 2, err=["--test"])
+    row("devices --test of the CPU", ["devices", "--test", "--device", "cpu"], 1, err=["cpu"])
+    row("devices --test of an unknown device", ["devices", "--test", "--device", "vulkan:77"], 1, err=["77"])
+
+
 def on_vulkan():
     """Whether there is a Vulkan device; that there is none is said, and counted."""
     devices = json.loads(subprocess.run([str(HEED), "devices", "--json"], capture_output=True).stdout)["vulkan"]
@@ -287,7 +318,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         tmp = Path(folder)
         good = save(tmp / "good.onnx", [helper.make_node("Add", ["x", "x"], ["y"], name="add")], [tensor("x", [1, 3])], [tensor("y", [1, 3])])
-        for part in (command_lines, generation, bad_files, bad_graphs, plugins, comparison):
+        for part in (command_lines, generation, bad_files, bad_graphs, plugins, comparison, quarantine):
             part(tmp, good)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     sys.exit(1 if counts["failed"] else 0)

@@ -5,6 +5,7 @@
 #include "base/thread_pool.hpp"
 #include "options.hpp"
 #include "table.hpp"
+#include "test_device.hpp"
 #include "vulkan/device.hpp"
 
 namespace heed::tool {
@@ -54,12 +55,29 @@ void print_capabilities(const std::vector<vulkan::DeviceInfo>& devices) {
 }  // namespace
 
 int devices(const Arguments& arguments) {
-  bool json = false;
+  bool json = false, test = false, forget = false;
+  RunOptions run_options;
   po::options_description all("options");
-  all.add_options()("json", po::bool_switch(&json), "report as JSON");
-  if (const auto status =
-          read_command_line(arguments, "devices", "", "Shows the processors and GPUs that are here.", all, {}))
+  all.add_options()("json", po::bool_switch(&json), "report as JSON")(
+      "test", po::bool_switch(&test),
+      "run the kernels' own tables of cases on each GPU, or on that of --device; a kernel that fails is put in "
+      "quarantine: models on this device use others from then on, until its driver or Heed changes")(
+      "forget", po::bool_switch(&forget), "with --test: release what is in quarantine, and test nothing");
+  po::options_description of_test("what --test runs");
+  of_test.add_options()("device", po::value(&run_options.device)->value_name("vulkan[:N]"), "one device alone")(
+      "plugin", po::value(&run_options.plugins)->composing()->value_name("LIB"), "with a plugin's kernels")(
+      "option", po::value(&run_options.options)->composing()->value_name("NAME=VALUE"),
+      "vulkan.cache=FOLDER (where the quarantine lies), vulkan.mask=int64");
+  all.add(of_test);
+  if (const auto status = read_command_line(
+          arguments, "devices", "[--test [--forget]]",
+          "Shows the processors and GPUs that are here, or tests whether the GPUs compute what they should.", all, {}))
     return *status;
+  if (forget && !test) {
+    std::cerr << "error: --forget goes with --test\n";
+    return usage_error;
+  }
+  if (test) return forget ? forget_quarantine(run_options, json) : test_devices(run_options, json);
   const int threads = ThreadPool::default_thread_count();
   const auto found = vulkan::Device::list();
   if (json) {

@@ -15,9 +15,10 @@ constexpr Command commands[] = {
     {"explain", "MODEL [--dim NAME=SIZE]", "each step: where it runs, why, shapes, memory", explain},
     {"generate", "MODEL --prompt TEXT [--max-tokens N]", "text to text, streaming", generate},
     {"verify", "PATH...", "run every ONNX test-data case that is found", verify},
-    {"compare", "MODEL --with cpu|vulkan|FILE.npz", "the same run on two devices, or against given values, node by node", compare},
+    {"compare", "MODEL --with cpu|vulkan|FILE.npz",
+     "the same run on two devices, or against given values, node by node", compare},
     {"bench", "MODEL", "time, memory, and where they go", bench},
-    {"devices", "", "the processors and GPUs that are here", devices},
+    {"devices", "[--test]", "the processors and GPUs that are here, and whether they compute as they should", devices},
 };
 
 void print_help(std::ostream& out) {
