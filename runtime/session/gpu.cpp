@@ -292,5 +292,7 @@ int64_t GpuStream::last_mark_ns() const { return content_->last_mark_ns; }
 uint64_t GpuStream::capability(std::string_view name) const { return content_->device->capability(name); }
 int64_t GpuStream::recorded_count() const { return static_cast<int64_t>(content_->recording->recorded_count()); }
 int64_t GpuStream::submission_count() const { return static_cast<int64_t>(content_->recording->submission_count()); }
+int64_t GpuStream::dispatch_count() const { return static_cast<int64_t>(content_->recording->dispatch_count()); }
+int64_t GpuStream::barrier_count() const { return static_cast<int64_t>(content_->recording->barrier_count()); }
 
 }  // namespace heed

@@ -103,6 +103,8 @@ class GpuStream {
   uint64_t capability(std::string_view name) const;  // of the device
   int64_t submission_count() const;
   int64_t recorded_count() const;  // of submissions: those that were recorded anew
+  int64_t dispatch_count() const;
+  int64_t barrier_count() const;
 
  private:
   struct Content;

@@ -66,6 +66,8 @@ class Session {
   size_t arena_bytes() const { return frame_->arena_bytes(); }
   int64_t submission_count() const;  // to the device
   int64_t recorded_count() const;    // of these, those that were recorded anew
+  int64_t dispatch_count() const;
+  int64_t barrier_count() const;
   // Called for each step of a run that is no view, those of bodies too; for GPU steps when the device is waited for. Null:
   // not at all.
   void observe(StepObserver observer);

@@ -212,6 +212,8 @@ std::span<const Quarantined> Device::quarantined() const { return content_->quar
 const Quarantine& Device::quarantine_file() const { return content_->quarantine_file; }
 const std::string& Device::quarantine_notice() const { return content_->quarantine_notice; }
 
+uint64_t Device::most_held_bytes() const { return content_->most_held_bytes; }
+
 const DeviceInfo& Device::info() const { return content_->info; }
 
 uint64_t Device::capability(std::string_view name) const {

@@ -71,6 +71,9 @@ class Device : public std::enable_shared_from_this<Device> {
   const Quarantine& quarantine_file() const;
   const std::string& quarantine_notice() const;  // why that file was passed over, for people; or empty
 
+  // The most memory that was taken of it at once since it was opened, in bytes.
+  uint64_t most_held_bytes() const;
+
   // Writes what pipelines were built so far to the cache on disk, where that is new. A failure is logged and harms
   // nobody.
   void save_pipelines();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -47,6 +48,7 @@ struct Device::Content {
   bool is_lost = false;
 
   std::array<MemoryPool, memory_use_count> pools;
+  std::atomic<uint64_t> held_bytes{0}, most_held_bytes{0};  // of the pools' blocks
 
   VkPipelineCache pipeline_cache = VK_NULL_HANDLE;  // the driver guards it
   PipelineCacheFile cache_file{{}, {}};

@@ -64,7 +64,9 @@ void MemoryPool::clear() {
 
 void MemoryPool::destroy(Block& block) const {
   if (block.buffer) content_->vk.DestroyBuffer(content_->handle, block.buffer, nullptr);
-  if (block.memory) content_->vk.FreeMemory(content_->handle, block.memory, nullptr);  // unmaps it too
+  if (!block.memory) return;
+  content_->vk.FreeMemory(content_->handle, block.memory, nullptr);  // unmaps it too
+  content_->held_bytes -= block.size_bytes;
 }
 
 Result<std::unique_ptr<Block>> MemoryPool::make_block(uint64_t size_bytes) const {
@@ -109,6 +111,10 @@ Result<std::unique_ptr<Block>> MemoryPool::make_block(uint64_t size_bytes) const
                                         .memoryTypeIndex = *type};
   if (auto made = check(vk.AllocateMemory(device, &allocation, nullptr, &block->memory), "vkAllocateMemory"); !made)
     return fail(std::move(made).error());
+  const uint64_t held_bytes = content_->held_bytes += size_bytes;
+  for (uint64_t most = content_->most_held_bytes;
+       most < held_bytes && !content_->most_held_bytes.compare_exchange_weak(most, held_bytes);) {
+  }
   if (auto bound = check(vk.BindBufferMemory(device, block->buffer, block->memory, 0), "vkBindBufferMemory"); !bound)
     return fail(std::move(bound).error());
   if (wish.needed & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {

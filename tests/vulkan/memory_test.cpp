@@ -47,6 +47,16 @@ TEST_CASE("buffers do not overlap, begin aligned, and their place is used again"
   CHECK(again->block_offset_bytes() == offset);
 }
 
+TEST_CASE("a device tells the most memory that was taken of it at once") {
+  HEED_NEED_GPU(gpu);
+  constexpr uint64_t large = uint64_t{40} << 20;
+  { const auto one = must(Buffer::create(gpu.device, large)), other = must(Buffer::create(gpu.device, large)); }
+  const uint64_t most = gpu.device->most_held_bytes();
+  CHECK(most >= 2 * large);
+  { const auto again = must(Buffer::create(gpu.device, large)); }
+  CHECK(gpu.device->most_held_bytes() == most);
+}
+
 TEST_CASE("more memory than there is gives an error with both sizes") {
   HEED_NEED_GPU(gpu);
   for (const uint64_t size : {uint64_t{1} << 50, UINT64_MAX, UINT64_MAX - 255}) {
