@@ -117,6 +117,11 @@ def command_lines(tmp, good):
     row("bench --samples", ["bench", good, "--samples", "--repetitions", "3"], 0,
         check=lambda text: [float(line.removesuffix(" ms")) >= 0 for line in text.splitlines()] == [True] * 3)
     row("bench without repetitions", ["bench", good, "--repetitions", "0"], 2, err=["--repetitions"])
+    row("bench of a model and a device at once", ["bench", good, "--device-report"], 2, err=["--device-report takes no MODEL"])
+    row("bench --kernels of a model", ["bench", good, "--kernels"], 2, err=["--kernels goes with --device-report"])
+    report = ["bench", "--device-report", "--device", "cpu"]
+    row("bench --device-report", [*report, "--kernels"], 0, ["peak, f32", "prefill attention", "GPT-2 small", "Softmax"], check=fits(120), timeout=300)
+    row("bench --device-report of an unknown device", ["bench", "--device-report", "--device", "abacus"], 1, err=["abacus"])
     (tmp / "empty").mkdir()
     row("verify on an empty folder", ["verify", tmp / "empty"], 1, err=["no case"])
     case = tmp / "case" / "test_data_set_0"

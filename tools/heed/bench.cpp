@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "device_report.hpp"
 #include "generation.hpp"
 #include "inputs.hpp"
 #include "open_model.hpp"
@@ -27,6 +28,7 @@ struct Options {
   InputRequest inputs;
   int64_t warm_up = 10, repetitions = 100;
   int64_t decode_tokens = 0;  // > 0: a decoder writes so many, and each is a sample
+  bool device_report = false, kernels = false;
   bool samples = false, json = false;
 };
 
@@ -164,8 +166,7 @@ int bench(const Arguments& arguments) {
   Options options;
   RunOptions run_options;
   po::options_description all("options");
-  all.add_options()("model", po::value(&options.model)->required()->value_name("MODEL"),
-                    "an .onnx file or a model folder")(
+  all.add_options()("model", po::value(&options.model)->value_name("MODEL"), "an .onnx file or a model folder")(
       "input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"),
       "an input; what is not given is made up")(
       "warm-up", po::value(&options.warm_up)->default_value(options.warm_up)->value_name("N"),
@@ -173,13 +174,28 @@ int bench(const Arguments& arguments) {
       "repetitions", po::value(&options.repetitions)->default_value(options.repetitions)->value_name("N"),
       "runs that are timed")("decode", po::value(&options.decode_tokens)->value_name("N"),
                              "time N tokens of a decoder, one by one, its states kept")(
+      "device-report", po::bool_switch(&options.device_report),
+      "without MODEL: what the device reads and computes at most, measured, and how much of it Heed's kernels use")(
+      "kernels", po::bool_switch(&options.kernels),
+      "with --device-report: each kernel beside the CPU's scalar one, too")(
       "samples", po::bool_switch(&options.samples), "one `NUMBER ms` a line, for scripts")(
       "json", po::bool_switch(&options.json), "report as JSON");
   all.add(run_options.described());
-  if (const auto status =
-          read_command_line(arguments, "bench", "MODEL [OPTION]...",
-                            "Measures a model: time, memory, and which operators they go to.", all, {"model"}))
+  if (const auto status = read_command_line(
+          arguments, "bench", "MODEL [OPTION]... | --device-report",
+          "Measures a model: time, memory, and which operators they go to; or a device.", all, {"model"}))
     return *status;
+  if (options.model.empty() != options.device_report || (options.kernels && !options.device_report)) {
+    std::cerr << "error: "
+              << (!options.device_report ? options.kernels ? "--kernels goes with --device-report" : "MODEL is missing"
+                                         : "--device-report takes no MODEL")
+              << "\nusage: heed bench MODEL, or heed bench --device-report\n";
+    return usage_error;
+  }
+  if (options.device_report) {
+    if (auto done = report_device(run_options, options.kernels, options.json); !done) return report(done.error());
+    return success;
+  }
   if (options.repetitions < 1) {
     std::cerr << "error: --repetitions must be at least 1\n";
     return usage_error;

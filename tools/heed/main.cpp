@@ -17,7 +17,7 @@ constexpr Command commands[] = {
     {"verify", "PATH...", "run every ONNX test-data case that is found", verify},
     {"compare", "MODEL --with cpu|vulkan|FILE.npz",
      "the same run on two devices, or against given values, node by node", compare},
-    {"bench", "MODEL", "time, memory, and where they go", bench},
+    {"bench", "MODEL | --device-report", "time, memory, and where they go; what a device can do", bench},
     {"devices", "[--test]", "the processors and GPUs that are here, and whether they compute as they should", devices},
 };
 
