@@ -89,9 +89,10 @@ struct ViewedNode : heed_node {
 template <class Entry>
 void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
   for (const auto& [key, name] : options.kernel_options)
-    if (key == "kernel")
-      std::stable_partition(kernels.begin(), kernels.end(),
-                            [&](const Entry* entry) { return text_of(entry->c->name) == name; });
+    if (key == "kernel")  // clang 14 captures no structured binding by itself
+      std::stable_partition(kernels.begin(), kernels.end(), [&wanted = name](const Entry* entry) {
+        return text_of(entry->c->name) == wanted;
+      });
 }
 
 // Why the device cannot run the shaders that a kernel gave.
