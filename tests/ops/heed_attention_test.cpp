@@ -318,7 +318,7 @@ class GpuHalf : public KernelNode {
     REQUIRE(kernel->bind(this, kernel->user) == HEED_OK);
   }
   void plan_work(heed_dim) override {}
-  uint64_t plan_capability(heed_text name) const override {
+  uint64_t gpu_capability(heed_text name) const override {
     return std::string_view(name.data, name.size) == "max_shared_bytes" ? shared_bytes_ : 1;
   }
   int32_t plan_variant(const heed_variant& variant) override {
@@ -326,7 +326,8 @@ class GpuHalf : public KernelNode {
     return HEED_OK;
   }
   bool bind_in_place(int32_t, int32_t) const override { return false; }
-  int32_t bind_dispatch(int32_t variant, const void*, size_t, const uint32_t workgroups[3]) override {
+  int32_t bind_dispatch(int32_t variant, const void*, size_t, const uint32_t workgroups[3],
+                        std::span<const heed_window>) override {
     dispatches += (dispatches.empty() ? "" : ", ") + names_.at(static_cast<size_t>(variant)) + " x " +
                   std::to_string(workgroups[0]);
     return HEED_OK;

@@ -15,7 +15,7 @@ class GpuNode : public heed_node {
   void plan_in_place(int32_t, int32_t) override {}
   void plan_work(heed_dim) override {}
   // No more than Vulkan promises.
-  uint64_t plan_capability(heed_text name) const override {
+  uint64_t gpu_capability(heed_text name) const override {
     return std::string_view(name.data, name.size) == "max_workgroup_size" ? 128 : 0;
   }
   int32_t plan_variant(const heed_variant& variant) override {
@@ -25,7 +25,8 @@ class GpuNode : public heed_node {
   heed_tensor bind_input(int32_t input) const override { return inputs[static_cast<size_t>(input)].c(); }
   heed_tensor bind_output(int32_t) const override { return output.c(); }
   void bind_scratch(size_t size_bytes) override { scratch_bytes = size_bytes; }
-  int32_t bind_dispatch(int32_t variant, const void*, size_t, const uint32_t workgroups[3]) override {
+  int32_t bind_dispatch(int32_t variant, const void*, size_t, const uint32_t workgroups[3],
+                        std::span<const heed_window>) override {
     launched += (launched.empty() ? "" : "; ") + std::to_string(workgroups[0]) + " of " +
                 variants.at(static_cast<size_t>(variant));
     return HEED_OK;

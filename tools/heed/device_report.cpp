@@ -14,8 +14,8 @@
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
-#include "generation.hpp"
 #include "made_model.hpp"
 #include "measuring_plugin.hpp"
 #include "open_model.hpp"
@@ -370,6 +370,9 @@ Result<Decoding> measure_decoding(const Measurement& measurement, const vulkan::
   const TemporaryFolder folder;
   if (folder.path.empty()) return Error{Code::io, "there is no folder for temporary files"};
   ModelOptions options = measurement.options();
+  options.append = "last = Constant<value_ints = [-1]>() token = ArgMax<axis = -1>(Gather<axis = 1>(logits, last))";
+  options.outputs = gpt2.outputs;
+  options.outputs.front() = "token";  // the logits stay
   std::erase_if(options.kernel_options, [](const auto& option) { return option.first == "vulkan.cache"; });
   options.kernel_options.emplace_back("vulkan.cache", folder.path.string());
   const std::vector<int64_t> ids(static_cast<size_t>(result.prompt), 1000);
@@ -377,29 +380,40 @@ Result<Decoding> measure_decoding(const Measurement& measurement, const vulkan::
     HEED_ASSIGN(auto file, build(gpt2));
     const auto begin = Clock::now();
     HEED_ASSIGN(const auto model, Model::load(std::move(file), measurement.registry(), options));
-    HEED_ASSIGN(const auto decoder, Decoder::create(model));
-    HEED_TRY(decoder->run(ids));
+    HEED_ASSIGN(const auto session, Session::create(model));
+    const auto decode = [&](const std::vector<int64_t>& read) -> Result<void> {
+      std::vector<int64_t> positions(read.size());
+      std::iota(positions.begin(), positions.end(), session->state_length());
+      Session::NamedValues inputs(2);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        inputs[i].first = gpt2.inputs[i].name;
+        inputs[i].second.tensor =
+            Tensor::of<int64_t>(DataType::i64, {1, static_cast<int64_t>(read.size())}, i == 0 ? read : positions);
+      }
+      HEED_TRY(session->run(inputs));
+      return {};
+    };
+    HEED_TRY(decode(ids));
     (is_warm ? result.warm_seconds : result.cold_seconds) = seconds_since(begin);
     if (!is_warm) continue;
-    const Session& session = decoder->session();
-    const int64_t next = 11;
-    if (result.warm_seconds < decode_seconds) HEED_TRY(decoder->run(std::span(&next, 1)));  // recorded, to submit again
-    const double submissions = static_cast<double>(session.submission_count()),
-                 dispatches = static_cast<double>(session.dispatch_count()),
-                 barriers = static_cast<double>(session.barrier_count());
+    constexpr int64_t next = 11;
+    if (result.warm_seconds < decode_seconds) HEED_TRY(decode({next}));  // recorded, to submit again
+    const double submissions = static_cast<double>(session->submission_count()),
+                 dispatches = static_cast<double>(session->dispatch_count()),
+                 barriers = static_cast<double>(session->barrier_count());
     std::vector<double> times;
     const auto decoding = Clock::now();
     while (times.empty() || (times.size() < most_tokens && seconds_since(decoding) < decode_seconds)) {
       const auto start = Clock::now();
-      HEED_TRY(decoder->run(std::span(&next, 1)));
+      HEED_TRY(decode({next}));
       times.push_back(seconds_since(start));
     }
     std::sort(times.begin(), times.end());
     const auto tokens = static_cast<double>(times.size());
     result.token_seconds = times[times.size() / 2];
-    result.submissions = (static_cast<double>(session.submission_count()) - submissions) / tokens;
-    result.dispatches = (static_cast<double>(session.dispatch_count()) - dispatches) / tokens;
-    result.barriers = (static_cast<double>(session.barrier_count()) - barriers) / tokens;
+    result.submissions = (static_cast<double>(session->submission_count()) - submissions) / tokens;
+    result.dispatches = (static_cast<double>(session->dispatch_count()) - dispatches) / tokens;
+    result.barriers = (static_cast<double>(session->barrier_count()) - barriers) / tokens;
     for (const auto& [name, tensor] : gpt2.constants) result.weight_bytes += tensor.size_bytes;
     result.note = Measurement::where_else(*model);
     result.peak_bytes = model->device() ? model->device()->most_held_bytes() : 0;
