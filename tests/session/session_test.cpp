@@ -156,7 +156,7 @@ TEST_CASE("an observer is told each step's time, bytes and operations; a device'
 TEST_CASE("an observer sees each step's outputs, on the device or strided, as they are after the step") {
   for (const auto& device : devices()) {
     const auto model = load_text(R"(<ir_version: 10, opset_import: ["" : 23]>
-      g (float[2, 2] x, float[2, 2] w) => (float[2, 2] y) { a = Neg(x) b = MatMul(a, w) y = Softmax(b) })",
+      g (float[2, 2] x, float[2, 2] w) => (float[2, 2] y) { a = MatMul(x, w) b = MatMul(a, w) y = Softmax(b) })",
                                  {.device = device, .rewrite = false});
     const auto session = take(Session::create(model));
     std::vector<std::pair<std::string, std::vector<float>>> seen;
@@ -168,10 +168,13 @@ TEST_CASE("an observer sees each step's outputs, on the device or strided, as th
     const auto x = f32({2, 2}, {1, 2, 3, 4}), w = f32({2, 2}, {0, 1, 1, 0});
     const auto outputs = take(session->run({{"x", x}, {"w", w}}));
     REQUIRE(seen.size() == 3);
-    CHECK(seen[0] == std::pair(std::string("Neg"), std::vector<float>{-1, -2, -3, -4}));
-    CHECK(seen[1] == std::pair(std::string("MatMul"), std::vector<float>{-2, -1, -4, -3}));
+    CHECK(seen[0] == std::pair(std::string("MatMul"), std::vector<float>{2, 1, 4, 3}));
+    CHECK(seen[1] == std::pair(std::string("MatMul"), std::vector<float>{1, 2, 3, 4}));
     CHECK(seen[2].second == floats(outputs[0].second));
-    if (device == "vulkan") CHECK((session->dispatch_count() >= 2 && session->barrier_count() >= 1));
+    if (device == "vulkan") {
+      CHECK(session->dispatch_count() >= 2);
+      CHECK(session->barrier_count() >= 1);
+    }
     session->observe_values(nullptr);
     take(session->run({{"x", x}, {"w", w}}));
     CHECK(seen.size() == 3);
