@@ -18,6 +18,24 @@ layout(local_size_x = 8, local_size_y = 8) in;
 shared float w_tile[tile_inner * tile_rows];
 shared float x_tile[tile_inner * tile_columns];
 
+// A row of the right side: an element of the window in a channel. A thread goes from one to the next without dividing.
+struct Row {
+  uint channel;
+  uvec3 element;
+};
+
+void advance(inout Row row, uint by) {
+  row.element.z += by;
+  while (row.element.z >= kernel_sizes[2]) {
+    row.element.z -= kernel_sizes[2];
+    if (++row.element.y < kernel_sizes[1]) continue;
+    row.element.y = 0;
+    if (++row.element.x < kernel_sizes[0]) continue;
+    row.element.x = 0;
+    ++row.channel;
+  }
+}
+
 void main() {
   uint group = gl_WorkGroupID.z;
   uint first_row = gl_WorkGroupID.y * tile_rows;
@@ -29,12 +47,15 @@ void main() {
 
   for (uint first_column = gl_WorkGroupID.x * tile_columns; first_column < columns;
        first_column += gl_NumWorkGroups.x * tile_columns) {
-    // Each thread reads one column of the tiles of x.
+    // Each thread reads one column of the tiles of x, of which every rows_apart-th row.
+    const uint rows_apart = thread_count / tile_columns;
     uint read_column = thread % tile_columns;
     uint position = first_column + read_column;
     bool has_column = position < columns;
     ivec3 window = window_of(position % out_count());
-    uint batch = position / out_count();
+    int image = image_at(position / out_count(), group * channel_count);
+    Row read_row = Row(0, uvec3(0));
+    advance(read_row, thread / tile_columns);
 
     float sums[rows_per_thread * columns_per_thread];
     for (uint i = 0; i < rows_per_thread * columns_per_thread; ++i) sums[i] = 0.0;
@@ -47,13 +68,13 @@ void main() {
         if (r < output_count && k < inner) weight = LOAD(w[w_offset + int((group * output_count + r) * inner + k)]);
         w_tile[i % tile_inner * tile_rows + i / tile_inner] = weight;
       }
-      for (uint read_row = thread / tile_columns; read_row < tile_inner; read_row += thread_count / tile_columns) {
-        uint k = first_inner + read_row;
-        ivec3 place = place_in(window, k % kernel_count());
+      for (uint k = thread / tile_columns; k < tile_inner; k += rows_apart) {
+        ivec3 place = window + ivec3(read_row.element) * ivec3(dilations[0], dilations[1], dilations[2]);
         float element = 0.0;
-        if (has_column && k < inner && is_inside(place))
-          element = LOAD(x[element_of(image_at(batch, group * channel_count + k / kernel_count()), place)]);
-        x_tile[read_row * tile_columns + read_column] = element;
+        if (has_column && read_row.channel < channel_count && is_inside(place))
+          element = LOAD(x[element_of(image + int(read_row.channel) * x_channel_stride, place)]);
+        x_tile[k * tile_columns + read_column] = element;
+        advance(read_row, rows_apart);
       }
       barrier();
       uint depth = min(tile_inner, inner - first_inner);
