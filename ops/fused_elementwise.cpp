@@ -288,7 +288,7 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
           " result[]; };\n";
   text += binding(count + 1) +
           "readonly buffer Parameters {\n  uint count;\n  uint rank;\n  uint dims[8];\n  int offsets[9];\n  "
-          "int strides[72];\n};\n";
+          "int strides[8 * 9];\n};\n";  // walk.hpp's, of most_inputs and the output
   text += shaders::math_glsl;
   text += shaders::rounding_glsl;
   text += functions_of(expression);
@@ -302,7 +302,7 @@ std::string shader_of(const Expression& expression, std::span<const DataType> in
       "      uint outer = axis == 0 ? 0u : rest / dims[axis];\n      int i = int(rest - outer * dims[axis]);\n      "
       "rest = outer;\n";
   for (size_t k = 0; k <= count; ++k)
-    text += "      at" + std::to_string(k) + " += i * strides[" + std::to_string(k) + " + axis * 9];\n";
+    text += "      at" + std::to_string(k) + " += i * strides[axis * 9 + " + std::to_string(k) + "];\n";
   text += "    }\n";
 
   const auto& steps = expression.steps();

@@ -8,7 +8,7 @@ namespace {
 
 // Variants, and up to which length, untuned, a row is given so many threads.
 enum { thread_a_row, some_threads_a_row, workgroup_a_row };
-constexpr uint32_t some_threads = 32, most_threads = 512;
+constexpr uint32_t some_threads = 32, most_threads = 512;  // a fold of 16 bytes each takes 8 KiB; all GPUs share 16
 constexpr uint32_t short_length = 8, middling_length = 512;
 
 // From here on there are rows enough for one thread each.
