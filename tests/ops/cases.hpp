@@ -92,7 +92,9 @@ void check_refused(std::string_view op_type, const Case& row, std::string_view p
 
 // Runs a model given as text (graph/parse.hpp) once: its inputs and outputs in order. Sequences and optionals are given
 // and received by the nodes of the text.
-Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device = "cpu");
+// On a device that options make a lesser one ({"vulkan.mask", "int64"}) what it lacks may run on the CPU; else nothing.
+Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device = "cpu",
+                         std::vector<std::pair<std::string, std::string>> lessening = {});
 
 // Whether a model given as text gives on Vulkan what it gives on the CPU, and every computing step of it ran on Vulkan:
 // for what tables of single nodes do not show, strided inputs and steps in place.

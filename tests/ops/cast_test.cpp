@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "cases.hpp"
+#include "rows.hpp"
 
 namespace heed::test {
 namespace {
@@ -136,6 +137,35 @@ TEST_CASE("Cast and CastLike run on Vulkan between all pairs of types that GLSL 
       check_on_vulkan(head + ", " + t + "[3, 1, 1] like) => (" + t + "[N] y) { y = CastLike(x, like) }",
                       {x, numbers(to, {3, 1, 1}, {0, 0, 0})});
     }
+}
+
+TEST_CASE("types that a device lacks are computed on the CPU") {
+  const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float16[n, m] h, uint8[n, m] u, int64[n, m] l, double[n, m] d, int32[2] at)
+        => (float16[n, m] a, uint8[2, m] b, int64[n, 1] c, double[n, m] e, float16[n, m] f, int64[n, m] g, bool[n, m] k) {
+      a = Mul(h, h)
+      gathered = Gather(u, at)
+      b = Div(gathered, gathered)
+      axis = Constant<value_ints = [1]>()
+      c = ReduceSum(l, axis)
+      e = Sub(d, d)
+      f = Softmax(h)
+      g = CastLike(u, l)
+      k = Less(l, g)
+    })";
+  const Tensors inputs = {random({5, 37}, -2, 2, DataType::f16), random({5, 37}, 1, 9, DataType::u8),
+                          random({5, 37}, -9, 9, DataType::i64), random({5, 37}, -9, 9, DataType::f64),
+                          i32({2}, {3, -1})};
+  const auto expected = run_text(text, inputs);
+  REQUIRE((expected ? "" : expected.error().message) == "");
+  for (const char* mask : {"int64", "storage_16bit", "storage_8bit", "float64",
+                           "int64,float64,int8,int16,float16,storage_8bit,storage_16bit"}) {
+    INFO(mask);
+    const auto actual = run_text(text, inputs, "vulkan", {{"vulkan.mask", mask}});
+    count_row(actual.has_value());
+    CHECK((actual ? "" : actual.error().message) == "");
+    for (size_t i = 0; actual && i < expected->size(); ++i) check_equal((*actual)[i], (*expected)[i], 1e-3);
+  }
 }
 
 TEST_CASE("Cast says which text is no number") {

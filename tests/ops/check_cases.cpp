@@ -93,11 +93,13 @@ void check_refused(std::string_view op_type, const Case& row, std::string_view p
   CHECK_THAT(result.error().message, Catch::Contains(std::string(part)));
 }
 
-Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device) {
+Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device,
+                         std::vector<std::pair<std::string, std::string>> lessening) {
   HEED_ASSIGN(auto file, parse_model(text));
   ModelOptions options;
   options.device = device;
-  options.require_gpu = device != "cpu";
+  options.require_gpu = device != "cpu" && lessening.empty();
+  options.kernel_options = std::move(lessening);
   options.thread_count = 2;
   std::vector<std::string> names;
   for (const auto id : file.graph->inputs) names.push_back(file.graph->values[id].name);
