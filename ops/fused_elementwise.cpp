@@ -100,6 +100,17 @@ NUMBER heed_mod(NUMBER a, NUMBER b) {
 }
 )";
 
+// A double as a float that rounds on to f16 and bf16 as the double does: what is cut off leaves the last bit set.
+constexpr std::string_view double_functions = R"(
+float heed_odd(double a) {
+  float cut = float(a);
+  if (double(cut) == a || isnan(a)) return cut;
+  uint bits = floatBitsToUint(cut);
+  if (abs(double(cut)) > abs(a)) --bits;
+  return uintBitsToFloat(bits | 1u);
+}
+)";
+
 // Of integers of one type. GLSL's abs has no meaning for the least one, nor has % where a sign is negative.
 constexpr std::string_view integer_functions = R"(
 NUMBER heed_min(NUMBER a, NUMBER b) { return min(a, b); }
@@ -180,8 +191,8 @@ std::string cast_of(DataType from, DataType to, const std::string& a) {
   const auto& type = glsl_type(to);
   const std::string step(type.step);
   if (is_computed_as_f32(to)) {
-    const std::string single = "float(" + a + ")";
-    if (to == DataType::f32 || from == to) return single;
+    if (to == DataType::f32) return "float(" + a + ")";
+    const std::string single = (from == DataType::f64 ? "heed_odd(" : "float(") + a + ")";
     return filled(type.load, filled(type.store, single));
   }
   if (is_float(to) || !is_float(from)) return filled(type.wrap, step + "(" + a + ")");
@@ -266,6 +277,7 @@ std::string functions_of(const Expression& expression) {
             std::string(is_float(step.type) ? float_functions : integer_functions) +
             "#undef NUMBER\n#undef IS_SIGNED\n";
     if (type.step == "float") text += functions;
+    if (type.step == "double") text += double_functions;
   }
   return text;
 }
@@ -335,12 +347,8 @@ Result<void> check_types(const Planning& node, const Expression& expression, std
   for (const DataType type : in_memory) HEED_TRY(check_capability(node, glsl_type(type).storage_needs, type));
   for (const auto& step : expression.steps()) {
     HEED_TRY(check_capability(node, glsl_type(step.type).step_needs, step.type));
-    const DataType from = expression.steps()[step.arguments[0]].type;
     if (step.type == DataType::f64 && is_of_f32_alone(step.op))
       return decline("the GPU kernel has no " + std::string(rule_of(step.op).name) + " of f64");
-    if (step.op == ExpressionOp::cast && from == DataType::f64 && is_computed_as_f32(step.type) &&
-        step.type != DataType::f32)
-      return decline("a cast from f64 to " + std::string(name_of(step.type)) + " by way of f32 rounds twice");
   }
   return {};
 }
