@@ -31,8 +31,9 @@ extern const Operator clip{
     .types = {{"T", any_number}},
     .attributes = {optional("min", HEED_ATTRIBUTE_FLOAT), optional("max", HEED_ATTRIBUTE_FLOAT),
                    optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
-    .expression = "low = given(min, given(@min, input)); t = select(input < low, low, input); "
-                  "high = given(max, given(@max, t)); select(t > high, high, t)",
+    .expression =
+        "low = given(min, given(@min, input)); t = select(input < low, low, input); "
+        "high = given(max, given(@max, t)); select(t > high, high, t)",
     .infer = infer};
 
 }  // namespace heed::ops

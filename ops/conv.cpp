@@ -63,11 +63,11 @@ Result<GpuPlan> plan(Planning& node) {
   node.take_strided(x_input);
   node.work(2 * count_of(node.output(0).dims()) * count_of(w.dims().subspan(1)));
   // A bias that is absent is bound to something that is there, and never read.
-  return GpuPlan{.variants = {{.name = "tiles of 32 outputs", .shader = tiles, .constants = {{0, 4}}},
-                              {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
-                              {.name = "an output a thread", .shader = direct}},
-                 .bindings = {read(x_input), read(w_input), read(node.has_input(bias_input) ? bias_input : x_input),
-                              write(0)}};
+  return GpuPlan{
+      .variants = {{.name = "tiles of 32 outputs", .shader = tiles, .constants = {{0, 4}}},
+                   {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
+                   {.name = "an output a thread", .shader = direct}},
+      .bindings = {read(x_input), read(w_input), read(node.has_input(bias_input) ? bias_input : x_input), write(0)}};
 }
 
 Result<Launch> bind(const Binding& node) {
@@ -92,10 +92,10 @@ Result<Launch> bind(const Binding& node) {
   const int64_t positions = x.dim(0) * y.count(2, y.rank());
   const bool is_flat = output_count <= threads_per_side;
   const uint32_t row_tiles = ceil_divide(output_count, is_flat ? threads_per_side : 4 * threads_per_side);
-  return Launch{.dispatches = {{is_flat ? flat_tiles : tall_tiles,
-                                bytes_of(p),
-                                {workgroups_for(positions, tile_columns), row_tiles,
-                                 static_cast<uint32_t>(group_count)}}}};
+  return Launch{
+      .dispatches = {{is_flat ? flat_tiles : tall_tiles,
+                      bytes_of(p),
+                      {workgroups_for(positions, tile_columns), row_tiles, static_cast<uint32_t>(group_count)}}}};
 }
 
 }  // namespace

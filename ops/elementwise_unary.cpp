@@ -76,9 +76,10 @@ extern const Operator gelu{
     .outputs = {{"Y", "T"}},
     .types = {{"T", any_float}},
     .attributes = {attribute("approximate", "none")},
-    .expression = "select(@approximate == \"tanh\", "
-                  "0.5 * X * (1 + tanh(0.7978845608028654 * (X + 0.044715 * X * X * X))), "
-                  "X * (0.5 * (1 + erf(X * 0.7071067811865476))))",
+    .expression =
+        "select(@approximate == \"tanh\", "
+        "0.5 * X * (1 + tanh(0.7978845608028654 * (X + 0.044715 * X * X * X))), "
+        "X * (0.5 * (1 + erf(X * 0.7071067811865476))))",
     .infer = [](Inference& node) -> Result<void> {
       const auto approximate = node.text("approximate");
       if (approximate != "none" && approximate != "tanh")

@@ -82,7 +82,8 @@ struct Parameters {
 // Variants behind those of whole rows, which come first.
 enum { parts_of_rows = 3, join_of_parts };
 
-// Rows too few to keep a GPU busy are cut into parts, if they are long: so many workgroups, untuned, and so many elements.
+// Rows too few to keep a GPU busy are cut into parts, if they are long: so many workgroups, untuned, and so many
+// elements.
 constexpr int64_t busy_workgroups = 256, least_part_length = 4096;
 
 // Into how many parts each row is cut. A function of sizes alone: the same bits each run.

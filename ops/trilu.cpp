@@ -25,8 +25,7 @@ Result<GpuPlan> plan(Planning& node) {
   node.take_strided(0);
   node.in_place(0, 0);
   // Without k its binding is never read.
-  return GpuPlan{.variants = {std::move(variant)},
-                 .bindings = {read(0), read(node.has_input(1) ? 1 : 0), write(0)}};
+  return GpuPlan{.variants = {std::move(variant)}, .bindings = {read(0), read(node.has_input(1) ? 1 : 0), write(0)}};
 }
 
 Result<Launch> bind(const Binding& node) {

@@ -8,8 +8,8 @@ namespace heed::ops {
 // How many places the windows have along each of the `spatial` axes; checks strides, dilations, pads and auto_pad.
 Result<Dims> window_counts(const NodeView& node, std::span<const Dim> spatial, std::span<const Dim> kernel);
 
-// The windows with numbers, over an x that a GPU kernel reads: mirrors the head of the parameters of shaders/windows.glsl.
-// Three spatial axes; where the data has fewer, the first ones have size 1.
+// The windows with numbers, over an x that a GPU kernel reads: mirrors the head of the parameters of
+// shaders/windows.glsl. Three spatial axes; where the data has fewer, the first ones have size 1.
 inline constexpr int32_t most_window_axes = 3;
 struct Sliding {
   uint32_t in[most_window_axes], out[most_window_axes], kernel[most_window_axes];

@@ -28,9 +28,8 @@ bool is_of_f32(const Expression& expression) {
   const auto& steps = expression.steps();
   return is_computed_as_f32(expression.type()) &&
          std::all_of(steps.begin(), steps.end(), [](const ExpressionStep& step) {
-           return is_computed_as_f32(step.type)
-                      ? step.op != ExpressionOp::cast
-                      : step.type == DataType::boolean && rule_of(step.op).argument_count > 0;
+           return is_computed_as_f32(step.type) ? step.op != ExpressionOp::cast
+                                                : step.type == DataType::boolean && rule_of(step.op).argument_count > 0;
          });
 }
 
@@ -151,11 +150,11 @@ void run_instruction(const FusedInstruction& step, const FusedSlot* slots, int64
     if (step.result == DataType::f64) return write(static_cast<double*>(out), function);
     if (!is_computed_as_f32(step.result))
       return write(static_cast<int64_t*>(out), [&](int64_t i) { return integer_of(step.result, function(i)); });
-    if (step.op != ExpressionOp::cast || step.result == DataType::f32)
-      return write(static_cast<float*>(out), function);
-    write(static_cast<float*>(out),
-          [&](int64_t i) { return step.result == DataType::f16 ? static_cast<float>(Float16(function(i)))
-                                                               : static_cast<float>(BFloat16(function(i))); });
+    if (step.op != ExpressionOp::cast || step.result == DataType::f32) return write(static_cast<float*>(out), function);
+    write(static_cast<float*>(out), [&](int64_t i) {
+      return step.result == DataType::f16 ? static_cast<float>(Float16(function(i)))
+                                          : static_cast<float>(BFloat16(function(i)));
+    });
   };
   if (step.op == ExpressionOp::select) {
     const Operand<int64_t> condition(slots[step.arguments[0]]);

@@ -101,17 +101,16 @@ TEST_CASE("what is no expression is refused where it goes wrong") {
   }
 }
 
-constexpr ExpressionInput typed_names[] = {
-    {"f"},
-    {"p", DataType::boolean},
-    {"i", DataType::i32},
-    {"l", DataType::i64},
-    {"d", DataType::f64},
-    {"h", DataType::f16},
-    {"u", DataType::u8},
-    {"w", DataType::u64},
-    {"z", DataType::f8e5m2},
-    {""}};
+constexpr ExpressionInput typed_names[] = {{"f"},
+                                           {"p", DataType::boolean},
+                                           {"i", DataType::i32},
+                                           {"l", DataType::i64},
+                                           {"d", DataType::f64},
+                                           {"h", DataType::f16},
+                                           {"u", DataType::u8},
+                                           {"w", DataType::u64},
+                                           {"z", DataType::f8e5m2},
+                                           {""}};
 
 struct Typing {
   const char* text;

@@ -134,9 +134,8 @@ TEST_CASE("Cast and CastLike run on Vulkan between all pairs of types that GLSL 
       const Tensor x = numbers(from, {static_cast<int64_t>(values.size())}, values);
       const std::string t(name_of(to));
       const std::string head = "<ir_version: 10, opset_import: [\"\" : 24]> g (" + std::string(name_of(from)) + "[N] x";
-      check_on_vulkan(head + ") => (" + t + "[N] y) { y = Cast<to = " +
-                          std::to_string(static_cast<int32_t>(to)) + ">(x) }",
-                      {x});
+      check_on_vulkan(
+          head + ") => (" + t + "[N] y) { y = Cast<to = " + std::to_string(static_cast<int32_t>(to)) + ">(x) }", {x});
       check_on_vulkan(head + ", " + t + "[3, 1, 1] like) => (" + t + "[N] y) { y = CastLike(x, like) }",
                       {x, numbers(to, {3, 1, 1}, {0, 0, 0})});
     }

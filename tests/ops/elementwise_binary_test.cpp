@@ -164,8 +164,8 @@ TEST_CASE("operators of two integers give on Vulkan what they give on the CPU, i
   }
 }
 
-// `rounding` is the most that one is off by, relatively. A single operation is rounded as on the CPU, where f32 does not
-// tip it. A chain is rounded once, at its end, on the CPU after each operation; squaring doubles what came before.
+// `rounding` is the most that one is off by, relatively. A single operation is rounded as on the CPU, where f32 does
+// not tip it. A chain is rounded once, at its end, on the CPU after each operation; squaring doubles what came before.
 TEST_CASE("operators of two floats give on Vulkan what they give on the CPU, in every type") {
   struct Row {
     DataType type;
@@ -184,8 +184,8 @@ TEST_CASE("operators of two floats give on Vulkan what they give on the CPU, in 
     }
     for (const char* call : {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
       check_on_vulkan(head + "bool[M, N] y) { y = " + call + "(a, b) }", {p, q});
-    check_on_vulkan(head + t + "[M, N] y) { s = Sub(a, b) \n t = Mul(s, s) \n u = Div(t, b) \n y = Abs(u) }",
-                    {a, b}, 5 * row.rounding);
+    check_on_vulkan(head + t + "[M, N] y) { s = Sub(a, b) \n t = Mul(s, s) \n u = Div(t, b) \n y = Abs(u) }", {a, b},
+                    5 * row.rounding);
   }
 }
 

@@ -84,9 +84,9 @@ TEST_CASE("functions of f16 and bf16 give on Vulkan what they give on the CPU") 
     for (const char* call :
          {"Relu", "Sigmoid", "Tanh", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Floor", "Ceil",
           "Softplus", "Neg", "Abs", "Sign", "Gelu", "Gelu<approximate = \"tanh\">", "Swish"})
-      check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[N] x) => (" + t +
-                          "[N] y) { y = " + call + "(x) }",
-                      {random({677}, 0.01, 5, type)}, 2 * rounding);
+      check_on_vulkan(
+          "<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[N] x) => (" + t + "[N] y) { y = " + call + "(x) }",
+          {random({677}, 0.01, 5, type)}, 2 * rounding);
   }
 }
 

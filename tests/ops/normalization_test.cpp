@@ -93,7 +93,8 @@ TEST_CASE("normalization of f16 and bf16 runs on Vulkan") {
   for (const auto& [type, rounding] : {std::pair(DataType::f16, 0x1p-11), {DataType::bf16, 0x1p-8}}) {
     const std::string t(name_of(type));
     check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 23]> g (" + t + "[N, M] x, " + t + "[M] s, " + t +
-                        "[M] b) => (" + t + "[N, M] y, " + t + "[N, M] z, float[N, 1] mean) "
+                        "[M] b) => (" + t + "[N, M] y, " + t +
+                        "[N, M] z, float[N, 1] mean) "
                         "{ y, mean = LayerNormalization(x, s, b) \n z = RMSNormalization(x, s) }",
                     {random({5, 677}, -2, 2, type), random({677}, 0.5, 1.5, type), random({677}, -1, 1, type)},
                     2 * rounding);

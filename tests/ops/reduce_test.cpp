@@ -232,8 +232,7 @@ TEST_CASE("reductions run on Vulkan in every type") {
   for (const auto& [type, rounding] :
        {std::pair(DataType::f16, 0x1p-11), {DataType::bf16, 0x1p-8}, {DataType::f64, 0x1p-50}}) {
     const Tensor x = random({3, 677}, -3, 3, type);
-    check(type, x, 2 * rounding,
-          {"ReduceSum", "ReduceMean", "ReduceL2", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
+    check(type, x, 2 * rounding, {"ReduceSum", "ReduceMean", "ReduceL2", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
     check(type, random({3, 7}, 0.5, 2, type), 2 * rounding, {"ReduceProd"});
     check_places(type, x);
   }
@@ -250,9 +249,10 @@ TEST_CASE("few long rows are reduced in parts on Vulkan") {
       all = ReduceProd(i, zero)
       sum = ReduceSum<keepdims = 0>(h)
     })";
-  check_on_vulkan(text, {random({2, 20011}), random({20011, 3}, 1, 9, DataType::i64), random({20011}, -1, 1, DataType::f16)},
+  check_on_vulkan(
+      text, {random({2, 20011}), random({20011, 3}, 1, 9, DataType::i64), random({20011}, -1, 1, DataType::f16)}, 1e-3);
+  check_on_vulkan(text, {random({10007, 2}), random({2, 3}, 1, 9, DataType::i64), random({2}, -1, 1, DataType::f16)},
                   1e-3);
-  check_on_vulkan(text, {random({10007, 2}), random({2, 3}, 1, 9, DataType::i64), random({2}, -1, 1, DataType::f16)}, 1e-3);
 }
 TEST_CASE("reductions read strided tensors on Vulkan") {
   const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>

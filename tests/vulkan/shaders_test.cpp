@@ -12,7 +12,7 @@ namespace {
 struct CopyParameters {
   uint32_t count, rank;
   uint32_t dims[8];
-  int32_t offsets[2];     // of x and y
+  int32_t offsets[2];  // of x and y
   int32_t strides[8][2];
 };
 

@@ -16,10 +16,10 @@
 //
 // Types are bool, the integers of 8 to 64 bits, f32, f16, bf16 and f64. + - * / mod fmod neg abs sign min max and
 // comparisons are of numbers of one type, == and != and select of any one type, the rest of floats. f16 and bf16 are
-// computed with as f32, and rounded where they are stored and where a cast says so. Integers wrap around; their division
-// goes towards zero and gives 0 for a division by 0. Numbers in the text take the type of what they meet, f32 where they
-// meet only each other. Truth is 1 or 0 where a number is needed; a number is true where it is not 0. min and max give
-// NaN where either argument is NaN.
+// computed with as f32, and rounded where they are stored and where a cast says so. Integers wrap around; their
+// division goes towards zero and gives 0 for a division by 0. Numbers in the text take the type of what they meet, f32
+// where they meet only each other. Truth is 1 or 0 where a number is needed; a number is true where it is not 0. min
+// and max give NaN where either argument is NaN.
 #pragma once
 
 #include <algorithm>
@@ -226,7 +226,8 @@ T divide(T a, T b) {
 template <class T>
 T remainder(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
-  return b == 0 ? 0 : static_cast<T>(static_cast<uint64_t>(a) - static_cast<uint64_t>(divide(a, b)) * static_cast<uint64_t>(b));
+  const auto multiple = static_cast<uint64_t>(divide(a, b)) * static_cast<uint64_t>(b);
+  return b == 0 ? 0 : static_cast<T>(static_cast<uint64_t>(a) - multiple);
 }
 
 // The remainder with the sign of b.
