@@ -157,6 +157,7 @@ def main():
     if release:
         run_tests(release, [test for test in all_tests(release) if MODE != "default" or test not in SANITIZED], "release")
         run_test("house", ["/usr/bin/python3", ROOT / "tests" / "house_test.py"])
+        run_test("shaders", ["/usr/bin/python3", ROOT / "tests" / "shaders_test.py", release])
         run_test("command line", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", release / "tools" / "heed" / "heed", str(DATA)])
         check_models(release)
         suite = unpack_suite(release)
