@@ -141,6 +141,13 @@ def generation(tmp, good):
         check=lambda _: texts[0] == texts[1] and len(texts[0]) > 6)
     for option, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-k", "-1"), ("--top-p", "2"), ("--top-p", "0")):
         row(f"generate {option} {value}", [*base, option, value], 1)
+    text = subprocess.run([str(HEED), *map(str, base)], capture_output=True, text=True).stdout
+    for lose_at in ("1", "4", "7"):
+        row(f"generate: the device is lost at submission {lose_at}, the text stays",
+            [*base, "--device", "vulkan", "--option", f"vulkan.lose_at_submission={lose_at}"], 0, [text],
+            err=["VK_ERROR_DEVICE_LOST", "opened again"])
+    row("run: a lost device is opened again", ["run", GPT, "--random", "--dim", "seq=3", "--device", "vulkan", "--option",
+                                               "vulkan.lose_at_submission=1"], 0, ["logits"], err=["opened again"])
     row("generate: no number", [*base, "--max-tokens=x"], 2)
     row("generate: an empty prompt", ["generate", GPT, "--prompt", "", "--max-tokens", "4"], 1, err=["prompt"])
     met = subprocess.run([os.fsencode(HEED), b"generate", os.fsencode(GPT), b"--prompt", b"\xff\xfeA", b"--max-tokens", b"4"], capture_output=True)

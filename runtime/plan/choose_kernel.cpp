@@ -95,9 +95,30 @@ void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
       });
 }
 
+// Of a tensor whose sizes are all numbers.
+std::optional<uint64_t> known_size_bytes(const ValueType& type) {
+  if (type.kind != Kind::tensor || !type.element || !type.dims) return std::nullopt;
+  std::vector<int64_t> dims;
+  for (const Dim dim : *type.dims) {
+    if (!dim.is_number()) return std::nullopt;
+    dims.push_back(dim.number());
+  }
+  const auto size_bytes = dense_size_bytes(*type.element, dims);
+  return size_bytes ? *size_bytes : UINT64_MAX;
+}
+
 // Why the device cannot run the shaders that a kernel gave.
-std::optional<std::string> exceeded_limit(const Choice& choice, const PlanOptions& options) {
+std::optional<std::string> exceeded_limit(const Graph& graph, const Node& node, const Choice& choice,
+                                          const PlanOptions& options) {
   if (!options.gpu_capability) return std::nullopt;
+  const uint64_t most_bytes = options.gpu_capability(options.gpu_context, "max_binding_bytes");
+  for (const auto* list : {&node.inputs, &node.outputs})
+    for (const ValueId value : *list) {
+      const auto size_bytes = value == no_id ? std::nullopt : known_size_bytes(graph.values[value].type);
+      if (size_bytes && *size_bytes > most_bytes)
+        return "'" + graph.values[value].name + "' has " + std::to_string(*size_bytes) +
+               " bytes; a buffer of the device has at most " + std::to_string(most_bytes);
+    }
   const uint64_t most_bindings = options.gpu_capability(options.gpu_context, "max_bindings");
   for (const auto& variant : choice.variants)
     if (variant.bindings.size() + 1 > most_bindings)
@@ -141,7 +162,7 @@ Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const Op
   for (const auto* entry : kernels) {
     AskedNode asked(graph, node, op, options);
     HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
-    if (!asked.refusal) asked.refusal = exceeded_limit(asked.choice, options);
+    if (!asked.refusal) asked.refusal = exceeded_limit(graph, node, asked.choice, options);
     if (!asked.refusal) asked.refusal = quarantine_reason(graph, node, op, asked.choice, options);
     if (!asked.refusal && !asked.choice.variants.empty()) {
       asked.choice.gpu = entry->c;

@@ -35,7 +35,7 @@ static int32_t bind(heed_node* node, void* user) {
   for (int32_t axis = 0; axis < output.rank; ++axis) parameters[0] *= (uint32_t)output.dims[axis];
   if (parameters[0] == 0) return HEED_OK;
   workgroups[0] = (parameters[0] + 63) / 64;
-  return host->bind_dispatch(node, 0, parameters, sizeof parameters, workgroups);
+  return host->bind_dispatch(node, 0, parameters, sizeof parameters, workgroups, NULL, 0);
 }
 
 static const heed_gpu_kernel kernel = {.struct_size = sizeof kernel,

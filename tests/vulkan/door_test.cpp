@@ -164,6 +164,19 @@ TEST_CASE("a tensor that the device cannot bind is an error that names the limit
   }
 }
 
+TEST_CASE("a tensor that is known to be longer than the device can bind stays on the CPU, and says why") {
+  HEED_NEED_GPU(gpu);
+  const std::string graph = R"(wide (float[11, 24] x) => (float[11, 24] y) { y = test.Chain(x) })";
+  const std::vector<Option> small = {{"vulkan.max_binding_bytes", "1024"}};
+  const auto refused = load_on("vulkan", graph, small, /*require_gpu=*/true);
+  REQUIRE_FALSE(refused);
+  INFO(refused.error().message);
+  CHECK(refused.error().message.find("'x' has 1056 bytes; a buffer of the device has at most 1024") != std::string::npos);
+  const auto session = must(Session::create(must(load_on("vulkan", graph, small, /*require_gpu=*/false))));
+  const Session::NamedValues inputs{{"x", floats({11, 24}, 1)}};
+  check_same(outputs_of(*session, inputs), outputs_of(*session_on("cpu", graph), inputs));
+}
+
 TEST_CASE("a node whose shader binds more buffers than the device takes runs on the CPU, and says why") {
   HEED_NEED_GPU(gpu);
   const std::string graph = R"(many (float[b, 4, q, 8] x) => (float[b, 4, q, 8] y) {

@@ -285,6 +285,7 @@ Result<Comparison> compare_runs(Options& options, RunOptions run_options) {
     HEED_ASSIGN(const Registry* registry, open_registry(run_options));
     RunOptions of_side = run_options;
     of_side.device = device;
+    of_side.require_gpu &= device != "cpu";
     HEED_ASSIGN(ModelOptions model_options, of_side.model_options());
     model_options.rewrite = !options.no_rewrite;
     return Model::load(path, *registry, model_options);

@@ -13,7 +13,9 @@ layout(local_size_x = 128) in;
 layout(set = 0, binding = 0, std430) readonly buffer X { vec4 x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Before { float before[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer Y { float y[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Parameters { uint threads, count, x_offset, before_offset, y_offset; };
+layout(set = 0, binding = 3, std430) readonly buffer Parameters {
+  uint threads, count, x_offset, before_offset, y_offset;
+};
 void main() {
   uint thread = gl_GlobalInvocationID.x;
   if (thread >= threads) return;

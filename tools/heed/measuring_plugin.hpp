@@ -3,9 +3,10 @@
 
 #include "heed/plugin.h"
 
-// heed.measure.Read: y[i] = before[i] + a part of the sum over x; all of x (f32, a multiple of 4 elements) is read once.
-// heed.measure.MultiplyAdd: y[i] = before[i] after `count` rounds of 32 multiplications and additions each, in registers
-// alone; f32, and f16 where the GPU computes with it. `before` of both is [threads], which should fill the device.
+// heed.measure.Read: y[i] = before[i] + a part of the sum over x, of which all (f32, a multiple of 4) is read once.
+// heed.measure.MultiplyAdd: y[i] = what `count` rounds of 32 multiplications and 32 additions make of before[i], in
+// registers alone; with half = 1 in f16, where the GPU computes with it.
+// `before` of both is f32 [threads], which should fill the device.
 const heed_plugin* heed_measuring_entry(const heed_host* host);
 
 namespace heed::tool {
