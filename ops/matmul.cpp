@@ -12,7 +12,6 @@ constexpr int32_t most_batch_axes = 6;
 
 // Along which of its axes a matrix is best read; of a the rows are outer, of b the columns. Mirrors shaders/matmul.glsl.
 enum Order : uint32_t { along_inner, along_outer, fours_along_inner, fours_along_outer };
-constexpr Order all_orders[] = {along_inner, along_outer, fours_along_inner, fours_along_outer};
 
 struct Matrix {
   uint32_t inner = 1, outer = 1;
@@ -63,16 +62,12 @@ uint32_t row_threads(uint32_t rows, Order order, uint64_t max_workgroup_size) {
   return is_along_inner || max_workgroup_size < most ? least : most;
 }
 
-enum class Family { rows, tiles, sum };
-
-// One variant: of a family, how many rows at most and the order of b, or which tile.
-struct Choice {
-  Family family;
-  uint32_t rows = 0;
-  Order order = along_inner;
-  const Tile* tile = nullptr;
-  bool operator==(const Choice&) const = default;
-};
+// Places of the variants in every plan: for few rows by the order of b and the most rows, then tiles, then the sum.
+constexpr int32_t rows_variant(Order order, size_t most) {
+  return static_cast<int32_t>(order * std::size(few_rows) + most);
+}
+constexpr int32_t first_tile_variant = rows_variant(fours_along_outer, std::size(few_rows));
+constexpr int32_t sum_variant = first_tile_variant + static_cast<int32_t>(std::size(tiles));
 
 Order order_of(const Matrix& m, std::span<const int32_t> batch_strides) {
   const bool inner_first = m.inner_stride == 1 && !(m.outer_stride == 1 && m.outer > 1);
@@ -101,51 +96,33 @@ Matrix right_matrix(const TensorView& b) {
   return m;
 }
 
-// All variants that may be met: few or many rows, and b in any order, unless the types tell. Constants are dense.
-std::vector<Choice> choices_of(const NodeView& node) {
-  const auto a = node.input(0).dims(), b = node.input(1).dims();
-  const Dim rows_of_one = a.size() > 1 ? a[a.size() - 2] : Dim(1), rows_of_all = product(a.first(a.size() - 1));
-  std::vector<Order> orders(std::begin(all_orders), std::end(all_orders));
-  if (node.constant(1)) {
-    const int64_t outer = b.size() > 1 ? b.back().number() : 1, inner = b[b.size() > 1 ? b.size() - 2 : 0].number();
-    const Matrix m{static_cast<uint32_t>(inner), static_cast<uint32_t>(outer), 0, static_cast<int32_t>(outer), 1};
-    const int32_t size[] = {static_cast<int32_t>(inner * outer)};
-    orders = {order_of(m, std::span(size).first(b.size() > 2))};
+// The order of b where it is known already: of a dense constant.
+std::optional<Order> known_order(const NodeView& node) {
+  const auto b = node.constant(b_input);
+  if (!b || b->count() == 0 || b->c.offset != 0) return std::nullopt;
+  std::vector<int32_t> batch_strides;
+  int64_t stride = 1;
+  for (int32_t axis = b->rank() - 1; axis >= 0; stride *= b->dim(axis--)) {
+    if (b->stride(axis) != stride || stride > most_addressed) return std::nullopt;
+    if (axis < b->rank() - 2) batch_strides.push_back(stride_of(*b, axis));
   }
-  std::vector<Choice> choices;
-  const uint32_t most = few_rows[std::size(few_rows) - 1];
-  if (!rows_of_one.is_number() || rows_of_one.number() <= most)
-    for (const Order order : orders)
-      for (const uint32_t rows : few_rows) choices.push_back({.family = Family::rows, .rows = rows, .order = order});
-  if (!rows_of_all.is_number() || rows_of_all.number() > most)
-    for (const Tile& tile : tiles) choices.push_back({.family = Family::tiles, .tile = &tile});
-  choices.push_back({.family = Family::sum});
-  return choices;
+  return order_of(right_matrix(*b), batch_strides);
 }
 
-Variant variant_of(const Planning& node, const Choice& choice, const Shader& rows, const Shader& tile,
-                   const Shader& sum) {
-  switch (choice.family) {
-    case Family::rows: {
-      static constexpr const char* orders[] = {"along k", "along columns", "fours along k", "fours along columns"};
-      return {.name = "at most " + std::to_string(choice.rows) + (choice.rows == 1 ? " row, " : " rows, ") +
-                      orders[choice.order],
-              .shader = rows,
-              .constants = {{0, row_threads(choice.rows, choice.order, node.capability("max_workgroup_size"))},
-                            {1, column_lanes(choice.order)},
-                            {2, choice.rows},
-                            {3, choice.order}}};
-    }
-    case Family::tiles:
-      return {.name = choice.tile->name,
-              .shader = tile,
-              .constants = {{0, choice.tile->threads},
-                            {1, choice.tile->column_threads},
-                            {2, choice.tile->row_blocks},
-                            {3, choice.tile->column_blocks}}};
-    default:
-      return {.name = "the sum of pieces", .shader = sum};
-  }
+Variant variant_of_rows(const Planning& node, const Shader& shader, uint32_t rows, Order order) {
+  static constexpr const char* names[] = {"along k", "along columns", "fours along k", "fours along columns"};
+  return {.name = "at most " + std::to_string(rows) + (rows == 1 ? " row, " : " rows, ") + names[order],
+          .shader = shader,
+          .constants = {{0, row_threads(rows, order, node.capability("max_workgroup_size"))},
+                        {1, column_lanes(order)},
+                        {2, rows},
+                        {3, order}}};
+}
+
+Variant variant_of_tile(const Shader& shader, const Tile& tile) {
+  return {.name = tile.name,
+          .shader = shader,
+          .constants = {{0, tile.threads}, {1, tile.column_threads}, {2, tile.row_blocks}, {3, tile.column_blocks}}};
 }
 
 // ---- binding
@@ -238,9 +215,9 @@ Result<GpuPlan> plan_matmul(Planning& node) {
   const auto a = node.input(0), b = node.input(1);
   if (!a.has_rank() || !b.has_rank()) return decline("a rank is not known");
   if (std::max(a.rank(), b.rank()) - 2 > most_batch_axes) return decline("more than 8 axes");
-  HEED_ASSIGN(const Shader rows, shader_for(node, shaders::matmul_rows));
-  HEED_ASSIGN(const Shader tile, shader_for(node, shaders::matmul));
-  HEED_ASSIGN(const Shader sum, shader_for(node, shaders::matmul_sum));
+  HEED_ASSIGN(const Shader rows_shader, shader_for(node, shaders::matmul_rows));
+  HEED_ASSIGN(const Shader tile_shader, shader_for(node, shaders::matmul));
+  HEED_ASSIGN(const Shader sum_shader, shader_for(node, shaders::matmul_sum));
   node.take_strided(0);
   node.take_strided(1);
   node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
@@ -249,7 +226,18 @@ Result<GpuPlan> plan_matmul(Planning& node) {
   GpuPlan plan;
   plan.bindings = {read(a_input), read(b_input), read_or_a(bias_input), read_or_a(residual_input), write(0), scratch()};
   if (node.has_input(residual_input)) node.in_place(residual_input, 0);
-  for (const Choice& choice : choices_of(node)) plan.variants.push_back(variant_of(node, choice, rows, tile, sum));
+  // What the types rule out is replaced by what is there anyway: a pipeline is built once.
+  const Dim rows_of_one = a.rank() > 1 ? a.dim(-2) : Dim(1), rows_of_all = count_of(a.dims().first(a.dims().size() - 1));
+  const uint32_t most = few_rows[std::size(few_rows) - 1];
+  const bool may_be_few = !rows_of_one.is_number() || rows_of_one.number() <= most;
+  const bool may_be_many = !rows_of_all.is_number() || rows_of_all.number() > most;
+  const auto order_of_b = known_order(node);
+  const Variant sum{.name = "the sum of pieces", .shader = sum_shader};
+  for (const Order order : {along_inner, along_outer, fours_along_inner, fours_along_outer})
+    for (const uint32_t few : few_rows)
+      plan.variants.push_back(may_be_few ? variant_of_rows(node, rows_shader, few, order_of_b.value_or(order)) : sum);
+  for (const Tile& tile : tiles) plan.variants.push_back(may_be_many ? variant_of_tile(tile_shader, tile) : sum);
+  plan.variants.push_back(sum);
   return plan;
 }
 
@@ -262,16 +250,16 @@ Result<Launch> bind_matmul(const Binding& node) {
   Parameters p = parameters_of(a, b, c);
   add_epilogue(node, p);
 
-  Choice choice{.family = Family::tiles, .tile = &tiles[std::size(tiles) - 1]};
+  int32_t variant;
   int64_t workgroups;
   if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), p.rows); few != std::end(few_rows)) {
-    choice = {.family = Family::rows, .rows = *few, .order = p.b_order};
+    variant = rows_variant(p.b_order, static_cast<size_t>(few - std::begin(few_rows)));
     workgroups = int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count;
   } else {
     const auto* tile = std::find_if(std::begin(tiles), std::end(tiles) - 1, [&](const Tile& candidate) {
       return workgroups_of(p, candidate) >= enough_workgroups;
     });
-    choice.tile = tile;
+    variant = first_tile_variant + static_cast<int32_t>(tile - std::begin(tiles));
     workgroups = workgroups_of(p, *tile);
   }
   if (workgroups < enough_workgroups) {
@@ -281,15 +269,14 @@ Result<Launch> bind_matmul(const Binding& node) {
   p.split_inner = ceil_divide(ceil_divide(p.inner, p.split_count), 16) * 16;  // whole steps of the tiles
   p.split_count = std::max(ceil_divide(p.inner, std::max(p.split_inner, 1u)), 1u);
 
-  const auto choices = choices_of(NodeView(node.c()));
-  const auto dispatch = [&](const Choice& chosen, uint32_t count) {
-    const auto variant = std::find(choices.begin(), choices.end(), chosen) - choices.begin();
-    return Dispatch{static_cast<int32_t>(variant), bytes_of(p), {count, 1, 1}};
+  Launch launch;
+  const auto dispatch = [&](int32_t chosen, uint32_t count) {
+    launch.dispatches.push_back({chosen, bytes_of(p), {count, 1, 1}});
   };
-  Launch launch{.dispatches = {dispatch(choice, workgroups_for(workgroups * p.split_count, 1))}};
+  dispatch(variant, workgroups_for(workgroups * p.split_count, 1));
   if (p.split_count > 1) {
     launch.scratch_bytes = sizeof(float) * p.split_count * static_cast<size_t>(c.count());
-    launch.dispatches.push_back(dispatch({.family = Family::sum}, workgroups_for(c.count(), sum_threads)));
+    dispatch(sum_variant, workgroups_for(c.count(), sum_threads));
   }
   return launch;
 }

@@ -1,5 +1,6 @@
 // MatMul's GPU half with no GPU in sight: which variants it plans, and what it launches for given sizes and strides.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "kernel_run.hpp"
 
@@ -45,7 +46,7 @@ struct Row {
   std::string launched;
   std::vector<size_t> b_order = {};
   bool b_constant = false;
-  size_t variant_count = 16;  // 3 for few rows in each of 4 orders, 3 for tiles, 1 for the sum of pieces
+  size_t variant_count = 13;  // that are built: 3 for few rows in each of 4 orders, 3 for tiles, 1 for the sum of pieces
   size_t piece_count = 0;     // that are kept in scratch memory; 0: none
 };
 
@@ -56,7 +57,7 @@ const Row rows[] = {
     {"an odd k, transposed", {1, 767}, {767, 4096}, {1, 4096}, "256 of at most 1 row, along k", {1, 0}, false, 13},
     {"four rows", {3, 64}, {64, 4096}, {3, 4096}, "64 of at most 4 rows, fours along columns", {}, false, 13},
     {"batches over one b are rows", {2, 4, 64}, {64, 4096}, {2, 4, 4096},
-     "64 of at most 8 rows, fours along columns"},
+     "64 of at most 8 rows, fours along columns", {}, false, 13},
     {"few columns and a long k",
      {1, 4096},
      {4096, 512},
@@ -79,7 +80,7 @@ const Row rows[] = {
      4,
      4},
     {"more tiles than workgroups", {300000, 1}, {1, 2048}, {300000, 2048}, "65535 of tiles of 128 x 64", {}, false, 4},
-    {"nothing to do", {0, 5}, {5, 3}, {0, 3}, ""},
+    {"nothing to do", {0, 5}, {5, 3}, {0, 3}, "", {}, false, 13},
 };
 
 }  // namespace
@@ -122,7 +123,7 @@ TEST_CASE("MatMul on a GPU chooses a variant by sizes and strides") {
     CHECK(text_of(call_plugin([&] { return kernel->bind(&node, kernel->user); })) == "");
     CHECK(node.declined == "");
     CHECK(node.launched == row.launched);
-    CHECK(node.variants.size() == row.variant_count);
+    CHECK(std::set(node.variants.begin(), node.variants.end()).size() == row.variant_count);
     CHECK(node.scratch_bytes == row.piece_count * static_cast<size_t>(node.output.count()) * sizeof(float));
   }
 }

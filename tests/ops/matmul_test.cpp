@@ -123,6 +123,25 @@ TEST_CASE("MatMul on Vulkan reads matrices as they lie") {
       }
 }
 
+// The constant is a view when kernels are chosen, and lies there by itself when sizes are known.
+TEST_CASE("MatMul on Vulkan with a constant that others read turned, of few rows and many") {
+  for (const int64_t rows : {3, 10, 40})
+    check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 21]>
+      g (float[batch, seq, 8] x, int64[ids] i) => (float[batch, seq, 20] y, float[ids, 8] rows) {
+        zero = Constant<value_float = 0.0>()
+        count = Constant<value_float = 160.0>()
+        one = Constant<value_float = 1.0>()
+        dims = Constant<value_ints = [20, 8]>()
+        list = Range(zero, count, one)
+        sines = Sin(list)
+        table = Reshape(sines, dims)
+        turned = Transpose<perm = [1, 0]>(table)
+        y = MatMul(x, turned)
+        rows = Gather(table, i)
+      })",
+                    {random({2, rows, 8}), i64({2}, {3, 7})}, 1e-5);
+}
+
 TEST_CASE("MatMul refuses what does not fit, with the shapes") {
   const auto refused = [](std::vector<int64_t> a, std::vector<int64_t> b, std::string_view part) {
     check_refused("MatMul", {"", {random(std::move(a)), random(std::move(b))}, {f32({1}, {0})}}, part);
