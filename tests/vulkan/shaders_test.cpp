@@ -18,14 +18,15 @@ struct CopyParameters {
 
 // Mirrors matmul.glsl.
 struct MatmulParameters {
-  uint32_t rows, columns, inner, batch_count, batch_rank, split_count, split_inner, a_order, b_order;
-  int32_t a_offset, a_row_stride, a_inner_stride;
-  int32_t b_offset, b_inner_stride, b_column_stride;
-  float scale;
-  uint32_t activation, has_bias, has_residual;
-  int32_t bias_offset, residual_offset, c_offset;
-  uint32_t batch_dims[6];
-  int32_t a_batch_strides[6], b_batch_strides[6];
+  uint32_t rows = 0, columns = 0, inner = 0, batch_count = 0, batch_rank = 0;
+  uint32_t split_count = 0, split_inner = 0, a_order = 0, b_order = 0;
+  int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
+  int32_t b_offset = 0, b_inner_stride = 0, b_column_stride = 0;
+  float scale = 0;
+  uint32_t activation = 0, has_bias = 0, has_residual = 0;
+  int32_t bias_offset = 0, residual_offset = 0, c_offset = 0;
+  uint32_t batch_dims[6] = {};
+  int32_t a_batch_strides[6] = {}, b_batch_strides[6] = {};
 };
 
 void run(Gpu& gpu, const std::shared_ptr<GpuKernel>& kernel, const Dispatch& dispatch, std::vector<BufferRange> inputs,
@@ -65,7 +66,7 @@ TEST_CASE("copy moves words and pairs of words between strides") {
 TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and in pieces") {
   HEED_NEED_GPU(gpu);
   enum Order : uint32_t { along_inner, along_outer, fours_along_inner, fours_along_outer };
-  GpuPlan plan{.bindings = {read(0), read(1), read(0), read(0), write(0), scratch()}};
+  GpuPlan plan{.variants = {}, .bindings = {read(0), read(1), read(0), read(0), write(0), scratch()}};
   const auto add = [&](std::string name, Shader shader, std::vector<heed_constant> constants) {
     plan.variants.push_back({.name = std::move(name), .shader = shader, .constants = std::move(constants)});
   };
@@ -136,7 +137,7 @@ TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and 
         const auto b_order = static_cast<Order>(!c.transpose_b + 2 * fours);
         if (fours && !in_fours) continue;
         if (is_rows && (c.rows > 8 || (fours && (variant - first_rows) % 4 != static_cast<int32_t>(b_order)) ||
-                        (!fours && (variant - first_rows) % 4 >= fours_along_inner)))
+                        (!fours && (variant - first_rows) % 4 >= int32_t{fours_along_inner})))
           continue;  // what reads one by one may read across
         INFO(c.name << ", " << plan.variants[static_cast<size_t>(variant)].name << (fours ? ", fours" : ""));
         p.a_order = static_cast<uint32_t>(c.transpose_a) + 2 * fours;
