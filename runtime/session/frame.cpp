@@ -2,79 +2,14 @@
 #include "session/frame.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
-#include <set>
 
-#include "base/thread_pool.hpp"
+#include "base/clock.hpp"
 #include "plan/strides.hpp"
-#include "registry/phases.hpp"
+#include "session/bound_node.hpp"
 #include "session/control_run.hpp"
 #include "session/session.hpp"
 
 namespace heed {
-
-// What a kernel's bind and run functions talk to: sizes as the frame has bound them.
-class BoundNode : public heed_node {
- public:
-  BoundNode(const Graph& graph, const Node& node, const OperatorEntry& op, const std::vector<heed_tensor>& inputs,
-            const std::vector<heed_tensor>& outputs, const ThreadPool* threads, const GpuStream* gpu)
-      : heed_node(graph, node, op), inputs_(inputs), outputs_(outputs), threads_(threads), gpu_(gpu) {}
-
-  // How many threads scratch is for.
-  int32_t prepare_threads() const override { return threads_ ? threads_->thread_count() : 1; }
-
-  heed_tensor bind_input(int32_t input) const override { return at(inputs_, input); }
-  heed_tensor bind_output(int32_t output) const override { return at(outputs_, output); }
-  bool bind_in_place(int32_t input, int32_t output) const override {
-    const heed_tensor a = at(inputs_, input), b = at(outputs_, output);
-    if (a.rank != b.rank || !std::equal(a.strides, a.strides + a.rank, b.strides)) return false;
-    if (a.data || b.data) return a.data == b.data;
-    const heed_value *from = at(input_memory, input), *to = at(output_memory, output);
-    return from && to && a.offset == b.offset && same_memory(*from, *to);
-  }
-  void bind_scratch(size_t size_bytes) override { scratch_bytes = std::max(scratch_bytes, size_bytes); }
-  int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
-                        const uint32_t workgroups[3], std::span<const heed_window> windows) override {
-    const auto* bytes = static_cast<const std::byte*>(parameters);
-    dispatches.push_back({variant,
-                          {bytes, bytes + size_bytes},
-                          {workgroups[0], workgroups[1], workgroups[2]},
-                          {windows.begin(), windows.end()}});
-    return HEED_OK;
-  }
-  uint64_t gpu_capability(heed_text name) const override {
-    return gpu_ ? gpu_->capability({name.data, name.size}) : 0;
-  }
-
-  size_t scratch_bytes = 0;
-  std::vector<GpuDispatch> dispatches;
-  std::vector<heed_value*> input_memory, output_memory;  // of a GPU step: what the tensors lie in; null: absent
-
- private:
-  template <class T>
-  static T at(const std::vector<T>& list, int32_t index) {
-    return index >= 0 && static_cast<size_t>(index) < list.size() ? list[static_cast<size_t>(index)] : T{};
-  }
-  const std::vector<heed_tensor>& inputs_;
-  const std::vector<heed_tensor>& outputs_;
-  const ThreadPool* threads_;
-  const GpuStream* gpu_;
-};
-
-namespace {
-
-int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-bool is_arena(Store store) { return store == Store::arena; }
-
-// Bytes of a dense tensor, overflow-checked.
-Result<size_t> bytes_of_tensor(DataType type, std::span<const int64_t> dims) { return dense_size_bytes(type, dims); }
-
-}  // namespace
 
 Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     : prepared_(prepared), plan_(*prepared.plan), context_(context) {
@@ -125,7 +60,7 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     BoundSegment& segment = segments_[index];
     segment.numbers.resize(plan_.segments[index].dims.slot_count());
     for (const SlotId slot : plan_.segments[index].slots)
-      if (is_arena(plan_.slots[slot].store) && plan_.slots[slot].root == slot) segment.roots.push_back(slot);
+      if (plan_.slots[slot].store == Store::arena && plan_.slots[slot].root == slot) segment.roots.push_back(slot);
     for (uint32_t step = plan_.segments[index].begin; step < plan_.segments[index].end; ++step)
       if (plan_.steps[step].kind == StepKind::cpu && plan_.steps[step].cpu->bind) {
         segment.scratch_steps.push_back(step);
@@ -141,8 +76,7 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
 
 Frame::~Frame() = default;
 
-// ---- sizes
-// ------------------------------------------------------------------------------------------------------------
+// ---- sizes ----------------------------------------------------------------------------------------------------------
 
 Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const KnownSymbol> known) {
   ++counts_.runs;
@@ -315,8 +249,7 @@ Result<void> Frame::bind_segment(uint32_t index) {
   return {};
 }
 
-// ---- memory
-// -----------------------------------------------------------------------------------------------------------
+// ---- memory ---------------------------------------------------------------------------------------------------------
 
 // Of the shapes that stand in the slots now.
 Result<Frame::Lifetimes> Frame::find_lifetimes(uint32_t index) {
@@ -326,7 +259,7 @@ Result<Frame::Lifetimes> Frame::find_lifetimes(uint32_t index) {
   const auto last = plan_.segments[index].end;
   for (const SlotId root : segment.roots) {
     const Slot& slot = plan_.slots[root];
-    HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(*slot.type.element, slots_[root].dims));
+    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, slots_[root].dims));
     slots_[root].size_bytes = size_bytes;
     const bool on_host = slot.location == Location::cpu;
     lifetimes.host.push_back({slot.first_step, std::min(slot.last_step, last), on_host ? size_bytes : 0});
@@ -367,85 +300,6 @@ Result<void> Frame::place(uint32_t index) {
   }
   if (context_.gpu) HEED_TRY(context_.gpu->place(segment.gpu_arena, lifetimes.device));
   return {};
-}
-
-Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
-  MemoryNeed need;
-  const Graph& graph = *plan_.graph;
-  symbols.resize(symbols_.size());
-  std::vector<int64_t> values(symbols.size());
-  for (uint32_t index = 0; index < symbols.size(); ++index) {  // a bound is told in symbols older than its own
-    if (!symbols[index]) {
-      const int64_t upper = graph.dims().symbol_info(index).upper;
-      if (const auto bound = graph.bounds.find(index); bound != graph.bounds.end()) {
-        const auto reads = symbols_of(bound->second);
-        if (std::all_of(reads.begin(), reads.end(), [&](uint32_t read) { return symbols[read].has_value(); })) {
-          HEED_ASSIGN(symbols[index], evaluate(bound->second, values));
-        }
-      } else if (upper != INT64_MAX) {
-        symbols[index] = upper;
-      }
-      need.is_bound |= symbols[index].has_value();
-    }
-    values[index] = symbols[index].value_or(0);
-  }
-  const auto is_known = [&](Dim dim) {
-    const auto reads = dim.is_unknown() ? std::vector<uint32_t>{} : symbols_of(dim);
-    return !dim.is_unknown() &&
-           std::all_of(reads.begin(), reads.end(), [&](uint32_t symbol) { return symbols[symbol].has_value(); });
-  };
-  for (const SlotId input : plan_.inputs) {  // scratch may depend on them
-    BoundSlot& bound = slots_[input];
-    bound.borrowed = nullptr;  // the last run's
-    if (!plan_.slots[input].type.dims) continue;
-    for (size_t axis = 0; axis < bound.dims.size(); ++axis) {
-      const Dim dim = (*plan_.slots[input].type.dims)[axis];
-      if (!is_known(dim)) continue;
-      HEED_ASSIGN(bound.dims[axis], evaluate(dim, values));
-    }
-    bound.strides = dense_strides(std::span<const int64_t>(bound.dims));
-    bound.tensor.dims = bound.dims.data();
-    bound.tensor.strides = bound.strides.data();
-  }
-  const auto add = [&](std::span<const Lifetime> lifetimes, size_t& bytes) -> Result<void> {
-    HEED_ASSIGN(const Placement placement, place_tensors(lifetimes));
-    bytes += placement.size_bytes;
-    return {};
-  };
-  for (const Slot& slot : plan_.slots) {
-    if (slot.store != Store::dynamic || slot.type.kind != Kind::tensor || !slot.type.dims || !slot.type.element)
-      continue;
-    Dim count = 1;
-    for (const Dim dim : *slot.type.dims) count *= dim;
-    if (!is_known(count)) {
-      need.unbounded.push_back(slot.name);
-      continue;
-    }
-    HEED_ASSIGN(const int64_t elements, evaluate(count, values));
-    const int64_t dims[] = {elements};
-    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, dims));
-    (slot.location == Location::cpu ? need.host_bytes : need.device_bytes) += size_bytes;
-  }
-  for (uint32_t index = 0; index < segments_.size(); ++index) {
-    const auto& required = plan_.segments[index].dims.required_symbols();
-    if (!std::all_of(required.begin(), required.end(), [&](uint32_t symbol) { return symbols[symbol].has_value(); }))
-      continue;
-    HEED_TRY(fill_sizes(index, values));
-    HEED_ASSIGN(const Lifetimes lifetimes, find_lifetimes(index));
-    HEED_TRY(add(lifetimes.host, need.host_bytes));
-    HEED_TRY(add(lifetimes.device, need.device_bytes));
-    segments_[index].bound_for.clear();
-    segments_[index].placed_for.clear();
-  }
-  for (const auto& step : steps_)
-    for (const auto& body : step.bodies) {
-      HEED_ASSIGN(const MemoryNeed inner, body->measure(symbols));
-      need.host_bytes += inner.host_bytes;
-      need.device_bytes += inner.device_bytes;
-      need.is_bound |= inner.is_bound;
-      need.unbounded.insert(need.unbounded.end(), inner.unbounded.begin(), inner.unbounded.end());
-    }
-  return need;
 }
 
 size_t Frame::arena_bytes() const {
@@ -569,8 +423,7 @@ void Frame::point_arguments(uint32_t index) {
   }
 }
 
-// ---- running
-// ----------------------------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------------------------------
 
 Result<void> Frame::finish(std::span<SharedValue> outputs) {
   for (uint32_t index = 0; index < segments_.size(); ++index) {
@@ -609,61 +462,6 @@ Result<void> Frame::run_segment(uint32_t index) {
     if (context_.observe_values) HEED_TRY(show_values(id));
   }
   return {};
-}
-
-Result<void> Frame::show_time(uint32_t id, int64_t begin_ns) {
-  const Step& step = plan_.steps[id];
-  StepTime time{&plan_, id, begin_ns, now_ns(), 0, number_of(step.operation_count).value_or(0)};
-  std::set<SlotId> slots(step.inputs.begin(), step.inputs.end());
-  slots.insert(step.outputs.begin(), step.outputs.end());
-  for (const SlotId slot : slots) {
-    if (slot == no_id || plan_.slots[slot].type.kind != Kind::tensor || !slots_[slot].tensor.element) continue;
-    const auto size_bytes = bytes_of_tensor(static_cast<DataType>(slots_[slot].tensor.element), slots_[slot].dims);
-    if (size_bytes) time.bytes += static_cast<int64_t>(*size_bytes);
-  }
-  if (step.kind == StepKind::gpu) {
-    HEED_ASSIGN(const bool device_tells, context_.gpu->mark(time, context_.observe));
-    if (device_tells) return {};
-  }
-  if (step.kind == StepKind::download) time.begin_ns = std::max(begin_ns, context_.gpu->last_mark_ns());  // it waited
-  context_.observe(time);
-  return {};
-}
-
-Result<void> Frame::show_values(uint32_t id) {
-  const Step& step = plan_.steps[id];
-  std::vector<HostValue> outputs(step.outputs.size());
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (step.outputs[i] != no_id) {
-      HEED_ASSIGN(outputs[i], host_copy(step.outputs[i]));
-    }
-  context_.observe_values(plan_, id, outputs);
-  return {};
-}
-
-// What a slot holds now, wherever and however strided it lies.
-Result<HostValue> Frame::host_copy(SlotId slot) {
-  HEED_ASSIGN(const SharedValue value, value_in(slot));
-  if (value->kind != Kind::tensor) return to_host_value(*value.get());
-  heed_tensor tensor = view_of(*value.get());
-  std::shared_ptr<void> downloaded;
-  const bool empty = std::any_of(value->dims.begin(), value->dims.end(), [](int64_t dim) { return dim == 0; });
-  if (value->on_device && !empty) {
-    int64_t low = 0, high = 0;  // elements before and after the one at index zero, as far as strides reach
-    for (size_t axis = 0; axis < value->dims.size(); ++axis) {
-      const int64_t reach = (value->dims[axis] - 1) * value->strides[axis];
-      (reach < 0 ? low : high) += reach;
-    }
-    const int64_t span[] = {high - low + 1};
-    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, span));
-    downloaded = allocate_host_memory(size_bytes);
-    if (!downloaded) return Error{Code::out_of_memory, "no memory for a copy of value '" + plan_.slots[slot].name + "'"};
-    HEED_TRY(context_.gpu->read(value.get(), value->offset + low, downloaded.get(), size_bytes));
-    HEED_TRY(context_.gpu->wait());
-    tensor.data = static_cast<std::byte*>(downloaded.get()) - low * bits_of(value->element) / 8;
-  }
-  HEED_ASSIGN(const SharedValue copy, copy_to_host_tensor(tensor));
-  return to_host_value(*copy.get());
 }
 
 Result<void> Frame::run_cpu(uint32_t id) {
@@ -772,7 +570,7 @@ Result<void> Frame::run_transfer(uint32_t id) {
   BoundSlot &from = slots_[step.inputs[0]], &to = slots_[step.outputs[0]];
   const BoundSlot &from_root = slots_[plan_.slots[step.inputs[0]].root],
                   &to_root = slots_[plan_.slots[step.outputs[0]].root];
-  HEED_ASSIGN(const size_t size_bytes, bytes_of_tensor(static_cast<DataType>(to.tensor.element), to.dims));
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(static_cast<DataType>(to.tensor.element), to.dims));
   if (step.kind == StepKind::upload)
     return context_.gpu->upload(from.tensor.data, to_root.borrowed ? to_root.borrowed : to_root.value.get(),
                                 to.tensor.offset, size_bytes);
@@ -796,7 +594,7 @@ Result<SharedValue> Frame::value_in(SlotId id) {
   value->on_device = slot.location == Location::vulkan;
   if (const heed_value* holder = root.borrowed ? root.borrowed : root.value.get())
     value->storage = holder->storage, value->texts = holder->texts;
-  value->lent = is_arena(plan_.slots[slot.root].store);
+  value->lent = plan_.slots[slot.root].store == Store::arena;
   return value;
 }
 

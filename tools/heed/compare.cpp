@@ -498,18 +498,12 @@ Result<Tolerance> read_tolerance(const std::string& text) {
 int compare(const Arguments& arguments) {
   Options options;
   RunOptions run_options;
-  std::string text;
   po::options_description all("options");
   all.add_options()("model", po::value(&options.model)->required()->value_name("MODEL"),
                     "an .onnx file or a model folder")(
       "with", po::value(&options.with)->required()->value_name("cpu|vulkan[:N]|FILE.npz"),
       "what to hold it against: another device (then --device is vulkan, or cpu, by itself), or arrays named as the "
       "model's values; inputs among them are given to the run")(
-      "input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"),
-      "an input from a .npy, .npz[:ARRAY] or .pb file, or typed: ids=1,2,3")(
-      "text", po::value(&text)->value_name("TEXT"), "text, through the tokenizer of the model's folder")(
-      "random", po::bool_switch(&options.inputs.random), "make up what is not given")(
-      "seed", po::value(&options.inputs.seed)->default_value(0)->value_name("S"), "of what is made up")(
       "tolerance", po::value(&options.tolerance_text)->value_name("R[,A]"),
       "what counts as equal: R times the number expected, and A; by default verify's 1e-3, and 1e-5 of the value's "
       "largest number; for f16 and bf16 4 steps of the format, and one of the largest number")(
@@ -517,15 +511,13 @@ int compare(const Arguments& arguments) {
       "run the nodes as they stand in the file, nothing rewritten or fused")(
       "all", po::bool_switch(&options.all), "show every value")("json", po::bool_switch(&options.json),
                                                                 "report as JSON");
-  all.add(run_options.described());
+  all.add(options.inputs.described()).add(run_options.described());
   if (const auto status = read_command_line(
           arguments, "compare", "MODEL --with cpu|vulkan|FILE.npz [OPTION]...",
           "Runs a model on two devices, or against given values, and tells the first node that differs, by how much,\n"
           "and a likely cause. Exit status 1 where something differs.",
           all, {"model"}))
     return *status;
-  for (const auto& argument : arguments)
-    if (argument == "--text" || argument.starts_with("--text=")) options.inputs.text = text;
   options.tolerance_given = !options.tolerance_text.empty();
   if (options.tolerance_given) {
     const auto tolerance = read_tolerance(options.tolerance_text);

@@ -155,6 +155,18 @@ Result<void> add_text(const Model& model, const std::string& text, const std::fi
 
 }  // namespace
 
+boost::program_options::options_description InputRequest::described() {
+  namespace po = boost::program_options;
+  po::options_description all("inputs");
+  all.add_options()("input", po::value(&given)->composing()->value_name("NAME=FILE|VALUE"),
+                    "an input from a .npy, .npz[:ARRAY] or .pb file, or typed: ids=1,2,3")(
+      "text", po::value<std::string>()->value_name("TEXT")->notifier([this](const auto& typed) { text = typed; }),
+      "text, through the tokenizer of the model's folder")("random", po::bool_switch(&random),
+                                                           "make up what is not given")(
+      "seed", po::value(&seed)->default_value(0)->value_name("S"), "of what is made up");
+  return all;
+}
+
 Result<HostValue> random_value(const std::string& name, const ValueType& type,
                                const std::vector<std::pair<std::string, int64_t>>& dims, uint64_t seed) {
   if (type.kind != Kind::tensor || !type.element || !type.dims)

@@ -1,6 +1,7 @@
 // What goes into a run, from what people type: files, values, text, random numbers.
 #pragma once
 
+#include <boost/program_options.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ struct InputRequest {
   bool random = false;  // fills what is missing
   uint64_t seed = 0;
   std::vector<std::pair<std::string, int64_t>> dims;  // sizes of what is filled; 1 where nothing tells
+
+  // The options that fill it in, all but `dims`; it must live as long as they.
+  boost::program_options::options_description described();
 };
 
 // One value per input of the model that is not left to its state. Fails with what is missing and what was expected.

@@ -118,23 +118,15 @@ Result<void> run_once(Options& options, const RunOptions& run_options) {
 int run_model(const Arguments& arguments) {
   Options options;
   RunOptions run_options;
-  std::string text;
   po::options_description all("options");
   all.add_options()("model", po::value(&options.model)->required()->value_name("MODEL"),
                     "an .onnx file or a model folder")(
-      "input", po::value(&options.inputs.given)->composing()->value_name("NAME=FILE|VALUE"),
-      "an input from a .npy, .npz[:ARRAY] or .pb file, or typed: ids=1,2,3")(
-      "text", po::value(&text)->value_name("TEXT"), "text, through the tokenizer of the model's folder")(
-      "random", po::bool_switch(&options.inputs.random), "make up what is not given")(
-      "seed", po::value(&options.inputs.seed)->default_value(0)->value_name("S"), "of what is made up")(
       "output", po::value(&options.output)->value_name("DIR"), "write the outputs there, as .npy")(
       "json", po::bool_switch(&options.json), "report as JSON");
-  all.add(run_options.described());
+  all.add(options.inputs.described()).add(run_options.described());
   if (const auto status = read_command_line(arguments, "run", "MODEL [OPTION]...",
                                             "Runs a model once and shows what comes out.", all, {"model"}))
     return *status;
-  for (const auto& argument : arguments)
-    if (argument == "--text" || argument.starts_with("--text=")) options.inputs.text = text;
   if (auto done = run_once(options, run_options); !done) return report(done.error());
   return success;
 }

@@ -1,0 +1,67 @@
+// What a step took and what came out of it, for those who watch a run.
+#include <algorithm>
+#include <set>
+
+#include "base/clock.hpp"
+#include "session/bound_node.hpp"
+#include "session/frame.hpp"
+#include "session/session.hpp"
+
+namespace heed {
+
+Result<void> Frame::show_time(uint32_t id, int64_t begin_ns) {
+  const Step& step = plan_.steps[id];
+  StepTime time{&plan_, id, begin_ns, now_ns(), 0, number_of(step.operation_count).value_or(0)};
+  std::set<SlotId> slots(step.inputs.begin(), step.inputs.end());
+  slots.insert(step.outputs.begin(), step.outputs.end());
+  for (const SlotId slot : slots) {
+    if (slot == no_id || plan_.slots[slot].type.kind != Kind::tensor || !slots_[slot].tensor.element) continue;
+    const auto size_bytes = dense_size_bytes(static_cast<DataType>(slots_[slot].tensor.element), slots_[slot].dims);
+    if (size_bytes) time.bytes += static_cast<int64_t>(*size_bytes);
+  }
+  if (step.kind == StepKind::gpu) {
+    HEED_ASSIGN(const bool device_tells, context_.gpu->mark(time, context_.observe));
+    if (device_tells) return {};
+  }
+  if (step.kind == StepKind::download) time.begin_ns = std::max(begin_ns, context_.gpu->last_mark_ns());  // it waited
+  context_.observe(time);
+  return {};
+}
+
+Result<void> Frame::show_values(uint32_t id) {
+  const Step& step = plan_.steps[id];
+  std::vector<HostValue> outputs(step.outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (step.outputs[i] != no_id) {
+      HEED_ASSIGN(outputs[i], host_copy(step.outputs[i]));
+    }
+  context_.observe_values(plan_, id, outputs);
+  return {};
+}
+
+// What a slot holds now, wherever and however strided it lies.
+Result<HostValue> Frame::host_copy(SlotId slot) {
+  HEED_ASSIGN(const SharedValue value, value_in(slot));
+  if (value->kind != Kind::tensor) return to_host_value(*value.get());
+  heed_tensor tensor = view_of(*value.get());
+  std::shared_ptr<void> downloaded;
+  const bool empty = std::any_of(value->dims.begin(), value->dims.end(), [](int64_t dim) { return dim == 0; });
+  if (value->on_device && !empty) {
+    int64_t low = 0, high = 0;  // elements before and after the one at index zero, as far as strides reach
+    for (size_t axis = 0; axis < value->dims.size(); ++axis) {
+      const int64_t reach = (value->dims[axis] - 1) * value->strides[axis];
+      (reach < 0 ? low : high) += reach;
+    }
+    const int64_t span[] = {high - low + 1};
+    HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, span));
+    downloaded = allocate_host_memory(size_bytes);
+    if (!downloaded) return Error{Code::out_of_memory, "no memory for a copy of value '" + plan_.slots[slot].name + "'"};
+    HEED_TRY(context_.gpu->read(value.get(), value->offset + low, downloaded.get(), size_bytes));
+    HEED_TRY(context_.gpu->wait());
+    tensor.data = static_cast<std::byte*>(downloaded.get()) - low * bits_of(value->element) / 8;
+  }
+  HEED_ASSIGN(const SharedValue copy, copy_to_host_tensor(tensor));
+  return to_host_value(*copy.get());
+}
+
+}  // namespace heed
