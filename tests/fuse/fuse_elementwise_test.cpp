@@ -3,26 +3,17 @@
 
 #include <catch2/catch.hpp>
 
+#include "built_in.hpp"
 #include "graph/parse.hpp"
 #include "heed/expression.hpp"
 #include "heed/plugin.hpp"
 #include "ops/cases.hpp"
 #include "passes/infer_shapes.hpp"
-#include "plugins/built_in.hpp"
 #include "rows.hpp"
 #include "session/session.hpp"
 
 namespace heed::test {
 namespace {
-
-const Registry& registry() {
-  static const Registry* made = [] {
-    auto* fresh = new Registry;
-    for (const auto entry : built_in_plugins) REQUIRE(fresh->add_built_in(entry));
-    return fresh;
-  }();
-  return *made;
-}
 
 struct Row {
   const char* what;

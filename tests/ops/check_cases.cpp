@@ -4,22 +4,13 @@
 #include <map>
 #include <optional>
 
+#include "built_in.hpp"
 #include "graph/parse.hpp"
-#include "plugins/built_in.hpp"
 #include "rows.hpp"
 #include "run_case.hpp"
 
 namespace heed::test {
 namespace {
-
-const Registry& registry() {
-  static const Registry* made = [] {
-    auto* fresh = new Registry;
-    for (const auto entry : built_in_plugins) REQUIRE(fresh->add_built_in(entry));
-    return fresh;
-  }();
-  return *made;
-}
 
 Result<void> run_once(std::string_view op_type, const Case& row, Sizes sizes, const ModelOptions& options) {
   HEED_ASSIGN(auto file, model_of(op_type, row, sizes));

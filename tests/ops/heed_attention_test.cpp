@@ -309,9 +309,9 @@ namespace {
 class GpuHalf : public KernelNode {
  public:
   GpuHalf(const Graph& graph, uint64_t shared_bytes)
-      : KernelNode(graph, graph.nodes.at(0), *built_in_registry().find_operator("heed", "Attention"), nullptr),
+      : KernelNode(graph, graph.nodes.at(0), *registry().find_operator("heed", "Attention"), nullptr),
         shared_bytes_(shared_bytes) {
-    const auto* kernel = built_in_registry().gpu_kernels("heed", "Attention", 1)->at(0)->c;
+    const auto* kernel = registry().gpu_kernels("heed", "Attention", 1)->at(0)->c;
     for (int32_t i = 0; i < input_count(); ++i) inputs.push_back(shape_of(input_value(i)));
     for (int32_t i = 0; i < output_count(); ++i) outputs.push_back(shape_of(output_value(i)));
     REQUIRE(kernel->plan(this, kernel->user) == HEED_OK);
@@ -376,7 +376,7 @@ TEST_CASE("heed.Attention on a GPU: a dispatch a token, splits of long pasts, ti
                               std::to_string(std::min<int64_t>(way.width, 512)) + "] v) => (float y) {\n    " +
                               std::string(way.outputs) + " = heed.Attention(q, k, v)\n  }");
       REQUIRE(text_of(file ? Result<void>() : file.error()) == "");
-      REQUIRE(text_of(infer_shapes(*file->graph, built_in_registry())) == "");
+      REQUIRE(text_of(infer_shapes(*file->graph, registry())) == "");
       INFO(way.head << " heads, " << way.query << " queries, " << way.key << " keys");
       CHECK(GpuHalf(*file->graph, shared_bytes).dispatches == way.dispatches);
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread_pool.hpp"
+#include "built_in.hpp"
 #include "graph/graph_builder.hpp"
 #include "graph/parse.hpp"
 #include "ops/ops.hpp"
@@ -82,16 +83,6 @@ inline Tensor dense(const Laid& laid) {
   for (int64_t i = 0; i < laid.count(); ++i)
     std::memcpy(tensor.writable() + static_cast<size_t>(i) * laid.element_bytes(), laid.at(i), laid.element_bytes());
   return tensor;
-}
-
-inline const Registry& built_in_registry() {
-  static const auto registry = [] {
-    auto made = std::make_unique<Registry>();
-    made->add_built_in(heed_ops_entry).value();
-    made->add_built_in(heed_cpu_entry).value();
-    return made;
-  }();
-  return *registry;
 }
 
 // What a kernel's functions talk to.
@@ -186,7 +177,7 @@ class ReadyKernel {
     for (size_t i = 0; i < outputs_.size(); ++i)
       if (!outputs_[i].is_absent()) builder.add_output("o" + std::to_string(i), {});
     HEED_ASSIGN(graph_, std::move(builder).build({{"", newest_opset}, {"heed", 1}}));
-    HEED_TRY(infer_shapes(*graph_, built_in_registry()));
+    HEED_TRY(infer_shapes(*graph_, registry()));
 
     const Node& node = graph_->nodes.at(0);
     for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -208,10 +199,10 @@ class ReadyKernel {
 
   Result<void> prepare(const std::string& name, std::string isa) {
     const Node& node = graph_->nodes.at(0);
-    node_ = std::make_unique<KernelNode>(*graph_, node, *built_in_registry().find_operator(node.domain, node.op_type),
+    node_ = std::make_unique<KernelNode>(*graph_, node, *registry().find_operator(node.domain, node.op_type),
                                          pool_);
     node_->isa = std::move(isa);
-    HEED_ASSIGN(const auto kernels, built_in_registry().cpu_kernels(node.domain, node.op_type, node_->version));
+    HEED_ASSIGN(const auto kernels, registry().cpu_kernels(node.domain, node.op_type, node_->version));
     for (const auto* entry : kernels)
       if (std::string_view(entry->c->name.data, entry->c->name.size) == name) kernel_ = entry->c;
     if (kernel_ == nullptr) return Error{Code::invalid_argument, "there is no kernel named " + name};

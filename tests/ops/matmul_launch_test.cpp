@@ -101,10 +101,10 @@ TEST_CASE("MatMul on a GPU chooses a variant by sizes and strides") {
     builder.add_output("y", {});
     const auto graph = std::move(builder).build({{"", newest_opset}});
     REQUIRE(graph);
-    REQUIRE(infer_shapes(**graph, built_in_registry()));
-    const auto& op = *built_in_registry().find_operator("", "MatMul");
+    REQUIRE(infer_shapes(**graph, registry()));
+    const auto& op = *registry().find_operator("", "MatMul");
     GpuNode node(**graph, (*graph)->nodes.at(0), op);
-    const auto* kernel = built_in_registry().gpu_kernels("", "MatMul", node.version)->at(0)->c;
+    const auto* kernel = registry().gpu_kernels("", "MatMul", node.version)->at(0)->c;
     // Only where they lie matters.
     const auto lie = [](const std::vector<int64_t>& dims, const std::vector<size_t>& order) {
       Laid laid = room(DataType::f32, std::vector<int64_t>(dims.size(), 0), order);

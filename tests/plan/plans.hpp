@@ -3,22 +3,12 @@
 
 #include <catch2/catch.hpp>
 
+#include "built_in.hpp"
 #include "graph/parse.hpp"
 #include "passes/infer_shapes.hpp"
 #include "plan/plan.hpp"
-#include "plugins/built_in.hpp"
 
 namespace heed::test {
-
-inline Registry& registry() {
-  static auto* const all = [] {
-    auto* made = new Registry;  // outlives every plan
-    for (const auto entry : built_in_plugins)
-      if (auto added = made->add_built_in(entry); !added) FAIL(added.error().message);
-    return made;
-  }();
-  return *all;
-}
 
 inline std::shared_ptr<Graph> typed_graph(const std::string& text) {
   auto graph = parse_graph(text, std::make_shared<DimPool>());

@@ -3,22 +3,12 @@
 
 #include <catch2/catch.hpp>
 
+#include "built_in.hpp"
 #include "graph/parse.hpp"
-#include "plugins/built_in.hpp"
 #include "rows.hpp"
 #include "session/session.hpp"
 
 namespace heed::test {
-
-inline const Registry& registry() {
-  static Registry* const all = [] {
-    auto* made = new Registry;  // outlives every model
-    for (const auto entry : built_in_plugins)
-      if (auto added = made->add_built_in(entry); !added) FAIL(added.error().message);
-    return made;
-  }();
-  return *all;
-}
 
 template <class T>
 T take(Result<T> result) {
