@@ -1,14 +1,23 @@
 // Nodes behind those of a model.
 #include "graph/append_nodes.hpp"
 
+#include <algorithm>
+
 #include "graph/parse.hpp"
 
 namespace heed {
 
 Result<void> append_nodes(ModelFile& file, std::string_view statements) {
   Graph& graph = *file.graph;
-  HEED_ASSIGN(const auto parsed, parse_statements(statements));
-  for (const Statement& statement : parsed) {
+  HEED_ASSIGN(auto parsed, parse_statements(statements));
+  // A call in a call has a name that the parser made up, as it did for those of a model that was text.
+  const size_t before = graph.values.size();
+  const auto own_name = [&](std::string& name) {
+    if (name.starts_with('#')) name += "/" + std::to_string(before);
+  };
+  for (Statement& statement : parsed) {
+    std::for_each(statement.inputs.begin(), statement.inputs.end(), own_name);
+    std::for_each(statement.outputs.begin(), statement.outputs.end(), own_name);
     Node node;
     node.domain = canonical_domain(statement.domain);
     node.op_type = statement.op_type;
