@@ -5,6 +5,15 @@
 #include <glslang/Public/ShaderLang.h>
 #include <glslang/SPIRV/GlslangToSpv.h>
 
+// What glslang may do to SPIR-V on request, which nobody here makes. Without these the linker takes glslang's own, and
+// with them the whole of SPIRV-Tools: 4 MB. Weak: where another glslang needs more of that file, all of it comes.
+namespace glslang {
+[[gnu::weak]] void SpirvToolsDisassemble(std::ostream&, const std::vector<unsigned>&) {}
+[[gnu::weak]] void SpirvToolsValidate(const TIntermediate&, std::vector<unsigned>&, spv::SpvBuildLogger*, bool) {}
+[[gnu::weak]] void SpirvToolsTransform(const TIntermediate&, std::vector<unsigned>&, spv::SpvBuildLogger*, const SpvOptions*) {}
+[[gnu::weak]] void SpirvToolsStripDebugInfo(const TIntermediate&, std::vector<unsigned>&, spv::SpvBuildLogger*) {}
+}  // namespace glslang
+
 namespace heed::vulkan {
 namespace {
 
