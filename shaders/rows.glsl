@@ -30,8 +30,13 @@ ivec4 row_at(uint row) {
   return at;
 }
 
+// Most rows have one axis; what it takes to walk them stays in registers.
+bool is_one_axis = rank == row_rank + 1;
+ivec4 one_axis_strides = strides[min(row_rank, 7)];
+
 // Where element i of the row that begins at `at` lies.
 ivec4 element_at(ivec4 at, uint i) {
+  if (is_one_axis) return at + int(i) * one_axis_strides;
   for (uint axis = rank; axis > row_rank; --axis) {
     uint outer = axis - 1 == row_rank ? 0u : i / dims[axis - 1];
     at += int(i - outer * dims[axis - 1]) * strides[axis - 1];
