@@ -200,7 +200,8 @@ Result<GpuPlan> plan(Planning& node) {
   const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : query_input); };
   const auto write_if_there = [&](int32_t output) { return node.has_output(output) ? write(output) : scratch(); };
   const std::vector<heed_binding> common{read(query_input), read(key_input), read(has_past ? past_key_input : key_input),
-                                         read_if_there(mask_input), read_if_there(valid_input), read_if_there(sinks_input), scratch()};
+                                         read_if_there(mask_input), read_if_there(valid_input), read_if_there(sinks_input), scratch(),
+                                         error_word()};
   const auto with = [](std::vector<heed_binding> bindings, const std::vector<heed_binding>& more) {
     bindings.insert(bindings.end(), more.begin(), more.end());
     return bindings;
@@ -222,7 +223,8 @@ Result<GpuPlan> plan(Planning& node) {
                                            constant(3, in_rows.lane_count), constant(4, in_rows.sums_per_row)},
                              .bindings = attend},
                             {.name = "merge", .shader = merge, .bindings = with(common, {write(y_output)})}},
-               .bindings = {}};
+               .bindings = {},
+               .error = "valid_lengths[{}] is negative, or more than there are keys"};
   if (node.has_output(weights_output))
     plan.variants.push_back({.name = "weights", .shader = weights, .constants = {query_room},
                              .bindings = with(common, {write(weights_output)})});

@@ -1,6 +1,6 @@
 // attention.glsl: what all ways to compute heed.Attention share: tensors, who sees whom, scores, the softmax of a row.
 // Numbers are STORED in f32, f16 or bf16 (element.glsl), and computed with in f32. Mirrored by ops/heed_attention.cpp.
-// Before it is included: #define PARAMETERS_BINDING 12
+// Before it is included: #define PARAMETERS_BINDING 13
 #extension GL_EXT_control_flow_attributes : require
 #include "element.glsl"
 #include "indices.glsl"
@@ -26,6 +26,8 @@ layout(set = 0, binding = 3, std430) readonly buffer Mask { uint mask[]; };
 layout(set = 0, binding = 4, std430) readonly buffer ValidLengths { uvec2 valid_lengths[]; };  // i64 [batch]
 layout(set = 0, binding = 5, std430) readonly buffer Sinks { float sinks[]; };                 // [head]
 layout(set = 0, binding = 6, std430) buffer Scratch { float scratch[]; };
+#define ERROR_BINDING 7
+#include "error_word.glsl"
 
 layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters {
   uint batch_count, head_count, key_head_count, heads_per_key_head;
@@ -62,7 +64,9 @@ ivec2 seen_keys(uint batch, uint query) {
   int end = key_count;
   if (has_valid_lengths != 0) {
     uvec2 valid = valid_lengths[valid_offset + int(batch) * valid_stride];
-    end = clamp(heed_index(valid.x, valid.y), 0, key_count);
+    end = heed_index(valid.x, valid.y);
+    if (end < 0 || end > key_count) tell_error(batch);
+    end = clamp(end, 0, key_count);
   }
   int place = first_place + int(query) + (counts_from_end != 0 ? end : 0);
   return ivec2(max(place - keys_to_the_left, 0), min(min(end, mask_key_count), place + keys_to_the_right + 1));

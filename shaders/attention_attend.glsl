@@ -1,13 +1,13 @@
 // attention_attend.glsl: what the two shaders share that compute y, attention_rows.comp and attention_tile.comp: blocks of
 // rows, where their keys and values come from, and the new ones put behind the past.
-#define PARAMETERS_BINDING 12
+#define PARAMETERS_BINDING 13
 #include "attention.glsl"
 
-layout(set = 0, binding = 7, std430) readonly buffer Values { STORED values[]; };
-layout(set = 0, binding = 8, std430) readonly buffer PastValues { STORED past_values[]; };
-layout(set = 0, binding = 9, std430) writeonly buffer Output { STORED y[]; };
-layout(set = 0, binding = 10, std430) writeonly buffer PresentKeys { STORED present_keys[]; };
-layout(set = 0, binding = 11, std430) writeonly buffer PresentValues { STORED present_values[]; };
+layout(set = 0, binding = 8, std430) readonly buffer Values { STORED values[]; };
+layout(set = 0, binding = 9, std430) readonly buffer PastValues { STORED past_values[]; };
+layout(set = 0, binding = 10, std430) writeonly buffer Output { STORED y[]; };
+layout(set = 0, binding = 11, std430) writeonly buffer PresentKeys { STORED present_keys[]; };
+layout(set = 0, binding = 12, std430) writeonly buffer PresentValues { STORED present_values[]; };
 
 // ---- blocks of rows -------------------------------------------------------------------------------------------------------
 

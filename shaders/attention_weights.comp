@@ -2,14 +2,14 @@
 #extension GL_GOOGLE_include_directive : require
 // attention_weights.comp: the attention weights of heed.Attention, or the scores before them, for who asks for them: one
 // row in a workgroup, a key in a thread. Weights are made of what the shader before this one has kept of each row.
-#define PARAMETERS_BINDING 8
+#define PARAMETERS_BINDING 9
 #include "attention.glsl"
 
 layout(constant_id = 0) const uint most_channels = 64;  // of a key
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 7, std430) writeonly buffer Weights { STORED weights[]; };
+layout(set = 0, binding = 8, std430) writeonly buffer Weights { STORED weights[]; };
 
 shared float query_row[most_channels];
 

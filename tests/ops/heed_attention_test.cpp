@@ -382,6 +382,32 @@ TEST_CASE("heed.Attention on a GPU: a dispatch a token, splits of long pasts, ti
     }
 }
 
+TEST_CASE("heed.Attention names the valid length that does not fit") {
+  struct Way {
+    const char *what, *device;
+    int64_t queries;
+    bool weights;
+    const char* told;
+  };
+  const Way ways[] = {{"the CPU", "cpu", 1, false, "valid_lengths[1] is "},
+                      {"few rows", "vulkan", 1, false, "valid_lengths[1] is negative, or more than there are keys"},
+                      {"tiles", "vulkan", 40, false, "valid_lengths[1] is negative, or more than there are keys"},
+                      {"weights", "vulkan", 1, true, "valid_lengths[1] is negative, or more than there are keys"}};
+  for (const Way& way : ways)
+    for (const double bad : {-1.0, 4.0, 1e18, 4294967297.0}) {
+      INFO(way.what << ", " << bad);
+      const std::string outputs = way.weights ? "y, pk, pv, w" : "y";
+      const auto run = run_text("<ir_version: 10, opset_import: [\"\" : 23, \"heed\" : 1]> g (float[2, 1, n, 2] q, "
+                                "float[2, 1, 3, 2] k, float[2, 1, 3, 2] v, int64[2] valid) => (float y) { [see] " +
+                                    outputs + " = heed.Attention(q, k, v, , , , valid) }",
+                                {zeros({2, 1, way.queries, 2}), zeros({2, 1, 3, 2}), zeros({2, 1, 3, 2}),
+                                 i64({2}, {3, bad})},
+                                way.device);
+      REQUIRE_FALSE(run);
+      CHECK_THAT(run.error().message, Catch::Contains("'see' (Attention)") && Catch::Contains(way.told));
+    }
+}
+
 TEST_CASE("heed.Attention refuses what does not fit, and says what") {
   const auto refused = [](Tensors inputs, std::string_view part) {
     check_refused("heed.Attention", {"", std::move(inputs), {zeros({1})}}, part);
