@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "heed/result.hpp"
+#include "vulkan/cooperative_matrix.hpp"
 
 namespace heed::vulkan {
 
@@ -27,10 +28,11 @@ namespace heed::vulkan {
   X(GetPhysicalDeviceProperties2)           \
   X(GetPhysicalDeviceQueueFamilyProperties)
 
-// Null where the extension VK_EXT_debug_utils is not asked for.
-#define HEED_VULKAN_DEBUG_FUNCTIONS(X) \
-  X(CreateDebugUtilsMessengerEXT)      \
-  X(DestroyDebugUtilsMessengerEXT)
+// Null where their extension, VK_EXT_debug_utils or VK_KHR_cooperative_matrix, is not asked for or not there.
+#define HEED_VULKAN_OPTIONAL_FUNCTIONS(X) \
+  X(CreateDebugUtilsMessengerEXT)         \
+  X(DestroyDebugUtilsMessengerEXT)        \
+  X(GetPhysicalDeviceCooperativeMatrixPropertiesKHR)
 
 #define HEED_VULKAN_DEVICE_FUNCTIONS(X) \
   X(AllocateCommandBuffers)             \
@@ -90,7 +92,7 @@ struct GlobalFunctions {
 
 struct InstanceFunctions {
   HEED_VULKAN_INSTANCE_FUNCTIONS(HEED_VULKAN_MEMBER)
-  HEED_VULKAN_DEBUG_FUNCTIONS(HEED_VULKAN_MEMBER)
+  HEED_VULKAN_OPTIONAL_FUNCTIONS(HEED_VULKAN_MEMBER)
 };
 
 struct DeviceFunctions {

@@ -14,6 +14,7 @@ namespace heed::vulkan {
 
 struct Capabilities {
   // Features: 1 where the device has it.
+  uint64_t cooperative_matrix = 0;  // products of f16 matrices with f32 sums, by whole subgroups
   uint64_t float16 = 0;
   uint64_t float64 = 0;
   uint64_t int16 = 0;
@@ -37,7 +38,10 @@ struct Capabilities {
   uint64_t max_workgroups_y = 0;
   uint64_t max_workgroups_z = 0;
   uint64_t timestamp_bits = 0;  // of the clock that profiles read; 0: none
-  // A fact that nobody can change.
+  // Facts that nobody can change.
+  uint64_t cooperative_m = 0;  // sizes of those products: [m, k] by [k, n]
+  uint64_t cooperative_n = 0;
+  uint64_t cooperative_k = 0;
   uint64_t subgroup_size = 0;
 
   auto operator<=>(const Capabilities&) const = default;
@@ -52,6 +56,7 @@ struct CapabilityEntry {
 };
 
 inline constexpr CapabilityEntry capability_entries[] = {
+    {"cooperative_matrix", &Capabilities::cooperative_matrix, CapabilityKind::feature},
     {"float16", &Capabilities::float16, CapabilityKind::feature},
     {"float64", &Capabilities::float64, CapabilityKind::feature},
     {"int16", &Capabilities::int16, CapabilityKind::feature},
@@ -74,6 +79,9 @@ inline constexpr CapabilityEntry capability_entries[] = {
     {"max_workgroups_y", &Capabilities::max_workgroups_y, CapabilityKind::limit},
     {"max_workgroups_z", &Capabilities::max_workgroups_z, CapabilityKind::limit},
     {"timestamp_bits", &Capabilities::timestamp_bits, CapabilityKind::limit},
+    {"cooperative_m", &Capabilities::cooperative_m, CapabilityKind::fact},
+    {"cooperative_n", &Capabilities::cooperative_n, CapabilityKind::fact},
+    {"cooperative_k", &Capabilities::cooperative_k, CapabilityKind::fact},
     {"subgroup_size", &Capabilities::subgroup_size, CapabilityKind::fact},
 };
 static_assert(sizeof(Capabilities) == std::size(capability_entries) * sizeof(uint64_t), "an entry has no name");

@@ -59,7 +59,7 @@ Result<void> create(Device::Content& content) {
   content.queue_family = compute_queue_family(instance, content.physical).value().index;
 
   const auto& can = content.info.capabilities;
-  Features wanted(can.integer_dot != 0);
+  Features wanted({.integer_dot = can.integer_dot != 0, .cooperative_matrix = can.cooperative_matrix != 0});
   const auto flag = [](uint64_t capability) { return capability ? VK_TRUE : VK_FALSE; };
   wanted.v10.features.shaderInt64 = flag(can.int64);
   wanted.v10.features.shaderInt16 = flag(can.int16);
@@ -70,7 +70,11 @@ Result<void> create(Device::Content& content) {
   wanted.v12.shaderInt8 = flag(can.int8);
   wanted.v12.timelineSemaphore = VK_TRUE;
   wanted.dot.shaderIntegerDotProduct = flag(can.integer_dot);
-  const char* const dot_extension = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
+  wanted.v12.vulkanMemoryModel = flag(can.cooperative_matrix);
+  wanted.cooperative.cooperativeMatrix = flag(can.cooperative_matrix);
+  std::vector<const char*> extensions;
+  if (can.integer_dot) extensions.push_back(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+  if (can.cooperative_matrix) extensions.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
 
   constexpr float priority = 1;
   const VkDeviceQueueCreateInfo queue{.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -86,8 +90,8 @@ Result<void> create(Device::Content& content) {
                                 .pQueueCreateInfos = &queue,
                                 .enabledLayerCount = 0,
                                 .ppEnabledLayerNames = nullptr,
-                                .enabledExtensionCount = can.integer_dot ? 1u : 0u,
-                                .ppEnabledExtensionNames = &dot_extension,
+                                .enabledExtensionCount = static_cast<uint32_t>(extensions.size()),
+                                .ppEnabledExtensionNames = extensions.data(),
                                 .pEnabledFeatures = nullptr};
   VkDevice handle = VK_NULL_HANDLE;
   HEED_TRY(check(vki.CreateDevice(content.physical, &info, nullptr, &handle), "vkCreateDevice"));

@@ -56,7 +56,7 @@ Result<InstanceFunctions> load_functions(const GlobalFunctions& global, VkInstan
   HEED_LOAD(name)                \
   if (!functions.name) return lacking("loader", "vk" #name);
   HEED_VULKAN_INSTANCE_FUNCTIONS(HEED_LOAD_REQUIRED)
-  HEED_VULKAN_DEBUG_FUNCTIONS(HEED_LOAD)
+  HEED_VULKAN_OPTIONAL_FUNCTIONS(HEED_LOAD)
 #undef HEED_LOAD_REQUIRED
 #undef HEED_LOAD
   return functions;

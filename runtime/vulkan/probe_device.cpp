@@ -14,7 +14,11 @@ struct Properties {
       structure<VkPhysicalDeviceVulkan11Properties>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES, &v12);
   VkPhysicalDeviceProperties2 v10 =
       structure<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, &v11);
-  Properties() = default;
+  VkPhysicalDeviceCooperativeMatrixPropertiesKHR cooperative = structure<VkPhysicalDeviceCooperativeMatrixPropertiesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR);
+  explicit Properties(Extensions extensions) {
+    if (extensions.cooperative_matrix) v12.pNext = &cooperative;
+  }
   Properties(const Properties&) = delete;
 };
 
@@ -56,7 +60,7 @@ bool has_unified_memory(const VkPhysicalDeviceMemoryProperties& memory, DeviceKi
   return false;
 }
 
-Result<bool> has_extension(const Instance& instance, VkPhysicalDevice device, const char* name) {
+Result<Extensions> extensions_of(const Instance& instance, VkPhysicalDevice device) {
   constexpr auto call = "vkEnumerateDeviceExtensionProperties";
   const auto& vk = instance.functions;
   uint32_t count = 0;
@@ -64,17 +68,46 @@ Result<bool> has_extension(const Instance& instance, VkPhysicalDevice device, co
   std::vector<VkExtensionProperties> extensions(count);
   const VkResult result = vk.EnumerateDeviceExtensionProperties(device, nullptr, &count, extensions.data());
   if (result != VK_INCOMPLETE) HEED_TRY(check(result, call));
-  return std::any_of(extensions.begin(), extensions.end(),
-                     [&](const auto& extension) { return std::strcmp(extension.extensionName, name) == 0; });
+  const auto has = [&](const char* name) {
+    return std::any_of(extensions.begin(), extensions.end(),
+                       [&](const auto& extension) { return std::strcmp(extension.extensionName, name) == 0; });
+  };
+  return Extensions{.integer_dot = has(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME),
+                    .cooperative_matrix = has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)};
 }
 
-Capabilities capabilities_of(const Properties& properties, const Features& features, bool unified_memory,
+// The largest product of f16 matrices with f32 sums that a subgroup makes; of zeros where there is none.
+Result<VkCooperativeMatrixPropertiesKHR> cooperative_product(const Instance& instance, VkPhysicalDevice device,
+                                                             Extensions extensions) {
+  constexpr auto call = "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR";
+  const auto none = structure<VkCooperativeMatrixPropertiesKHR>(VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR);
+  const auto list = instance.functions.GetPhysicalDeviceCooperativeMatrixPropertiesKHR;
+  if (!extensions.cooperative_matrix || !list) return none;
+  uint32_t count = 0;
+  HEED_TRY(check(list(device, &count, nullptr), call));
+  std::vector<VkCooperativeMatrixPropertiesKHR> products(count, none);
+  const VkResult result = list(device, &count, products.data());
+  if (result != VK_INCOMPLETE) HEED_TRY(check(result, call));
+  const auto size = [](const auto& product) { return product.MSize * product.NSize * product.KSize; };
+  auto largest = none;
+  for (const auto& product : products)
+    if (product.AType == VK_COMPONENT_TYPE_FLOAT16_KHR && product.BType == VK_COMPONENT_TYPE_FLOAT16_KHR &&
+        product.CType == VK_COMPONENT_TYPE_FLOAT32_KHR && product.ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+        product.scope == VK_SCOPE_SUBGROUP_KHR && size(product) > size(largest))
+      largest = product;
+  return largest;
+}
+
+Capabilities capabilities_of(const Properties& properties, const Features& features,
+                             const VkCooperativeMatrixPropertiesKHR& product, bool unified_memory,
                              uint32_t timestamp_bits) {
   const auto& limits = properties.v10.properties.limits;
   const VkSubgroupFeatureFlags subgroup = properties.v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT
                                               ? properties.v11.subgroupSupportedOperations
                                               : 0;
   return {
+      .cooperative_matrix = product.MSize && features.cooperative.cooperativeMatrix && features.v12.vulkanMemoryModel &&
+                            (properties.cooperative.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0,
       .float16 = features.v12.shaderFloat16,
       .float64 = features.v10.features.shaderFloat64,
       .int16 = features.v10.features.shaderInt16,
@@ -97,6 +130,9 @@ Capabilities capabilities_of(const Properties& properties, const Features& featu
       .max_workgroups_y = limits.maxComputeWorkGroupCount[1],
       .max_workgroups_z = limits.maxComputeWorkGroupCount[2],
       .timestamp_bits = timestamp_bits,
+      .cooperative_m = product.MSize,
+      .cooperative_n = product.NSize,
+      .cooperative_k = product.KSize,
       .subgroup_size = properties.v11.subgroupSize,
   };
 }
@@ -141,18 +177,23 @@ DeviceInfo probe_device(const Instance& instance, VkPhysicalDevice device, int32
     info.unsuitable = "it speaks Vulkan " + info.api_version + "; Heed needs 1.2";
     return info;
   }
-  Properties properties;
-  vk.GetPhysicalDeviceProperties2(device, &properties.v10);
-  info.driver = std::string(properties.v12.driverName) + " " + properties.v12.driverInfo;
-  const auto integer_dot = has_extension(instance, device, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
-  if (!integer_dot) {
-    info.unsuitable = integer_dot.error().message;
+  const auto extensions = extensions_of(instance, device);
+  if (!extensions) {
+    info.unsuitable = extensions.error().message;
     return info;
   }
-  Features features(*integer_dot);
+  Properties properties(*extensions);
+  vk.GetPhysicalDeviceProperties2(device, &properties.v10);
+  info.driver = std::string(properties.v12.driverName) + " " + properties.v12.driverInfo;
+  const auto product = cooperative_product(instance, device, *extensions);
+  if (!product) {
+    info.unsuitable = product.error().message;
+    return info;
+  }
+  Features features(*extensions);
   vk.GetPhysicalDeviceFeatures2(device, &features.v10);
   const auto queues = compute_queue_family(instance, device);
-  info.capabilities = capabilities_of(properties, features, has_unified_memory(memory, info.kind),
+  info.capabilities = capabilities_of(properties, features, *product, has_unified_memory(memory, info.kind),
                                       queues ? queues->timestamp_bits : 0);
   info.ns_per_tick = static_cast<double>(properties.v10.properties.limits.timestampPeriod);
   info.unsuitable = what_is_missing(info.capabilities);

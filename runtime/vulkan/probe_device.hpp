@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "vulkan/device.hpp"
@@ -22,6 +23,12 @@ struct QueueFamily {
 };
 std::optional<QueueFamily> compute_queue_family(const Instance& instance, VkPhysicalDevice device);
 
+// Extensions that Heed uses where a device has them.
+struct Extensions {
+  bool integer_dot = false;
+  bool cooperative_matrix = false;
+};
+
 // The features that Heed's shaders may use, chained for vkCreateDevice and vkGetPhysicalDeviceFeatures2.
 struct Features {
   VkPhysicalDeviceVulkan12Features v12 =
@@ -32,10 +39,13 @@ struct Features {
       structure<VkPhysicalDeviceFeatures2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v11);
   VkPhysicalDeviceShaderIntegerDotProductFeatures dot = structure<VkPhysicalDeviceShaderIntegerDotProductFeatures>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES);
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative = structure<VkPhysicalDeviceCooperativeMatrixFeaturesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR);
 
-  // integer_dot: the device has the extension that the last link belongs to.
-  explicit Features(bool integer_dot) {
-    if (integer_dot) v12.pNext = &dot;
+  // Chains those of the device's extensions behind those of Vulkan 1.2.
+  explicit Features(Extensions extensions) {
+    if (extensions.integer_dot) dot.pNext = std::exchange(v12.pNext, &dot);
+    if (extensions.cooperative_matrix) cooperative.pNext = std::exchange(v12.pNext, &cooperative);
   }
   Features(const Features&) = delete;  // the chain points into it
 };

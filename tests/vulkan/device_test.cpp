@@ -84,6 +84,8 @@ TEST_CASE("capabilities are at least what Vulkan 1.2 promises, and 0 for what no
     CHECK(gpu.device->capability(name) >= least);
   }
   CHECK(gpu.device->capability("warp drive") == 0);
+  if (gpu.device->capability("cooperative_matrix"))
+    for (const char* size : {"cooperative_m", "cooperative_n", "cooperative_k"}) CHECK(gpu.device->capability(size) > 0);
 }
 
 TEST_CASE("every feature can be masked and every limit lowered; what is not there cannot be added") {
