@@ -2,6 +2,7 @@
 // vector on the left is a row, on the right a column, and that axis is not in the result.
 #include "matmul.hpp"
 
+#include "matmul_cooperative.hpp"
 #include "rows.hpp"
 #include "shapes.hpp"
 
@@ -44,12 +45,12 @@ constexpr uint32_t few_rows[] = {1, 4, 8};  // of which shaders/matmul_rows.comp
 // 16 KiB of shared memory.
 struct Tile {
   const char* name;
-  uint32_t rows, columns;
+  TileSizes sizes;
   uint32_t threads, column_threads, row_blocks, column_blocks;
 };
-constexpr Tile tiles[] = {{"tiles of 128 x 64", 128, 64, 128, 8, 2, 2},
-                          {"tiles of 64 x 64", 64, 64, 128, 16, 2, 1},
-                          {"tiles of 32 x 32", 32, 32, 64, 8, 1, 1}};
+constexpr Tile tiles[] = {{"tiles of 128 x 64", {128, 64}, 128, 8, 2, 2},
+                          {"tiles of 64 x 64", {64, 64}, 128, 16, 2, 1},
+                          {"tiles of 32 x 32", {32, 32}, 64, 8, 1, 1}};
 
 // Columns of a workgroup of shaders/matmul_rows.comp are 4 for each of its column lanes.
 uint32_t column_lanes(Order order) { return order == along_inner || order == fours_along_inner ? 4 : 16; }
@@ -68,6 +69,7 @@ constexpr int32_t rows_variant(Order order, size_t most) {
 }
 constexpr int32_t first_tile_variant = rows_variant(fours_along_outer, std::size(few_rows));
 constexpr int32_t sum_variant = first_tile_variant + static_cast<int32_t>(std::size(tiles));
+static_assert(std::size(tiles) == cooperative_tile_count);
 
 Order order_of(const Matrix& m, std::span<const int32_t> batch_strides) {
   const bool inner_first = m.inner_stride == 1 && !(m.outer_stride == 1 && m.outer > 1);
@@ -186,7 +188,7 @@ void add_epilogue(const Binding& node, Parameters& p) {
   if (p.has_residual) p.residual_offset = offset_of(node.input(residual_input));
 }
 
-int64_t workgroups_of(const Parameters& p, const Tile& tile) {
+int64_t workgroups_of(const Parameters& p, TileSizes tile) {
   return int64_t{1} * ceil_divide(p.rows, tile.rows) * ceil_divide(p.columns, tile.columns) * p.batch_count;
 }
 
@@ -236,7 +238,11 @@ Result<GpuPlan> plan_matmul(Planning& node) {
   for (const Order order : {along_inner, along_outer, fours_along_inner, fours_along_outer})
     for (const uint32_t few : few_rows)
       plan.variants.push_back(may_be_few ? variant_of_rows(node, rows_shader, few, order_of_b.value_or(order)) : sum);
-  for (const Tile& tile : tiles) plan.variants.push_back(may_be_many ? variant_of_tile(tile_shader, tile) : sum);
+  const auto cooperative = cooperative_tiles(node);
+  for (size_t i = 0; i < std::size(tiles); ++i) {
+    const Variant variant = cooperative ? (*cooperative)[i].variant() : variant_of_tile(tile_shader, tiles[i]);
+    plan.variants.push_back(may_be_many ? variant : sum);
+  }
   plan.variants.push_back(sum);
   return plan;
 }
@@ -256,11 +262,14 @@ Result<Launch> bind_matmul(const Binding& node) {
     variant = rows_variant(p.b_order, static_cast<size_t>(few - std::begin(few_rows)));
     workgroups = int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count;
   } else {
-    const auto* tile = std::find_if(std::begin(tiles), std::end(tiles) - 1, [&](const Tile& candidate) {
-      return workgroups_of(p, candidate) >= enough_workgroups;
-    });
-    variant = first_tile_variant + static_cast<int32_t>(tile - std::begin(tiles));
-    workgroups = workgroups_of(p, *tile);
+    const auto cooperative = cooperative_tiles(node);
+    const auto workgroups_of_tile = [&](size_t tile) {
+      return workgroups_of(p, cooperative ? (*cooperative)[tile].sizes() : tiles[tile].sizes);
+    };
+    size_t tile = 0;
+    while (tile + 1 < std::size(tiles) && workgroups_of_tile(tile) < enough_workgroups) ++tile;
+    variant = first_tile_variant + static_cast<int32_t>(tile);
+    workgroups = workgroups_of_tile(tile);
   }
   if (workgroups < enough_workgroups) {
     const auto splits = std::min({int64_t{most_splits}, enough_workgroups / workgroups, int64_t{p.inner / least_split_inner}});

@@ -91,6 +91,10 @@ const std::vector<Case> cases = {
     row("f64", {3, 50}, {50, 7}, 1e-13, DataType::f64),
     row("f16", {3, 50}, {50, 7}, 2e-3, DataType::f16),
     row("f16, a prompt", {2, 37, 61}, {61, 67}, 2e-3, DataType::f16),
+    row("f16 in eights", {40, 72}, {72, 136}, 2e-3, DataType::f16),
+    row("f16, a tile for each of many matrices", {64, 9, 24}, {64, 24, 40}, 2e-3, DataType::f16),
+    row("f16, a few tiles for each of some matrices", {16, 40, 41}, {16, 41, 43}, 2e-3, DataType::f16),
+    row("f16, few tiles, a long k in pieces", {33, 1100}, {1100, 36}, 4e-3, DataType::f16),
     row("bf16", {3, 50}, {50, 7}, 1e-2, DataType::bf16),
     row("bf16, a prompt", {2, 37, 61}, {61, 67}, 1e-2, DataType::bf16),
     row("i32", {3, 50}, {50, 7}, 0, DataType::i32),
@@ -104,23 +108,33 @@ const std::vector<Case> cases = {
 
 HEED_TEST_OPERATOR("MatMul", cases)
 
+namespace {
+
+// A product of which b, or else a, lies transposed.
+void check_transposed(int64_t rows, int64_t inner, int64_t columns, DataType type, double tolerance) {
+  const auto dims = [](int64_t first, int64_t second) {
+    return "[" + std::to_string(first) + ", " + std::to_string(second) + "]";
+  };
+  const std::string name = type == DataType::f16 ? "float16" : "float";
+  const auto text = [&](const std::string& a, const std::string& b, const std::string& body) {
+    return "<ir_version: 10, opset_import: [\"\": 21]> g (" + name + a + " a, " + name + b + " b) => (" + name +
+           dims(rows, columns) + " y) {" + body + "}";
+  };
+  check_on_vulkan(text(dims(rows, inner), dims(columns, inner), "t = Transpose<perm = [1, 0]>(b) y = MatMul(a, t)"),
+                  {random({rows, inner}, -1, 1, type), random({columns, inner}, -1, 1, type)}, tolerance);
+  check_on_vulkan(text(dims(inner, rows), dims(inner, columns), "t = Transpose<perm = [1, 0]>(a) y = MatMul(t, b)"),
+                  {random({inner, rows}, -1, 1, type), random({inner, columns}, -1, 1, type)}, tolerance);
+}
+
+}  // namespace
+
 TEST_CASE("MatMul on Vulkan reads matrices as they lie") {
   for (const int64_t rows : {1, 7, 37})
     for (const int64_t inner : {67, 132})
-      for (const int64_t columns : {19, 68}) {
-        const auto dims = [](int64_t first, int64_t second) {
-          return "[" + std::to_string(first) + ", " + std::to_string(second) + "]";
-        };
-        const auto text = [&](const std::string& a, const std::string& b, const std::string& body) {
-          return "<ir_version: 10, opset_import: [\"\": 21]> g (float" + a + " a, float" + b + " b) => (float" + dims(rows, columns) + " y) {" + body + "}";
-        };
-        check_on_vulkan(text(dims(rows, inner), dims(columns, inner),
-                             "t = Transpose<perm = [1, 0]>(b) y = MatMul(a, t)"),
-                        {random({rows, inner}), random({columns, inner})}, 1e-5);
-        check_on_vulkan(text(dims(inner, rows), dims(inner, columns),
-                             "t = Transpose<perm = [1, 0]>(a) y = MatMul(t, b)"),
-                        {random({inner, rows}), random({inner, columns})}, 1e-5);
-      }
+      for (const int64_t columns : {19, 68}) check_transposed(rows, inner, columns, DataType::f32, 1e-5);
+  for (const int64_t inner : {67, 136})
+    for (const auto& [rows, columns] : {std::pair(37, 19), std::pair(40, 72)})
+      check_transposed(rows, inner, columns, DataType::f16, 2e-3);
 }
 
 // The constant is a view when kernels are chosen, and lies there by itself when sizes are known.
