@@ -152,6 +152,17 @@ def check_models(folder):
     count(int(met[:len(expected)] == expected), int(met[:len(expected)] != expected), 0, "stories260k writes what it should")
 
 
+def check_newer_lavapipe(release):
+    """What a driver with cooperative matrices makes of the shaders that use them."""
+    newer = [ROOT / "tools" / "newer_lavapipe", ROOT / "build" / "newer_lavapipe"]
+    if subprocess.run([*newer, "true"]).returncode:
+        print("skipped: the newer lavapipe cannot be fetched from apt's mirror")
+        return count(0, 0, 1, "newer lavapipe")
+    run_test("newer lavapipe, shaders", ["/usr/bin/python3", ROOT / "tests" / "shaders_test.py", release, *newer, "spirv-val"])
+    run_test("newer lavapipe, products and attention", [*newer, release / "tests" / "ops" / "ops_test", "*MatMul*,*Attention*"],
+             {"HEED_VULKAN_VALIDATION": "1"})
+
+
 def main():
     release = build("release", *(["heed", "unsanitized_tests"] if MODE == "default" else []))
     if release:
@@ -180,6 +191,8 @@ def main():
         run_test("command line, asan+ubsan", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", asan / "tools" / "heed" / "heed", str(DATA)],
                  {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"})
     if MODE == "full":
+        if release:
+            check_newer_lavapipe(release)
         tsan = build("tsan", "session_test", "base_test")
         if tsan:
             run_tests(tsan, ["base", "session"], "tsan")
