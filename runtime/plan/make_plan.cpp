@@ -22,11 +22,13 @@ class Planner {
   Planner(std::shared_ptr<Graph> graph, const Registry& registry, const PlanOptions& options, bool is_body)
       : graph_(*graph), registry_(registry), options_(options), is_body_(is_body), plan_(std::make_unique<Plan>()) {
     plan_->graph = std::move(graph);
+    plan_->is_body = is_body;
   }
 
   Result<std::unique_ptr<Plan>> run() {
     HEED_TRY(find_operators());
     find_needed();
+    HEED_TRY(find_counting());
     HEED_TRY(find_places());
     begin_segment();
     HEED_TRY(add_inputs());
@@ -40,6 +42,7 @@ class Planner {
     }
     HEED_TRY(add_outputs());
     end_segment();
+    for (SlotId id = 0; id < open_.size(); ++id) plan_->slots[id].anywhere = open_[id];
     find_lifetimes();
     merge_in_place();
     compile_sizes();
@@ -188,7 +191,39 @@ class Planner {
     return {};
   }
 
+  // Control kernels make and read their counters and conditions on the host: what a body reckons from these alone, one
+  // integer or boolean from others, stays there.
+  Result<void> find_counting() {
+    counts_.assign(graph_.nodes.size(), false);
+    if (!is_body_) return {};
+    std::vector<bool> on_host(graph_.values.size(), false);  // such numbers that no node makes from others
+    for (ValueId id = 0; id < graph_.values.size(); ++id) on_host[id] = graph_.values[id].producer == no_id || is_sizes(id);
+    const auto is_number = [&](ValueId id) {
+      const ValueType& type = graph_.values[id].type;
+      return sized(type) && (*type.element == DataType::i64 || *type.element == DataType::boolean) &&
+             std::all_of(type.dims->begin(), type.dims->end(), [](Dim dim) { return dim.is_number(1); });
+    };
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
+      const Node& node = graph_.nodes[id];
+      if (!live_[id] || operators_[id]->is(HEED_CONTROL) || node.inputs.empty()) continue;
+      const auto all = [](const std::vector<ValueId>& values, const auto& good) {
+        return std::all_of(values.begin(), values.end(), [&](ValueId value) { return value == no_id || good(value); });
+      };
+      if (!all(node.inputs, [&](ValueId input) { return on_host[input] && is_number(input); }) ||
+          !all(node.outputs, is_number))
+        continue;
+      HEED_ASSIGN(counts_[id], has_cpu_kernel(id));
+      for (const ValueId output : node.outputs)
+        if (output != no_id) on_host[output] = counts_[id];
+    }
+    return {};
+  }
+
   Result<void> ask_gpu(NodeId id) {
+    if (counts_[id]) {
+      answers_[id].declined.push_back({"vulkan", "it counts for a control kernel, on the host"});
+      return {};
+    }
     if (only_feeds_shapes(graph_.nodes[id])) {
       answers_[id].declined.push_back({"vulkan", "it feeds shapes alone"});
       return {};
@@ -361,7 +396,6 @@ class Planner {
   Result<SlotId> copy_of(SlotId from) {
     const auto* op = registry_.find_role("copy");
     if (!op) return Error{Code::unsupported, "no plugin brings the operator of role 'copy'"};
-    settle(from, plan_->slots[from].location);
     const Slot source = plan_->slots[from];
     const ValueId value = graph_.add_value(graph_.unique_name(source.name + "/copy"), source.type);
     Node node;
@@ -373,9 +407,14 @@ class Planner {
     node.inputs = {source.value};
     node.outputs = {value};
     const NodeId id = graph_.add_node(std::move(node));
+    GpuAnswer answer;
+    if (open_[from] || source.location == Location::vulkan) {
+      HEED_ASSIGN(answer, ask_gpu_kernels(graph_, graph_.nodes[id], *op, registry_, options_));
+    }
+    settle(from, answer.choice ? Location::vulkan : Location::cpu);  // where it is open
+    const Location location = plan_->slots[from].location;
     Choice choice;
-    if (source.location == Location::vulkan) {
-      HEED_ASSIGN(auto answer, ask_gpu_kernels(graph_, graph_.nodes[id], *op, registry_, options_));
+    if (location == Location::vulkan) {
       if (!answer.choice)
         return Error{Code::unsupported, "'copy' has no kernel on vulkan for " + to_string(source.type) + ": " +
                                             answer.declined.front().reason};
@@ -385,7 +424,7 @@ class Planner {
     }
     Step step = step_of(id, *op, choice);
     step.inputs = {from};
-    step.outputs = {add_slot(value, Store::arena, source.location)};
+    step.outputs = {add_slot(value, Store::arena, location)};
     push_step(std::move(step));
     return plan_->steps.back().outputs[0];
   }
@@ -567,7 +606,7 @@ class Planner {
     const Node node = graph_.nodes[id];
     const Location location = choice.gpu ? Location::vulkan : Location::cpu;
     Step step = step_of(id, op, choice);
-    step.computes = !choice.control && !op.is(HEED_COPIES) && !op.is_view() && !only_feeds_shapes(node);
+    step.computes = !choice.control && !op.is(HEED_COPIES) && !op.is_view() && !only_feeds_shapes(node) && !counts_[id];
 
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       step.inputs.push_back(no_id);
@@ -622,9 +661,14 @@ class Planner {
   Result<void> add_bodies(const Node& node, Step& step) {
     for (const auto& body : subgraphs_of(node)) {
       HEED_ASSIGN(auto plan, plan_graph(body, registry_, options_, true));
+      const size_t own_inputs = plan->inputs.size() - plan->captures.size(), first_captured = step.captured.size();
       for (const ValueId outer : plan->captures) {
+        const Slot& inner = plan->slots[plan->inputs[own_inputs + step.captured.size() - first_captured]];
         HEED_ASSIGN(SlotId slot, slot_of(outer));
+        if (const SlotId there = slots_of_[outer][static_cast<size_t>(inner.location)]; there != no_id && !inner.anywhere)
+          slot = there;
         HEED_ASSIGN(slot, dense(slot));
+        if (!inner.anywhere) settle(slot, inner.location);
         step.captured.push_back(slot);
       }
       step.bodies.push_back(std::move(plan));
@@ -687,7 +731,7 @@ class Planner {
       if (root.store == Store::arena && whole) {
         plan_->slots[root_of(slot)].store = Store::output;
       } else if (root.store == Store::arena ||
-                 (root.store == Store::input && plan_->slots[slot].store == Store::view) ||
+                 (root.store == Store::input && plan_->slots[slot].store == Store::view && !is_body_) ||
                  (root.store == Store::output && !whole)) {
         HEED_ASSIGN(slot, copy_of(slot));
         plan_->slots[slot].store = Store::output;
@@ -805,6 +849,7 @@ class Planner {
   std::unique_ptr<Plan> plan_;
   std::vector<const OperatorEntry*> operators_;                     // by node
   std::vector<bool> live_, view_;                                   // by node
+  std::vector<bool> counts_;                                        // by node
   std::vector<GpuAnswer> answers_;                                  // by node, where the GPU was asked
   std::vector<Location> locations_;                                 // by node
   std::vector<bool> needed_, feeds_only_shapes_;                    // by value

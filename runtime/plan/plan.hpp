@@ -41,6 +41,7 @@ struct Slot {
   Dim offset = 0;                      // in elements, from the root's first
   bool strided = false;                // may not be dense at a run
   bool unsized = false;                // dynamic, with sizes that only the run tells
+  bool anywhere = false;               // lies where its value is made at a run: no step looks at it here
   uint32_t segment = 0;                // in which its sizes are worked out
   std::vector<uint32_t> dim_slots;     // in its segment's program: one per axis
   std::vector<uint32_t> stride_slots;  // likewise, where `strides` is not empty
@@ -127,6 +128,7 @@ struct Plan {
   std::vector<SlotId> inputs;     // in the order of the graph's inputs, then of the captures
   std::vector<ValueId> captures;  // of a body: the values of the graph around it that the further inputs stand for
   std::vector<SlotId> outputs;    // in the order of the graph's outputs
+  bool is_body = false;           // of a control step: may run many times in one run
   std::vector<StatePair> states;
 };
 

@@ -6,9 +6,19 @@
 #include "session/gpu.hpp"
 
 namespace heed {
+namespace {
+
+// Of so many elements side by side, a string's texts as what points at them.
+size_t bytes_of(DataType element, int64_t count) {
+  const size_t bits = element == DataType::string ? 8 * sizeof(heed_text) : static_cast<size_t>(bits_of(element));
+  return static_cast<size_t>(count) * bits / 8;
+}
+
+}  // namespace
 
 ControlRun::ControlRun(Frame& frame, uint32_t step)
-    : frame_(frame), step_(frame.plan_.steps[step]), inputs_(step_.inputs.size()), outputs_(step_.outputs.size()) {
+    : frame_(frame), step_(frame.plan_.steps[step]), inputs_(step_.inputs.size()), outputs_(step_.outputs.size()),
+      captured_(step_.captured.size()) {
   bodies_ = &frame.steps_[step].bodies;
   results_ = &frame.steps_[step].output_values;
 }
@@ -122,7 +132,8 @@ int32_t ControlRun::call(int32_t subgraph, heed_value* const* arguments, size_t 
     size_t first_captured = 0;
     for (int32_t before = 0; before < subgraph; ++before) first_captured += step_.bodies[before]->captures.size();
     for (size_t i = 0; i < body.plan_.captures.size(); ++i) {
-      HEED_ASSIGN(auto value, frame_.value_in(step_.captured[first_captured + i]));
+      const Slot& reader = body.plan_.slots[body.plan_.inputs[own_inputs + i]];
+      HEED_ASSIGN(auto value, captured(first_captured + i, reader));
       inputs.push_back(value.get());
       held.push_back(std::move(value));
     }
@@ -132,19 +143,25 @@ int32_t ControlRun::call(int32_t subgraph, heed_value* const* arguments, size_t 
     HEED_TRY(body.begin(inputs, known));
     std::vector<SharedValue> made(body.plan_.outputs.size());
     HEED_TRY(body.finish(made));
-    for (size_t i = 0; i < result_count; ++i) {
-      HEED_ASSIGN(auto value, kept(std::move(made[i])));
-      results[i] = value.release();
-    }
+    for (size_t i = 0; i < result_count; ++i) results[i] = made[i].release();
     return {};
   };
   for (size_t i = 0; i < result_count; ++i) results[i] = nullptr;
-  if (auto done = attempt(); !done) {
-    for (size_t i = 0; i < result_count; ++i)
-      if (results[i]) results[i]->release();
-    return fail(std::move(done).error().within("in its body"));
+  auto done = attempt();
+  return done ? HEED_OK : fail(std::move(done).error().within("in its body"));
+}
+
+Result<SharedValue> ControlRun::captured(size_t place, const Slot& reader) {
+  if (captured_[place]) return captured_[place];
+  HEED_ASSIGN(auto value, frame_.value_in(step_.captured[place]));
+  if (value->kind != Kind::tensor || reader.anywhere || value->on_device == (reader.location == Location::vulkan))
+    return value;
+  if (value->on_device) {
+    HEED_ASSIGN(captured_[place], on_host(value.get()));
+  } else {
+    HEED_ASSIGN(captured_[place], frame_.context_.gpu->moved(*value.get(), Location::vulkan));
   }
-  return HEED_OK;
+  return captured_[place];
 }
 
 heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t count, int32_t output) {
@@ -153,10 +170,10 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
       return Error{Code::invalid_argument, "there is no such output to stack"};
     const Slot& slot = frame_.plan_.slots[step_.outputs[output]];
     std::vector<int64_t> dims;
-    DataType element = slot.type.element.value_or(DataType::f32);
+    Stacking stacking{slot.type.element.value_or(DataType::f32), {}};
     if (count) {
       dims = values[0]->dims;
-      element = values[0]->element;
+      stacking.element = values[0]->element;
     } else if (slot.type.dims) {
       // Nothing was stacked: sizes that only an iteration would tell are empty.
       for (size_t i = 0; i < slot.type.dims->size(); ++i)
@@ -166,32 +183,59 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
     const size_t place = static_cast<size_t>(axis < 0 ? axis + rank : axis);
     if (place > dims.size())
       return Error{Code::invalid_model, "axis " + std::to_string(axis) + " of a stack of rank " + std::to_string(rank)};
-    std::vector<int64_t> stacked = dims;
-    stacked.insert(stacked.begin() + static_cast<ptrdiff_t>(place), static_cast<int64_t>(count));
-    HEED_ASSIGN(SharedValue whole, new_host_tensor(element, stacked));
-    size_t outer = 1, inner_elements = 1;
-    for (size_t i = 0; i < place; ++i) outer *= static_cast<size_t>(dims[i]);
-    for (size_t i = place; i < dims.size(); ++i) inner_elements *= static_cast<size_t>(dims[i]);
-    const size_t inner_bytes = inner_elements * static_cast<size_t>(bits_of(element)) / 8;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; ++i)
       if (values[i]->dims != dims)
         return Error{Code::shape_mismatch, "iteration " + std::to_string(i) + " gave " + to_string(values[i]->dims) +
                                                "; the first gave " + to_string(dims) + ", and they cannot be stacked"};
-      HEED_ASSIGN(auto value, on_host(values[i]));
-      for (const auto& text : value->texts) whole->texts.push_back(text);
-      if (!is_dense(value->dims, value->strides)) {
-        HEED_ASSIGN(value, copy_to_host_tensor(view_of(*value.get())));
-      }
-      for (size_t o = 0; o < outer; ++o)
-        std::memcpy(static_cast<std::byte*>(whole->data) + (o * count + i) * inner_bytes,
-                    static_cast<const std::byte*>(value->data) + o * inner_bytes, inner_bytes);
-    }
-    return whole;
+    stacking.dims = dims;
+    stacking.dims.insert(stacking.dims.begin() + static_cast<ptrdiff_t>(place), static_cast<int64_t>(count));
+    for (size_t i = 0; i < place; ++i) stacking.outer *= static_cast<size_t>(dims[i]);
+    for (size_t i = place; i < dims.size(); ++i) stacking.inner_elements *= dims[i];
+    if (is_packed(stacking.element) && stacking.inner_elements * bits_of(stacking.element) % 8 != 0)
+      return Error{Code::unsupported, "a stack of " + std::string(name_of(stacking.element)) + " " + to_string(dims) +
+                                          ", whose elements share bytes"};
+    const std::span all(values, count);
+    const bool on_device = std::any_of(all.begin(), all.end(), [](const heed_value* value) { return value->on_device; });
+    return on_device ? stacked_on_device(stacking, all) : stacked_on_host(stacking, all);
   };
   auto made = attempt();
   return made ? made->release() : (fail(made.error()), nullptr);
 }
 
+Result<SharedValue> ControlRun::stacked_on_host(const Stacking& stacking, std::span<heed_value* const> values) {
+  HEED_ASSIGN(SharedValue whole, new_host_tensor(stacking.element, stacking.dims));
+  const size_t inner_bytes = bytes_of(stacking.element, stacking.inner_elements);
+  for (size_t i = 0; i < values.size(); ++i) {
+    auto value = SharedValue::borrow(values[i]);
+    for (const auto& text : value->texts) whole->texts.push_back(text);
+    if (!is_dense(value->dims, value->strides)) {
+      HEED_ASSIGN(value, copy_to_host_tensor(view_of(*value.get())));
+    }
+    for (size_t o = 0; o < stacking.outer; ++o)
+      std::memcpy(static_cast<std::byte*>(whole->data) + (o * values.size() + i) * inner_bytes,
+                  static_cast<const std::byte*>(value->data) + o * inner_bytes, inner_bytes);
+  }
+  return whole;
+}
+
+Result<SharedValue> ControlRun::stacked_on_device(const Stacking& stacking, std::span<heed_value* const> values) {
+  GpuStream& gpu = *frame_.context_.gpu;
+  HEED_ASSIGN(SharedValue whole, gpu.new_tensor(stacking.element, stacking.dims));
+  const int64_t inner = stacking.inner_elements;
+  const size_t inner_bytes = bytes_of(stacking.element, inner);
+  for (size_t i = 0; i < values.size(); ++i) {
+    auto value = SharedValue::borrow(values[i]);
+    if (!value->on_device) {
+      HEED_ASSIGN(value, gpu.moved(*value.get(), Location::vulkan));
+    }
+    for (size_t o = 0; o < stacking.outer; ++o)
+      HEED_TRY(gpu.copy(value.get(), value->offset + static_cast<int64_t>(o) * inner, whole.get(),
+                        static_cast<int64_t>(o * values.size() + i) * inner, inner_bytes));
+  }
+  return whole;
+}
+
+// A look at the value where its elements lie side by side, else a copy, both where the value is.
 heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
   const auto attempt = [&]() -> Result<SharedValue> {
     const int32_t rank = static_cast<int32_t>(value->dims.size());
@@ -199,18 +243,33 @@ heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
     if (place < 0 || place >= rank || index < 0 || index >= value->dims[static_cast<size_t>(place)])
       return Error{Code::shape_mismatch, "slice " + std::to_string(index) + " along axis " + std::to_string(axis) +
                                              " of " + to_string(value->dims)};
-    HEED_ASSIGN(auto host, on_host(value));
-    heed_tensor view = view_of(*host.get());
-    std::vector<int64_t> dims = host->dims, strides = host->strides;
-    const int64_t skip = index * strides[static_cast<size_t>(place)];
-    dims.erase(dims.begin() + place);
-    strides.erase(strides.begin() + place);
-    if (bits_of(host->element) < 8) return Error{Code::unsupported, "slices of packed types"};
-    view.data = static_cast<std::byte*>(view.data) + skip * (bits_of(host->element) / 8);
-    view.dims = dims.data();
-    view.strides = strides.data();
-    view.rank = rank - 1;
-    HEED_ASSIGN(auto copy, copy_to_host_tensor(view));
+    if (is_packed(value->element)) return Error{Code::unsupported, "slices of packed types"};
+    auto look = SharedValue::own(new heed_value);
+    const int64_t skip = index * value->strides[static_cast<size_t>(place)];
+    look->element = value->element;
+    look->dims = value->dims;
+    look->strides = value->strides;
+    look->dims.erase(look->dims.begin() + place);
+    look->strides.erase(look->strides.begin() + place);
+    look->on_device = value->on_device;
+    look->lent = value->lent;
+    look->storage = value->storage;
+    look->texts = value->texts;
+    if (value->on_device)
+      look->offset = value->offset + skip;
+    else
+      look->data = static_cast<std::byte*>(value->data) + skip * static_cast<int64_t>(bytes_of(value->element, 1));
+    if (is_dense(look->dims, look->strides)) return look;
+    if (!value->on_device) return copy_to_host_tensor(view_of(*look.get()));
+    // Rows that lie side by side are copied one by one: those of the axes behind the one that goes.
+    GpuStream& gpu = *frame_.context_.gpu;
+    HEED_ASSIGN(auto copy, gpu.new_tensor(look->element, look->dims));
+    int64_t row_count = 1, row_elements = 1;
+    for (int32_t i = 0; i < rank - 1; ++i) (i < place ? row_count : row_elements) *= look->dims[static_cast<size_t>(i)];
+    const int64_t pitch = row_elements * value->dims[static_cast<size_t>(place)];
+    for (int64_t row = 0; row < row_count; ++row)
+      HEED_TRY(gpu.copy(look.get(), look->offset + row * pitch, copy.get(), row * row_elements,
+                        bytes_of(look->element, row_elements)));
     return copy;
   };
   auto made = attempt();
@@ -223,12 +282,12 @@ int32_t ControlRun::set_output(int32_t output, heed_value* value) {
     return fail(Code::invalid_argument, "there is no output " + std::to_string(output));
   if (step_.outputs[output] == no_id) return HEED_OK;
   if (!given) return fail(Code::invalid_argument, "output " + std::to_string(output) + " was set to nothing");
-  const Location location = frame_.plan_.slots[step_.outputs[output]].location;
+  const Slot& slot = frame_.plan_.slots[step_.outputs[output]];
   const auto attempt = [&]() -> Result<SharedValue> {
-    if (given->kind == Kind::tensor && given->on_device && location == Location::cpu) return on_host(given.get());
-    if (given->kind == Kind::tensor && !given->on_device && location == Location::vulkan)
-      return frame_.context_.gpu->moved(*given.get(), location);
-    return kept(std::move(given));
+    if (given->kind != Kind::tensor || slot.anywhere || given->on_device == (slot.location == Location::vulkan))
+      return kept(std::move(given));
+    if (given->on_device) leaving_.push_back(given);
+    return frame_.context_.gpu->moved(*given.get(), slot.location);
   };
   auto settled = attempt();
   if (!settled) return fail(settled.error());
@@ -243,6 +302,7 @@ Result<void> ControlRun::give_outputs() {
       return Error{Code::invalid_argument, "the kernel left output " + std::to_string(i) + " without a value"};
     (*results_)[i].value = std::move(outputs_[i]);
   }
+  if (!leaving_.empty()) HEED_TRY(frame_.context_.gpu->wait());
   return {};
 }
 

@@ -31,12 +31,24 @@ class ControlRun final : public heed_control {
   // A value that outlives this step.
   Result<SharedValue> kept(SharedValue value);
   Result<SharedValue> on_host(heed_value* value);
+  // What the bodies read from around the step, by its place in Step::captured: where `reader`, a body's slot, asks for it.
+  Result<SharedValue> captured(size_t place, const Slot& reader);
+  struct Stacking {
+    DataType element;
+    std::vector<int64_t> dims;  // of the whole
+    size_t outer = 1;           // how often the values take turns
+    int64_t inner_elements = 1;
+  };
+  Result<SharedValue> stacked_on_host(const Stacking& stacking, std::span<heed_value* const> values);
+  Result<SharedValue> stacked_on_device(const Stacking& stacking, std::span<heed_value* const> values);
 
   Frame& frame_;
   const Step& step_;
   std::vector<std::unique_ptr<Frame>>* bodies_;
   std::vector<CpuOutput>* results_;
   std::vector<SharedValue> inputs_, outputs_;
+  std::vector<SharedValue> captured_;  // by place, where they had to move
+  std::vector<SharedValue> leaving_;   // of the device: read by outputs_ at the next wait
 };
 
 }  // namespace heed

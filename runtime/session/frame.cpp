@@ -11,6 +11,17 @@
 
 namespace heed {
 
+namespace {
+
+// Whether a tensor of a run before is nobody else's any more, and has room for one like this.
+bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims) {
+  return made && !made->shared() && made->storage.use_count() == 1 && made->element == element &&
+         std::equal(made->dims.begin(), made->dims.end(), dims.begin(), dims.end()) &&
+         is_dense(made->dims, made->strides);
+}
+
+}  // namespace
+
 Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     : prepared_(prepared), plan_(*prepared.plan), context_(context) {
   slots_.resize(plan_.slots.size());
@@ -147,9 +158,15 @@ Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
       content = met;
     }
   }
-  if (value->on_device != (slot.location == Location::vulkan)) {
-    HEED_ASSIGN(bound.value, context_.gpu->moved(*value, slot.location));
-    if (slot.location == Location::cpu) HEED_TRY(context_.gpu->wait());
+  if (!slot.anywhere && value->on_device != (slot.location == Location::vulkan)) {
+    if (!value->on_device && is_dense(value->dims, value->strides) &&
+        may_write_again(bound.value, value->element, value->dims)) {
+      HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, value->dims));
+      HEED_TRY(context_.gpu->upload(value->data, bound.value.get(), 0, size_bytes));
+    } else {
+      HEED_ASSIGN(bound.value, context_.gpu->moved(*value, slot.location));
+      if (slot.location == Location::cpu) HEED_TRY(context_.gpu->wait());
+    }
     bound.borrowed = value = bound.value.get();
   }
   set_tensor(id, *value);
@@ -327,14 +344,16 @@ Result<void> Frame::make_outputs(uint32_t index) {
       bound.value = SharedValue::borrow(given);
       bound.strides = given->strides;
       bound.tensor.strides = bound.strides.data();
-    } else if (slot.location == Location::vulkan) {
-      auto made = context_.gpu->new_tensor(*slot.type.element, bound.dims);
-      if (!made) return explain_slot(std::move(made).error(), id);
-      bound.value = std::move(*made);
     } else {
-      auto made = new_host_tensor(*slot.type.element, bound.dims);
-      if (!made) return explain_slot(std::move(made).error(), id);
-      bound.value = std::move(*made);
+      const auto fits = [&] { return !text && may_write_again(bound.value, *slot.type.element, bound.dims); };
+      // What an iteration carries to the next is written in turns with what was carried to it.
+      if (!fits() && plan_.is_body) std::swap(bound.value, bound.spare);
+      if (!fits()) {
+        auto made = slot.location == Location::vulkan ? context_.gpu->new_tensor(*slot.type.element, bound.dims)
+                                                      : new_host_tensor(*slot.type.element, bound.dims);
+        if (!made) return explain_slot(std::move(made).error(), id);
+        bound.value = std::move(*made);
+      }
     }
     bound.tensor.data = bound.value->data;
     bound.tensor.offset = bound.value->offset;
@@ -387,7 +406,7 @@ void Frame::point_slots(uint32_t index) {
     } else if (slot.root != id) {
       const BoundSlot& root = slots_[slot.root];
       const int64_t offset = segment.numbers[slot.offset_slot];
-      if (slot.location == Location::vulkan) {
+      if (is_on_device(id)) {
         bound.tensor.offset = root.tensor.offset + offset;
       } else {
         const int64_t element_bits = bits_of(static_cast<DataType>(bound.tensor.element));
@@ -431,7 +450,7 @@ Result<void> Frame::finish(std::span<SharedValue> outputs) {
     HEED_TRY(run_segment(index));
   }
   for (uint32_t output = 0; output < outputs.size(); ++output) {
-    HEED_ASSIGN(outputs[output], output_value(output));
+    HEED_ASSIGN(outputs[output], value_in(plan_.outputs[output]));
   }
   return {};
 }
@@ -579,6 +598,13 @@ Result<void> Frame::run_transfer(uint32_t id) {
   return context_.gpu->wait();
 }
 
+bool Frame::is_on_device(SlotId id) const {
+  const BoundSlot& root = slots_[plan_.slots[id].root];
+  if (!plan_.slots[id].anywhere) return plan_.slots[id].location == Location::vulkan;
+  const heed_value* holder = root.borrowed ? root.borrowed : root.value.get();
+  return holder && holder->on_device;
+}
+
 Result<SharedValue> Frame::value_in(SlotId id) {
   const Slot& slot = plan_.slots[id];
   BoundSlot& bound = slots_[id];
@@ -591,16 +617,14 @@ Result<SharedValue> Frame::value_in(SlotId id) {
   value->strides = bound.strides;
   value->data = bound.tensor.data;
   value->offset = bound.tensor.offset;
-  value->on_device = slot.location == Location::vulkan;
-  if (const heed_value* holder = root.borrowed ? root.borrowed : root.value.get())
-    value->storage = holder->storage, value->texts = holder->texts;
+  value->on_device = is_on_device(id);
   value->lent = plan_.slots[slot.root].store == Store::arena;
+  if (const heed_value* holder = root.borrowed ? root.borrowed : root.value.get()) {
+    value->storage = holder->storage;
+    value->texts = holder->texts;
+    value->lent |= holder->lent;
+  }
   return value;
-}
-
-Result<SharedValue> Frame::output_value(uint32_t output) {
-  HEED_ASSIGN(SharedValue value, value_in(plan_.outputs[output]));
-  return value->lent ? copy_to_host_tensor(view_of(*value.get())) : std::move(value);
 }
 
 std::string Frame::name_of_node(const Step& step) const {

@@ -71,7 +71,7 @@ class Frame {
   // Makes an output land in the caller's memory (a tensor of the right type on the host; strides allowed where the
   // kernel gives strided outputs). Between begin and finish.
   void set_output_memory(uint32_t output, heed_value* value) { output_memory_[output] = value; }
-  // Runs all steps. outputs: one reference per output of the plan.
+  // Runs all steps. outputs: one reference per output of the plan; those of a body may be its inputs, lent as these are.
   Result<void> finish(std::span<SharedValue> outputs);
 
   // Nothing runs and nothing is allocated. symbols: by index of the graph's DimPool. Not between begin and finish.
@@ -89,6 +89,7 @@ class Frame {
     heed_tensor tensor{};
     std::vector<int64_t> dims, strides;  // tensor points at them
     SharedValue value;                   // dynamic slots and outputs: what holds the memory
+    SharedValue spare;                   // of a body's output: that of the run before, to be written next
     heed_value* borrowed = nullptr;      // inputs and constants
     size_t size_bytes = 0;
   };
@@ -136,7 +137,7 @@ class Frame {
   Result<void> show_time(uint32_t step, int64_t begin_ns);
   Result<void> show_values(uint32_t step);
   Result<HostValue> host_copy(SlotId slot);
-  Result<SharedValue> output_value(uint32_t output);
+  bool is_on_device(SlotId slot) const;
   // A reference to what a slot holds, for control kernels; arena memory is lent for the step.
   Result<SharedValue> value_in(SlotId slot);
   std::string name_of_node(const Step& step) const;

@@ -142,6 +142,7 @@ struct GpuStream::Content {
   std::unique_ptr<vulkan::Recording> recording;
   std::vector<std::pair<StepTime, StepObserver>> marked;  // since the last wait
   int64_t last_mark_ns = 0;
+  int64_t uploads = 0, downloads = 0;
   std::vector<ErrorWord> error_words;
   std::shared_ptr<vulkan::Buffer> error_buffer;  // a word at each multiple of binding_alignment_bytes; the host sees it
 
@@ -233,6 +234,7 @@ Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispat
 
 Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes) {
   if (!size_bytes) return {};
+  ++content_->uploads;
   return content_->recording->write(part_of(to, offset_elements, size_bytes),
                                     {static_cast<const std::byte*>(from), size_bytes});
 }
@@ -245,6 +247,7 @@ Result<void> GpuStream::copy(const heed_value* from, int64_t from_elements, heed
 
 Result<void> GpuStream::read(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes) {
   if (!size_bytes) return {};
+  ++content_->downloads;
   return content_->recording->read(part_of(from, offset_elements, size_bytes),
                                    {static_cast<std::byte*>(to), size_bytes});
 }
@@ -294,5 +297,7 @@ int64_t GpuStream::recorded_count() const { return static_cast<int64_t>(content_
 int64_t GpuStream::submission_count() const { return static_cast<int64_t>(content_->recording->submission_count()); }
 int64_t GpuStream::dispatch_count() const { return static_cast<int64_t>(content_->recording->dispatch_count()); }
 int64_t GpuStream::barrier_count() const { return static_cast<int64_t>(content_->recording->barrier_count()); }
+int64_t GpuStream::upload_count() const { return content_->uploads; }
+int64_t GpuStream::download_count() const { return content_->downloads; }
 
 }  // namespace heed

@@ -105,6 +105,8 @@ class GpuStream {
   int64_t recorded_count() const;  // of submissions: those that were recorded anew
   int64_t dispatch_count() const;
   int64_t barrier_count() const;
+  int64_t upload_count() const;    // of tensors that crossed, each way
+  int64_t download_count() const;
 
  private:
   struct Content;

@@ -307,6 +307,8 @@ int64_t Session::recorded_count() const { return gpu_ ? gpu_->recorded_count() :
 int64_t Session::submission_count() const { return gpu_ ? gpu_->submission_count() : 0; }
 int64_t Session::dispatch_count() const { return gpu_ ? gpu_->dispatch_count() : 0; }
 int64_t Session::barrier_count() const { return gpu_ ? gpu_->barrier_count() : 0; }
+int64_t Session::upload_count() const { return gpu_ ? gpu_->upload_count() : 0; }
+int64_t Session::download_count() const { return gpu_ ? gpu_->download_count() : 0; }
 
 void Session::observe(StepObserver observer) { context_.observe = std::move(observer); }
 

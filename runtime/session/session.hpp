@@ -68,6 +68,8 @@ class Session {
   int64_t recorded_count() const;    // of these, those that were recorded anew
   int64_t dispatch_count() const;
   int64_t barrier_count() const;
+  int64_t upload_count() const;  // of tensors that crossed, each way
+  int64_t download_count() const;
   // Called for each step of a run that is no view, those of bodies too; for GPU steps when the device is waited for. Null:
   // not at all.
   void observe(StepObserver observer);

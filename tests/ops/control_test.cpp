@@ -53,6 +53,16 @@ TEST_CASE("Loop: a carried tensor may grow") {
              {i64({}, {3}), f32({1}, {7})}, {f32({4}, {7, 7, 7, 7})});
 }
 
+TEST_CASE("Loop: texts are stacked") {
+  check_text(model("(int64 m, string[2] x) => (string[n, 2] y)", R"(
+      y = Loop(m) <body = repeat (int64 i, bool go) => (bool next, string[2] seen) {
+        next = Identity(go)
+        seen = Identity(x)
+      }>)"),
+             {i64({}, {2}), texts({2}, {"a", "much longer than a pointer"})},
+             {texts({2, 2}, {"a", "much longer than a pointer", "a", "much longer than a pointer"})});
+}
+
 TEST_CASE("Loop: a sequence is carried") {
   check_text(model("(int64 m, float[2] x) => (int64 n, float[k] y)", R"(
       empty = SequenceEmpty()
