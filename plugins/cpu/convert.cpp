@@ -1,6 +1,7 @@
 // Elements of any type as numbers of one of four wide types, and back.
 #include "convert.hpp"
 
+#include "half.hpp"
 #include "heed/numeric.hpp"
 
 namespace heed::cpu {
@@ -66,6 +67,8 @@ Wide wide_of(DataType type) {
 
 template <class T>
 void read_elements(DataType type, const void* data, int64_t first, int64_t step, int64_t n, T* to) {
+  if constexpr (std::is_same_v<T, float>)
+    if (is_half(type) && step == 1) return widen(type, static_cast<const uint16_t*>(data) + first, n, to);
   switch (type) {
     case DataType::f32:
       return read_plain<float>(data, first, step, n, to);
@@ -125,6 +128,8 @@ void read_elements(DataType type, const void* data, int64_t first, int64_t step,
 template <class T>
 void write_elements(DataType type, const T* from, int64_t n, void* data, int64_t first, int64_t step,
                     Narrowing narrowing) {
+  if constexpr (std::is_same_v<T, float>)
+    if (is_half(type) && step == 1) return narrow(type, from, n, static_cast<uint16_t*>(data) + first);
   switch (type) {
     case DataType::f32:
       return write_floats<float>(from, n, data, first, step);

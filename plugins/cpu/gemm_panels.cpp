@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
@@ -29,6 +30,14 @@ constexpr int streams = 8;
 constexpr int tile_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 ? 14 : 12;
 constexpr int few_rows_at_once = HWY_TARGET == HWY_AVX2 ? 6 : 8;
 
+HWY_INLINE Vector load(const float* at) { return hn::LoadU(Floats(), at); }
+HWY_INLINE Vector load(const hwy::float16_t* at) {
+  return hn::PromoteTo(Floats(), hn::LoadU(hn::Rebind<hwy::float16_t, Floats>(), at));
+}
+HWY_INLINE Vector load(const hwy::bfloat16_t* at) {
+  return hn::PromoteTo(Floats(), hn::LoadU(hn::Rebind<hwy::bfloat16_t, Floats>(), at));
+}
+
 // Writes what a panel's row came to, as far as y has columns.
 HWY_INLINE void store(Vector left, Vector right, int64_t column_count, float* y) {
   const Floats d;
@@ -43,14 +52,14 @@ HWY_INLINE void store(Vector left, Vector right, int64_t column_count, float* y)
   std::memcpy(y, row, static_cast<size_t>(column_count) * sizeof(float));
 }
 
-// rows x panels from (row, panel) on, k in `segments` stretches.
-template <int rows, int panels, int segments>
+// rows x panels from (row, panel) on, k in `segments` stretches. B is what b lies in.
+template <class B, int rows, int panels, int segments>
 void few_block(const FewRows& t, int64_t row, int64_t panel) {
   const Floats d;
   const int64_t length = t.k_count / segments, a_stride = t.a_row_stride;
   const int64_t panel_stride = t.panel_stride, k_stride = t.k_stride;
   const float* a = t.a + row * a_stride;
-  const float* b = t.b + panel * panel_stride;
+  const B* b = static_cast<const B*>(t.b) + panel * panel_stride;
   Vector sum[segments][panels][rows][panel_vectors];
   HWY_UNROLL(8) for (int s = 0; s < segments; ++s)
     HWY_UNROLL(8) for (int p = 0; p < panels; ++p)
@@ -61,8 +70,8 @@ void few_block(const FewRows& t, int64_t row, int64_t panel) {
       Vector left[rows];
       HWY_UNROLL(8) for (int r = 0; r < rows; ++r) left[r] = hn::Set(d, a[r * a_stride + s * length + k]);
       HWY_UNROLL(8) for (int p = 0; p < panels; ++p) {
-        const float* at = b + p * panel_stride + (s * length + k) * k_stride;
-        const Vector b0 = hn::LoadU(d, at), b1 = hn::LoadU(d, at + lanes);
+        const B* at = b + p * panel_stride + (s * length + k) * k_stride;
+        const Vector b0 = load(at), b1 = load(at + lanes);
         HWY_UNROLL(8) for (int r = 0; r < rows; ++r) {
           sum[s][p][r][0] = hn::MulAdd(left[r], b0, sum[s][p][r][0]);
           sum[s][p][r][1] = hn::MulAdd(left[r], b1, sum[s][p][r][1]);
@@ -74,8 +83,8 @@ void few_block(const FewRows& t, int64_t row, int64_t panel) {
   if constexpr (segments > 1) {
     for (int64_t k = length * segments; k < t.k_count; ++k) {
       HWY_UNROLL(8) for (int p = 0; p < panels; ++p) {
-        const float* at = b + p * panel_stride + k * k_stride;
-        const Vector b0 = hn::LoadU(d, at), b1 = hn::LoadU(d, at + lanes);
+        const B* at = b + p * panel_stride + k * k_stride;
+        const Vector b0 = load(at), b1 = load(at + lanes);
         HWY_UNROLL(8) for (int r = 0; r < rows; ++r) {
           const Vector left = hn::Set(d, a[r * a_stride + k]);
           sum[0][p][r][0] = hn::MulAdd(left, b0, sum[0][p][r][0]);
@@ -106,7 +115,7 @@ void few_last(const FewRows& t, int64_t row, int64_t panel) {
   const auto mask0 = hn::FirstN(d, static_cast<size_t>(columns));
   const auto mask1 = hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(columns - lanes, 0)));
   const float* a = t.a + row * t.a_row_stride;
-  const float* b = t.b + panel * t.panel_stride;
+  const float* b = static_cast<const float*>(t.b) + panel * t.panel_stride;
   Vector sum[rows][panel_vectors];
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
   for (int64_t k = 0; k < t.k_count; ++k) {
@@ -124,9 +133,9 @@ void few_last(const FewRows& t, int64_t row, int64_t panel) {
 
 using FewBlock = void (*)(const FewRows&, int64_t row, int64_t panel);
 
-template <int rows, int segments, int... panels>
+template <class B, int rows, int segments, int... panels>
 void few_panels(const FewRows& t, int64_t row, std::integer_sequence<int, panels...>) {
-  static constexpr FewBlock blocks[] = {few_block<rows, panels + 1, segments>...};
+  static constexpr FewBlock blocks[] = {few_block<B, rows, panels + 1, segments>...};
   constexpr int64_t most = sizeof...(panels);
   const bool cut = !t.padded && t.panel_end * panel_width > t.column_count;
   // Even chunks: 10 panels at most 8 at a time are 5 and 5.
@@ -137,32 +146,33 @@ void few_panels(const FewRows& t, int64_t row, std::integer_sequence<int, panels
     blocks[end - panel - 1](t, row, panel);
     panel = end;
   }
-  if (cut) few_last<rows>(t, row, panel);
+  if constexpr (std::is_same_v<B, float>)
+    if (cut) few_last<rows>(t, row, panel);
 }
 
-template <int rows, int segments>
+template <class B, int rows, int segments>
 void few_segments(const FewRows& t, int64_t row) {
   constexpr int at_once = std::min(streams, sums / rows);
-  few_panels<rows, segments>(t, row, std::make_integer_sequence<int, std::max(1, at_once / segments)>{});
+  few_panels<B, rows, segments>(t, row, std::make_integer_sequence<int, std::max(1, at_once / segments)>{});
 }
 
 // How many stretches of k depends on the size of b alone, so that a split over threads changes no bit.
-template <int rows>
+template <class B, int rows>
 void few_of(const FewRows& t, int64_t row) {
   constexpr int at_once = std::min(streams, sums / rows);
   const int64_t panels = (t.column_count + panel_width - 1) / panel_width;
   if constexpr (at_once >= 8)
-    if (panels <= at_once / 8) return few_segments<rows, 8>(t, row);
+    if (panels <= at_once / 8) return few_segments<B, rows, 8>(t, row);
   if constexpr (at_once >= 4)
-    if (panels <= at_once / 4) return few_segments<rows, 4>(t, row);
+    if (panels <= at_once / 4) return few_segments<B, rows, 4>(t, row);
   if constexpr (at_once >= 2)
-    if (panels <= at_once / 2) return few_segments<rows, 2>(t, row);
-  few_segments<rows, 1>(t, row);
+    if (panels <= at_once / 2) return few_segments<B, rows, 2>(t, row);
+  few_segments<B, rows, 1>(t, row);
 }
 
-template <int... rows>
+template <class B, int... rows>
 void few_any(const FewRows& t, std::integer_sequence<int, rows...>) {
-  static constexpr void (*blocks[])(const FewRows&, int64_t) = {few_of<rows + 1>...};
+  static constexpr void (*blocks[])(const FewRows&, int64_t) = {few_of<B, rows + 1>...};
   const int64_t most = sizeof...(rows), chunks = (t.row_count + most - 1) / most;
   int64_t row = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -172,7 +182,8 @@ void few_any(const FewRows& t, std::integer_sequence<int, rows...>) {
   }
 }
 
-void few_rows(const FewRows& t) { few_any(t, std::make_integer_sequence<int, few_rows_at_once>{}); }
+template <class B>
+void few_rows(const FewRows& t) { few_any<B>(t, std::make_integer_sequence<int, few_rows_at_once>{}); }
 
 // rows of one panel; what is left of y is written through a buffer where its columns do not lie side by side.
 template <int rows>
@@ -239,7 +250,8 @@ void tiles(const Tiles& t) { tiles_any(t, std::make_integer_sequence<int, tile_r
 }  // namespace
 
 extern const PanelKernels panel_kernels_here;
-const PanelKernels panel_kernels_here{panel_width, tile_rows, few_rows, tiles};
+const PanelKernels panel_kernels_here{panel_width, tile_rows, few_rows<float>, few_rows<hwy::float16_t>,
+                                      few_rows<hwy::bfloat16_t>, tiles};
 
 }  // namespace heed::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -262,16 +274,17 @@ const PanelKernels* panel_kernels(Isa isa) {
   return nullptr;
 }
 
-void pack_panels(const float* b, int64_t k_stride, int64_t column_stride, int64_t k_count, int64_t column_count,
-                 int32_t panel_width, float* panels) {
+template <class T>
+void pack_panels(const T* b, int64_t k_stride, int64_t column_stride, int64_t k_count, int64_t column_count,
+                 int32_t panel_width, T* panels) {
   for (int64_t first = 0; first < column_count; first += panel_width) {
     const int64_t columns = std::min<int64_t>(panel_width, column_count - first);
-    const float* from = b + first * column_stride;
+    const T* from = b + first * column_stride;
     if (column_stride == 1) {
       for (int64_t k = 0; k < k_count; ++k) {
-        float* row = panels + k * panel_width;
-        std::memcpy(row, from + k * k_stride, static_cast<size_t>(columns) * sizeof(float));
-        std::fill(row + columns, row + panel_width, 0.0f);
+        T* row = panels + k * panel_width;
+        std::memcpy(row, from + k * k_stride, static_cast<size_t>(columns) * sizeof(T));
+        std::fill(row + columns, row + panel_width, T{0});
       }
     } else {
       // Sixteen of k at a time: where k lies side by side, a cache line of each column.
@@ -280,12 +293,14 @@ void pack_panels(const float* b, int64_t k_stride, int64_t column_stride, int64_
         for (int64_t c = 0; c < columns; ++c)
           for (int64_t i = k; i < end; ++i) panels[i * panel_width + c] = from[i * k_stride + c * column_stride];
         for (int64_t i = k; i < end; ++i)
-          std::fill(panels + i * panel_width + columns, panels + (i + 1) * panel_width, 0.0f);
+          std::fill(panels + i * panel_width + columns, panels + (i + 1) * panel_width, T{0});
       }
     }
     panels += k_count * panel_width;
   }
 }
+template void pack_panels(const float*, int64_t, int64_t, int64_t, int64_t, int32_t, float*);
+template void pack_panels(const uint16_t*, int64_t, int64_t, int64_t, int64_t, int32_t, uint16_t*);
 
 }  // namespace heed::cpu
 #endif

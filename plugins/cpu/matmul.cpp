@@ -1,6 +1,6 @@
 // MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], and heed.FusedMatMul: y = activation(scale * a b +
-// bias) + residual. The scalar kernel serves every type; the vector kernels f32: they pack a constant b once into panels,
-// which serve a decoded token and a prompt alike.
+// bias) + residual. The scalar kernel serves every type; the vector kernels f32, f16 and bf16: they pack a constant b once
+// into panels of its own type, which serve a decoded token and a prompt alike. Sums are f32 and rounded once.
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -10,6 +10,7 @@
 #include "convert.hpp"
 #include "fused_elementwise.hpp"
 #include "gemm_panels.hpp"
+#include "half.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -167,10 +168,10 @@ constexpr int64_t serial_few = 24 * 1024, serial_tiles = 64 * 1024;
 constexpr int64_t columns_at_once = 1024, packed_here_columns = 256;  // b in panels already, and packed while running
 
 struct Kept {
-  const float* panels;  // of each of b's matrices, one after the other; null: b is no constant
+  const void* panels;  // of each of b's matrices, one after the other; null: b is no constant
   int32_t b_rank;
   int64_t b_dims[max_batch_rank + 2];
-  int64_t b_strides[max_batch_rank + 2];  // along batch axes, in floats of `panels`
+  int64_t b_strides[max_batch_rank + 2];  // along batch axes, in elements of `panels`
   bool has_epilogue;
   FusedProgram epilogue;  // of the sum, the bias and the residual
 };
@@ -202,38 +203,79 @@ Result<void> prepare_epilogue(const Preparing& node, Kept& kept) {
   return {};
 }
 
-// What is left to do with sums, in place: a part of each of some rows of y.
-class Epilogue {
+// Element `index` of f32, f16 or bf16.
+const void* element_at(DataType element, const void* data, int64_t index) {
+  return static_cast<const std::byte*>(data) + index * (bits_of(element) / 8);
+}
+
+// Sums, which lie in y if that is f32, else by themselves, and what is left to do with them.
+class Sums {
  public:
-  Epilogue(const Running& run, RunFused function)
+  // `p` tells how y lies, and `sums` where f32 sums lie as dense_sums() says if y is none.
+  Sums(const Running& run, RunFused function, const Product& p, float* sums)
       : program_(run.kept<Kept>()->has_epilogue ? &run.kept<Kept>()->epilogue : nullptr),
         function_(function),
-        y_(run.output(0).data<float>()),
-        bias_(run.input(bias_input).data<float>()),
-        residual_(run.input(residual_input).data<float>()) {}
+        element_(run.output(0).element()),
+        p_(p),
+        y_(run.output(0).data<void>()),
+        bias_(run.input(bias_input).data<void>()),
+        residual_(run.input(residual_input).data<void>()) {
+    data = is_half(element_) ? sums : static_cast<float*>(y_);
+    layout = is_half(element_) ? dense_sums(p) : p;
+  }
 
-  void finish(float* y, int64_t row_count, int64_t row_stride, int64_t column_begin, int64_t column_end) const {
-    if (program_ == nullptr) return;
-    alignas(64) float registers[most_epilogue_registers][block];
+  static Product dense_sums(Product p) {
+    p.y_column = 1;
+    p.y_row = p.columns;
+    int64_t stride = p.rows * p.columns;
+    for (int axis = 0; axis < p.batch_rank; ++axis) p.y_batch[axis] = stride, stride *= p.batch[axis];
+    return p;
+  }
+
+  // Where y has an epilogue it is dense, and bias and residual are as its elements are.
+  void finish(int64_t item, int64_t row_begin, int64_t row_end, int64_t column_begin, int64_t column_end) const {
+    if (program_ == nullptr && !is_half(element_)) return;
+    alignas(64) float registers[most_epilogue_registers][block], bias[block], residual[block];
     FusedSlot slots[FusedProgram::most_slots];
-    for (int32_t k = 0; k < program_->constant_count; ++k)
-      slots[program_->first_constant() + k] = {const_cast<int64_t*>(&program_->constants[k]), false};
-    for (int32_t k = 0; k < program_->register_count; ++k) slots[program_->first_register() + k] = {registers[k], true};
-    for (int64_t row = 0; row < row_count; ++row)
+    if (program_) {
+      for (int32_t k = 0; k < program_->constant_count; ++k)
+        slots[program_->first_constant() + k] = {const_cast<int64_t*>(&program_->constants[k]), false};
+      for (int32_t k = 0; k < program_->register_count; ++k)
+        slots[program_->first_register() + k] = {registers[k], true};
+    }
+    const int64_t first = offsets_of(layout, item).y, y_first = offsets_of(p_, item).y;
+    for (int64_t row = row_begin; row < row_end; ++row)
       for (int64_t column = column_begin; column < column_end; column += block) {
-        float* at = y + row * row_stride + column;
-        slots[0] = slots[program_->output()] = {at, true};
-        if (bias_) slots[1] = {const_cast<float*>(bias_ + column), true};
-        if (residual_) slots[2] = {const_cast<float*>(residual_ + (at - y_)), true};
-        function_(*program_, slots, std::min(block, column_end - column));
+        const int64_t n = std::min(block, column_end - column), index = first + row * layout.y_row + column;
+        if (program_) {
+          slots[0] = slots[program_->output()] = {data + index, true};
+          if (bias_) slots[1] = {as_floats(bias_, column, n, bias), true};
+          if (residual_) slots[2] = {as_floats(residual_, index, n, residual), true};
+          function_(*program_, slots, n);
+        }
+        if (is_half(element_))
+          write_elements(element_, data + index, n, y_, y_first + row * p_.y_row + column * p_.y_column, p_.y_column);
       }
   }
 
+  float* data;
+  Product layout;  // of what is multiplied, with the sums' strides for y's
+
  private:
   static constexpr int64_t block = 512;
+  float* as_floats(const void* list, int64_t first, int64_t n, float* buffer) const {
+    const void* from = element_at(element_, list, first);
+    if (!is_half(element_)) return static_cast<float*>(const_cast<void*>(from));
+    widen(element_, from, n, buffer);
+    return buffer;
+  }
+
   const FusedProgram* program_;  // null: nothing
   RunFused function_;
-  const float *y_, *bias_, *residual_;
+  DataType element_;
+  Product p_;
+  void* y_;
+  const void *bias_, *residual_;
 };
 
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -241,15 +283,18 @@ int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // How the tiles of one product are shared out: task by task, each with scratch of its thread.
 struct Split {
   int64_t row_block, column_block, row_ranges, column_ranges, tasks;
-  size_t a_floats, b_floats;  // of one thread
+  // Scratch of one thread: rows of a, panels of b as f32 where they are not kept so, and as they are before.
+  size_t a_floats, b_floats, b_half_floats;
+  size_t floats() const { return a_floats + b_floats + b_half_floats; }
 };
 
-Split split_of(const PanelKernels& kernels, const Product& p, bool packed, int64_t threads) {
+Split split_of(const PanelKernels& kernels, DataType element, const Product& p, bool packed, int64_t threads) {
   Split s{};
   const int64_t width = kernels.panel_width, rows = p.rows, columns = p.columns, batch_count = p.batch_count;
   s.row_block = std::min<int64_t>(rows, 112 / kernels.tile_rows * kernels.tile_rows);
   const int64_t panels = ceil_divide(columns, width);
-  int64_t column_panels = std::min(panels, (packed ? columns_at_once : packed_here_columns) / width);
+  const bool as_it_is = packed && !is_half(element);
+  int64_t column_panels = std::min(panels, (as_it_is ? columns_at_once : packed_here_columns) / width);
   const int64_t wanted = batch_count * rows * columns * p.k_count < serial_tiles ? 1 : 4 * threads;
   s.column_ranges = ceil_divide(panels, column_panels);
   s.row_ranges =
@@ -262,7 +307,8 @@ Split split_of(const PanelKernels& kernels, const Product& p, bool packed, int64
   s.column_block = column_panels * width;
   s.tasks = batch_count * s.row_ranges * s.column_ranges;
   s.a_floats = static_cast<size_t>(s.row_block * tile_stride);
-  s.b_floats = packed ? 0 : static_cast<size_t>(s.column_block * tile_k);
+  s.b_floats = as_it_is ? 0 : static_cast<size_t>(s.column_block * tile_k);
+  s.b_half_floats = packed || !is_half(element) ? 0 : s.b_floats / 2;
   return s;
 }
 
@@ -283,10 +329,24 @@ void fold_batch_into_rows(Product& p) {
   }
 }
 
-// Whether b is read where it lies or in panels, but not packed for this run, and y is written where it lies.
-bool is_direct(const Product& p, bool packed) {
+// Whether b is read where it lies or in panels, but not packed for this run. Of 16 bits a and the sums lie dense.
+bool is_direct(DataType element, const Product& p, bool packed) {
+  if (is_half(element)) return p.rows <= few_row_count && packed;
   return p.rows <= few_row_count && (p.a_k == 1 || p.k_count == 1) && (p.y_column == 1 || p.columns == 1) &&
          (packed || p.b_column == 1 || p.columns == 1);
+}
+
+// In floats: first the sums of 16-bit products, then rows of a or the scratch of threads.
+struct Scratch {
+  size_t sums, count;
+};
+Scratch scratch_of(const PanelKernels& kernels, DataType element, const Product& p, bool packed, int64_t threads) {
+  const auto aligned = [](int64_t count) { return static_cast<size_t>(ceil_divide(count, 16) * 16); };
+  const size_t sums = is_half(element) ? aligned(p.batch_count * p.rows * p.columns) : 0;
+  if (p.batch_count * p.rows * p.columns * p.k_count == 0) return {sums, sums};
+  if (is_direct(element, p, packed))
+    return {sums, sums + (is_half(element) ? aligned(p.batch_count * p.rows * p.k_count) : 0)};
+  return {sums, sums + split_of(kernels, element, p, packed, threads).floats() * static_cast<size_t>(threads)};
 }
 
 Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels, bool fused) {
@@ -305,7 +365,8 @@ Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels, bool f
     kept->b_strides[axis] = count * matrix;
     count *= b->dim(axis);
   }
-  auto* panels = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count * matrix) * sizeof(float)));
+  const auto element_bytes = static_cast<size_t>(bits_of(b->element()) / 8);
+  void* panels = node.keep_bytes(static_cast<size_t>(count * matrix) * element_bytes);
   if (panels == nullptr)
     return Error{Code::out_of_memory,
                  "no memory for a packed matrix of " + std::to_string(count * matrix) + " numbers"};
@@ -315,8 +376,11 @@ Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels, bool f
       offset += rest % b->dim(axis) * b->stride(axis);
       rest /= b->dim(axis);
     }
-    pack_panels(b->data<float>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1),
-                k_count, columns, kernels.panel_width, panels + index * matrix);
+    const auto pack = [&]<class T>(T* to) {
+      pack_panels(b->data<T>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1),
+                  k_count, columns, kernels.panel_width, to + index * matrix);
+    };
+    is_half(b->element()) ? pack(static_cast<uint16_t*>(panels)) : pack(static_cast<float*>(panels));
   }
   kept->panels = panels;
   node.replaced(1);
@@ -338,32 +402,34 @@ Result<void> bind_vector(Binding& node, const PanelKernels& kernels) {
   Product p;
   HEED_TRY(describe(shape_of(a), b, shape_of(y), p));
   fold_batch_into_rows(p);
-  if (is_direct(p, packed) || p.batch_count * p.rows * p.columns * p.k_count == 0) return {};
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
-  const Split split = split_of(kernels, p, packed, threads);
-  node.scratch((split.a_floats + split.b_floats) * static_cast<size_t>(threads) * sizeof(float));
+  node.scratch(scratch_of(kernels, node.output(0).element(), p, packed, threads).count * sizeof(float));
   return {};
 }
 
-void multiply_direct(const Running& run, const PanelKernels& kernels, const Product& p, const float* a, const float* b,
-                     bool packed, float* y, const Epilogue& epilogue) {
+void multiply_direct(const Running& run, const PanelKernels& kernels, DataType element, const float* a, const void* b,
+                     bool packed, const Sums& sums) {
+  const Product& p = sums.layout;
   const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
+  const auto few_rows = element == DataType::f16    ? kernels.few_rows_f16
+                        : element == DataType::bf16 ? kernels.few_rows_bf16
+                                                    : kernels.few_rows;
   const auto multiply = [&](int64_t item, int64_t panel_begin, int64_t panel_end) {
     const Offsets at = offsets_of(p, item);
-    kernels.few_rows({.a = a + at.a,
-                      .a_row_stride = p.a_row,
-                      .row_count = p.rows,
-                      .k_count = p.k_count,
-                      .b = b + at.b,
-                      .panel_stride = packed ? p.k_count * width : width,
-                      .k_stride = packed ? width : p.b_k,
-                      .padded = packed,
-                      .panel_begin = panel_begin,
-                      .panel_end = panel_end,
-                      .column_count = p.columns,
-                      .y = y + at.y,
-                      .y_row_stride = p.y_row});
-    epilogue.finish(y + at.y, p.rows, p.y_row, panel_begin * width, std::min(panel_end * width, p.columns));
+    few_rows({.a = a + at.a,
+              .a_row_stride = p.a_row,
+              .row_count = p.rows,
+              .k_count = p.k_count,
+              .b = element_at(element, b, at.b),
+              .panel_stride = packed ? p.k_count * width : width,
+              .k_stride = packed ? width : p.b_k,
+              .padded = packed,
+              .panel_begin = panel_begin,
+              .panel_end = panel_end,
+              .column_count = p.columns,
+              .y = sums.data + at.y,
+              .y_row_stride = p.y_row});
+    sums.finish(item, 0, p.rows, panel_begin * width, std::min(panel_end * width, p.columns));
   };
   const int64_t cost = p.rows * p.columns * p.k_count, wanted = 2 * run.thread_count();
   if (p.batch_count * cost <= serial_few || wanted == 2) {
@@ -380,26 +446,42 @@ void multiply_direct(const Running& run, const PanelKernels& kernels, const Prod
                    });
 }
 
-// [rows, k_count] of a into rows that lie tile_stride apart.
-void pack_rows(const float* a, int64_t row_stride, int64_t k_stride, int64_t rows, int64_t k_count, float* to) {
-  for (int64_t row = 0; row < rows; ++row, a += row_stride, to += tile_stride) {
-    if (k_stride == 1)
-      std::memcpy(to, a, static_cast<size_t>(k_count) * sizeof(float));
+// The rows of all matrices of a as f32 one after the other; `p` tells where they are after that.
+void widen_rows(DataType element, const void* a, float* to, Product& p) {
+  for (int64_t item = 0; item < p.batch_count; ++item)
+    for (int64_t row = 0; row < p.rows; ++row)
+      read_elements(element, a, offsets_of(p, item).a + row * p.a_row, p.a_k, p.k_count,
+                    to + (item * p.rows + row) * p.k_count);
+  p.a_k = 1;
+  p.a_row = p.k_count;
+  int64_t stride = p.rows * p.k_count;
+  for (int axis = 0; axis < p.batch_rank; ++axis) p.a_batch[axis] = stride, stride *= p.batch[axis];
+}
+
+// [rows, k_count] of a from element `first` on as f32, into rows that lie tile_stride apart.
+void pack_rows(DataType element, const void* a, int64_t first, const Product& p, int64_t rows, int64_t k_count,
+               float* to) {
+  for (int64_t row = 0; row < rows; ++row, first += p.a_row, to += tile_stride) {
+    if (element == DataType::f32 && p.a_k == 1)
+      std::memcpy(to, static_cast<const float*>(a) + first, static_cast<size_t>(k_count) * sizeof(float));
     else
-      for (int64_t k = 0; k < k_count; ++k) to[k] = a[k * k_stride];
+      read_elements(element, a, first, p.a_k, k_count, to);
   }
 }
 
-void multiply_tiles(const Running& run, const PanelKernels& kernels, const Product& p, const float* a, const float* b,
-                    bool packed, float* y, const Epilogue& epilogue) {
+void multiply_tiles(const Running& run, const PanelKernels& kernels, DataType element, const void* a, const void* b,
+                    bool packed, const Sums& sums, float* scratch_of_threads) {
+  const Product& p = sums.layout;
   const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
-  const Split s = split_of(kernels, p, packed, threads);
+  const Split s = split_of(kernels, element, p, packed, threads);
   const auto multiply = [&](int64_t task, float* scratch) {
     float* const a_block = scratch;
     float* const b_block = scratch + s.a_floats;
+    auto* const b_half_block = reinterpret_cast<uint16_t*>(b_block + s.b_floats);
     const int64_t column_range = task % s.column_ranges, row_range = task / s.column_ranges % s.row_ranges;
-    const Offsets at = offsets_of(p, task / (s.column_ranges * s.row_ranges));
+    const int64_t item = task / (s.column_ranges * s.row_ranges);
+    const Offsets at = offsets_of(p, item);
     const int64_t first_panel = column_range * s.column_block / width, column = first_panel * width;
     const int64_t panel_count = std::min(s.column_block / width, panels - first_panel);
     const int64_t columns = std::min(panel_count * width, p.columns - column);
@@ -409,46 +491,59 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, const Produ
     const int64_t row_end = std::min(p.rows, blocks * (row_range + 1) / s.row_ranges * s.row_block);
     for (int64_t k = 0; k < p.k_count; k += tile_k) {
       const int64_t k_count = std::min(tile_k, p.k_count - k);
-      if (!packed)
-        pack_panels(b + at.b + k * p.b_k + column * p.b_column, p.b_k, p.b_column, k_count, columns,
-                    kernels.panel_width, b_block);
+      const int64_t in_b = at.b + k * p.b_k + column * p.b_column;       // where b is not packed
+      const int64_t in_panels = at.b + column * p.k_count + k * width;  // where it is
+      const float* tile_b = b_block;
+      if (is_half(element)) {
+        const auto* halves = static_cast<const uint16_t*>(b);
+        if (!packed)
+          pack_panels(halves + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_half_block);
+        for (int64_t panel = 0; panel < panel_count; ++panel)
+          widen(element, packed ? halves + in_panels + panel * p.k_count * width : b_half_block + panel * k_count * width,
+                k_count * width, b_block + panel * k_count * width);
+      } else if (!packed) {
+        pack_panels(static_cast<const float*>(b) + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width,
+                    b_block);
+      } else {
+        tile_b = static_cast<const float*>(b) + in_panels;
+      }
       for (int64_t row = row_begin; row < row_end; row += s.row_block) {
         const int64_t rows = std::min(s.row_block, row_end - row);
-        pack_rows(a + at.a + row * p.a_row + k * p.a_k, p.a_row, p.a_k, rows, k_count, a_block);
+        pack_rows(element, a, at.a + row * p.a_row + k * p.a_k, p, rows, k_count, a_block);
         kernels.tiles({.a = a_block,
                        .row_count = rows,
                        .k_count = k_count,
-                       .b = packed ? b + at.b + column * p.k_count + k * width : b_block,
-                       .panel_stride = (packed ? p.k_count : k_count) * width,
+                       .b = tile_b,
+                       .panel_stride = (tile_b == b_block ? k_count : p.k_count) * width,
                        .panel_begin = 0,
                        .panel_end = panel_count,
                        .column_count = columns,
-                       .y = y + at.y + row * p.y_row + column * p.y_column,
+                       .y = sums.data + at.y + row * p.y_row + column * p.y_column,
                        .y_row_stride = p.y_row,
                        .y_column_stride = p.y_column,
                        .accumulate = k > 0});
       }
     }
-    epilogue.finish(y + at.y + row_begin * p.y_row, row_end - row_begin, p.y_row, column, column + columns);
+    sums.finish(item, row_begin, row_end, column, column + columns);
   };
-  float* const scratch = run.scratch<float>();
-  const size_t floats = s.a_floats + s.b_floats;
   const int64_t cost = std::max<int64_t>(1, p.batch_count * p.rows * p.columns * p.k_count / s.tasks);
   if (run.thread_count() > threads) {  // scratch was bound for fewer
-    for (int64_t task = 0; task < s.tasks; ++task) multiply(task, scratch);
+    for (int64_t task = 0; task < s.tasks; ++task) multiply(task, scratch_of_threads);
     return;
   }
   run.parallel_for(s.tasks, std::max<int64_t>(1, serial_tiles / cost), [&](int64_t begin, int64_t end, int32_t thread) {
-    for (int64_t task = begin; task < end; ++task) multiply(task, scratch + static_cast<size_t>(thread) * floats);
+    for (int64_t task = begin; task < end; ++task)
+      multiply(task, scratch_of_threads + static_cast<size_t>(thread) * s.floats());
   });
 }
 
-void fill_zeros(const Product& p, float* y, const Epilogue& epilogue) {
+void fill_zeros(const Sums& sums) {
+  const Product& p = sums.layout;
   for (int64_t item = 0; item < p.batch_count; ++item) {
-    float* at = y + offsets_of(p, item).y;
+    float* at = sums.data + offsets_of(p, item).y;
     for (int64_t row = 0; row < p.rows; ++row)
       for (int64_t column = 0; column < p.columns; ++column) at[row * p.y_row + column * p.y_column] = 0;
-    epilogue.finish(at, p.rows, p.y_row, 0, p.columns);
+    sums.finish(item, 0, p.rows, 0, p.columns);
   }
 }
 
@@ -466,20 +561,30 @@ Result<void> run_vector(Running& run, const PanelKernels& kernels, RunFused fini
   Product p;
   HEED_TRY(describe(shape_of(a), b_shape, shape_of(y), p));
   if (p.batch_count * p.rows * p.columns == 0) return {};
-  const Epilogue epilogue(run, finish);
-  if (p.k_count == 0) return fill_zeros(p, y.data<float>(), epilogue), Result<void>{};
   fold_batch_into_rows(p);
-  const float* b = packed ? kept->panels : run.input(1).data<float>();
-  (is_direct(p, packed) ? multiply_direct : multiply_tiles)(run, kernels, p, a.data<float>(), b, packed,
-                                                            y.data<float>(), epilogue);
+  const DataType element = y.element();
+  const Scratch scratch = scratch_of(kernels, element, p, packed, std::max(host->prepare_threads(run.c()), 1));
+  Sums sums(run, finish, p, run.scratch<float>());
+  if (p.k_count == 0) return fill_zeros(sums), Result<void>{};
+  const void* b = packed ? kept->panels : run.input(1).data<void>();
+  float* const behind_sums = run.scratch<float>() + scratch.sums;
+  if (!is_direct(element, p, packed)) {
+    multiply_tiles(run, kernels, element, a.data<void>(), b, packed, sums, behind_sums);
+  } else if (is_half(element)) {
+    widen_rows(element, a.data<void>(), behind_sums, sums.layout);
+    multiply_direct(run, kernels, element, behind_sums, b, packed, sums);
+  } else {
+    multiply_direct(run, kernels, element, a.data<float>(), b, packed, sums);
+  }
   return {};
 }
 
 template <Isa isa, bool fused>
 Result<void> plan_vector(Planning& node) {
   HEED_TRY(require_isa(node, isa));
-  if (node.input(0).element() != DataType::f32)
-    return decline("elements are " + std::string(name_of(node.input(0).element())) + ", not f32");
+  const DataType element = node.input(0).element();
+  if (element != DataType::f32 && !is_half(element))
+    return decline("elements are " + std::string(name_of(element)) + ", not f32, f16 or bf16");
   if (panel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   return plan_scalar<fused>(node);
 }

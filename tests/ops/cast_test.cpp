@@ -108,6 +108,23 @@ const std::vector<Case> cases = {
     {"empty", {f32({0, 2}, {})}, {i64({0, 2}, {})}, 0, to(DataType::i64)},
     {"Cast-1: a name", {f32({2}, {1.5, 2})}, {i32({2}, {1, 2})}, 0, "to = \"INT32\"", 1},
 };
+// The numbers of all 16-bit codes, and f32 numbers between them, of which every third lies halfway.
+std::vector<Case> halves() {
+  std::vector<Case> rows;
+  for (const auto type : {DataType::f16, DataType::bf16}) {
+    auto codes = *Tensor::allocate(type, {65536});
+    for (size_t i = 0; i < 65536; ++i) reinterpret_cast<uint16_t*>(codes.writable())[i] = static_cast<uint16_t>(i);
+    const auto values = values_of(codes);
+    std::vector<double> between;
+    for (size_t i = 1; i < values.size(); ++i)
+      between.push_back(values[i - 1] + (values[i] - values[i - 1]) * (i % 3 == 0 ? 0.5 : i % 3 == 1 ? 0.49 : 0.51));
+    const Tensor f = f32({65535}, between);
+    const std::string name(name_of(type));
+    rows.push_back({"every code of " + name, {codes}, {f32({65536}, values)}, 0, to(DataType::f32)});
+    rows.push_back({"between the numbers of " + name, {f}, {numbers(type, {65535}, values_of(f))}, 0, to(type)});
+  }
+  return rows;
+}
 const std::vector<Case> like_cases = {{"i64 as f16", {i64({2}, {3, -4}), f16({1}, {0})}, {f16({2}, {3, -4})}}};
 
 }  // namespace
@@ -115,6 +132,7 @@ const std::vector<Case> like_cases = {{"i64 as f16", {i64({2}, {3, -4}), f16({1}
 HEED_TEST_OPERATOR("Cast", cases)
 HEED_TEST_OPERATOR("CastLike", like_cases)
 TEST_CASE("Cast between all pairs of ordinary types") { run_cases("Cast", pairs()); }
+TEST_CASE("Cast from and to all 16-bit floats") { run_cases("Cast", halves()); }
 TEST_CASE("Cast and CastLike run on Vulkan between all pairs of types that GLSL holds") {
   const DataType types[] = {DataType::boolean, DataType::i8,  DataType::i16, DataType::i32, DataType::i64,
                             DataType::u8,      DataType::u16, DataType::u32, DataType::u64, DataType::f16,

@@ -268,7 +268,9 @@ double farthest(const Laid& got, const std::vector<T>& expected) {
   double worst = 0;
   for (int64_t i = 0; i < got.count(); ++i) {
     float value = 0;
-    std::memcpy(&value, got.at(i), sizeof value);
+    if (got.type == DataType::f32) std::memcpy(&value, got.at(i), sizeof value);
+    if (got.type == DataType::f16) value = static_cast<float>(*reinterpret_cast<const Float16*>(got.at(i)));
+    if (got.type == DataType::bf16) value = static_cast<float>(*reinterpret_cast<const BFloat16*>(got.at(i)));
     const double wanted = static_cast<double>(expected[static_cast<size_t>(i)]);
     if (std::isnan(value) && std::isnan(wanted)) continue;
     const double error = std::fabs(value - wanted) / std::max(1.0, std::fabs(wanted));

@@ -2,6 +2,7 @@
 // threads.
 #include <catch2/catch.hpp>
 
+#include "cases.hpp"
 #include "kernel_run.hpp"
 
 using namespace heed;
@@ -15,6 +16,7 @@ std::vector<double> product(const Tensor& a, const Tensor& b) {
   const int64_t rows = a.dims[rank - 2], k_count = a.dims[rank - 1], columns = b.dims[rank - 1];
   int64_t batches = 1;
   for (size_t axis = 0; axis + 2 < rank; ++axis) batches *= a.dims[axis] == 1 ? b.dims[axis] : a.dims[axis];
+  const auto a_values = values_of(a), b_values = values_of(b);
   std::vector<double> y;
   for (int64_t batch = 0; batch < batches; ++batch) {
     int64_t rest = batch, a_at = 0, b_at = 0, a_size = 1, b_size = 1;
@@ -26,13 +28,13 @@ std::vector<double> product(const Tensor& a, const Tensor& b) {
       a_size *= a.dims[axis];
       b_size *= b.dims[axis];
     }
-    const float* left = a.as<float>().data() + a_at * rows * k_count;
-    const float* right = b.as<float>().data() + b_at * k_count * columns;
+    const double* left = a_values.data() + a_at * rows * k_count;
+    const double* right = b_values.data() + b_at * k_count * columns;
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < columns; ++j) {
         double sum = 0;
         for (int64_t k = 0; k < k_count; ++k)
-          sum += static_cast<double>(left[i * k_count + k]) * right[k * columns + j];
+          sum += left[i * k_count + k] * right[k * columns + j];
         y.push_back(sum);
       }
   }
@@ -86,19 +88,26 @@ TEST_CASE("every MatMul kernel gives the sums, dense and strided, of a constant 
   for (const int64_t n : {15, 16, 17, 33, 48, 63, 95, 127, 160, 191, 255, 288})
     rows.push_back({std::to_string(n) + " columns", {1, 29}, {29, n}, {1, n}});
 
+  struct Type {
+    DataType type;
+    double tolerance;
+  };
   ThreadPool pool(3);
-  for (const auto& kernel : kernels_here()) {
+  for (const auto [type, tolerance] : {Type{DataType::f32, 1e-5}, {DataType::f16, 1e-3}, {DataType::bf16, 5e-3}}) {
     for (const auto& row : rows) {
-      const Tensor a = noise(row.a, 1), b = noise(row.b, 2);
+      const Tensor a = random(row.a, -1, 1, type), b = random(row.b, -1, 0.5, type);
       const auto expected = product(a, b);
-      for (const bool is_constant : {false, true}) {
-        for (ThreadPool* threads : {static_cast<ThreadPool*>(nullptr), &pool}) {
-          INFO(kernel << ", " << row.what << (is_constant ? ", b constant" : "") << (threads ? ", 3 threads" : ""));
-          Laid right = laid(b, row.b_order, row.gap);
-          right.constant = is_constant;
-          const Laid y = room(DataType::f32, row.y, row.y_order, row.gap);
-          CHECK(text_of(run_kernel(kernel, "MatMul", {laid(a, row.a_order, row.gap), right}, {y}, threads)) == "");
-          CHECK(farthest(y, expected) < 1e-5);
+      for (const auto& kernel : kernels_here()) {
+        for (const bool is_constant : {false, true}) {
+          for (ThreadPool* threads : {static_cast<ThreadPool*>(nullptr), &pool}) {
+            INFO(kernel << ", " << name_of(type) << ", " << row.what << (is_constant ? ", b constant" : "")
+                        << (threads ? ", 3 threads" : ""));
+            Laid right = laid(b, row.b_order, row.gap);
+            right.constant = is_constant;
+            const Laid y = room(type, row.y, row.y_order, row.gap);
+            CHECK(text_of(run_kernel(kernel, "MatMul", {laid(a, row.a_order, row.gap), right}, {y}, threads)) == "");
+            CHECK(farthest(y, expected) < tolerance);
+          }
         }
       }
     }
