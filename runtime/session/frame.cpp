@@ -11,17 +11,6 @@
 
 namespace heed {
 
-namespace {
-
-// Whether a tensor of a run before is nobody else's any more, and has room for one like this.
-bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims) {
-  return made && !made->shared() && made->storage.use_count() == 1 && made->element == element &&
-         std::equal(made->dims.begin(), made->dims.end(), dims.begin(), dims.end()) &&
-         is_dense(made->dims, made->strides);
-}
-
-}  // namespace
-
 Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     : prepared_(prepared), plan_(*prepared.plan), context_(context) {
   slots_.resize(plan_.slots.size());
@@ -159,14 +148,8 @@ Result<void> Frame::bind_input(uint32_t position, heed_value* value) {
     }
   }
   if (!slot.anywhere && value->on_device != (slot.location == Location::vulkan)) {
-    if (!value->on_device && is_dense(value->dims, value->strides) &&
-        may_write_again(bound.value, value->element, value->dims)) {
-      HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, value->dims));
-      HEED_TRY(context_.gpu->upload(value->data, bound.value.get(), 0, size_bytes));
-    } else {
-      HEED_ASSIGN(bound.value, context_.gpu->moved(*value, slot.location));
-      if (slot.location == Location::cpu) HEED_TRY(context_.gpu->wait());
-    }
+    HEED_ASSIGN(bound.value, context_.gpu->moved(*value, slot.location, std::move(bound.value)));
+    if (slot.location == Location::cpu) HEED_TRY(context_.gpu->wait());
     bound.borrowed = value = bound.value.get();
   }
   set_tensor(id, *value);

@@ -43,20 +43,6 @@ SharedValue value_at(std::shared_ptr<vulkan::Buffer> buffer, uint64_t offset_byt
   return value;
 }
 
-Result<SharedValue> new_device_tensor(const std::shared_ptr<vulkan::Device>& device, DataType element,
-                                      std::span<const int64_t> dims) {
-  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element, dims));
-  std::shared_ptr<vulkan::Buffer> buffer;
-  if (size_bytes) {
-    HEED_ASSIGN(buffer, vulkan::Buffer::create(device, size_bytes));
-  }
-  auto value = value_at(std::move(buffer), 0, size_bytes);
-  value->element = element;
-  value->dims.assign(dims.begin(), dims.end());
-  value->strides = dense_strides(dims);
-  return value;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<vulkan::Device>> open_device(std::string_view selector, bool real_gpus_only,
@@ -97,11 +83,10 @@ Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr
   return vulkan::GpuKernel::create(device, variants);
 }
 
-Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value) {
-  HEED_ASSIGN(const Tensor dense, tensor_of(value));
-  HEED_ASSIGN(auto made, new_device_tensor(device, dense.type, dense.dims));
-  if (dense.size_bytes) HEED_TRY(vulkan::write_now(device, range_of(made.get()), {dense.data, dense.size_bytes}));
-  return made;
+bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims) {
+  return made && !made->shared() && made->storage.use_count() == 1 && made->element == element &&
+         std::equal(made->dims.begin(), made->dims.end(), dims.begin(), dims.end()) &&
+         is_dense(made->dims, made->strides);
 }
 
 bool same_memory(const heed_value& a, const heed_value& b) {
@@ -124,7 +109,7 @@ Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device) 
       HEED_TRY(recording->copy(whole(from), whole(to)));
       HEED_TRY(recording->mark(1));
       HEED_TRY(recording->wait());
-      const auto marks = recording->marks();
+      const auto marks = recording->take_marks();
       if (marks.empty()) return 0;
       if (round > 0) fastest_ns = std::min(fastest_ns, marks.back().end_ns - marks.back().begin_ns);
     }
@@ -208,7 +193,16 @@ heed_value* GpuStream::placed(const std::shared_ptr<void>& arena, size_t lifetim
 }
 
 Result<SharedValue> GpuStream::new_tensor(DataType element, std::span<const int64_t> dims) {
-  return new_device_tensor(content_->device, element, dims);
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element, dims));
+  std::shared_ptr<vulkan::Buffer> buffer;
+  if (size_bytes) {
+    HEED_ASSIGN(buffer, vulkan::Buffer::create(content_->device, size_bytes));
+  }
+  auto value = value_at(std::move(buffer), 0, size_bytes);
+  value->element = element;
+  value->dims.assign(dims.begin(), dims.end());
+  value->strides = dense_strides(dims);
+  return value;
 }
 
 uint32_t GpuStream::add_error_word(std::string node, std::string says) {
@@ -252,18 +246,20 @@ Result<void> GpuStream::read(const heed_value* from, int64_t offset_elements, vo
                                    {static_cast<std::byte*>(to), size_bytes});
 }
 
-Result<SharedValue> GpuStream::moved(const heed_value& value, Location to) {
+Result<SharedValue> GpuStream::moved(const heed_value& value, Location to, SharedValue kept) {
   if (!is_dense(value.dims, value.strides))
     return Error{Code::unsupported, "a strided tensor cannot cross between host and device"};
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value.element, value.dims));
   if (to == Location::vulkan) {
-    HEED_ASSIGN(auto made, new_tensor(value.element, value.dims));
-    if (!value.on_device) {
-      HEED_TRY(upload(value.data, made.get(), 0, size_bytes));
-    } else if (size_bytes) {
-      HEED_TRY(content_->recording->copy(part_of(&value, value.offset, size_bytes), range_of(made.get())));
+    if (!kept || !kept->on_device || !may_write_again(kept, value.element, value.dims)) {
+      HEED_ASSIGN(kept, new_tensor(value.element, value.dims));
     }
-    return made;
+    if (!value.on_device) {
+      HEED_TRY(upload(value.data, kept.get(), 0, size_bytes));
+    } else if (size_bytes) {
+      HEED_TRY(content_->recording->copy(part_of(&value, value.offset, size_bytes), range_of(kept.get())));
+    }
+    return kept;
   }
   HEED_ASSIGN(auto made, new_host_tensor(value.element, value.dims));
   HEED_TRY(read(&value, value.offset, made->data, size_bytes));
@@ -279,7 +275,7 @@ Result<bool> GpuStream::mark(const StepTime& step, const StepObserver& observer)
 Result<void> GpuStream::wait() {
   HEED_TRY(content_->recording->wait());
   const auto marked = std::exchange(content_->marked, {});
-  for (const auto& mark : content_->recording->marks()) {
+  for (const auto& mark : content_->recording->take_marks()) {
     auto [time, observer] = marked[mark.tag];
     time.begin_ns = mark.begin_ns;
     time.end_ns = content_->last_mark_ns = mark.end_ns;

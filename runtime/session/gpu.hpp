@@ -55,14 +55,13 @@ std::optional<std::string> quarantine_reason(const void* device, std::string_vie
 Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
                                                            const Step& step);
 
+// Whether a tensor that a run before made is nobody else's any more, and has room for one like this.
+bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims);
 // Whether two values on a device lie in the same memory.
 bool same_memory(const heed_value& a, const heed_value& b);
 
 // Bytes that the device reads and writes in a second when it copies within its memory, measured now; 0: it has no clock.
 Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device);
-
-// A dense copy on the device, made at once.
-Result<SharedValue> upload_value(const std::shared_ptr<vulkan::Device>& device, const heed_value& value);
 
 // The commands of one session, in order. What is recorded is submitted when something on the host waits for it. For one
 // thread at a time. Values on the device are heed_values with on_device set; `storage` holds their buffer.
@@ -92,8 +91,9 @@ class GpuStream {
                     size_t size_bytes);
   // The bytes are there after the next wait().
   Result<void> read(const heed_value* from, int64_t offset_elements, void* to, size_t size_bytes);
-  // The same tensor at the other place; on the host its elements are there after the next wait().
-  Result<SharedValue> moved(const heed_value& value, Location to);
+  // The same tensor at the other place; on the host its elements are there after the next wait(). On the device it
+  // takes the place of `kept`, which a run before made, where it may.
+  Result<SharedValue> moved(const heed_value& value, Location to, SharedValue kept = {});
   // Submits, waits for the device, and gives what was read. Fails too where a kernel has set its error word.
   Result<void> wait();
   // Drops what was recorded and not submitted: after a failure in the middle of a run.

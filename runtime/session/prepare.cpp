@@ -153,6 +153,7 @@ class Preparation {
   }
 
   Result<void> keep_constants() {
+    std::unique_ptr<GpuStream> gpu;
     prepared_->constants.resize(plan_.slots.size());
     for (SlotId id = 0; id < plan_.slots.size(); ++id) {
       const Slot& slot = plan_.slots[id];
@@ -161,11 +162,15 @@ class Preparation {
       prepared_->bytes += tensor.size_bytes;
       SharedValue value = value_of(tensor);
       if (slot.location == Location::vulkan) {
-        HEED_ASSIGN(value, upload_value(device_, *value.get()));
+        if (!gpu) {
+          HEED_ASSIGN(gpu, GpuStream::create(device_));
+        }
+        HEED_ASSIGN(const Tensor dense, tensor_of(*value.get()));
+        HEED_ASSIGN(value, gpu->moved(*value_of(dense).get(), Location::vulkan));
       }
       prepared_->constants[id] = std::move(value);
     }
-    return {};
+    return gpu ? gpu->wait() : Result<void>();
   }
 
   Plan& plan_;

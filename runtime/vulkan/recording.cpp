@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -19,36 +20,35 @@ namespace {
 
 constexpr uint32_t sets_per_pool = 128;
 constexpr uint32_t buffers_per_set = 8;  // on average
-constexpr uint64_t staging_piece_bytes = uint64_t{8} << 20;
-constexpr uint64_t most_listed_bytes = uint64_t{1} << 20;  // of one upload; larger ones get a buffer of their own
-constexpr size_t most_listed_commands = 4096;              // then they are submitted
-constexpr size_t most_batches = 8;                         // kept; a run with more pauses records some of them again
-constexpr uint64_t spare_bytes = binding_alignment_bytes;  // bound where a tensor is empty
+constexpr uint64_t least_half_bytes = uint64_t{512} << 10;  // of a ring; two are the pools' usual block
+constexpr uint64_t most_half_bytes = uint64_t{4} << 20;     // takes the host as long to fill as a hundred submissions
+constexpr size_t most_listed_commands = 4096;               // then they are submitted
+constexpr size_t most_batches = 8;                          // kept; a run with more pauses records some of them again
+constexpr uint64_t spare_bytes = binding_alignment_bytes;   // bound where a tensor is empty
 
 uint64_t aligned(uint64_t size_bytes) {
   return (size_bytes + binding_alignment_bytes - 1) / binding_alignment_bytes * binding_alignment_bytes;
 }
 
-enum class CommandKind : uint8_t { dispatch, copy, fill, write, read, mark };
+enum class CommandKind : uint8_t { dispatch, copy, fill, mark };
 
 struct Command {
   CommandKind kind = CommandKind::dispatch;
   uint32_t first_access = 0, access_count = 0;  // in List::accesses
   const Pipeline* pipeline = nullptr;           // of a dispatch
   uint32_t workgroups[3] = {0, 0, 0};
-  uint32_t word = 0;                             // of a fill; of a mark, which one
-  uint64_t host_offset = 0, host_bytes = 0;      // of a dispatch in parameters, of a write in uploads, of a read in landing
+  uint32_t word = 0;                                        // of a fill; of a mark, which one
+  uint64_t parameters_offset = 0, parameters_bytes = 0;     // of a dispatch, in List::parameters
   friend bool operator==(const Command&, const Command&) = default;
 };
 
 // What was asked for since the last submission. Equal commands and accesses make equal command buffers, whatever the
-// parameters and uploads hold.
+// parameters hold.
 struct List {
   std::vector<Command> commands;
   std::vector<Access> accesses;
-  std::vector<std::byte> parameters, uploads;
+  std::vector<std::byte> parameters;
   std::vector<uint64_t> tags;  // of marks
-  uint64_t landing_bytes = 0;
   std::unordered_set<const void*> kept_once;
   std::vector<std::shared_ptr<const void>> kept;  // pipelines and buffers
 
@@ -56,9 +56,7 @@ struct List {
     commands.clear();
     accesses.clear();
     parameters.clear();
-    uploads.clear();
     tags.clear();
-    landing_bytes = 0;
     kept_once.clear();
     kept.clear();
   }
@@ -66,10 +64,10 @@ struct List {
   void keep(const std::shared_ptr<const void>& owner) {
     if (kept_once.insert(owner.get()).second) kept.push_back(owner);
   }
-  static uint64_t add_bytes(std::vector<std::byte>& to, std::span<const std::byte> bytes, uint64_t least_bytes) {
-    const uint64_t offset = to.size();
-    to.resize(aligned(offset + std::max<uint64_t>(bytes.size(), least_bytes)));
-    std::copy(bytes.begin(), bytes.end(), to.begin() + static_cast<std::ptrdiff_t>(offset));
+  uint64_t add_parameters(std::span<const std::byte> bytes, uint64_t least_bytes) {
+    const uint64_t offset = parameters.size();
+    parameters.resize(aligned(offset + std::max<uint64_t>(bytes.size(), least_bytes)));
+    std::copy(bytes.begin(), bytes.end(), parameters.begin() + static_cast<std::ptrdiff_t>(offset));
     return offset;
   }
 };
@@ -79,7 +77,7 @@ struct Batch {
   VkCommandBuffer commands = VK_NULL_HANDLE;
   uint64_t value = 0;  // of the timeline, when it has been executed; 0: not submitted
   List list;           // empty: nothing is recorded
-  std::shared_ptr<Buffer> parameters, uploads, landing;
+  std::shared_ptr<Buffer> parameters;
   VkQueryPool queries = VK_NULL_HANDLE;  // when it began, and one for each mark; null: it has no marks
   std::vector<VkDescriptorPool> pools;
   size_t current_pool = 0;
@@ -89,6 +87,19 @@ struct Batch {
 struct Read {
   BufferRange from;
   std::span<std::byte> to;
+};
+
+// Host memory through which bytes go to the device, or come from it: one half is the host's while the other is the
+// device's. It begins at its start when the device has done all, so that equal runs find equal places.
+struct Ring {
+  MemoryUse use;
+  std::shared_ptr<Buffer> buffer = nullptr;
+  size_t half = 0;              // the host's
+  uint64_t filled_bytes = 0;    // of it
+  uint64_t values[2] = {0, 0};  // of the timeline, when the device is done with each half
+
+  uint64_t half_bytes() const { return buffer ? buffer->size_bytes() / 2 : 0; }
+  void restart() { half = filled_bytes = values[0] = values[1] = 0; }
 };
 
 }  // namespace
@@ -106,8 +117,9 @@ struct Recording::Content {
   uint64_t last_value = 0;                      // of the last submission that nobody waited for
   std::vector<Read> reads;                      // device ranges that the next wait() fetches
   std::vector<Batch*> marked;                   // submitted since the last wait(), in order; they have marks
-  std::vector<Mark> marks;                      // of the last wait()
+  std::vector<Mark> marks;                      // that were passed and not taken
   std::shared_ptr<Buffer> spare;
+  Ring uploads{MemoryUse::upload}, landing{MemoryUse::readback};
   std::vector<VkDescriptorBufferInfo> buffer_infos;
   std::vector<VkWriteDescriptorSet> set_writes;
   uint64_t dispatches = 0, barriers = 0, submissions = 0, recordings = 0;
@@ -117,6 +129,10 @@ struct Recording::Content {
   void add_access(Command& command, BufferRange range, bool reads, bool writes);
   Result<void> add(Command command);
   Result<void> copy(BufferRange from, BufferRange to);
+  Result<bool> is_in_use(BufferRange range) const;
+  Result<void> make_room(Ring& ring, uint64_t size_bytes);
+  BufferRange take(Ring& ring, uint64_t most_bytes);
+  Result<void> turn(Ring& ring);
   Result<Batch*> take_batch();
   Result<void> forget(Batch& batch);
   Result<void> record(Batch& batch);
@@ -124,8 +140,10 @@ struct Recording::Content {
   void barrier(VkCommandBuffer commands, VkPipelineStageFlags to_stages, VkAccessFlags to);
   Result<VkDescriptorSet> take_set(Batch& batch, VkDescriptorSetLayout layout);
   Result<void> add_pool(Batch& batch);
-  Result<Batch*> submit();
+  Result<void> submit();
+  Result<void> wait();
   Result<void> fetch();
+  Result<void> forget();
   Result<void> read_marks();
 };
 
@@ -205,8 +223,8 @@ Result<void> Recording::dispatch(const std::shared_ptr<const Pipeline>& pipeline
     c.add_access(command, empty ? whole(c.spare) : range, reads && !empty, writes && !empty);
   }
   // Without parameters their buffer is bound all the same.
-  command.host_bytes = std::max<uint64_t>(parameters.size(), 4);
-  command.host_offset = List::add_bytes(c.open.parameters, parameters, command.host_bytes);
+  command.parameters_bytes = std::max<uint64_t>(parameters.size(), 4);
+  command.parameters_offset = c.open.add_parameters(parameters, command.parameters_bytes);
   c.open.keep(pipeline);
   ++c.dispatches;
   return c.add(command);
@@ -246,16 +264,23 @@ Result<void> Recording::write(BufferRange to, std::span<const std::byte> bytes) 
   if (to.size_bytes != bytes.size())
     return Error{Code::invalid_argument, "a write of " + std::to_string(bytes.size()) + " bytes to a range of " +
                                              std::to_string(to.size_bytes)};
-  if (bytes.size() > most_listed_bytes) {
-    HEED_ASSIGN(const auto staged, Buffer::create(c.device, bytes.size(), MemoryUse::upload));
-    std::memcpy(staged->mapped(), bytes.data(), bytes.size());
-    return c.copy(whole(staged), to);
+  if (to.buffer->mapped()) {
+    HEED_ASSIGN(const bool in_use, c.is_in_use(to));
+    if (!in_use) {
+      std::memcpy(to.buffer->mapped() + to.offset_bytes, bytes.data(), bytes.size());
+      return {};
+    }
   }
-  Command command{.kind = CommandKind::write};
-  c.add_access(command, to, false, true);
-  command.host_bytes = bytes.size();
-  command.host_offset = List::add_bytes(c.open.uploads, bytes, 0);
-  return c.add(command);
+  HEED_TRY(c.make_room(c.uploads, bytes.size()));
+  while (!bytes.empty()) {
+    if (c.uploads.filled_bytes == c.uploads.half_bytes()) HEED_TRY(c.turn(c.uploads));
+    const BufferRange staged = c.take(c.uploads, bytes.size());
+    std::memcpy(c.uploads.buffer->mapped() + staged.offset_bytes, bytes.data(), staged.size_bytes);
+    HEED_TRY(c.copy(staged, {to.buffer, to.offset_bytes, staged.size_bytes}));
+    to.offset_bytes += staged.size_bytes;
+    bytes = bytes.subspan(staged.size_bytes);
+  }
+  return {};
 }
 
 Result<void> Recording::read(BufferRange from, std::span<std::byte> to) {
@@ -276,7 +301,7 @@ Result<bool> Recording::mark(uint64_t tag) {
   return true;
 }
 
-std::span<const Mark> Recording::marks() const { return content_->marks; }
+std::vector<Mark> Recording::take_marks() { return std::exchange(content_->marks, {}); }
 
 // ---- recording --------------------------------------------------------------------------------------------------------
 
@@ -319,8 +344,8 @@ Result<void> Recording::Content::record_dispatch(Batch& batch, const Command& co
   for (const Access& access : accesses)
     buffer_infos.push_back({access.block->buffer, access.begin,
                             std::min((access.end - access.begin + 3) / 4 * 4, gpu.info.capabilities.max_binding_bytes)});
-  buffer_infos.push_back({batch.parameters->block()->buffer, batch.parameters->block_offset_bytes() + command.host_offset,
-                          command.host_bytes});
+  buffer_infos.push_back({batch.parameters->block()->buffer,
+                          batch.parameters->block_offset_bytes() + command.parameters_offset, command.parameters_bytes});
   HEED_ASSIGN(const VkDescriptorSet set, take_set(batch, command.pipeline->set_layout()));
   set_writes.clear();
   for (uint32_t binding = 0; binding < buffer_infos.size(); ++binding)
@@ -334,7 +359,7 @@ Result<void> Recording::Content::record_dispatch(Batch& batch, const Command& co
   return {};
 }
 
-// The batch's list as its command buffer; the list's parameters and uploads are in their buffers already.
+// The batch's list as its command buffer; the list's parameters are in their buffer already.
 Result<void> Recording::Content::record(Batch& batch) {
   constexpr VkAccessFlags everything = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
                                        VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -359,9 +384,6 @@ Result<void> Recording::Content::record(Batch& batch) {
       barrier(batch.commands, everywhere, everything);
     }
     const Access& first = accesses.empty() ? Access{} : accesses.front();
-    const auto host_copy = [&](const std::shared_ptr<Buffer>& host) {
-      return host->block_offset_bytes() + command.host_offset;
-    };
     switch (command.kind) {
       case CommandKind::dispatch:
         HEED_TRY(record_dispatch(batch, command, accesses));
@@ -374,16 +396,6 @@ Result<void> Recording::Content::record(Batch& batch) {
       case CommandKind::fill:
         vk.CmdFillBuffer(batch.commands, first.block->buffer, first.begin, first.end - first.begin, command.word);
         break;
-      case CommandKind::write: {
-        const VkBufferCopy region{host_copy(batch.uploads), first.begin, command.host_bytes};
-        vk.CmdCopyBuffer(batch.commands, batch.uploads->block()->buffer, first.block->buffer, 1, &region);
-        break;
-      }
-      case CommandKind::read: {
-        const VkBufferCopy region{first.begin, host_copy(batch.landing), command.host_bytes};
-        vk.CmdCopyBuffer(batch.commands, first.block->buffer, batch.landing->block()->buffer, 1, &region);
-        break;
-      }
       case CommandKind::mark:
         vk.CmdWriteTimestamp(batch.commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, batch.queries, command.word + 1);
         break;
@@ -395,12 +407,60 @@ Result<void> Recording::Content::record(Batch& batch) {
   return check(vk.EndCommandBuffer(batch.commands), "vkEndCommandBuffer");
 }
 
+// ---- moving bytes -----------------------------------------------------------------------------------------------------
+
+// Whether a command that may not have been executed yet touches these bytes.
+Result<bool> Recording::Content::is_in_use(BufferRange range) const {
+  const uint64_t begin = range.buffer->block_offset_bytes() + range.offset_bytes, end = begin + range.size_bytes;
+  const auto touches = [&](const List& list) {
+    return std::any_of(list.accesses.begin(), list.accesses.end(), [&](const Access& access) {
+      return access.block == range.buffer->block() && access.begin < end && begin < access.end;
+    });
+  };
+  if (touches(open)) return true;
+  if (!last_value) return false;
+  uint64_t executed = 0;
+  HEED_TRY(check(vk.GetSemaphoreCounterValue(gpu.handle, gpu.timeline, &executed), "vkGetSemaphoreCounterValue"));
+  return std::any_of(batches.begin(), batches.end(),
+                     [&](const auto& batch) { return batch->value > executed && touches(batch->list); });
+}
+
+// A ring for pieces of so many bytes; larger ones go through in several.
+Result<void> Recording::Content::make_room(Ring& ring, uint64_t size_bytes) {
+  const uint64_t half_bytes = std::bit_ceil(std::clamp(size_bytes, least_half_bytes, most_half_bytes));
+  if (ring.half_bytes() >= half_bytes) return {};
+  if (ring.buffer) {
+    HEED_TRY(submit());
+    HEED_TRY(forget());
+    ring.buffer = nullptr;
+  }
+  HEED_ASSIGN(ring.buffer, Buffer::create(device, 2 * half_bytes, ring.use));
+  return {};
+}
+
+// At least one byte of the host's half, which is not full.
+BufferRange Recording::Content::take(Ring& ring, uint64_t most_bytes) {
+  const BufferRange piece{ring.buffer.get(), ring.half * ring.half_bytes() + ring.filled_bytes,
+                          std::min(most_bytes, ring.half_bytes() - ring.filled_bytes)};
+  ring.filled_bytes += aligned(piece.size_bytes);
+  return piece;
+}
+
+// Hands the host's half to the device, and takes the other one.
+Result<void> Recording::Content::turn(Ring& ring) {
+  HEED_TRY(submit());
+  ring.values[ring.half] = last_value;
+  ring.half = 1 - ring.half;
+  ring.filled_bytes = 0;
+  return gpu.wait_for(ring.values[ring.half]);
+}
+
 // ---- submitting -------------------------------------------------------------------------------------------------------
 
 Result<void> Recording::Content::forget(Batch& batch) {
   HEED_TRY(check(vk.ResetCommandBuffer(batch.commands, 0), "vkResetCommandBuffer"));
   batch.list = {};
-  batch.parameters = batch.uploads = batch.landing = nullptr;
+  batch.parameters = nullptr;
   if (batch.queries) vk.DestroyQueryPool(gpu.handle, batch.queries, nullptr);
   batch.queries = VK_NULL_HANDLE;
   batch.current_pool = 0;
@@ -435,26 +495,19 @@ Result<Batch*> Recording::Content::take_batch() {
   return batches.back().get();
 }
 
-// The batch that what was listed became; null where nothing was.
-Result<Batch*> Recording::Content::submit() {
-  if (open.commands.empty()) return static_cast<Batch*>(nullptr);
+Result<void> Recording::Content::submit() {
+  if (open.commands.empty()) return {};
   HEED_ASSIGN(Batch* batch, take_batch());
   const bool again = !batch->list.commands.empty();
-  const auto fill = [&](std::shared_ptr<Buffer>& buffer, std::span<const std::byte> bytes, MemoryUse use) -> Result<void> {
-    if (bytes.empty()) return {};
-    if (!buffer) {
-      HEED_ASSIGN(buffer, Buffer::create(device, bytes.size(), use));
+  if (!open.parameters.empty()) {
+    if (!batch->parameters) {
+      HEED_ASSIGN(batch->parameters, Buffer::create(device, open.parameters.size(), MemoryUse::parameters));
     }
-    std::memcpy(buffer->mapped(), bytes.data(), bytes.size());
-    return {};
-  };
-  HEED_TRY(fill(batch->parameters, open.parameters, MemoryUse::parameters));
-  HEED_TRY(fill(batch->uploads, open.uploads, MemoryUse::upload));
-  if (again) std::swap(batch->list.tags, open.tags);
-  if (!again) {
-    if (open.landing_bytes) {
-      HEED_ASSIGN(batch->landing, Buffer::create(device, open.landing_bytes, MemoryUse::readback));
-    }
+    std::memcpy(batch->parameters->mapped(), open.parameters.data(), open.parameters.size());
+  }
+  if (again) {
+    std::swap(batch->list.tags, open.tags);
+  } else {
     std::swap(batch->list, open);
     if (auto recorded = record(*batch); !recorded) {
       (void)forget(*batch);
@@ -479,50 +532,60 @@ Result<Batch*> Recording::Content::submit() {
   if (batch->queries) marked.push_back(batch);
   barriers += batch->barrier_count;
   ++submissions;
-  return batch;
+  return {};
 }
 
-Result<void> Recording::submit() {
-  HEED_TRY(content_->submit());
-  return {};
+Result<void> Recording::submit() { return content_->submit(); }
+
+// For all that was submitted.
+Result<void> Recording::Content::wait() {
+  if (last_value) HEED_TRY(gpu.wait_for(last_value));
+  last_value = 0;
+  uploads.restart();
+  landing.restart();
+  return read_marks();
 }
 
 // Submits what is listed with the reads behind it, waits, and hands the bytes over.
 Result<void> Recording::Content::fetch() {
   const auto arriving = std::exchange(reads, {});
   std::vector<std::shared_ptr<Buffer>> kept;  // until the bytes are copied
-  std::vector<uint64_t> offsets(arriving.size());
-  bool lands = false;
-  for (size_t i = 0; i < arriving.size(); ++i) {
-    const BufferRange from = arriving[i].from;
+  uint64_t most_bytes = 0;                    // of a read that lands
+  for (const auto& [from, to] : arriving) {
     kept.push_back(from.buffer->shared_from_this());
-    if (from.buffer->mapped()) continue;
-    Command command{.kind = CommandKind::read};
-    add_access(command, from, true, false);
-    command.host_bytes = from.size_bytes;
-    command.host_offset = offsets[i] = open.landing_bytes;
-    open.landing_bytes = aligned(open.landing_bytes + from.size_bytes);
-    open.commands.push_back(command);  // never submitted before the last of them
-    lands = true;
+    if (!from.buffer->mapped()) most_bytes = std::max(most_bytes, from.size_bytes);
   }
-  HEED_ASSIGN(const Batch* batch, submit());
-  if (last_value) HEED_TRY(gpu.wait_for(last_value));
-  last_value = 0;
-  HEED_TRY(read_marks());
-  for (size_t i = 0; i < arriving.size(); ++i) {
-    const BufferRange from = arriving[i].from;
-    const std::byte* bytes = lands && !from.buffer->mapped() ? batch->landing->mapped() + offsets[i]
-                                                             : from.buffer->mapped() + from.offset_bytes;
-    std::memcpy(arriving[i].to.data(), bytes, arriving[i].to.size());
-  }
+  if (most_bytes) HEED_TRY(make_room(landing, most_bytes));
+  std::vector<Read> landed[2];  // by half: where the bytes lie in it, and where they go
+  const auto hand_over = [&](std::vector<Read>& pieces) {
+    for (const auto& [from, to] : std::exchange(pieces, {}))
+      std::memcpy(to.data(), from.buffer->mapped() + from.offset_bytes, to.size());
+  };
+  for (auto [from, to] : arriving)
+    while (!from.buffer->mapped() && !to.empty()) {
+      if (landing.filled_bytes == landing.half_bytes()) {
+        HEED_TRY(turn(landing));
+        hand_over(landed[landing.half]);
+      }
+      const BufferRange piece = take(landing, to.size());
+      HEED_TRY(copy({from.buffer, from.offset_bytes, piece.size_bytes}, piece));
+      landed[landing.half].push_back({piece, to.first(piece.size_bytes)});
+      from.offset_bytes += piece.size_bytes;
+      to = to.subspan(piece.size_bytes);
+    }
+  HEED_TRY(submit());
+  HEED_TRY(wait());
+  for (auto& pieces : landed) hand_over(pieces);
+  for (const auto& [from, to] : arriving)
+    if (from.buffer->mapped()) std::memcpy(to.data(), from.buffer->mapped() + from.offset_bytes, to.size());
   return {};
 }
 
 // Device times are told on the host's clock: the last mark was reached just now.
 Result<void> Recording::Content::read_marks() {
-  marks.clear();
   const uint64_t bits = gpu.info.capabilities.timestamp_bits;
   const uint64_t valid = bits >= 64 ? UINT64_MAX : (uint64_t{1} << bits) - 1;
+  const size_t known = marks.size();
   std::vector<uint64_t> ticks;
   for (const Batch* batch : std::exchange(marked, {})) {
     const size_t first = marks.size();
@@ -537,12 +600,12 @@ Result<void> Recording::Content::read_marks() {
     for (size_t i = 0; i + 1 < ticks.size(); ++i)
       marks.push_back({batch->list.tags[i], i == 0 ? ns(ticks[0]) : marks[first + i - 1].end_ns, ns(ticks[i + 1])});
   }
-  if (marks.empty()) return {};
+  if (marks.size() == known) return {};
   const int64_t now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                              std::chrono::steady_clock::now().time_since_epoch())
                              .count();
   const int64_t shift_ns = now_ns - marks.back().end_ns;
-  for (Mark& mark : marks) mark.begin_ns += shift_ns, mark.end_ns += shift_ns;
+  for (Mark& mark : std::span(marks).subspan(known)) mark.begin_ns += shift_ns, mark.end_ns += shift_ns;
   return {};
 }
 
@@ -552,16 +615,16 @@ void Recording::discard() {
   content_->reads.clear();
   content_->open.clear();
   content_->marked.clear();
+  content_->marks.clear();
 }
 
-Result<void> Recording::forget() {
-  auto& c = *content_;
-  if (c.last_value) HEED_TRY(c.gpu.wait_for(c.last_value));
-  c.last_value = 0;
-  HEED_TRY(c.read_marks());
-  for (auto& batch : c.batches) HEED_TRY(c.forget(*batch));
+Result<void> Recording::Content::forget() {
+  HEED_TRY(wait());
+  for (auto& batch : batches) HEED_TRY(forget(*batch));
   return {};
 }
+
+Result<void> Recording::forget() { return content_->forget(); }
 
 uint64_t Recording::dispatch_count() const { return content_->dispatches; }
 uint64_t Recording::barrier_count() const { return content_->barriers; }
@@ -580,25 +643,6 @@ Result<std::unique_ptr<Recording>> Recording::create(const std::shared_ptr<Devic
   HEED_TRY(check(c.vk.CreateCommandPool(c.gpu.handle, &info, nullptr, &c.command_pool), "vkCreateCommandPool"));
   HEED_ASSIGN(c.spare, Buffer::create(device, spare_bytes));
   return recording;
-}
-
-Result<void> write_now(const std::shared_ptr<Device>& device, BufferRange to, std::span<const std::byte> bytes) {
-  if (bytes.empty()) return {};
-  if (bytes.size() != to.size_bytes || to.offset_bytes > to.buffer->size_bytes() ||
-      to.size_bytes > to.buffer->size_bytes() - to.offset_bytes)
-    return Error{Code::invalid_argument, "a write of " + std::to_string(bytes.size()) + " bytes to a range of " +
-                                             std::to_string(to.size_bytes)};
-  if (to.buffer->mapped()) {
-    std::memcpy(to.buffer->mapped() + to.offset_bytes, bytes.data(), bytes.size());
-    return {};
-  }
-  HEED_ASSIGN(auto recording, Recording::create(device));
-  for (uint64_t begin = 0; begin < bytes.size(); begin += staging_piece_bytes) {
-    const uint64_t size = std::min<uint64_t>(staging_piece_bytes, bytes.size() - begin);
-    HEED_TRY(recording->write({to.buffer, to.offset_bytes + begin, size}, bytes.subspan(begin, size)));
-    HEED_TRY(recording->wait());
-  }
-  return {};
 }
 
 }  // namespace heed::vulkan

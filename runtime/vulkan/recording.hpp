@@ -1,12 +1,17 @@
 // Recording: work for the device in order: dispatches, copies, uploads, downloads. It is listed at once, submitted by
 // submit(), and waited for at wait() only. A list that differs from an earlier one in nothing but parameters and uploaded
 // bytes is not recorded again: its command buffer is submitted once more.
+//
+// Bytes cross through two rings of at most 8 MiB, one each way: larger transfers go in pieces, which are submitted as
+// they are there. Where the host sees the device's memory, they are read there, and written where nothing under way
+// touches them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "heed/result.hpp"
 #include "vulkan/memory.hpp"
@@ -52,15 +57,16 @@ class Recording {
   // Offset and size are multiples of 4 bytes.
   Result<void> fill(BufferRange to, uint32_t word);
 
-  // `bytes` are copied at once and reach `to`, of the same size, in order with the other commands.
+  // `bytes` are copied at once and reach `to`, of the same size, in order with the other commands. They may be there
+  // already: discard() does not take them back.
   Result<void> write(BufferRange to, std::span<const std::byte> bytes);
   // `to`, of the same size, holds the bytes of `from` when wait() returns: as they are after all that was recorded.
   Result<void> read(BufferRange from, std::span<std::byte> to);
 
   // Notes when all that was recorded before has been executed; false: the device has no clock. The tag is the caller's.
   Result<bool> mark(uint64_t tag);
-  // Those that the last wait() or forget() has passed, in order; gone at the next.
-  std::span<const Mark> marks() const;
+  // Those that were passed when wait() or forget() returned, in order, each once.
+  std::vector<Mark> take_marks();
 
   // Hands what was recorded to the device and returns; what follows is recorded beside it.
   Result<void> submit();
@@ -81,9 +87,5 @@ class Recording {
   struct Content;
   std::unique_ptr<Content> content_;
 };
-
-// Fills fresh buffers, before any recorded command uses them: a plain copy where memory is unified, else staged in
-// pieces and waited for.
-Result<void> write_now(const std::shared_ptr<Device>& device, BufferRange to, std::span<const std::byte> bytes);
 
 }  // namespace heed::vulkan

@@ -130,7 +130,7 @@ Result<void> load_run_unload(std::string_view mask) {
   HEED_ASSIGN(const auto recording, Recording::create(device));
   HEED_ASSIGN(const auto buffer, Buffer::create(device, 12));
   std::vector<float> values = {1, 2, 3};
-  HEED_TRY(write_now(device, whole(buffer), bytes_in(values)));
+  HEED_TRY(recording->write(whole(buffer), bytes_in(values)));
   const uint32_t count = 3, workgroups[3] = {1, 1, 1};
   const BoundRange binding[] = {{whole(buffer), true, true}};
   for (int i = 0; i < 2; ++i) {

@@ -54,7 +54,9 @@ class Gpu {
   template <class T>
   std::shared_ptr<Buffer> buffer(const std::vector<T>& values) {
     auto made = room(values.size() * sizeof(T));
-    must(write_now(device, whole(made), bytes_in(values)));
+    const auto loading = must(Recording::create(device));
+    must(loading->write(whole(made), bytes_in(values)));
+    must(loading->wait());
     return made;
   }
   template <class T>

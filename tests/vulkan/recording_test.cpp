@@ -252,7 +252,7 @@ TEST_CASE("marks tell when the commands before them were executed, in order, for
     must(gpu.recording->copy(whole(from), whole(to)));
     CHECK(must(gpu.recording->mark(10 * run + 1)));
     must(gpu.recording->wait());
-    const auto marks = gpu.recording->marks();
+    const auto marks = gpu.recording->take_marks();
     REQUIRE(marks.size() == 2);
     CHECK((marks[0].tag == 10 * run && marks[1].tag == 10 * run + 1));
     CHECK(marks[0].begin_ns <= marks[0].end_ns);
@@ -260,7 +260,7 @@ TEST_CASE("marks tell when the commands before them were executed, in order, for
     CHECK(marks[1].begin_ns < marks[1].end_ns);
     CHECK(marks[1].end_ns - marks[0].begin_ns <= now_ns() - begin_ns);
     must(gpu.recording->wait());
-    CHECK(gpu.recording->marks().empty());
+    CHECK(gpu.recording->take_marks().empty());
   }
   CHECK(gpu.recording->recorded_count() == 1);
 }
