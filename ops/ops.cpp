@@ -36,6 +36,9 @@ extern const ControlKernel if_else_control, loop_control;
 // Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp,
 // fused_matmul.cpp
 extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise, fused_matmul;
+// Of narrow integers and floats: quantize_linear.cpp, dynamic_quantize_linear.cpp
+extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
+    dynamic_quantize_linear;
 // Fusions and simplifications: the files in rewrites/. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
@@ -72,6 +75,8 @@ PluginContent content() {
               &if_else, &loop,
               &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
               &fused_matmul,
+              &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
+              &dynamic_quantize_linear,
           },
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =

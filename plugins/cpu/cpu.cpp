@@ -38,6 +38,10 @@ extern const CpuKernel
 extern const CpuKernel
     string_concat, sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
     concat_from_sequence, optional_of, optional_has_element, optional_get_element;
+// Of narrow integers and floats: quantize_linear.cpp
+extern const CpuKernel
+    quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
+    dynamic_quantize_linear;
 
 namespace {
 
@@ -64,6 +68,8 @@ PluginContent content() {
               &fused_elementwise_avx2, &fused_elementwise_avx512,
               &string_concat, &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at,
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
+              &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
+              &dynamic_quantize_linear,
           },
   };
 }

@@ -1,0 +1,89 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+// quantize.comp: QuantizeLinear, y = saturate(round(x / scale) + zero_point). A thread makes a word of y: 2 to 16 elements.
+#include "quantized.glsl"
+#include "rounding.glsl"
+
+layout(constant_id = 3) const uint precision_type = 0;  // of the quotient
+layout(constant_id = 4) const bool saturate = true;     // where a float outgrows y; else infinity or NaN
+
+// What a * b is too large by, where no part of it leaves the range of floats (Dekker 1971).
+float product_error(float a, float b, float product) {
+  precise float a_scaled = a * 4097.0, b_scaled = b * 4097.0;
+  precise float a_high = a_scaled - (a_scaled - a), b_high = b_scaled - (b_scaled - b);
+  precise float a_low = a - a_high, b_low = b - b_high;
+  precise float error = a_high * b_high - product;
+  error = error + a_high * b_low;
+  error = error + a_low * b_high;
+  error = error + a_low * b_low;
+  return error;
+}
+
+// a / b to the nearest float, of which Vulkan asks only to 2.5 ulp: the quotient, and what is left over divided again.
+float quotient(float a, float b) {
+  precise float first = a / b;
+  float size = abs(first);
+  if (!(size < 1e8) || size < 1e-8 || abs(b) > 1e25 || abs(b) < 1e-25) return first;
+  precise float product = first * b;
+  precise float left = (a - product) - product_error(first, b, product);
+  precise float better = first + left / b;
+  return better;
+}
+
+uint integer_code(float value, int zero) {
+  float steps = float(1u << bits_of(y_type));
+  float least = (is_signed_integer(y_type) ? -0.5 * steps : 0.0) - float(zero);
+  float rounded = roundEven(value);
+  rounded = rounded > least ? min(rounded, least + steps - 1.0) : least;  // NaN is the least
+  return uint(int(rounded) + zero) & ((1u << bits_of(y_type)) - 1u);
+}
+
+// The code nearest to a value, ties to the even one: the significand is an integer, shifted right to the target's last
+// place.
+uint small_code(float value) {
+  Small s = small_of(y_type);
+  uint sign_bit = 1u << (s.exponent_bits + s.mantissa_bits);
+  uint bits = floatBitsToUint(value), sign = (bits >> 31) != 0u ? sign_bit : 0u, magnitude = bits & 0x7FFFFFFFu;
+  bool is_nan = magnitude > 0x7F800000u, is_outside = magnitude == 0x7F800000u;
+  uint code = 0u;
+  int exponent = int(magnitude >> 23) - 127, least_exponent = 1 - int(s.bias);
+  if (magnitude >= 0x00800000u && magnitude < 0x7F800000u) {
+    uint significand = (magnitude & 0x7FFFFFu) | 0x800000u;
+    int shift = 23 - int(s.mantissa_bits) + max(least_exponent - exponent, 0);
+    if (exponent > least_exponent) significand += uint(exponent - least_exponent) << 23;
+    if (shift <= 24) {
+      uint rest = significand & ((1u << shift) - 1u), half_step = 1u << (shift - 1);
+      code = significand >> shift;
+      if (rest > half_step || (rest == half_step && (code & 1u) != 0u)) ++code;
+    }
+  }
+  is_outside = is_outside || code > greatest_code(y_type);
+  if (y_type == f4e2m1) return is_nan ? sign_bit : sign | (is_outside ? 7u : code);
+  if (is_nan || (is_outside && !saturate)) {
+    if (is_nan_at_minus_zero(y_type)) return sign_bit;
+    return sign | (y_type == f8e5m2 ? (is_nan ? 0x7Eu : 0x7Cu) : 0x7Fu);
+  }
+  if (is_outside) return sign | greatest_code(y_type);
+  return code == 0u && is_nan_at_minus_zero(y_type) ? 0u : sign | code;
+}
+
+uint quantized(uint index) {
+  int at = x_offset + int(index), chosen = scale_index(index), zero_at = zero_point_offset + chosen;
+  float value = quotient(float_of(x_type, code_in(x_type, x[word_of(x_type, at)], at)), scale_at(chosen));
+  if (precision_type == f16) value = unpackHalf2x16(heed_f16_bits(value)).x;
+  if (precision_type == bf16) value = uintBitsToFloat(heed_bf16_bits(value) << 16);
+  uint zero_word = has_zero_point != 0u ? zero_point[word_of(y_type, zero_at)] : 0u;
+  if (is_integer(y_type)) return integer_code(value, has_zero_point != 0u ? integer_in(y_type, zero_word, zero_at) : 0);
+  if (has_zero_point != 0u) value += float_of(y_type, code_in(y_type, zero_word, zero_at));
+  return small_code(value);
+}
+
+void main() {
+  uint elements = 32u / bits_of(y_type);
+  for (uint w = gl_GlobalInvocationID.x; w < word_count; w += gl_NumWorkGroups.x * gl_WorkGroupSize.x) {
+    uint value = 0u;
+    for (uint i = 0u; i < elements && w * elements + i < count; ++i)
+      value |= quantized(w * elements + i) << (i * bits_of(y_type));
+    y[uint(y_word_offset) + w] = value;
+  }
+}
