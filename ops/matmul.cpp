@@ -195,12 +195,16 @@ int64_t workgroups_of(const Parameters& p, TileSizes tile) {
 }  // namespace
 
 Result<std::optional<Dims>> infer_product(Inference& node) {
-  const auto a = node.input(a_input), b = node.input(b_input);
+  return infer_product(node, a_input, b_input, node.input(a_input).element());
+}
+
+Result<std::optional<Dims>> infer_product(Inference& node, int32_t left, int32_t right, DataType element) {
+  const auto a = node.input(left), b = node.input(right);
   if (!a.has_rank() || !b.has_rank()) {
-    HEED_TRY(node.set_output(0, a.element()));
+    HEED_TRY(node.set_output(0, element));
     return std::optional<Dims>();
   }
-  for (int32_t input = 0; input < 2; ++input)
+  for (const int32_t input : {left, right})
     if (node.input(input).rank() == 0)
       return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has rank 0; expected at least one axis"};
   const auto text = text_of(a.dims()) + " and " + text_of(b.dims());
@@ -209,7 +213,7 @@ Result<std::optional<Dims>> infer_product(Inference& node) {
   HEED_ASSIGN(Dims dims, checked_broadcast(node, outer(a), outer(b)));
   if (a.rank() > 1) dims.push_back(a.dim(-2));
   if (b.rank() > 1) dims.push_back(b.dim(-1));
-  HEED_TRY(node.set_output(0, a.element(), dims));
+  HEED_TRY(node.set_output(0, element, dims));
   return std::optional(std::move(dims));
 }
 

@@ -5,8 +5,10 @@
 
 namespace heed::ops {
 
-// Infers output 0, the product of inputs 0 and 1 by numpy's rules; gives its dims where ranks are known.
+// Infers output 0, the product of inputs a and b by numpy's rules, of elements like a's; gives its dims where ranks are
+// known.
 Result<std::optional<Dims>> infer_product(Inference& node);
+Result<std::optional<Dims>> infer_product(Inference& node, int32_t a, int32_t b, DataType element);
 
 // On a GPU.
 Result<GpuPlan> plan_matmul(Planning& node);

@@ -39,6 +39,8 @@ extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_cop
 // Of narrow integers and floats: quantize_linear.cpp, dynamic_quantize_linear.cpp
 extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
     dynamic_quantize_linear;
+// Products of 8-bit integers: matmul_integer.cpp
+extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
 // Fusions and simplifications: the files in rewrites/. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
@@ -77,6 +79,7 @@ PluginContent content() {
               &fused_matmul,
               &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
               &dynamic_quantize_linear,
+              &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
           },
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =

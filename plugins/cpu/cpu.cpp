@@ -42,6 +42,12 @@ extern const CpuKernel
 extern const CpuKernel
     quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
     dynamic_quantize_linear;
+// Products of 8-bit integers: matmul_integer.cpp
+extern const CpuKernel
+    matmul_integer, matmul_integer_neon, matmul_integer_avx2, matmul_integer_avx512,
+    qlinear_matmul, qlinear_matmul_neon, qlinear_matmul_avx2, qlinear_matmul_avx512,
+    matmul_integer_to_float, matmul_integer_to_float_neon, matmul_integer_to_float_avx2, matmul_integer_to_float_avx512,
+    dynamic_quantize_matmul, dynamic_quantize_matmul_neon, dynamic_quantize_matmul_avx2, dynamic_quantize_matmul_avx512;
 
 namespace {
 
@@ -70,6 +76,10 @@ PluginContent content() {
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
               &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
               &dynamic_quantize_linear,
+              &matmul_integer, &matmul_integer_neon, &matmul_integer_avx2, &matmul_integer_avx512,
+              &qlinear_matmul, &qlinear_matmul_neon, &qlinear_matmul_avx2, &qlinear_matmul_avx512,
+              &matmul_integer_to_float, &matmul_integer_to_float_neon, &matmul_integer_to_float_avx2, &matmul_integer_to_float_avx512,
+              &dynamic_quantize_matmul, &dynamic_quantize_matmul_neon, &dynamic_quantize_matmul_avx2, &dynamic_quantize_matmul_avx512,
           },
   };
 }

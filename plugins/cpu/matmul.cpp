@@ -11,79 +11,10 @@
 #include "fused_elementwise.hpp"
 #include "gemm_panels.hpp"
 #include "half.hpp"
+#include "product.hpp"
 
 namespace heed::cpu {
 namespace {
-
-constexpr int max_batch_rank = 14;
-
-// One product with its sizes as numbers and its strides in elements; axes that numpy's rules add have stride 0. `batch`
-// axes are those before the last two, b's strides along them in elements of whatever b lies in.
-struct Product {
-  int64_t rows = 1, columns = 1, k_count = 1;
-  int64_t a_row = 0, a_k = 0, b_k = 0, b_column = 0, y_row = 0, y_column = 0;
-  int64_t batch_count = 1;
-  int batch_rank = 0;
-  int64_t batch[max_batch_rank], a_batch[max_batch_rank], b_batch[max_batch_rank], y_batch[max_batch_rank];
-};
-
-struct Shape {
-  std::span<const int64_t> dims, strides;
-};
-Shape shape_of(const TensorView& tensor) { return {tensor.dims(), tensor.strides()}; }
-
-Result<void> describe(Shape a, Shape b, Shape y, Product& p) {
-  const size_t a_rank = a.dims.size(), b_rank = b.dims.size();
-  p.k_count = a.dims.back();
-  p.a_k = a.strides.back();
-  p.b_k = b.strides[b_rank == 1 ? 0 : b_rank - 2];
-  size_t y_axis = y.dims.size();
-  if (b_rank > 1) {
-    p.columns = b.dims.back();
-    p.b_column = b.strides.back();
-    p.y_column = y.strides[--y_axis];
-  }
-  if (a_rank > 1) {
-    p.rows = a.dims[a_rank - 2];
-    p.a_row = a.strides[a_rank - 2];
-    p.y_row = y.strides[--y_axis];
-  }
-  // From the innermost axis outwards; y's batch axes are all there are. Axes of size 1 do not count.
-  const size_t a_lead = std::max<size_t>(a_rank, 2) - 2, b_lead = std::max<size_t>(b_rank, 2) - 2;
-  for (size_t back = 0; back < y_axis; ++back) {
-    const int64_t size = y.dims[y_axis - 1 - back];
-    const auto stride_of = [&](Shape shape, size_t lead) {
-      return back < lead && shape.dims[lead - 1 - back] != 1 ? shape.strides[lead - 1 - back] : int64_t{0};
-    };
-    const int64_t a_stride = stride_of(a, a_lead), b_stride = stride_of(b, b_lead),
-                  y_stride = y.strides[y_axis - 1 - back];
-    p.batch_count *= size;
-    if (size == 1) continue;
-    if (p.batch_rank == max_batch_rank)
-      return Error{Code::unsupported, "a product over more than " + std::to_string(max_batch_rank + 2) + " axes"};
-    p.batch[p.batch_rank] = size;
-    p.a_batch[p.batch_rank] = a_stride;
-    p.b_batch[p.batch_rank] = b_stride;
-    p.y_batch[p.batch_rank] = y_stride;
-    ++p.batch_rank;
-  }
-  return {};
-}
-
-struct Offsets {
-  int64_t a = 0, b = 0, y = 0;
-};
-Offsets offsets_of(const Product& p, int64_t index) {
-  Offsets at;
-  for (int axis = 0; axis < p.batch_rank; ++axis) {
-    const int64_t i = index % p.batch[axis];
-    index /= p.batch[axis];
-    at.a += i * p.a_batch[axis];
-    at.b += i * p.b_batch[axis];
-    at.y += i * p.y_batch[axis];
-  }
-  return at;
-}
 
 // ---- scalar
 // -----------------------------------------------------------------------------------------------------------
@@ -278,8 +209,6 @@ class Sums {
   const void *bias_, *residual_;
 };
 
-int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // How the tiles of one product are shared out: task by task, each with scratch of its thread.
 struct Split {
   int64_t row_block, column_block, row_ranges, column_ranges, tasks;
@@ -310,23 +239,6 @@ Split split_of(const PanelKernels& kernels, DataType element, const Product& p, 
   s.b_floats = as_it_is ? 0 : static_cast<size_t>(s.column_block * tile_k);
   s.b_half_floats = packed || !is_half(element) ? 0 : s.b_floats / 2;
   return s;
-}
-
-// The batch axes over which b is one and the same, and a and y go on regularly, are rows.
-void fold_batch_into_rows(Product& p) {
-  if (p.batch_count == 0) return;
-  while (p.batch_rank > 0 && p.b_batch[0] == 0) {
-    if (p.rows == 1) {
-      p.a_row = p.a_batch[0];
-      p.y_row = p.y_batch[0];
-    } else if (p.a_batch[0] != p.a_row * p.rows || p.y_batch[0] != p.y_row * p.rows) {
-      return;
-    }
-    p.rows *= p.batch[0];
-    p.batch_count /= p.batch[0];
-    --p.batch_rank;
-    for (int64_t* list : {p.batch, p.a_batch, p.b_batch, p.y_batch}) std::copy(list + 1, list + 1 + p.batch_rank, list);
-  }
 }
 
 // Whether b is read where it lies or in panels, but not packed for this run. Of 16 bits a and the sums lie dense.

@@ -1,0 +1,198 @@
+// Products of 8-bit integers: MatMulInteger, QLinearMatMul, MatMulIntegerToFloat, DynamicQuantizeMatMul.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "cases.hpp"
+
+namespace heed::test {
+namespace {
+
+Tensor bytes(DataType type, std::vector<int64_t> dims) {
+  std::vector<double> values = values_of(random(dims, type == DataType::u8 ? 0 : -128, type == DataType::u8 ? 256 : 128, DataType::f64));
+  for (double& value : values) value = std::floor(value);
+  return numbers(type, std::move(dims), values);
+}
+
+// A number for place `index`, counted on over matrices.
+double at(const Tensor& list, int64_t index) {
+  if (list.type == DataType::undefined) return 0;
+  const auto values = values_of(list);
+  return values[static_cast<size_t>(index) % values.size()];
+}
+
+struct Sums {
+  std::vector<int64_t> dims;
+  std::vector<double> sums;
+  std::vector<int64_t> a_rows, b_columns;  // of each, counted on over matrices
+};
+
+// By numpy's rules.
+Sums sums_of(const Tensor& a, const Tensor& b, const Tensor& a_zero, const Tensor& b_zero) {
+  auto a_dims = a.dims, b_dims = b.dims;
+  const bool row = a_dims.size() == 1, column = b_dims.size() == 1;
+  if (row) a_dims.insert(a_dims.begin(), 1);
+  if (column) b_dims.push_back(1);
+  while (a_dims.size() < b_dims.size()) a_dims.insert(a_dims.begin(), 1);
+  while (b_dims.size() < a_dims.size()) b_dims.insert(b_dims.begin(), 1);
+  const size_t outer = a_dims.size() - 2;
+  const int64_t rows = a_dims[outer], k_count = a_dims[outer + 1], columns = b_dims[outer + 1];
+  Sums y;
+  int64_t batches = 1;
+  for (size_t axis = 0; axis < outer; ++axis)
+    batches *= y.dims.emplace_back(a_dims[axis] == 1 ? b_dims[axis] : a_dims[axis]);
+  const auto left = values_of(a), right = values_of(b);
+  for (int64_t batch = 0; batch < batches; ++batch) {
+    int64_t rest = batch, a_matrix = 0, b_matrix = 0, a_stride = 1, b_stride = 1;
+    for (size_t axis = outer; axis-- > 0;) {
+      const int64_t i = rest % y.dims[axis];
+      rest /= y.dims[axis];
+      a_matrix += a_dims[axis] == 1 ? 0 : i * a_stride;
+      b_matrix += b_dims[axis] == 1 ? 0 : i * b_stride;
+      a_stride *= a_dims[axis];
+      b_stride *= b_dims[axis];
+    }
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) {
+        const int64_t a_row = a_matrix * rows + i, b_column = b_matrix * columns + j;
+        double sum = 0;
+        for (int64_t k = 0; k < k_count; ++k)
+          sum += (left[static_cast<size_t>(a_row * k_count + k)] - at(a_zero, a_row)) *
+                 (right[static_cast<size_t>((b_matrix * k_count + k) * columns + j)] - at(b_zero, b_column));
+        y.sums.push_back(sum);
+        y.a_rows.push_back(a_row);
+        y.b_columns.push_back(b_column);
+      }
+  }
+  if (!row) y.dims.push_back(rows);
+  if (!column) y.dims.push_back(columns);
+  return y;
+}
+
+Case integer_row(std::string what, Tensor a, Tensor b, Tensor a_zero = absent(), Tensor b_zero = absent()) {
+  const auto reference = [](const Tensors& in) {
+    const Sums y = sums_of(in[0], in[1], in[2], in[3]);
+    return Tensors{numbers(DataType::i32, y.dims, y.sums)};
+  };
+  return by(reference, std::move(what), {std::move(a), std::move(b), std::move(a_zero), std::move(b_zero)});
+}
+
+constexpr DataType i8 = DataType::i8, u8_type = DataType::u8;
+
+std::vector<Case> integer_rows() {
+  std::vector<Case> rows;
+  for (const DataType a : {i8, u8_type})
+    for (const DataType b : {i8, u8_type}) {
+      const std::string name = std::string(name_of(a)) + " by " + std::string(name_of(b));
+      rows.push_back(integer_row(name, bytes(a, {3, 37}), bytes(b, {37, 67}), bytes(a, {}), bytes(b, {1})));
+      rows.push_back(integer_row(name + ", no zero points", bytes(a, {41, 131}), bytes(b, {131, 35})));
+    }
+  rows.push_back(integer_row("a row, a column each their own", bytes(u8_type, {5, 17}), bytes(i8, {17, 19}),
+                             bytes(u8_type, {5}), bytes(i8, {19})));
+  rows.push_back(integer_row("in batches, each their own", bytes(u8_type, {3, 5, 17}), bytes(i8, {3, 17, 19}),
+                             bytes(u8_type, {3, 5, 1}), bytes(i8, {3, 1, 19})));
+  rows.push_back(integer_row("crossed broadcast", bytes(i8, {3, 1, 7, 9}), bytes(u8_type, {1, 2, 9, 33}), bytes(i8, {7}),
+                             bytes(u8_type, {33})));
+  rows.push_back(integer_row("batches of rows by one b", bytes(u8_type, {3, 11, 20}), bytes(i8, {20, 40}),
+                             bytes(u8_type, {11}), bytes(i8, {})));
+  rows.push_back(integer_row("a decoded token", bytes(u8_type, {1, 300}), bytes(i8, {300, 577}), bytes(u8_type, {})));
+  rows.push_back(integer_row("a vector on the left", bytes(u8_type, {67}), bytes(i8, {67, 41})));
+  rows.push_back(integer_row("a vector on the right", bytes(u8_type, {41, 67}), bytes(i8, {67}), bytes(u8_type, {})));
+  rows.push_back(integer_row("two vectors", bytes(u8_type, {3}), bytes(u8_type, {3})));
+  rows.push_back(integer_row("rows around blocks of them", bytes(i8, {101, 6}), bytes(i8, {6, 16})));
+  rows.push_back(integer_row("the largest numbers, which pairs must not saturate",
+                             numbers(u8_type, {2, 64}, std::vector<double>(128, 255)),
+                             numbers(i8, {64, 2}, std::vector<double>(128, -128)), numbers(u8_type, {}, {0})));
+  rows.push_back(integer_row("no rows", bytes(i8, {0, 4}), bytes(i8, {4, 3})));
+  rows.push_back(integer_row("nothing to sum", bytes(i8, {2, 0}), bytes(u8_type, {0, 3}), bytes(i8, {})));
+  return rows;
+}
+const std::vector<Case> integer_cases = integer_rows();
+
+Case qlinear_row(std::string what, DataType type, Tensors in) {
+  const auto reference = [=](const Tensors& in) {
+    const Sums y = sums_of(in[0], in[3], in[2], in[5]);
+    const double least = type == i8 ? -128 : 0;
+    std::vector<double> codes;
+    for (size_t i = 0; i < y.sums.size(); ++i) {
+      const float scale = static_cast<float>(at(in[1], y.a_rows[i])) * static_cast<float>(at(in[4], y.b_columns[i])) /
+                          static_cast<float>(at(in[6], y.a_rows[i]));
+      codes.push_back(std::clamp(std::nearbyint(static_cast<float>(y.sums[i]) * scale) + at(in[7], y.a_rows[i]), least,
+                                 least + 255));
+    }
+    return Tensors{numbers(type, y.dims, codes)};
+  };
+  return by(reference, std::move(what), std::move(in));
+}
+const std::vector<Case> qlinear_cases = {
+    qlinear_row("u8", u8_type, {bytes(u8_type, {3, 37}), f32({}, {0.01}), bytes(u8_type, {}), bytes(u8_type, {37, 67}),
+                                f32({}, {0.02}), bytes(u8_type, {}), f32({}, {0.3}), bytes(u8_type, {})}),
+    qlinear_row("i8, f16 scales", i8, {bytes(i8, {2, 9, 37}), f16({1}, {0.01}), bytes(i8, {1}), bytes(i8, {2, 37, 5}),
+                                       f16({1}, {0.02}), bytes(i8, {1}), f16({1}, {0.3}), bytes(i8, {1})}),
+    qlinear_row("mixed, a row and a column each their own", i8,
+                {bytes(u8_type, {5, 37}), random({5}, 0.01, 0.02), bytes(u8_type, {5}), bytes(i8, {37, 19}),
+                 random({19}, 0.01, 0.02), bytes(i8, {19}), random({5}, 0.2, 0.4), bytes(i8, {5})}),
+};
+
+Case float_row(std::string what, Tensors in, double tolerance = 1e-6) {
+  const auto reference = [](const Tensors& in) {
+    const auto optional = [&](size_t i) { return i < in.size() ? in[i] : absent(); };
+    const Sums y = sums_of(in[0], in[1], optional(4), optional(5));
+    std::vector<double> values;
+    for (size_t i = 0; i < y.sums.size(); ++i)
+      values.push_back(y.sums[i] * at(in[2], y.a_rows[i]) * at(in[3], y.b_columns[i]) +
+                       at(optional(6), y.b_columns[i]));
+    return Tensors{numbers(in[2].type, y.dims, values)};
+  };
+  return by(reference, std::move(what), std::move(in), tolerance);
+}
+const std::vector<Case> float_cases = {
+    float_row("one scale", {bytes(u8_type, {3, 37}), bytes(i8, {37, 67}), f32({}, {0.01}), f32({1}, {0.02})}),
+    float_row("all there is", {bytes(u8_type, {2, 3, 37}), bytes(i8, {37, 67}), f32({1}, {0.01}), random({67}, 0.01, 0.02),
+                               bytes(u8_type, {1}), bytes(i8, {67}), random({67})}),
+    float_row("f16", {bytes(i8, {3, 37}), bytes(u8_type, {37, 9}), f16({}, {0.01}), f16({}, {0.02}), absent(),
+                      bytes(u8_type, {})}, 1e-3),
+};
+
+Case dynamic_row(std::string what, Tensors in) {
+  const auto reference = [](const Tensors& in) {
+    float least = 0, greatest = 0;
+    for (const double x : values_of(in[0])) {
+      least = std::min(least, static_cast<float>(x));
+      greatest = std::max(greatest, static_cast<float>(x));
+    }
+    const float scale = (greatest - least) / 255, zero = std::nearbyintf(-least / scale);
+    std::vector<double> codes;
+    for (const double x : values_of(in[0]))
+      codes.push_back(std::clamp(std::nearbyintf(static_cast<float>(x) / scale) + zero, 0.0f, 255.0f));
+    const auto optional = [&](size_t i) { return i < in.size() ? in[i] : absent(); };
+    const Sums y = sums_of(numbers(u8_type, in[0].dims, codes), in[1], u8({}, {zero}), optional(3));
+    std::vector<double> values;
+    for (size_t i = 0; i < y.sums.size(); ++i)
+      values.push_back(y.sums[i] * scale * at(in[2], y.b_columns[i]) + at(optional(4), y.b_columns[i]));
+    return Tensors{numbers(DataType::f32, y.dims, values)};
+  };
+  return by(reference, std::move(what), std::move(in), 1e-6);
+}
+const std::vector<Case> dynamic_cases = {
+    dynamic_row("one scale", {random({3, 37}, -2, 1), bytes(i8, {37, 67}), f32({}, {0.02})}),
+    dynamic_row("all there is", {random({2, 9, 37}, -2, 3), bytes(u8_type, {37, 67}), random({67}, 0.01, 0.02),
+                                 bytes(u8_type, {67}), random({67})}),
+};
+
+}  // namespace
+
+HEED_TEST_OPERATOR("MatMulInteger", integer_cases)
+HEED_TEST_OPERATOR("QLinearMatMul", qlinear_cases)
+HEED_TEST_OPERATOR("com.microsoft.MatMulIntegerToFloat", float_cases)
+HEED_TEST_OPERATOR("com.microsoft.DynamicQuantizeMatMul", dynamic_cases)
+
+TEST_CASE("products of integers refuse what does not fit") {
+  const auto refused = [](std::string_view op_type, Tensors inputs, std::string_view part) {
+    check_refused(op_type, {"", std::move(inputs), {f32({1}, {0})}}, part);
+  };
+  refused("MatMulInteger", {bytes(i8, {2, 3}), bytes(i8, {3, 5}), bytes(i8, {3})}, "rows of input 0");
+  refused("MatMulInteger", {bytes(i8, {2, 3}), bytes(i8, {3, 5}), absent(), bytes(i8, {3})}, "columns of input 1");
+  refused("MatMulInteger", {bytes(i8, {2, 3}), bytes(i8, {4, 5})}, "[2, 3] and [4, 5]");
+}
+
+}  // namespace heed::test
