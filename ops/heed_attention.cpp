@@ -17,6 +17,7 @@
 // ONNX does against overflow, for others the score is multiplied once.
 #include <cmath>
 
+#include "attention_cooperative.hpp"
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -225,6 +226,10 @@ Result<GpuPlan> plan(Planning& node) {
                             {.name = "merge", .shader = merge, .bindings = with(common, {write(y_output)})}},
                .bindings = {},
                .error = "valid_lengths[{}] is negative, or more than there are keys"};
+  if (const auto cooperative = cooperative_attention(node, channels, value_channels)) {
+    plan.variants[tile_variant] = cooperative->variant();
+    plan.variants[tile_variant].bindings = attend;
+  }
   if (node.has_output(weights_output))
     plan.variants.push_back({.name = "weights", .shader = weights, .constants = {query_room},
                              .bindings = with(common, {write(weights_output)})});
@@ -338,7 +343,9 @@ Result<Launch> bind(const Binding& node) {
   const bool is_few = rows <= few_rows && rows <= few_blocks * in_rows.block_rows;
   // Tiles on the least device: on others some workgroups find nothing to do.
   constexpr uint64_t least_shared_bytes = 16384;
-  const int64_t block_rows = is_few ? in_rows.block_rows : tile_sizes(query.dim(3), value.dim(3), least_shared_bytes).rows();
+  const auto cooperative = cooperative_attention(node, query.dim(3), value.dim(3));
+  const int64_t tile_rows = cooperative ? cooperative->rows() : tile_sizes(query.dim(3), value.dim(3), least_shared_bytes).rows();
+  const int64_t block_rows = is_few ? in_rows.block_rows : tile_rows;
   const int64_t blocks = query.dim(0) * key_heads * ceil_divide(rows, block_rows);
   const int64_t seen_keys = std::min<int64_t>(key_count, int64_t{p.keys_to_the_left} + p.keys_to_the_right + block_rows);
   p.split_count = splits_of(std::max<int64_t>(blocks, 1), seen_keys);

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <array>
-#include <optional>
 
-#include "heed/plugin.hpp"
+#include "cooperative.hpp"
 
 namespace heed::ops {
 
@@ -13,9 +12,8 @@ struct TileSizes {
 };
 
 struct CooperativeTile {
-  uint32_t m = 0, n = 0, k = 0;  // of a subgroup's products, [m, k] by [k, n]
-  uint32_t subgroup_size = 0;
-  uint32_t blocks = 0;  // of m x n, along each axis of a subgroup's part of the tile
+  CooperativeProduct product;
+  uint32_t blocks = 0;  // of products, along each axis of a subgroup's part of the tile
 
   TileSizes sizes() const;
   Variant variant() const;

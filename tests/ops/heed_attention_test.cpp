@@ -2,6 +2,7 @@
 // heed_attention_memory_test.cpp.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
 
 #include "cases.hpp"
 #include "kernel_run.hpp"
@@ -288,7 +289,8 @@ TEST_CASE("heed.Attention on Vulkan gives what it gives on the CPU, each way it 
   for (const GpuRow& row : gpu_rows) check_gpu_row(row, DataType::f32, 3e-6);
 }
 
-// Both compute in f32: they differ by how the results round, a unit in the last place.
+// Sums are f32 on both: they differ by how the results round, a unit in the last place, and where the GPU has cooperative
+// matrices by weights that round to f16.
 TEST_CASE("heed.Attention on Vulkan in f16 and bf16") {
   const std::vector<GpuRow> narrow_rows = {
       {.what = "a token, cache", .head = 6, .past = 37, .width = 19, .value_width = 8, .presents = true},
@@ -301,6 +303,8 @@ TEST_CASE("heed.Attention on Vulkan in f16 and bf16") {
     check_gpu_row(row, DataType::f16, 0x1p-10);
     check_gpu_row(row, DataType::bf16, 0x1p-7);
   }
+  for (const GpuRow& row : gpu_rows)
+    if (row.query * row.head / row.kv_head > 16) check_gpu_row(row, DataType::f16, 0x1p-10);
 }
 
 namespace {
@@ -308,9 +312,11 @@ namespace {
 // Plans and binds a node's GPU half; no GPU is asked.
 class GpuHalf : public KernelNode {
  public:
-  GpuHalf(const Graph& graph, uint64_t shared_bytes)
+  using Capabilities = std::map<std::string_view, uint64_t>;
+
+  GpuHalf(const Graph& graph, Capabilities capabilities)
       : KernelNode(graph, graph.nodes.at(0), *registry().find_operator("heed", "Attention"), nullptr),
-        shared_bytes_(shared_bytes) {
+        capabilities_(std::move(capabilities)) {
     const auto* kernel = registry().gpu_kernels("heed", "Attention", 1)->at(0)->c;
     for (int32_t i = 0; i < input_count(); ++i) inputs.push_back(shape_of(input_value(i)));
     for (int32_t i = 0; i < output_count(); ++i) outputs.push_back(shape_of(output_value(i)));
@@ -319,7 +325,8 @@ class GpuHalf : public KernelNode {
   }
   void plan_work(heed_dim) override {}
   uint64_t gpu_capability(heed_text name) const override {
-    return std::string_view(name.data, name.size) == "max_shared_bytes" ? shared_bytes_ : 1;
+    const auto found = capabilities_.find(std::string_view(name.data, name.size));
+    return found == capabilities_.end() ? 1 : found->second;
   }
   int32_t plan_variant(const heed_variant& variant) override {
     names_.emplace_back(variant.name.data, variant.name.size);
@@ -343,7 +350,7 @@ class GpuHalf : public KernelNode {
     return {nullptr, dims.data(), strides.data(), 0, static_cast<int32_t>(dims.size()),
             static_cast<int32_t>(value->type.element.value())};
   }
-  uint64_t shared_bytes_;
+  Capabilities capabilities_;
   std::vector<std::string> names_;
   std::deque<std::vector<int64_t>> shapes_;
 };
@@ -378,7 +385,7 @@ TEST_CASE("heed.Attention on a GPU: a dispatch a token, splits of long pasts, ti
       REQUIRE(text_of(file ? Result<void>() : file.error()) == "");
       REQUIRE(text_of(infer_shapes(*file->graph, registry())) == "");
       INFO(way.head << " heads, " << way.query << " queries, " << way.key << " keys");
-      CHECK(GpuHalf(*file->graph, shared_bytes).dispatches == way.dispatches);
+      CHECK(GpuHalf(*file->graph, {{"max_shared_bytes", shared_bytes}}).dispatches == way.dispatches);
     }
 }
 
@@ -406,6 +413,41 @@ TEST_CASE("heed.Attention names the valid length that does not fit") {
       REQUIRE_FALSE(run);
       CHECK_THAT(run.error().message, Catch::Contains("'see' (Attention)") && Catch::Contains(way.told));
     }
+}
+
+TEST_CASE("heed.Attention of f16 on a GPU uses cooperative matrices where it has such as the shader serves") {
+  const GpuHalf::Capabilities whole{{"cooperative_m", 16},      {"cooperative_n", 16},        {"cooperative_k", 16},
+                                    {"subgroup_size", 32},      {"max_workgroup_size", 1024}, {"max_shared_bytes", 49152}};
+  const struct {
+    const char* what;
+    const char* type;
+    int64_t width;
+    std::string_view less;  // a capability that is `value` instead
+    uint64_t value;
+    std::string_view dispatches;
+  } ways[] = {
+      {"all there", "float16", 128, "", 0, "cooperative tiles of rows and keys x 4"},
+      {"an odd width", "float16", 37, "", 0, "cooperative tiles of rows and keys x 4"},
+      {"f32", "float", 64, "", 0, "tiles of rows and keys x 16"},
+      {"masked", "float16", 64, "cooperative_matrix", 0, "tiles of rows and keys x 16"},
+      {"wider than shared memory", "float16", 256, "", 0, "tiles of rows and keys x 32"},
+      {"little shared memory", "float16", 64, "max_shared_bytes", 16384, "tiles of rows and keys x 16"},
+      {"lanes that share no rows", "float16", 64, "subgroup_size", 8, "tiles of rows and keys x 16"},
+      {"many lanes of a row", "float16", 64, "subgroup_size", 128, "tiles of rows and keys x 16"},
+      {"sizes that hold no eights", "float16", 64, "cooperative_k", 4, "tiles of rows and keys x 16"},
+      {"more columns than a tile has keys", "float16", 64, "cooperative_n", 64, "tiles of rows and keys x 16"},
+  };
+  for (const auto& way : ways) {
+    auto capabilities = whole;
+    if (!way.less.empty()) capabilities[way.less] = way.value;
+    const std::string tensor = std::string(way.type) + "[1, 2, 128, " + std::to_string(way.width) + "] ";
+    auto file = parse_model("attend (" + tensor + "q, " + tensor + "k, " + tensor + "v) => (" + way.type +
+                            " y) {\n    y = heed.Attention(q, k, v)\n  }");
+    REQUIRE(text_of(file ? Result<void>() : file.error()) == "");
+    REQUIRE(text_of(infer_shapes(*file->graph, registry())) == "");
+    INFO(way.what);
+    CHECK(GpuHalf(*file->graph, capabilities).dispatches == way.dispatches);
+  }
 }
 
 TEST_CASE("heed.Attention refuses what does not fit, and says what") {
