@@ -2,6 +2,7 @@
 #include "session/frame.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/clock.hpp"
 #include "plan/strides.hpp"
@@ -243,6 +244,7 @@ Result<void> Frame::bind_segment(uint32_t index) {
     HEED_TRY(fill_sizes(index, symbol_values_));
     segment.bound_for = symbol_values_;
   }
+  if (context_.spoils_memory) HEED_TRY(spoil_arenas(index));
   HEED_TRY(make_outputs(index));
   point_slots(index);
   point_arguments(index);
@@ -340,8 +342,15 @@ Result<void> Frame::make_outputs(uint32_t index) {
     }
     bound.tensor.data = bound.value->data;
     bound.tensor.offset = bound.value->offset;
+    if (context_.spoils_memory && !text && !given) HEED_TRY(spoil(*bound.value.get(), context_.gpu));
   }
   return {};
+}
+
+Result<void> Frame::spoil_arenas(uint32_t index) {
+  BoundSegment& segment = segments_[index];
+  if (segment.arena) std::memset(segment.arena.get(), 0xFF, segment.arena_size_bytes);
+  return segment.gpu_arena ? context_.gpu->spoil(segment.gpu_arena) : Result<void>();
 }
 
 void Frame::point_slots(uint32_t index) {

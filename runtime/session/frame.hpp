@@ -29,6 +29,7 @@ struct RunContext {
   GpuStream* gpu = nullptr;  // null: no device
   const std::atomic<bool>* cancelled = nullptr;
   size_t memory_limit_bytes = SIZE_MAX;
+  bool spoils_memory = false;  // before each run, so that who reads what nobody wrote shows
   StepObserver observe;  // called after each step where set: for profiles
   // Called after each step where set, with copies of its outputs: for comparing devices.
   std::function<void(const Plan& plan, uint32_t step, std::span<const HostValue> outputs)> observe_values;
@@ -124,6 +125,7 @@ class Frame {
   };
   Result<Lifetimes> find_lifetimes(uint32_t index);
   Result<void> place(uint32_t index);
+  Result<void> spoil_arenas(uint32_t index);
   void point_slots(uint32_t index);
   Result<void> make_outputs(uint32_t index);
   void point_arguments(uint32_t index);

@@ -133,6 +133,7 @@ struct GpuStream::Content {
 
   Result<vulkan::BufferRange> range_of_error_word(uint32_t index);
   Result<void> check_error_words();
+  Result<void> spoil(vulkan::BufferRange range);
 };
 
 Result<vulkan::BufferRange> GpuStream::Content::range_of_error_word(uint32_t index) {
@@ -142,6 +143,13 @@ Result<vulkan::BufferRange> GpuStream::Content::range_of_error_word(uint32_t ind
     std::memset(error_buffer->mapped(), 0, error_buffer->size_bytes());
   }
   return vulkan::BufferRange{error_buffer.get(), index * step, sizeof(uint32_t)};
+}
+
+Result<void> GpuStream::Content::spoil(vulkan::BufferRange range) {
+  constexpr std::byte rest[3] = {std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF}};
+  const uint64_t rest_bytes = range.size_bytes % 4, words_bytes = range.size_bytes - rest_bytes;
+  HEED_TRY(recording->fill({range.buffer, range.offset_bytes, words_bytes}, UINT32_MAX));
+  return recording->write({range.buffer, range.offset_bytes + words_bytes, rest_bytes}, {rest, rest_bytes});
 }
 
 // After the device has done all.
@@ -203,6 +211,18 @@ Result<SharedValue> GpuStream::new_tensor(DataType element, std::span<const int6
   value->dims.assign(dims.begin(), dims.end());
   value->strides = dense_strides(dims);
   return value;
+}
+
+Result<void> GpuStream::spoil(const std::shared_ptr<void>& arena) {
+  const auto& buffer = static_cast<DeviceArena*>(arena.get())->buffer;
+  return buffer ? content_->spoil(vulkan::whole(buffer)) : Result<void>();
+}
+
+Result<void> spoil(const heed_value& tensor, GpuStream* gpu) {
+  if (tensor.on_device) return gpu->content_->spoil(range_of(&tensor));
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(tensor.element, tensor.dims));
+  if (size_bytes) std::memset(tensor.data, 0xFF, size_bytes);
+  return {};
 }
 
 uint32_t GpuStream::add_error_word(std::string node, std::string says) {

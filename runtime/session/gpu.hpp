@@ -76,6 +76,8 @@ class GpuStream {
   heed_value* placed(const std::shared_ptr<void>& arena, size_t lifetime) const;
 
   Result<SharedValue> new_tensor(DataType element, std::span<const int64_t> dims);
+  // As spoil() below, of a whole arena.
+  Result<void> spoil(const std::shared_ptr<void>& arena);
   // A word that a kernel may set, for the life of the stream: wait() then fails with `says`, told of `node`.
   uint32_t add_error_word(std::string node, std::string says);
   // error_word: as added, or no_id.
@@ -108,10 +110,16 @@ class GpuStream {
   int64_t upload_count() const;    // of tensors that crossed, each way
   int64_t download_count() const;
 
+  friend Result<void> spoil(const heed_value& tensor, GpuStream* gpu);
+
  private:
   struct Content;
   explicit GpuStream(std::unique_ptr<Content> content);
   std::unique_ptr<Content> content_;
 };
+
+// Makes all bytes of a dense tensor's memory 0xFF, NaN in every type of float: for tests. gpu: null where it lies on the
+// host.
+Result<void> spoil(const heed_value& tensor, GpuStream* gpu);
 
 }  // namespace heed

@@ -38,7 +38,8 @@ struct ModelOptions {
   // what a run gives, of what either makes; none named: what the file gives.
   std::string append = {};
   std::vector<std::string> outputs = {};
-  // "cpu.isa" = "avx2", "kernel" = "scalar"; "vulkan.mask" = "int64" and the like are the device's.
+  // "cpu.isa" = "avx2", "kernel" = "scalar"; "vulkan.mask" = "int64" and the like are the device's; "session.fill" =
+  // "nan" fills the memory of a run before it, so that who reads what nobody wrote shows.
   std::vector<std::pair<std::string, std::string>> kernel_options = {};
 };
 

@@ -30,12 +30,19 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   if (loaded.device()) {
     HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device()));
   }
+  bool spoils_memory = false;
+  for (const auto& [name, value] : loaded.options().kernel_options) {
+    if (name != "session.fill") continue;
+    if (value != "nan") return Error{Code::invalid_argument, "option session.fill=" + value + ": expected nan"};
+    spoils_memory = true;
+  }
   session->context_ = {&loaded.threads(),
                        &session->seeds_,
                        &session->cpu_run_,
                        session->gpu_.get(),
                        &session->cancelled_,
                        loaded.options().memory_limit_bytes,
+                       spoils_memory,
                        {},
                        {}};
   session->frame_ = std::make_unique<Frame>(loaded.prepared(), session->context_);
@@ -48,7 +55,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
         state->growth_symbol = symbol->index;
     if (pair.in_place)
       state->grown.emplace(*input.type.element, pair.growing_axis,
-                           input.location == Location::vulkan ? session->gpu_.get() : nullptr);
+                           input.location == Location::vulkan ? session->gpu_.get() : nullptr, spoils_memory);
     session->states_.push_back(std::move(state));
   }
   session->arguments_.resize(plan.inputs.size());

@@ -28,6 +28,7 @@ Result<void> GrowingState::reserve(std::span<const int64_t> dims, int64_t wanted
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element_, block_dims));
   auto block = gpu_ ? gpu_->new_tensor(element_, block_dims) : new_host_tensor(element_, block_dims);
   if (!block) return std::move(block).error().within("a state of " + std::to_string(size_bytes) + " bytes");
+  if (spoils_memory_) HEED_TRY(spoil(*block->get(), gpu_));
   if (length_ > 0) HEED_TRY(copy_entries(*block->get(), block_dims[axis]));
   dims_ = std::move(block_dims);
   capacity_ = dims_[axis];

@@ -16,8 +16,9 @@ class GpuStream;
 // the past lies. Growing doubles the capacity and copies once.
 class GrowingState {
  public:
-  // On the device of `gpu`, which must outlive it; null: on the host.
-  GrowingState(DataType element, int32_t axis, GpuStream* gpu) : element_(element), axis_(axis), gpu_(gpu) {}
+  // On the device of `gpu`, which must outlive it; null: on the host. spoils_memory: what no entry fills is NaN.
+  GrowingState(DataType element, int32_t axis, GpuStream* gpu, bool spoils_memory)
+      : element_(element), axis_(axis), gpu_(gpu), spoils_memory_(spoils_memory) {}
 
   int64_t length() const { return length_; }
   int64_t capacity() const { return capacity_; }
@@ -41,6 +42,7 @@ class GrowingState {
   DataType element_;
   int32_t axis_;
   GpuStream* gpu_;
+  bool spoils_memory_;
   int64_t length_ = 0, capacity_ = 0;
   std::vector<int64_t> dims_;  // of the block
   SharedValue block_;

@@ -59,12 +59,13 @@ std::vector<Place> places_of(std::string_view op_type, int32_t opset) {
   options.thread_count = 2;
   options.rewrite = false;
   options.fold = false;
+  options.kernel_options = {{"session.fill", "nan"}};
   const auto kernels = registry().cpu_kernels(domain, name, *version);
   REQUIRE(kernels.has_value());
   for (const auto* kernel : *kernels) {
     const std::string kernel_name(kernel->c->name.data, kernel->c->name.size);
     places.push_back({"cpu " + kernel_name, options});
-    places.back().options.kernel_options = {{"kernel", kernel_name}};
+    places.back().options.kernel_options.emplace_back("kernel", kernel_name);
   }
   if (kernels->empty()) places.push_back({"cpu", options});  // a control kernel, or a body
   const auto gpu_kernels = registry().gpu_kernels(domain, name, *version);
@@ -78,7 +79,7 @@ std::vector<Place> places_of(std::string_view op_type, int32_t opset) {
     for (size_t i = 0; i < std::size(lesser_devices); ++i) {
       const auto& [what, option, value] = lesser_devices[i];
       places.push_back({whole.name + ", " + what, whole.options, i});
-      places.back().options.kernel_options = {{option, value}};
+      places.back().options.kernel_options.emplace_back(option, value);
     }
   }
   return places;
@@ -121,6 +122,7 @@ Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::stri
   options.device = device;
   options.require_gpu = device != "cpu" && lessening.empty();
   options.kernel_options = std::move(lessening);
+  options.kernel_options.emplace_back("session.fill", "nan");
   options.thread_count = 2;
   std::vector<std::string> names;
   for (const auto id : file.graph->inputs) names.push_back(file.graph->values[id].name);

@@ -18,6 +18,7 @@ T take(Result<T> result) {
 
 inline std::shared_ptr<const Model> load_text(std::string_view text, ModelOptions options = {}) {
   if (options.device == "auto") options.device = "cpu";
+  options.kernel_options.emplace_back("session.fill", "nan");
   return take(Model::load(take(parse_model(text)), registry(), options));
 }
 
