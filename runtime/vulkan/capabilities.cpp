@@ -47,18 +47,23 @@ std::string what_is_missing(const Capabilities& capabilities) {
   return capabilities.timeline_semaphores ? "" : "it lacks timeline semaphores";
 }
 
+Result<uint64_t> option_number(std::string_view name, std::string_view value) {
+  uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (failure == std::errc() && end == value.data() + value.size()) return number;
+  const std::string option = "vulkan." + std::string(name);
+  return Error{Code::invalid_argument,
+               option + "=" + std::string(value) + ": expected a number, such as " + option + "=16384"};
+}
+
 Result<void> restrict_by_option(Capabilities& capabilities, std::string_view name, std::string_view value) {
   if (name == "mask") return mask(capabilities, value);
   const auto* entry = find(name);
   if (!entry || entry->kind != CapabilityKind::limit)
     return Error{Code::invalid_argument, "no option 'vulkan." + std::string(name) +
-                                             "'; there are vulkan.cache, vulkan.mask, " +
+                                             "'; there are vulkan.cache, vulkan.mask, vulkan.timeout_ms, " +
                                              names_of(CapabilityKind::limit, "vulkan.")};
-  uint64_t limit = 0;
-  const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), limit);
-  if (failure != std::errc() || end != value.data() + value.size())
-    return Error{Code::invalid_argument, "vulkan." + std::string(name) + "=" + std::string(value) +
-                                             ": expected a number, such as vulkan.max_shared_bytes=16384"};
+  HEED_ASSIGN(const uint64_t limit, option_number(name, value));
   capabilities.*entry->value = std::min(capabilities.*entry->value, limit);
   return {};
 }

@@ -92,6 +92,9 @@ uint64_t capability(const Capabilities& capabilities, std::string_view name);
 // Why Heed cannot use a device that has no more than this; empty where it can.
 std::string what_is_missing(const Capabilities& capabilities);
 
+// The value of an option, named without "vulkan.", that is a number.
+Result<uint64_t> option_number(std::string_view name, std::string_view value);
+
 // Carries out an option of callers, named without "vulkan.": "mask" takes features away ("int64,float16"), and a
 // limit's name lowers it to a number; a device's own lower limit stays. Anything else is an Error that lists what there
 // is.

@@ -2,7 +2,7 @@
 #include "vulkan/device.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <tuple>
@@ -15,9 +15,17 @@ namespace heed::vulkan {
 namespace {
 
 constexpr std::string_view option_prefix = "vulkan.";
-constexpr std::string_view cache_option = "vulkan.cache";
-// To try what happens then: the device is lost at the process's Nth submission.
-constexpr std::string_view lose_option = "vulkan.lose_at_submission";
+// A driver that hangs is no slow one: it makes no progress. One that runs on the CPU shares it with others.
+constexpr std::chrono::milliseconds usual_timeout{60'000}, software_timeout{600'000};
+constexpr std::chrono::nanoseconds wait_slice = std::chrono::milliseconds(50);  // then a caller may have cancelled
+
+// What callers ask for beside capabilities.
+struct OwnOptions {
+  std::filesystem::path cache_folder = default_cache_folder();
+  std::chrono::milliseconds timeout;
+  uint64_t lose_at_submission = 0;
+  auto operator<=>(const OwnOptions&) const = default;
+};
 
 // The files through which Linux drivers reach a GPU: the kernel's own, NVIDIA's, and Windows's below WSL.
 bool has_gpu_file() {
@@ -116,7 +124,8 @@ Device::Device() : content_(std::make_unique<Content>()) {}
 Device::~Device() = default;
 
 Device::Content::~Content() {
-  if (!handle || !vk.DestroyDevice) return;
+  if (hangs) new std::shared_ptr<Instance>(instance);  // with all that the device may still use
+  if (!handle || !vk.DestroyDevice || hangs) return;
   for (auto& pool : pools) pool.clear();
   for (const auto& [count, layout] : layouts) {
     if (layout.pipeline) vk.DestroyPipelineLayout(handle, layout.pipeline, nullptr);
@@ -127,14 +136,28 @@ Device::Content::~Content() {
   vk.DestroyDevice(handle, nullptr);
 }
 
-Result<void> Device::Content::wait_for(uint64_t value) const {
-  const VkSemaphoreWaitInfo info{.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+Result<void> Device::Content::wait_for(uint64_t value, const std::atomic<bool>* cancelled) {
+  using Clock = std::chrono::steady_clock;
+  const VkSemaphoreWaitInfo wait{.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
                                  .pNext = nullptr,
                                  .flags = 0,
                                  .semaphoreCount = 1,
                                  .pSemaphores = &timeline,
                                  .pValues = &value};
-  return check(vk.WaitSemaphores(handle, &info, UINT64_MAX), "vkWaitSemaphores");
+  auto reached_at = Clock::now();
+  for (uint64_t reached = 0;;) {
+    const VkResult result = vk.WaitSemaphores(handle, &wait, static_cast<uint64_t>(wait_slice.count()));
+    if (result != VK_TIMEOUT) return check(result, "vkWaitSemaphores");
+    if (cancelled && cancelled->load(std::memory_order_relaxed)) return Error{Code::cancelled, "the run was cancelled"};
+    uint64_t executed = 0;
+    HEED_TRY(check(vk.GetSemaphoreCounterValue(handle, timeline, &executed), "vkGetSemaphoreCounterValue"));
+    if (std::exchange(reached, executed) != executed) reached_at = Clock::now();
+    if (!hangs && Clock::now() - reached_at < timeout) continue;
+    is_lost = hangs = true;
+    return Error{Code::device_failed, "Vulkan: " + info.name + " hangs: submission " + std::to_string(executed + 1) +
+                                          " of " + std::to_string(submitted_value) + " made no progress for " +
+                                          std::to_string(timeout.count()) + " ms (vulkan.timeout_ms)"};
+  }
 }
 
 Result<std::vector<DeviceInfo>> Device::list() {
@@ -148,27 +171,31 @@ Result<std::vector<DeviceInfo>> Device::list() {
 
 Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::span<const Option> options) {
   static std::mutex mutex;
-  static std::map<std::tuple<int32_t, Capabilities, std::filesystem::path, uint64_t>, std::weak_ptr<Device>> opened;
+  static std::map<std::tuple<int32_t, Capabilities, OwnOptions>, std::weak_ptr<Device>> opened;
   const std::lock_guard lock(mutex);
   if (selector == "gpu" && !has_gpu_file()) return Error{Code::unsupported, "this machine has no GPU (no /dev/dri/renderD*)"};
   HEED_ASSIGN(const auto instance, Instance::get());
   HEED_ASSIGN(const auto list, Device::list());
   HEED_ASSIGN(const DeviceInfo* chosen, choose_device(list, selector));
   DeviceInfo info = *chosen;
-  std::filesystem::path cache_folder = default_cache_folder();
-  uint64_t lose_at_submission = 0;
-  for (const auto& [name, value] : options) {
-    if (!name.starts_with(option_prefix)) continue;
-    if (name == cache_option)
-      cache_folder = value == "off" ? "" : value;
-    else if (name == lose_option)
-      std::from_chars(value.data(), value.data() + value.size(), lose_at_submission);
-    else
-      HEED_TRY(restrict_by_option(info.capabilities, std::string_view(name).substr(option_prefix.size()), value));
+  OwnOptions own{.timeout = info.kind == DeviceKind::software ? software_timeout : usual_timeout};
+  for (const auto& [full_name, value] : options) {
+    if (!full_name.starts_with(option_prefix)) continue;
+    const std::string_view name = std::string_view(full_name).substr(option_prefix.size());
+    if (name == "cache") {
+      own.cache_folder = value == "off" ? "" : value;
+    } else if (name == "timeout_ms") {
+      HEED_ASSIGN(const uint64_t timeout_ms, option_number(name, value));
+      own.timeout = std::chrono::milliseconds(std::min<uint64_t>(timeout_ms, INT32_MAX));
+    } else if (name == "lose_at_submission") {
+      HEED_ASSIGN(own.lose_at_submission, option_number(name, value));
+    } else {
+      HEED_TRY(restrict_by_option(info.capabilities, name, value));
+    }
   }
   if (const auto missing = what_is_missing(info.capabilities); !missing.empty())
     return Error{Code::unsupported, "Heed cannot use " + info.name + ": " + missing};
-  auto& known = opened[{info.index, info.capabilities, cache_folder, lose_at_submission}];
+  auto& known = opened[{info.index, info.capabilities, own}];
   if (auto device = known.lock(); device && device->works()) return device;
 
   HEED_ASSIGN(const auto physical, physical_devices(*instance));
@@ -178,10 +205,11 @@ Result<std::shared_ptr<Device>> Device::open(std::string_view selector, std::spa
   device->content_->instance = instance;
   device->content_->physical = physical[static_cast<size_t>(info.index)];
   device->content_->info = info;
-  device->content_->lose_at_submission = lose_at_submission;
+  device->content_->lose_at_submission = own.lose_at_submission;
+  device->content_->timeout = own.timeout;
   const PipelineCacheOwner owner = cache_owner(*instance, device->content_->physical);
-  device->content_->cache_file = {cache_folder, owner};
-  device->content_->quarantine_file = {cache_folder, owner};
+  device->content_->cache_file = {own.cache_folder, owner};
+  device->content_->quarantine_file = {own.cache_folder, owner};
   if (auto kernels = device->content_->quarantine_file.read())
     device->content_->quarantined = std::move(*kernels);
   else

@@ -53,7 +53,9 @@ class Device : public std::enable_shared_from_this<Device> {
   // in any case. Fails where none fits, naming those there are.
   //
   // options: "vulkan.cache" is the folder in which pipelines are kept from one process to the next, or "off" (without
-  // it: default_cache_folder()); for the others see restrict_by_option. What they take away is not there, neither for
+  // it: default_cache_folder()); "vulkan.timeout_ms" is how long the device may make no progress before it counts as
+  // lost (a minute; ten where its driver runs on the CPU); with "vulkan.lose_at_submission" it is lost at the process's
+  // Nth, to try what happens then; for the others see restrict_by_option. What they take away is not there, neither for
   // kernels nor for the driver's checks. One VkDevice per GPU, options and process: one that is open already is shared.
   static Result<std::shared_ptr<Device>> open(std::string_view selector = "auto", std::span<const Option> options = {});
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -43,9 +44,11 @@ struct Device::Content {
   std::mutex queue_mutex;  // guards the queue and submitted_value
   VkQueue queue = VK_NULL_HANDLE;
   VkSemaphore timeline = VK_NULL_HANDLE;  // reaches n when the nth submission has been executed
-  uint64_t submitted_value = 0;
-  uint64_t lose_at_submission = 0;  // of the process, as lose_option says; 0: never
-  bool is_lost = false;
+  std::atomic<uint64_t> submitted_value{0};
+  uint64_t lose_at_submission = 0;  // of the process; 0: never
+  std::chrono::milliseconds timeout{0};
+  std::atomic<bool> is_lost{false};
+  std::atomic<bool> hangs{false};  // it may still use what it was given: nothing of it is destroyed
 
   std::array<MemoryPool, memory_use_count> pools;
   std::atomic<uint64_t> held_bytes{0}, most_held_bytes{0};  // of the pools' blocks
@@ -64,8 +67,9 @@ struct Device::Content {
   std::set<std::string> pipelines_in_work;                   // by the same
   std::condition_variable pipeline_built;
 
-  // Waits until the nth submission has been executed.
-  Result<void> wait_for(uint64_t value) const;
+  // Waits until the nth submission has been executed, or until `cancelled`, which may be null: Code::cancelled. After
+  // `timeout` without progress the device hangs, and is lost: Code::device_failed.
+  Result<void> wait_for(uint64_t value, const std::atomic<bool>* cancelled);
 };
 
 }  // namespace heed::vulkan

@@ -63,6 +63,7 @@ void MemoryPool::clear() {
 }
 
 void MemoryPool::destroy(Block& block) const {
+  if (content_->hangs) return;
   if (block.buffer) content_->vk.DestroyBuffer(content_->handle, block.buffer, nullptr);
   if (!block.memory) return;
   content_->vk.FreeMemory(content_->handle, block.memory, nullptr);  // unmaps it too

@@ -120,6 +120,9 @@ Result<std::shared_ptr<const Pipeline>> Pipeline::create(const std::shared_ptr<D
   return std::shared_ptr<const Pipeline>(std::move(pipeline));
 }
 
-Pipeline::~Pipeline() { device_->content().vk.DestroyPipeline(device_->content().handle, handle_, nullptr); }
+Pipeline::~Pipeline() {
+  const auto& content = device_->content();
+  if (!content.hangs) content.vk.DestroyPipeline(content.handle, handle_, nullptr);
+}
 
 }  // namespace heed::vulkan

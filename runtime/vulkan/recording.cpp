@@ -2,7 +2,6 @@
 #include "vulkan/recording.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -105,10 +104,12 @@ struct Ring {
 }  // namespace
 
 struct Recording::Content {
-  explicit Content(const std::shared_ptr<Device>& shared) : device(shared), gpu(shared->content()), vk(gpu.vk) {}
+  Content(const std::shared_ptr<Device>& shared, const std::atomic<bool>* cancelled)
+      : device(shared), cancelled(cancelled), gpu(shared->content()), vk(gpu.vk) {}
   ~Content();
 
   std::shared_ptr<Device> device;
+  const std::atomic<bool>* cancelled;
   Device::Content& gpu;
   const DeviceFunctions& vk;
   VkCommandPool command_pool = VK_NULL_HANDLE;
@@ -149,7 +150,8 @@ struct Recording::Content {
 
 Recording::Content::~Content() {
   // A device that is lost answers at once; there is nobody left to tell.
-  if (last_value) (void)gpu.wait_for(last_value);
+  if (last_value) (void)gpu.wait_for(last_value, nullptr);
+  if (gpu.hangs) return;
   for (auto& batch : batches) {
     for (const auto pool : batch->pools) vk.DestroyDescriptorPool(gpu.handle, pool, nullptr);
     if (batch->queries) vk.DestroyQueryPool(gpu.handle, batch->queries, nullptr);
@@ -452,7 +454,7 @@ Result<void> Recording::Content::turn(Ring& ring) {
   ring.values[ring.half] = last_value;
   ring.half = 1 - ring.half;
   ring.filled_bytes = 0;
-  return gpu.wait_for(ring.values[ring.half]);
+  return gpu.wait_for(ring.values[ring.half], cancelled);
 }
 
 // ---- submitting -------------------------------------------------------------------------------------------------------
@@ -539,7 +541,7 @@ Result<void> Recording::submit() { return content_->submit(); }
 
 // For all that was submitted.
 Result<void> Recording::Content::wait() {
-  if (last_value) HEED_TRY(gpu.wait_for(last_value));
+  if (last_value) HEED_TRY(gpu.wait_for(last_value, cancelled));
   last_value = 0;
   uploads.restart();
   landing.restart();
@@ -634,9 +636,10 @@ uint64_t Recording::recorded_count() const { return content_->recordings; }
 Recording::Recording() = default;
 Recording::~Recording() = default;
 
-Result<std::unique_ptr<Recording>> Recording::create(const std::shared_ptr<Device>& device) {
+Result<std::unique_ptr<Recording>> Recording::create(const std::shared_ptr<Device>& device,
+                                                     const std::atomic<bool>* cancelled) {
   std::unique_ptr<Recording> recording(new Recording);
-  recording->content_ = std::make_unique<Content>(device);
+  recording->content_ = std::make_unique<Content>(device, cancelled);
   auto& c = *recording->content_;
   const VkCommandPoolCreateInfo info{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, nullptr,
                                      VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT, c.gpu.queue_family};

@@ -7,6 +7,7 @@
 // touches them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,7 +43,10 @@ struct Mark {
 // recording's device. Ranges lie inside their buffers; another range is an Error of invalid_argument.
 class Recording {
  public:
-  static Result<std::unique_ptr<Recording>> create(const std::shared_ptr<Device>& device);
+  // Where `cancelled` is set and becomes true, functions that wait for the device fail with Code::cancelled; what was
+  // submitted is executed all the same.
+  static Result<std::unique_ptr<Recording>> create(const std::shared_ptr<Device>& device,
+                                                   const std::atomic<bool>* cancelled = nullptr);
   ~Recording();  // waits for what was submitted; what was not is dropped
   Recording(const Recording&) = delete;
 

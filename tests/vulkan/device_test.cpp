@@ -140,8 +140,10 @@ TEST_CASE("options that mean nothing are errors that list those that do; a devic
     std::string text;
   } cases[] = {{{"vulkan.mask", "int64,int63"}, Code::invalid_argument, "'int63'; there are cooperative_matrix, float16, float64"},
                {{"vulkan.mask", "max_bindings"}, Code::invalid_argument, "no feature 'max_bindings'"},
-               {{"vulkan.warp", "9"}, Code::invalid_argument, "vulkan.cache, vulkan.mask, vulkan.max_allocation_bytes"},
+               {{"vulkan.warp", "9"}, Code::invalid_argument, "vulkan.cache, vulkan.mask, vulkan.timeout_ms, vulkan.max_allocation_bytes"},
                {{"vulkan.max_bindings", "many"}, Code::invalid_argument, "expected a number"},
+               {{"vulkan.timeout_ms", "1 s"}, Code::invalid_argument, "vulkan.timeout_ms=1 s: expected a number"},
+               {{"vulkan.lose_at_submission", "soon"}, Code::invalid_argument, "expected a number"},
                {{"vulkan.mask", "timeline_semaphores"}, Code::unsupported, "it lacks timeline semaphores"}};
   for (const auto& [option, code, text] : cases) {
     INFO(option.first << "=" << option.second);

@@ -1,8 +1,10 @@
 // Every call of Vulkan that can fail, failing in turn: each time an Error that names it, nothing left behind, and the
 // next try works. A program of its own: it stands between Heed and the driver, and nobody else may hold a device.
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "gpu.hpp"
 #include "vulkan/api.hpp"
@@ -19,6 +21,9 @@ struct Faults {
   std::string failed = {};   // the name of the call
   int alive = 0;             // objects made and not destroyed
   uint32_t api_version = 0;  // that devices pretend to speak; 0: their own
+  int timeouts = 0;          // waits that pretend that nothing came of them
+  uint64_t executed = 0;     // what the device tells meanwhile
+  bool progresses = false;   // and then one more, and so on
 
   std::optional<VkResult> next(const char* name) {
     const bool here = calls++ == fail_at;
@@ -64,9 +69,33 @@ struct Wrapped<Name, Answer(VKAPI_PTR*)(Arguments...)> {
 PFN_vkGetInstanceProcAddr real_instance_function = nullptr;
 PFN_vkGetDeviceProcAddr real_device_function = nullptr;
 PFN_vkGetPhysicalDeviceProperties2 real_properties = nullptr;
+PFN_vkWaitSemaphores real_wait = nullptr;
+PFN_vkGetSemaphoreCounterValue real_value = nullptr;
+
+// The device is done in truth: its objects may go.
+VKAPI_ATTR VkResult VKAPI_CALL wait_in_vain(VkDevice device, const VkSemaphoreWaitInfo* info, uint64_t timeout_ns) {
+  const VkResult result = real_wait(device, info, faults.timeouts ? UINT64_MAX : timeout_ns);
+  if (!faults.timeouts) return result;
+  --faults.timeouts;
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return VK_TIMEOUT;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL value_of(VkDevice device, VkSemaphore semaphore, uint64_t* value) {
+  const VkResult result = real_value(device, semaphore, value);
+  if (faults.timeouts) *value = faults.progresses ? faults.executed++ : faults.executed;
+  return result;
+}
 
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL device_function(VkDevice device, const char* name) {
-  const PFN_vkVoidFunction real = real_device_function(device, name);
+  PFN_vkVoidFunction real = real_device_function(device, name);
+  if (std::string_view(name) == "vkWaitSemaphores") {
+    real_wait = reinterpret_cast<PFN_vkWaitSemaphores>(real);
+    real = reinterpret_cast<PFN_vkVoidFunction>(wait_in_vain);
+  } else if (std::string_view(name) == "vkGetSemaphoreCounterValue") {
+    real_value = reinterpret_cast<PFN_vkGetSemaphoreCounterValue>(real);
+    real = reinterpret_cast<PFN_vkVoidFunction>(value_of);
+  }
   HEED_VULKAN_DEVICE_FUNCTIONS(WRAP)
   return real;
 }
@@ -179,6 +208,63 @@ TEST_CASE("each call that fails is an error that names it, leaves nothing behind
     INFO(name);
     CHECK(failed.contains(name));
   }
+}
+
+TEST_CASE("a device that makes no progress hangs: an error that says so, at once for who waits later, and opened anew") {
+  if (!stand_between()) return;
+  faults = {};
+  const Option options[] = {{"vulkan.cache", "off"}, {"vulkan.timeout_ms", "100"}};
+  const auto device = must(Device::open("auto", options));
+  const auto buffer = must(Buffer::create(device, 1024));
+  const auto slow = must(Recording::create(device)), stuck = must(Recording::create(device));
+  must(slow->fill(whole(buffer), 1));
+  faults = {.timeouts = 30, .progresses = true};  // three times as long, but something happens
+  must(slow->wait());
+  CHECK(faults.timeouts == 0);
+
+  must(stuck->fill(whole(buffer), 2));
+  must(slow->fill(whole(buffer), 3));
+  must(slow->submit());
+  faults = {.timeouts = 1'000, .executed = 1};
+  const auto hung = stuck->wait();
+  REQUIRE_FALSE(hung);
+  CHECK(hung.error().code == Code::device_failed);
+  INFO(hung.error().message);
+  CHECK(hung.error().message.find("submission 2 of 3 made no progress for 100 ms (vulkan.timeout_ms)") !=
+        std::string::npos);
+  CHECK_FALSE(device->works());
+  faults.timeouts = 1;
+  const auto later = slow->wait();
+  REQUIRE_FALSE(later);
+  CHECK(later.error().code == Code::device_failed);
+  faults = {};
+  const auto again = must(Device::open("auto", options));
+  CHECK(again != device);
+  CHECK(again->works());
+}
+
+TEST_CASE("a wait ends when its caller cancels; what was submitted is executed, and the recording goes on") {
+  if (!stand_between()) return;
+  faults = {};
+  const Option options[] = {{"vulkan.cache", "off"}};
+  const auto device = must(Device::open("auto", options));
+  const auto buffer = must(Buffer::create(device, 8));
+  std::atomic<bool> cancelled{true};
+  const auto recording = must(Recording::create(device, &cancelled));
+  std::vector<uint32_t> word(1, 7);
+  must(recording->fill(whole(buffer), 5));
+  must(recording->read({buffer.get(), 0, 4}, std::as_writable_bytes(std::span(word))));
+  faults = {.timeouts = 1};
+  const auto stopped = recording->wait();
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().code == Code::cancelled);
+  CHECK(word[0] == 7);
+  recording->discard();
+  cancelled = false;
+  must(recording->read({buffer.get(), 4, 4}, std::as_writable_bytes(std::span(word))));
+  must(recording->wait());
+  CHECK(word[0] == 5);
+  CHECK(validation_message_count() == 0);
 }
 
 TEST_CASE("a device that speaks an older Vulkan is listed and refused, with both versions") {
