@@ -24,6 +24,9 @@ extern const Operator reshape, flatten, squeeze, unsqueeze, identity, transpose,
 // gather.cpp, trilu.cpp, non_zero.cpp, random.cpp
 extern const Operator shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero;
 extern const Operator random_normal, random_normal_like, random_uniform, random_uniform_like;
+// Elements moved: pad.cpp, tile.cpp, center_crop_pad.cpp, depth_to_space.cpp, gather_nd.cpp, scatter.cpp
+extern const Operator pad, tile, center_crop_pad, depth_to_space, space_to_depth;
+extern const Operator gather_elements, gather_nd, scatter, scatter_elements, scatter_nd, tensor_scatter;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
 extern const Operator matmul, gemm, conv, max_pool, attention;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
@@ -69,6 +72,8 @@ PluginContent content() {
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split,
               &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
+              &pad, &tile, &center_crop_pad, &depth_to_space, &space_to_depth,
+              &gather_elements, &gather_nd, &scatter, &scatter_elements, &scatter_nd, &tensor_scatter,
               &matmul, &gemm, &conv, &max_pool, &attention,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,

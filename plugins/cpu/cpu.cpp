@@ -25,6 +25,10 @@ extern const CpuKernel
 extern const CpuKernel
     shape, size, constant, constant_of_shape, range, concat, gather, trilu, non_zero, random_normal,
     random_normal_like, random_uniform, random_uniform_like;
+// Elements moved: pad.cpp, tile.cpp, center_crop_pad.cpp, depth_to_space.cpp, gather_nd.cpp, scatter.cpp
+extern const CpuKernel
+    pad, tile, center_crop_pad, depth_to_space, space_to_depth, gather_elements, gather_nd, scatter, scatter_elements,
+    scatter_nd, tensor_scatter;
 // Sums of products, and pooling: matmul.cpp, heed_attention.cpp, conv.cpp, max_pool.cpp, onnx_gemm.cpp
 extern const CpuKernel
     matmul, matmul_neon, matmul_avx2, matmul_avx512, fused_matmul, fused_matmul_neon, fused_matmul_avx2,
@@ -67,6 +71,8 @@ PluginContent content() {
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split, &heed_copy,
               &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
+              &pad, &tile, &center_crop_pad, &depth_to_space, &space_to_depth, &gather_elements, &gather_nd, &scatter,
+              &scatter_elements, &scatter_nd, &tensor_scatter,
               &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &fused_matmul, &fused_matmul_neon,
               &fused_matmul_avx2, &fused_matmul_avx512, &heed_attention, &heed_attention_neon,
               &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,

@@ -1,0 +1,72 @@
+// Pad: what is left of the input after negative pads, with a constant around it or continued by its own elements.
+#include "convert.hpp"
+#include "pick.hpp"
+
+namespace heed::cpu {
+namespace {
+
+// Which of `kept` elements stands at place `at`, which may lie outside; `nothing` for the constant.
+int64_t chosen(std::string_view mode, int64_t at, int64_t kept) {
+  if (at >= 0 && at < kept) return at;
+  if (mode == "constant") return nothing;
+  if (mode == "edge" || kept == 1) return std::clamp<int64_t>(at, 0, kept - 1);
+  const int64_t period = mode == "wrap" ? kept : 2 * kept - 2;
+  at = (at % period + period) % period;
+  return at < kept ? at : period - at;
+}
+
+Result<std::vector<int64_t>> places_along(int64_t size, int64_t begin, int64_t end, std::string_view mode) {
+  const int64_t kept = size + std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0);
+  const int64_t lead = std::max<int64_t>(begin, 0), behind = std::max<int64_t>(end, 0);
+  constexpr int64_t most = int64_t{1} << 40;
+  if (kept < 0 || (kept == 0 && lead + behind > 0 && mode != "constant") || lead > most || behind > most)
+    return Error{Code::shape_mismatch, "a size of " + std::to_string(size) + " cannot take pads of " +
+                                           std::to_string(begin) + " and " + std::to_string(end)};
+  std::vector<int64_t> places;
+  for (int64_t at = -lead; at < kept + behind; ++at) {
+    const int64_t place = chosen(mode, at, kept);
+    places.push_back(place == nothing ? nothing : place - std::min<int64_t>(begin, 0));
+  }
+  return places;
+}
+
+Result<void> run(Running& run) {
+  const auto x = run.input(0), value = run.input(2);
+  std::vector<int64_t> pads, axes;
+  if (run.version() < 11)
+    pads.assign(run.integers("pads")->begin(), run.integers("pads")->end());
+  else
+    pads = run.input(1).integers();
+  if (run.input(3).present()) {
+    axes = run.input(3).integers();
+  } else {
+    for (int32_t axis = 0; axis < x.rank(); ++axis) axes.push_back(axis);
+  }
+  if (pads.size() != 2 * axes.size())
+    return Error{Code::shape_mismatch, "there are " + std::to_string(pads.size()) + " pads; expected two for each of " +
+                                           std::to_string(axes.size()) + " axes"};
+  if (value.present() && value.count() != 1)
+    return Error{Code::shape_mismatch,
+                 "constant_value has " + std::to_string(value.count()) + " elements; expected one"};
+  auto places = all_places(x.dims());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    HEED_ASSIGN(const int32_t axis, NodeView::checked_axis(axes[i], x.rank(), "axes"));
+    HEED_ASSIGN(places[static_cast<size_t>(axis)],
+                places_along(x.dim(axis), pads[i], pads[axes.size() + i], run.text("mode", "constant")));
+  }
+  if (run.version() >= 11) return pick_elements(run, x, places, value);
+
+  // The attribute of Pad-2, as an element of x's type.
+  const float given = run.number("value");
+  double bits = 0;
+  write_elements(x.element(), &given, 1, &bits, 0);
+  TensorView fill = x;
+  fill.c.data = &bits;
+  return pick_elements(run, x, places, fill);
+}
+
+}  // namespace
+
+extern const CpuKernel pad{.op_type = "Pad", .run = run};
+
+}  // namespace heed::cpu
