@@ -80,6 +80,45 @@ float heed_pow(float a, float b) {
 }
 )";
 
+// Cephes: sinhf, coshf, asinhf, acoshf, atanhf. Above 88 e^x is out of range before its half is.
+constexpr std::string_view hyperbolic_functions = R"(
+float heed_half_exp(float a) {
+  float h = heed_exp(a > 88.0 ? 0.5 * a : a);
+  return a > 88.0 ? 0.5 * h * h : 0.5 * h;
+}
+float heed_sinh(float x) {
+  float a = abs(x), z = x * x;
+  if (a <= 1.0) return ((2.03721912945e-4 * z + 8.33028376239e-3) * z + 1.66667160211e-1) * z * x + x;
+  float half_exp = heed_half_exp(a);
+  float y = half_exp - 0.25 / half_exp;
+  return x < 0.0 ? -y : y;
+}
+float heed_cosh(float x) {
+  float half_exp = heed_half_exp(abs(x));
+  return half_exp + 0.25 / half_exp;
+}
+float heed_asinh(float x) {
+  float a = abs(x), z = x * x;
+  if (a < 0.5)
+    return (((2.0122003309e-2 * z - 4.2699340972e-2) * z + 7.4847586088e-2) * z - 1.6666288134e-1) * z * x + x;
+  float y = a > 1500.0 ? heed_log(a) + 0.693147180559945 : heed_log(a + sqrt(z + 1.0));
+  return x < 0.0 ? -y : y;
+}
+float heed_acosh(float x) {
+  if (x > 1500.0) return heed_log(x) + 0.693147180559945;
+  float z = x - 1.0;
+  if (z >= 0.5) return heed_log(x + sqrt(z * (x + 1.0)));
+  return ((((1.7596881071e-3 * z - 7.5272886713e-3) * z + 2.6454905019e-2) * z - 1.1784741703e-1) * z + 1.4142135263) * sqrt(z);
+}
+float heed_atanh(float x) {
+  float a = abs(x), z = x * x;
+  if (a < 0.5)
+    return ((((1.81740078349e-1 * z + 8.24370301058e-2) * z + 1.46691431730e-1) * z + 1.99782164500e-1) * z + 3.33337300303e-1) * z * x + x;
+  float y = a == 1.0 ? uintBitsToFloat(0x7F800000u) : 0.5 * heed_log((1.0 + a) / (1.0 - a));
+  return x < 0.0 ? -y : y;
+}
+)";
+
 // Of floats of one type. A quotient near a whole number may come out on its other side: the remainder tells.
 constexpr std::string_view float_functions = R"(
 NUMBER heed_min(NUMBER a, NUMBER b) { return b < a || isnan(b) ? b : a; }
@@ -127,6 +166,11 @@ NUMBER heed_fmod(NUMBER a, NUMBER b) { return b == NUMBER(0) ? NUMBER(0) : a - h
 NUMBER heed_mod(NUMBER a, NUMBER b) {
   NUMBER rest = heed_fmod(a, b);
   return rest != NUMBER(0) && (rest < NUMBER(0)) != (b < NUMBER(0)) ? rest + b : rest;
+}
+NUMBER heed_shift_left(NUMBER a, NUMBER b) { return b >= NUMBER(0) && b < NUMBER(BITS) ? a << b : NUMBER(0); }
+NUMBER heed_shift_right(NUMBER a, NUMBER b) {
+  if (b >= NUMBER(0) && b < NUMBER(BITS)) return a >> b;
+  return IS_SIGNED && a < NUMBER(0) ? NUMBER(-1) : NUMBER(0);
 }
 )";
 
@@ -214,12 +258,6 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
     case ExpressionOp::negative:
       return "-" + a;
     case ExpressionOp::sqrt:
-    case ExpressionOp::log:
-    case ExpressionOp::sinh:
-    case ExpressionOp::cosh:
-    case ExpressionOp::asinh:
-    case ExpressionOp::acosh:
-    case ExpressionOp::atanh:
     case ExpressionOp::floor:
     case ExpressionOp::ceil:
       return call(rule_of(step.op).name);
@@ -227,6 +265,14 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
       return call("roundEven");
     case ExpressionOp::logical_not:
       return "!" + a;
+    case ExpressionOp::bit_not:
+      return "~" + a;
+    case ExpressionOp::bit_and:
+      return a + " & " + b;
+    case ExpressionOp::bit_or:
+      return a + " | " + b;
+    case ExpressionOp::bit_xor:
+      return a + " ^ " + b;
     case ExpressionOp::pow:
       if (is_second(2)) return a + " * " + a;
       if (is_second(3)) return a + " * " + a + " * " + a;
@@ -240,6 +286,9 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
       return a + " ? " + b + " : " + c;
     case ExpressionOp::cast:
       return cast_of(first.type, step.type, a);
+    case ExpressionOp::not_equal:
+      if (&first == &second && is_float(first.type)) return "isnan(" + a + ")";
+      return a + " != " + b;
     case ExpressionOp::divide:
       if (!is_float(step.type)) return call("heed_divide");
       // Compilers take a division by the literal 0 for undefined.
@@ -249,6 +298,10 @@ std::string glsl_of(const ExpressionStep& step, const std::string& a, const std:
       return detail::is_infix(step.op) ? a + " " + std::string(rule_of(step.op).name) + " " + b
                                        : call("heed_" + std::string(rule_of(step.op).name));
   }
+}
+
+bool is_hyperbolic(const ExpressionStep& step) {
+  return step.op >= ExpressionOp::sinh && step.op <= ExpressionOp::atanh;
 }
 
 // What GLSL has no function for in f64, or none that is exact.
@@ -261,7 +314,8 @@ bool is_of_f32_alone(ExpressionOp op) {
 // Whether the numbers that an operation gives may be too large for their type.
 bool is_wrapped(ExpressionOp op) {
   return op == ExpressionOp::negative || op == ExpressionOp::absolute || op == ExpressionOp::add ||
-         op == ExpressionOp::subtract || op == ExpressionOp::multiply || op == ExpressionOp::divide;
+         op == ExpressionOp::subtract || op == ExpressionOp::multiply || op == ExpressionOp::divide ||
+         op == ExpressionOp::bit_not || op == ExpressionOp::shift_left;
 }
 
 // The functions above for the types that an expression computes with.
@@ -273,12 +327,15 @@ std::string functions_of(const Expression& expression) {
     if (step.type == DataType::boolean || std::count(known.begin(), known.end(), type.step) > 0) continue;
     known.push_back(type.step);
     text += "#define NUMBER " + std::string(type.step) + "\n#define IS_SIGNED " +
-            (is_signed_integer(step.type) ? "true" : "false") +
+            (is_signed_integer(step.type) ? "true" : "false") + "\n#define BITS " +
+            (bits_of(step.type) == 64 ? "64" : "32") +
             std::string(is_float(step.type) ? float_functions : integer_functions) +
-            "#undef NUMBER\n#undef IS_SIGNED\n";
+            "#undef NUMBER\n#undef IS_SIGNED\n#undef BITS\n";
     if (type.step == "float") text += functions;
     if (type.step == "double") text += double_functions;
   }
+  const auto& steps = expression.steps();
+  if (std::any_of(steps.begin(), steps.end(), is_hyperbolic)) text += hyperbolic_functions;
   return text;
 }
 

@@ -25,6 +25,28 @@ float heed_exp(float x) {
   return heed_scale(p * r * r + r + 1.0, int(n));
 }
 
+// The natural logarithm (Cephes, logf): x = m 2^e, m in [sqrt(1/2), sqrt(2)). -infinity at 0, NaN below.
+float heed_log(float x) {
+  if (!(x > 0.0)) return uintBitsToFloat(x == 0.0 ? negative_infinity_bits : 0x7FC00000u);
+  if (isinf(x)) return x;
+  bool is_tiny = x < 1.17549435e-38;
+  int shifted = floatBitsToInt(is_tiny ? x * 16777216.0 : x) - 0x3F3504F3;
+  float e = float(shifted >> 23) - (is_tiny ? 24.0 : 0.0);
+  float r = intBitsToFloat((shifted & 0x007FFFFF) + 0x3F3504F3) - 1.0;
+  float z = r * r;
+  float p = 7.0376836292e-2;
+  p = p * r - 1.1514610310e-1;
+  p = p * r + 1.1676998740e-1;
+  p = p * r - 1.2420140846e-1;
+  p = p * r + 1.4249322787e-1;
+  p = p * r - 1.6668057665e-1;
+  p = p * r + 2.0000714765e-1;
+  p = p * r - 2.4999993993e-1;
+  p = p * r + 3.3333331174e-1;
+  float y = p * r * z - 2.12194440e-4 * e - 0.5 * z;
+  return r + y + 0.693359375 * e;
+}
+
 // The hyperbolic tangent (Cephes, tanhf).
 float heed_tanh(float x) {
   float size = abs(x);

@@ -7,19 +7,21 @@
 //               parentheses; numbers (1, 0.5, 1e-6, inf, nan); names of inputs and of earlier statements; @name, an
 //               attribute of the node (a number); @name == "text", of one that is a text; functions:
 //   one         abs neg sign sqrt exp log tanh sigmoid erf sin cos tan asin acos atan sinh cosh asinh acosh atanh
-//               floor ceil round (half to even) not
-//   two         min max pow and or fmod (the sign is that of the first) mod (that of the second)
+//               floor ceil round (half to even) not bit_not
+//   two         min max pow and or fmod (the sign is that of the first) mod (that of the second) bit_and bit_or bit_xor
+//               shift_left shift_right
 //   three       select(condition, where it is true, where it is false)
 //   cast(x, t)  x in the type t: the name of a type, @name, whose number is that of ONNX's data type, or the name of an
 //               input, whose type it is; floats go to integers towards zero
 //   given(n, x) n, an input or an attribute @name, where the node has it; else x
 //
 // Types are bool, the integers of 8 to 64 bits, f32, f16, bf16 and f64. + - * / mod fmod neg abs sign min max and
-// comparisons are of numbers of one type, == and != and select of any one type, the rest of floats. f16 and bf16 are
-// computed with as f32, and rounded where they are stored and where a cast says so. Integers wrap around; their
-// division goes towards zero and gives 0 for a division by 0. Numbers in the text take the type of what they meet, f32
-// where they meet only each other. Truth is 1 or 0 where a number is needed; a number is true where it is not 0. min
-// and max give NaN where either argument is NaN.
+// comparisons are of numbers of one type, == and != and select of any one type, functions of bits of integers of one
+// type (shifts by a negative number go as far as those by all bits; to the right they keep the sign), the rest of
+// floats. f16 and bf16 are computed with as f32, and rounded where they are stored and where a cast says so. Integers
+// wrap around; their division goes towards zero and gives 0 for a division by 0. Numbers in the text take the type of
+// what they meet, f32 where they meet only each other. Truth is 1 or 0 where a number is needed; a number is true where
+// it is not 0. min and max give NaN where either argument is NaN.
 #pragma once
 
 #include <algorithm>
@@ -72,6 +74,7 @@ enum class ExpressionOp : uint8_t {
   ceil,
   round,
   logical_not,
+  bit_not,
   add,
   subtract,
   multiply,
@@ -81,6 +84,11 @@ enum class ExpressionOp : uint8_t {
   pow,
   mod,
   fmod,
+  bit_and,
+  bit_or,
+  bit_xor,
+  shift_left,
+  shift_right,
   less,
   less_equal,
   greater,
@@ -98,6 +106,7 @@ enum class ExpressionTyping : uint8_t {
   leaf,     // an input or a constant
   floats,   // floats of one type to that type
   numbers,  // numbers of one type to that type
+  bits,     // integers of one type to that type
   order,    // numbers of one type to truth
   match,    // any one type to truth
   truth,    // truth to truth
@@ -112,28 +121,56 @@ struct ExpressionRule {
 };
 
 inline constexpr ExpressionRule expression_rules[] = {
-    {"", 0, ExpressionTyping::leaf},        {"", 0, ExpressionTyping::leaf},
-    {"neg", 1, ExpressionTyping::numbers},  {"abs", 1, ExpressionTyping::numbers},
-    {"sign", 1, ExpressionTyping::numbers}, {"sqrt", 1, ExpressionTyping::floats},
-    {"exp", 1, ExpressionTyping::floats},   {"log", 1, ExpressionTyping::floats},
-    {"tanh", 1, ExpressionTyping::floats},  {"sigmoid", 1, ExpressionTyping::floats},
-    {"erf", 1, ExpressionTyping::floats},   {"sin", 1, ExpressionTyping::floats},
-    {"cos", 1, ExpressionTyping::floats},   {"tan", 1, ExpressionTyping::floats},
-    {"asin", 1, ExpressionTyping::floats},  {"acos", 1, ExpressionTyping::floats},
-    {"atan", 1, ExpressionTyping::floats},  {"sinh", 1, ExpressionTyping::floats},
-    {"cosh", 1, ExpressionTyping::floats},  {"asinh", 1, ExpressionTyping::floats},
-    {"acosh", 1, ExpressionTyping::floats}, {"atanh", 1, ExpressionTyping::floats},
-    {"floor", 1, ExpressionTyping::floats}, {"ceil", 1, ExpressionTyping::floats},
-    {"round", 1, ExpressionTyping::floats}, {"not", 1, ExpressionTyping::truth},
-    {"+", 2, ExpressionTyping::numbers},    {"-", 2, ExpressionTyping::numbers},
-    {"*", 2, ExpressionTyping::numbers},    {"/", 2, ExpressionTyping::numbers},
-    {"min", 2, ExpressionTyping::numbers},  {"max", 2, ExpressionTyping::numbers},
-    {"pow", 2, ExpressionTyping::floats},   {"mod", 2, ExpressionTyping::numbers},
-    {"fmod", 2, ExpressionTyping::numbers}, {"<", 2, ExpressionTyping::order},
-    {"<=", 2, ExpressionTyping::order},     {">", 2, ExpressionTyping::order},
-    {">=", 2, ExpressionTyping::order},     {"==", 2, ExpressionTyping::match},
-    {"!=", 2, ExpressionTyping::match},     {"and", 2, ExpressionTyping::truth},
-    {"or", 2, ExpressionTyping::truth},     {"select", 3, ExpressionTyping::choice},
+    {"", 0, ExpressionTyping::leaf},
+    {"", 0, ExpressionTyping::leaf},
+    {"neg", 1, ExpressionTyping::numbers},
+    {"abs", 1, ExpressionTyping::numbers},
+    {"sign", 1, ExpressionTyping::numbers},
+    {"sqrt", 1, ExpressionTyping::floats},
+    {"exp", 1, ExpressionTyping::floats},
+    {"log", 1, ExpressionTyping::floats},
+    {"tanh", 1, ExpressionTyping::floats},
+    {"sigmoid", 1, ExpressionTyping::floats},
+    {"erf", 1, ExpressionTyping::floats},
+    {"sin", 1, ExpressionTyping::floats},
+    {"cos", 1, ExpressionTyping::floats},
+    {"tan", 1, ExpressionTyping::floats},
+    {"asin", 1, ExpressionTyping::floats},
+    {"acos", 1, ExpressionTyping::floats},
+    {"atan", 1, ExpressionTyping::floats},
+    {"sinh", 1, ExpressionTyping::floats},
+    {"cosh", 1, ExpressionTyping::floats},
+    {"asinh", 1, ExpressionTyping::floats},
+    {"acosh", 1, ExpressionTyping::floats},
+    {"atanh", 1, ExpressionTyping::floats},
+    {"floor", 1, ExpressionTyping::floats},
+    {"ceil", 1, ExpressionTyping::floats},
+    {"round", 1, ExpressionTyping::floats},
+    {"not", 1, ExpressionTyping::truth},
+    {"bit_not", 1, ExpressionTyping::bits},
+    {"+", 2, ExpressionTyping::numbers},
+    {"-", 2, ExpressionTyping::numbers},
+    {"*", 2, ExpressionTyping::numbers},
+    {"/", 2, ExpressionTyping::numbers},
+    {"min", 2, ExpressionTyping::numbers},
+    {"max", 2, ExpressionTyping::numbers},
+    {"pow", 2, ExpressionTyping::floats},
+    {"mod", 2, ExpressionTyping::numbers},
+    {"fmod", 2, ExpressionTyping::numbers},
+    {"bit_and", 2, ExpressionTyping::bits},
+    {"bit_or", 2, ExpressionTyping::bits},
+    {"bit_xor", 2, ExpressionTyping::bits},
+    {"shift_left", 2, ExpressionTyping::bits},
+    {"shift_right", 2, ExpressionTyping::bits},
+    {"<", 2, ExpressionTyping::order},
+    {"<=", 2, ExpressionTyping::order},
+    {">", 2, ExpressionTyping::order},
+    {">=", 2, ExpressionTyping::order},
+    {"==", 2, ExpressionTyping::match},
+    {"!=", 2, ExpressionTyping::match},
+    {"and", 2, ExpressionTyping::truth},
+    {"or", 2, ExpressionTyping::truth},
+    {"select", 3, ExpressionTyping::choice},
     {"cast", 1, ExpressionTyping::cast},
 };
 static_assert(std::size(expression_rules) == static_cast<size_t>(ExpressionOp::cast) + 1);
@@ -239,6 +276,28 @@ T modulo(T a, T b) {
   return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
+// What functions of bits give; those above the bits of the type go when it is wrapped.
+template <class T>
+T apply_to_bits(ExpressionOp op, T a, T b) {
+  const bool is_within = b >= 0 && b < 64;
+  switch (op) {
+    case ExpressionOp::bit_not:
+      return ~a;
+    case ExpressionOp::bit_and:
+      return a & b;
+    case ExpressionOp::bit_or:
+      return a | b;
+    case ExpressionOp::bit_xor:
+      return a ^ b;
+    case ExpressionOp::shift_left:
+      return is_within ? static_cast<T>(static_cast<uint64_t>(a) << b) : 0;
+    case ExpressionOp::shift_right:
+      return a >> (is_within ? b : 63) >> (is_within ? 0 : 1);
+    default:
+      return 0;
+  }
+}
+
 }  // namespace detail
 
 // What a step gives for numbers, truth being 1 or 0; T is float, double, int64_t or uint64_t. Integers wrap around
@@ -296,8 +355,10 @@ T apply(ExpressionOp op, T a, T b = 0, T c = 0) {
     case ExpressionOp::select:
       return a != 0 ? b : c;
     default:
-      if constexpr (std::is_floating_point_v<T>) return detail::apply_function(op, a, b);
-      return 0;
+      if constexpr (std::is_floating_point_v<T>)
+        return detail::apply_function(op, a, b);
+      else
+        return detail::apply_to_bits(op, a, b);
   }
 }
 
@@ -353,7 +414,9 @@ class Expression {
     uint32_t arguments[3] = {a, rule.argument_count > 1 ? b : 0, rule.argument_count > 2 ? c : 0};
     const std::span alike(arguments + (rule.typing == ExpressionTyping::choice),
                           arguments + rule.argument_count);  // have one type
-    if (alike.size() == static_cast<size_t>(rule.argument_count) && are_numbers(alike)) return add_number(op, a, b);
+    if (alike.size() == static_cast<size_t>(rule.argument_count) && are_numbers(alike) &&
+        rule.typing != ExpressionTyping::bits)
+      return add_number(op, a, b);
     HEED_ASSIGN(const DataType type, common_type(rule, alike));
     for (uint32_t& argument : alike) {
       HEED_ASSIGN(argument, add_as(argument, type));
@@ -508,6 +571,9 @@ class Expression {
     if (rule.typing == ExpressionTyping::floats && !is_float(common))
       return Error{Code::invalid_argument,
                    "'" + std::string(rule.name) + "' takes floats, not " + std::string(name_of(common))};
+    if (rule.typing == ExpressionTyping::bits && !is_integer(common))
+      return Error{Code::invalid_argument,
+                   "'" + std::string(rule.name) + "' takes integers, not " + std::string(name_of(common))};
     return common;
   }
 
