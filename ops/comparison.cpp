@@ -1,5 +1,5 @@
 // Equal, Less, LessOrEqual, Greater, GreaterOrEqual: y = a op b as a boolean, after broadcasting (before opset 7 as
-// Add-6).
+// Add-6). IsNaN and IsInf: what a number is.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -54,5 +54,25 @@ extern const Operator less_than = comparison("Less", {13, 9, 7, 1}, any_number, 
 extern const Operator less_or_equal = comparison("LessOrEqual", {16, 12}, any_number, "A <= B", infer<at_most>);
 extern const Operator greater = comparison("Greater", {13, 9, 7, 1}, any_number, "A > B", infer<above>);
 extern const Operator greater_or_equal = comparison("GreaterOrEqual", {16, 12}, any_number, "A >= B", infer<at_least>);
+
+constexpr Types any_infinite =
+    any_float | Types{DataType::f8e4m3fn, DataType::f8e4m3fnuz, DataType::f8e5m2, DataType::f8e5m2fnuz};
+
+extern const Operator is_nan{.op_type = "IsNaN",
+                             .versions = {20, 13, 9},
+                             .inputs = {{"X", "T1"}},
+                             .outputs = {{"Y", "T2"}},
+                             .types = {{"T1", any_infinite}, {"T2", bool_only}},
+                             .expression = "X != X",
+                             .infer = [](Inference& node) { return like_input(node, DataType::boolean); }};
+
+extern const Operator is_inf{.op_type = "IsInf",
+                             .versions = {20, 10},
+                             .inputs = {{"X", "T1"}},
+                             .outputs = {{"Y", "T2"}},
+                             .types = {{"T1", any_infinite}, {"T2", bool_only}},
+                             .attributes = {attribute("detect_positive", 1), attribute("detect_negative", 1)},
+                             .expression = "or(and(@detect_positive, X == inf), and(@detect_negative, X == -inf))",
+                             .infer = [](Inference& node) { return like_input(node, DataType::boolean); }};
 
 }  // namespace heed::ops

@@ -1,5 +1,5 @@
-// Add, Sub, Mul, Div, Mod, Pow, Min, Max: y = a op b after broadcasting. Before opset 7 only b is broadcast, and only
-// where the attribute `broadcast` says so, from `axis` on. Integer Div truncates.
+// Add, Sub, Mul, Div, Mod, Pow, Min, Max, Sum, Mean: y = a op b after broadcasting. Before opset 7 only b is broadcast,
+// and only where the attribute `broadcast` says so, from `axis` on. Integer Div truncates.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -98,13 +98,14 @@ Operator arithmetic(std::string_view op_type, std::string_view expression, uint3
           .infer = infer};
 }
 
-Operator extreme(std::string_view op_type, std::string_view expression, Result<void> (*infer)(Inference&)) {
+Operator variadic(std::string_view op_type, Types types, std::string_view expression,
+                  Result<void> (*infer)(Inference&)) {
   return {.op_type = op_type,
           .versions = {13, 12, 8, 6, 1},
           .flags = HEED_COMMUTATIVE,
           .inputs = {{"data_0", "T", HEED_VARIADIC}},
           .outputs = {{"result", "T"}},
-          .types = {{"T", any_number}},
+          .types = {{"T", types}},
           .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
           .expression = expression,
           .infer = infer};
@@ -116,8 +117,12 @@ extern const Operator add = arithmetic("Add", "A + B", HEED_COMMUTATIVE, infer<p
 extern const Operator sub = arithmetic("Sub", "A - B", 0, infer<minus>);
 extern const Operator mul = arithmetic("Mul", "A * B", HEED_COMMUTATIVE, infer<times>);
 extern const Operator div = arithmetic("Div", "A / B", 0, infer<over>);
-extern const Operator min_of = extreme("Min", "min(a, b)", infer<least>);
-extern const Operator max_of = extreme("Max", "max(a, b)", infer<greatest>);
+extern const Operator min_of = variadic("Min", any_number, "min(a, b)", infer<least>);
+extern const Operator max_of = variadic("Max", any_number, "max(a, b)", infer<greatest>);
+
+extern const Operator sum_of = variadic("Sum", any_float, "a + b", infer<none>);
+// A rewrite makes a Sum of it: how many there are is no part of how two of them meet.
+extern const Operator mean_of = variadic("Mean", any_float, "", infer<none>);
 
 extern const Operator mod{.op_type = "Mod",
                           .versions = {28, 13, 10},

@@ -55,6 +55,7 @@ extern const Operator sin_of = unary("Sin", {22, 7}, any_float, "sin(X)");
 extern const Operator cos_of = unary("Cos", {22, 7}, any_float, "cos(X)");
 extern const Operator floor_of = unary("Floor", {13, 6, 1}, any_float, "floor(X)");
 extern const Operator ceil_of = unary("Ceil", {13, 6, 1}, any_float, "ceil(X)");
+extern const Operator round_of = unary("Round", {22, 11}, any_float, "round(X)");
 extern const Operator softplus = unary("Softplus", {22, 1}, any_float, "max(X, 0) + log(1 + exp(-abs(X)))");
 extern const Operator neg = unary("Neg", {13, 6, 1}, signed_number, "-X", infer_neg);
 extern const Operator abs_of = unary("Abs", {13, 6, 1}, any_number, "abs(X)", infer_abs);

@@ -13,6 +13,12 @@ extern const Operator logical_and, logical_or, logical_xor, logical_not;
 extern const Operator relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of, reciprocal, sin_of, cos_of, floor_of,
     ceil_of, softplus, neg, abs_of, sign, swish, gelu;
 extern const Operator where, clip, cast, cast_like;
+// activations.cpp, trigonometry.cpp, bitwise.cpp; and of comparison.cpp, elementwise_binary.cpp, elementwise_unary.cpp
+extern const Operator elu, celu, selu, leaky_relu, thresholded_relu, hard_sigmoid, hard_swish, softsign, mish, shrink;
+extern const Operator prelu, swiglu, microsoft_gelu, bias_gelu, quick_gelu, fast_gelu, bias_add;
+extern const Operator tan_of, asin_of, acos_of, atan_of, sinh_of, cosh_of, asinh_of, acosh_of, atanh_of;
+extern const Operator bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bit_shift;
+extern const Operator is_nan, is_inf, sum_of, mean_of, round_of;
 // Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
 // rotary_embedding.cpp
 extern const Operator softmax, log_softmax;
@@ -51,6 +57,7 @@ extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_rang
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 extern const Rewrite gemm_as_matmul, matmul_gelu_by_erf, matmul_gelu_by_tanh, matmul_gelu, matmul_silu, matmul_relu,
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
+extern const Rewrite one_sided_prelu, mean_as_sum;
 
 namespace {
 
@@ -66,6 +73,11 @@ PluginContent content() {
               &relu, &sigmoid, &tanh_of, &erf_of, &exp_of, &log_of, &sqrt_of, &reciprocal, &sin_of, &cos_of, &floor_of,
               &ceil_of, &softplus, &neg, &abs_of, &sign, &swish, &gelu,
               &where, &clip, &cast, &cast_like,
+              &elu, &celu, &selu, &leaky_relu, &thresholded_relu, &hard_sigmoid, &hard_swish, &softsign, &mish, &shrink,
+              &prelu, &swiglu, &microsoft_gelu, &bias_gelu, &quick_gelu, &fast_gelu, &bias_add,
+              &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of, &acosh_of, &atanh_of,
+              &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift,
+              &is_nan, &is_inf, &sum_of, &mean_of, &round_of,
               &softmax, &log_softmax,
               &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square, &reduce_max, &reduce_min,
               &arg_max, &arg_min, &layer_normalization, &rms_normalization, &rotary_embedding,
@@ -91,6 +103,7 @@ PluginContent content() {
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
               &one_sided_greater, &one_sided_equal,
+              &one_sided_prelu, &mean_as_sum,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,

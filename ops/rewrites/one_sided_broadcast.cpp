@@ -25,6 +25,17 @@ bool accept(Match& match) {
   return true;
 }
 
+// Slopes of channels, axis 1.
+bool accept_slopes(Match& match) {
+  const auto x = match.type("X"), slope = match.type("slope");
+  if (match.node("Y").version() >= 7 || !x || !slope || !x->has_rank() || !slope->has_rank()) return false;
+  if (slope->rank() != 1 || x->rank() <= 2) return false;
+  std::vector<int64_t> axes;
+  for (int64_t axis = 1; axis < x->rank() - 1; ++axis) axes.push_back(axis);
+  match.set("axes", axes);
+  return true;
+}
+
 constexpr char aligned_add[] = "C = Add(A, B)";
 constexpr char aligned_sub[] = "C = Sub(A, B)";
 constexpr char aligned_mul[] = "C = Mul(A, B)";
@@ -68,5 +79,9 @@ extern const Rewrite one_sided_equal{.name = "one_sided_broadcast (Equal)",
                                      .patterns = {"C = Equal(A, B)"},
                                      .replacement = "C = Equal(A, Unsqueeze(B, Constant<value_ints = @axes>()))",
                                      .accept = accept<aligned_equal>};
+extern const Rewrite one_sided_prelu{.name = "one_sided_broadcast (PRelu)",
+                                     .patterns = {"Y = PRelu(X, slope)"},
+                                     .replacement = "Y = PRelu(X, Unsqueeze(slope, Constant<value_ints = @axes>()))",
+                                     .accept = accept_slopes};
 
 }  // namespace heed::ops

@@ -30,7 +30,23 @@ bool combine(Match& match) {
   return true;
 }
 
+// A sum meets its numbers two by two, which fuses.
+bool accept_mean(Match& match) {
+  std::string inputs;
+  int64_t count = 0;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    if (!match.type(name)) break;
+    inputs += (count++ ? ", " : "") + std::string(name);
+  }
+  match.set("count", static_cast<float>(count));
+  match.replace_by("y = Div(Sum(" + inputs + "), CastLike(Constant<value_float = @count>(), a))");
+  return count > 0;
+}
+
 }  // namespace
+
+extern const Rewrite mean_as_sum{
+    .name = "mean_as_sum", .patterns = {"y = Mean(a, b, c, d, e, f, g, h)"}, .replacement = "", .accept = accept_mean};
 
 extern const Rewrite cast_to_same{
     .name = "cast_to_same", .patterns = {"y = Cast(x)"}, .replacement = "y = Identity(x)", .accept = same_type};

@@ -1,4 +1,4 @@
-// Equal, Less, LessOrEqual, Greater, GreaterOrEqual: c = a op b as a boolean. Equal also compares texts.
+// Equal, Less, LessOrEqual, Greater, GreaterOrEqual: c = a op b as a boolean. Equal also compares texts. IsNaN, IsInf.
 #include "walk.hpp"
 
 namespace heed::cpu {
@@ -75,6 +75,42 @@ Result<void> plan(Planning& node) {
   return {};
 }
 
+struct IsNan {
+  template <class T>
+  bool operator()(T x) const {
+    return x != x;
+  }
+};
+
+template <class T>
+void is_infinite_block(const T* const* in, const int64_t* steps, uint8_t* out, int64_t n) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const bool positive = *in[1] != 0, negative = *in[2] != 0;
+  for (int64_t i = 0, x = 0; i < n; ++i, x += steps[0])
+    out[i] = (positive && in[0][x] == infinity) || (negative && in[0][x] == -infinity);
+}
+
+Result<void> run_is_nan(Running& run) {
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto x = run.input(0);
+  dispatch_float(x.element(), [&]<class T>(T) {
+    apply<T, uint8_t, 1>(run, out, {x}, {broadcast_strides(x, out.dims())}, unary_block<IsNan, T, uint8_t>);
+  });
+  return {};
+}
+
+Result<void> run_is_inf(Running& run) {
+  HEED_ASSIGN(const auto out, output_like(run));
+  const auto x = run.input(0);
+  dispatch_float(x.element(), [&]<class T>(T) {
+    const T signs[] = {static_cast<T>(run.integer("detect_positive")), static_cast<T>(run.integer("detect_negative"))};
+    const Strides still(out.dims().size(), 0);
+    apply<T, uint8_t, 3>(run, out, {x, scalar_view(signs[0]), scalar_view(signs[1])},
+                         {broadcast_strides(x, out.dims()), still, still}, is_infinite_block<T>);
+  });
+  return {};
+}
+
 }  // namespace
 
 extern const CpuKernel equal_to{.op_type = "Equal", .plan = plan, .run = run_equal};
@@ -82,5 +118,7 @@ extern const CpuKernel less_than{.op_type = "Less", .plan = plan, .run = run_com
 extern const CpuKernel less_or_equal{.op_type = "LessOrEqual", .plan = plan, .run = run_comparison<AtMost>};
 extern const CpuKernel greater{.op_type = "Greater", .plan = plan, .run = run_comparison<Above>};
 extern const CpuKernel greater_or_equal{.op_type = "GreaterOrEqual", .plan = plan, .run = run_comparison<AtLeast>};
+extern const CpuKernel is_nan{.op_type = "IsNaN", .plan = plan_elementwise, .run = run_is_nan};
+extern const CpuKernel is_inf{.op_type = "IsInf", .plan = plan_elementwise, .run = run_is_inf};
 
 }  // namespace heed::cpu

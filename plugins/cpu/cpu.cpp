@@ -12,6 +12,11 @@ extern const CpuKernel
     logical_and, logical_or, logical_xor, logical_not, relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of,
     reciprocal, sin_of, cos_of, floor_of, ceil_of, softplus, neg, abs_of, sign, gelu, swish, where, clip, cast,
     cast_like;
+// activations.cpp, trigonometry.cpp, bitwise.cpp; and of comparison.cpp, elementwise_binary.cpp, elementwise_unary.cpp
+extern const CpuKernel
+    elu, celu, selu, leaky_relu, thresholded_relu, hard_sigmoid, hard_swish, softsign, mish, shrink, prelu, swiglu,
+    fast_gelu, tan_of, asin_of, acos_of, atan_of, sinh_of, cosh_of, asinh_of, acosh_of, atanh_of, bitwise_and,
+    bitwise_or, bitwise_xor, bitwise_not, bit_shift, is_nan, is_inf, sum_of, mean_of, round_of;
 // Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
 // rotary_embedding.cpp
 extern const CpuKernel
@@ -65,6 +70,10 @@ PluginContent content() {
               &greater_or_equal, &logical_and, &logical_or, &logical_xor, &logical_not, &relu, &sigmoid, &tanh_of,
               &erf_of, &exp_of, &log_of, &sqrt_of, &reciprocal, &sin_of, &cos_of, &floor_of, &ceil_of, &softplus,
               &neg, &abs_of, &sign, &gelu, &swish, &where, &clip, &cast, &cast_like,
+              &elu, &celu, &selu, &leaky_relu, &thresholded_relu, &hard_sigmoid, &hard_swish, &softsign, &mish, &shrink,
+              &prelu, &swiglu, &fast_gelu, &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of,
+              &acosh_of, &atanh_of, &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift, &is_nan,
+              &is_inf, &sum_of, &mean_of, &round_of,
               &softmax, &log_softmax, &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square,
               &reduce_max, &reduce_min, &arg_max, &arg_min, &layer_normalization, &rms_normalization,
               &rotary_embedding,

@@ -1,4 +1,4 @@
-// Add, Sub, Mul, Div, Mod, Pow, Min, Max: c = a op b after broadcasting, in the wide type of the elements.
+// Add, Sub, Mul, Div, Mod, Pow, Min, Max, Sum, Mean: c = a op b after broadcasting, in the wide type of the elements.
 #include <cmath>
 
 #include "walk.hpp"
@@ -155,6 +155,37 @@ Result<void> run_variadic(Running& run) {
   return {};
 }
 
+// All inputs are added before the sum is rounded to the type of the output.
+template <bool is_mean>
+Result<void> run_sum(Running& run) {
+  HEED_ASSIGN(const auto out, broadcast_output(run));
+  const int32_t count = run.input_count();
+  std::vector<Strides> strides;
+  for (int32_t k = 0; k < count; ++k) strides.push_back(broadcast_strides(run.input(k), out.dims()));
+  dispatch_float(out.element(), [&]<class T>(T) {
+    walk(run, out.dims(), strides, [&](int64_t first, const int64_t* firsts, const int64_t* steps, int64_t n) {
+      constexpr int64_t piece = 512;
+      T sums[piece], addends[piece];
+      for (int64_t done = 0; done < n; done += piece) {
+        const int64_t now = std::min(piece, n - done);
+        for (int32_t k = 0; k < count; ++k) {
+          const auto in = run.input(k);
+          const bool repeats = steps[k] == 0;
+          T* to = k == 0 ? sums : addends;
+          read_elements(in.element(), in.c.data, firsts[k] + done * steps[k], steps[k], repeats ? 1 : now, to);
+          if (repeats) std::fill_n(to, now, *to);
+          if (k > 0)
+            for (int64_t i = 0; i < now; ++i) sums[i] += addends[i];
+        }
+        if (is_mean)
+          for (int64_t i = 0; i < now; ++i) sums[i] /= static_cast<T>(count);
+        write_elements(out.element(), sums, now, out.c.data, first + done);
+      }
+    });
+  });
+  return {};
+}
+
 // Later inputs are still read after the first pass wrote: no output in their place.
 Result<void> plan_variadic(Planning& node) {
   if (node.input_count() <= 2) return plan_elementwise(node);
@@ -172,5 +203,7 @@ extern const CpuKernel mod{.op_type = "Mod", .plan = plan_elementwise, .run = ru
 extern const CpuKernel pow{.op_type = "Pow", .plan = plan_elementwise, .run = run_pow};
 extern const CpuKernel min_of{.op_type = "Min", .plan = plan_variadic, .run = run_variadic<Least>};
 extern const CpuKernel max_of{.op_type = "Max", .plan = plan_variadic, .run = run_variadic<Greatest>};
+extern const CpuKernel sum_of{.op_type = "Sum", .plan = plan_elementwise, .run = run_sum<false>};
+extern const CpuKernel mean_of{.op_type = "Mean", .plan = plan_elementwise, .run = run_sum<true>};
 
 }  // namespace heed::cpu

@@ -80,6 +80,13 @@ struct Ceil {
     return std::ceil(x);
   }
 };
+// Half to even.
+struct Round {
+  template <class T>
+  T operator()(T x) const {
+    return std::nearbyint(x);
+  }
+};
 // log(1 + exp(x)), without overflow.
 struct Softplus {
   template <class T>
@@ -156,8 +163,8 @@ void swish_block(const T* const* in, const int64_t* steps, T* out, int64_t n) {
 Result<void> run_swish(Running& run) {
   HEED_ASSIGN(const auto out, output_like(run));
   const auto in = run.input(0);
-  float alpha = run.number("alpha", 1);
-  const TensorView scalar{{&alpha, nullptr, nullptr, 0, 0, static_cast<int32_t>(DataType::f32)}};
+  const float alpha = run.number("alpha", 1);
+  const TensorView scalar = scalar_view(alpha);
   dispatch_float(out.element(), [&]<class T>(T) {
     apply<T, T, 2>(run, out, {in, scalar}, {broadcast_strides(in, out.dims()), broadcast_strides(scalar, out.dims())},
                    swish_block<T>);
@@ -179,6 +186,7 @@ extern const CpuKernel sin_of{.op_type = "Sin", .plan = plan_elementwise, .run =
 extern const CpuKernel cos_of{.op_type = "Cos", .plan = plan_elementwise, .run = run_float<Cos>};
 extern const CpuKernel floor_of{.op_type = "Floor", .plan = plan_elementwise, .run = run_float<Floor>};
 extern const CpuKernel ceil_of{.op_type = "Ceil", .plan = plan_elementwise, .run = run_float<Ceil>};
+extern const CpuKernel round_of{.op_type = "Round", .plan = plan_elementwise, .run = run_float<Round>};
 extern const CpuKernel softplus{.op_type = "Softplus", .plan = plan_elementwise, .run = run_float<Softplus>};
 extern const CpuKernel neg{.op_type = "Neg", .plan = plan_elementwise, .run = run_number<Negative>};
 extern const CpuKernel abs_of{.op_type = "Abs", .plan = plan_elementwise, .run = run_number<Absolute>};

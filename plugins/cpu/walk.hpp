@@ -105,6 +105,12 @@ void binary_block(const In* const* in, const int64_t* steps, Out* out, int64_t n
   }
 }
 
+// A number as a tensor that broadcasts to everything. It lies where the number lies.
+template <class T>
+TensorView scalar_view(const T& number) {
+  return {{const_cast<T*>(&number), nullptr, nullptr, 0, 0, static_cast<int32_t>(data_type_of<T>())}};
+}
+
 // For the plan functions of element-wise kernels: all inputs may come strided, and the output may lie where the first
 // input of its own shape and type lies.
 Result<void> plan_elementwise(Planning& node);

@@ -1,4 +1,4 @@
-// Add, Sub, Mul, Div, Mod, Pow, Min, Max.
+// Add, Sub, Mul, Div, Mod, Pow, Min, Max, Sum, Mean; gates and activations of two inputs.
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -121,6 +121,78 @@ const std::vector<Case> max_cases = {
      {numbers(DataType::u64, {1}, {9223372036854775808.0})}},
 };
 
+double prelu(double x, double slope) { return x < 0 ? x * slope : x; }
+const std::vector<Case> prelu_cases = {
+    by(broadcast<prelu>, "slopes of all numbers", {random({3, 7, 11}), random({3, 7, 11}, 0, 2)}, 1e-6),
+    by(broadcast<prelu>, "slopes of channels", {random({2, 5, 7, 3}), random({5, 1, 1}, 0, 2)}, 1e-6),
+    by(broadcast<prelu>, "one slope", {random({2, 37}), random({}, 0, 2)}, 1e-6),
+    by(broadcast<prelu>, "f16", {random({7, 5}, -4, 4, DataType::f16), random({5}, 0, 1, DataType::f16)}, 1e-3),
+    by(broadcast<prelu>, "f64", {random({7, 5}, -4, 4, DataType::f64), random({5}, 0, 1, DataType::f64)}),
+    {"i32 (by hand)", {i32({2, 2}, {-1, 2, -3, 4}), i32({2}, {5, 7})}, {i32({2, 2}, {-5, 2, -15, 4})}},
+    {"u64 (by hand)",
+     {numbers(DataType::u64, {2}, {1, 9}), numbers(DataType::u64, {1}, {3})},
+     {numbers(DataType::u64, {2}, {1, 9})}},
+    {"empty", {f32({0, 3}, {}), f32({3}, {1, 2, 3})}, {f32({0, 3}, {})}},
+    {"PRelu-6: a slope for each channel, axis 1",
+     {f32({1, 2, 2}, {-1, -2, -3, 4}), f32({2}, {10, 100})},
+     {f32({1, 2, 2}, {-10, -20, -300, 4})},
+     0,
+     "",
+     6},
+};
+double swiglu(double a, double b) { return a / (1 + std::exp(-1.5 * a)) * b; }
+const std::vector<Case> swiglu_cases = {
+    by(broadcast<swiglu>, "prime sizes", {random({3, 7, 11}, -3, 3), random({3, 7, 11})}, 1e-6, "alpha = 1.5"),
+    by(broadcast<swiglu>, "f16", {random({677}, -3, 3, DataType::f16), random({677}, -1, 1, DataType::f16)}, 1e-3,
+       "alpha = 1.5"),
+    by(broadcast<swiglu>, "f64", {random({7, 5}, -3, 3, DataType::f64), random({7, 5}, -1, 1, DataType::f64)}, 1e-12,
+       "alpha = 1.5"),
+};
+double fast_gelu(double x, double bias) {
+  const double t = x + bias;
+  return 0.5 * t * (1 + std::tanh(std::sqrt(2 / M_PI) * (t + 0.044715 * t * t * t)));
+}
+const std::vector<Case> fast_gelu_cases = {
+    by(broadcast<fast_gelu>, "a bias", {random({3, 7, 11}, -3, 3), random({11})}, 1e-6),
+    by(
+        [](const Tensors& in) {
+          return broadcast<fast_gelu>({in[0], f32({}, {0})});
+        },
+        "none", {random({3, 77}, -3, 3)}, 1e-6),
+    by(broadcast<fast_gelu>, "bf16", {random({67}, -3, 3, DataType::bf16), random({}, -1, 1, DataType::bf16)}, 1e-2),
+};
+const std::vector<Case> bias_gelu_cases = {by(broadcast<[](double x, double bias) {
+                                                const double t = x + bias;
+                                                return 0.5 * t * (1 + std::erf(t / std::sqrt(2)));
+                                              }>,
+                                              "a bias", {random({3, 7, 11}, -3, 3), random({11})}, 1e-6)};
+const std::vector<Case> bias_add_cases = {
+    {"by hand",
+     {f32({1, 2, 2}, {1, 2, 3, 4}), f32({2}, {10, 20}), f32({1, 2, 2}, {100, 200, 300, 400})},
+     {f32({1, 2, 2}, {111, 222, 313, 424})}}};
+
+const std::vector<Case> sum_cases = {
+    by(broadcast<plus>, "two that broadcast", {random({5, 1, 3}), random({7, 1})}, 1e-6),
+    {"one", {f32({3}, {1, -2, 3})}, {f32({3}, {1, -2, 3})}},
+    {"three", {f32({2, 2}, {1, 2, 3, 4}), f32({2}, {10, 20}), f32({}, {100})}, {f32({2, 2}, {111, 122, 113, 124})}},
+    {"f16, rounded once: 2048 + 1 + 1", {f16({1}, {2048}), f16({1}, {1}), f16({1}, {1})}, {f16({1}, {2050})}},
+    {"f64", {f64({2}, {1, 2}), f64({1}, {1e-15})}, {f64({2}, {1 + 1e-15, 2 + 1e-15})}},
+    {"bf16",
+     {numbers(DataType::bf16, {2}, {1, 2}), numbers(DataType::bf16, {2}, {3, 4})},
+     {numbers(DataType::bf16, {2}, {4, 6})}},
+    {"ten", Tensors(10, f32({2}, {1, 2})), {f32({2}, {10, 20})}},
+    {"empty", {f32({0, 3}, {}), f32({3}, {1, 2, 3})}, {f32({0, 3}, {})}},
+};
+const std::vector<Case> mean_cases = {
+    {"one", {f32({3}, {1, -2, 3})}, {f32({3}, {1, -2, 3})}},
+    {"three",
+     {f32({2, 2}, {1, 2, 3, 4}), f32({2}, {2, 4}), f32({}, {3})},
+     {f32({2, 2}, {2, 3, 8.0 / 3, 11.0 / 3})},
+     1e-6},
+    {"f16, whose sum is out of range", {f16({1}, {65504}), f16({1}, {65504})}, {f16({1}, {65504})}},
+    {"f64", {f64({2}, {1, 2}), f64({1}, {2})}, {f64({2}, {1.5, 2})}},
+    {"ten", Tensors(10, f32({2}, {1, 2})), {f32({2}, {1, 2})}},
+};
 }  // namespace
 
 HEED_TEST_OPERATOR("Add", add_cases)
@@ -204,8 +276,7 @@ TEST_CASE("an old Add along axis 1 stays one beside a Relu") {
                                 {f32({2, 3, 3}, std::vector<double>(18, 1)), f32({3}, {10, 20, 30})});
   INFO((outputs ? "" : outputs.error().message));
   REQUIRE(outputs.has_value());
-  check_equal((*outputs)[0],
-              f32({2, 3, 3}, {11, 11, 11, 21, 21, 21, 31, 31, 31, 11, 11, 11, 21, 21, 21, 31, 31, 31}));
+  check_equal((*outputs)[0], f32({2, 3, 3}, {11, 11, 11, 21, 21, 21, 31, 31, 31, 11, 11, 11, 21, 21, 21, 31, 31, 31}));
 }
 
 TEST_CASE("an old Add whose second input ends where the first ends runs on Vulkan") {
@@ -215,6 +286,28 @@ TEST_CASE("an old Add whose second input ends where the first ends runs on Vulka
                         "] b) => (float[2, 3, 5] y) { y = Add<" + attributes + ">(x, b) }",
                     {random({2, 3, 5}), b == "3, 5" ? random({3, 5}) : random({2, 3, 5})});
   }
+}
+HEED_TEST_OPERATOR("PRelu", prelu_cases)
+HEED_TEST_OPERATOR("SwiGLU", swiglu_cases)
+HEED_TEST_OPERATOR("com.microsoft.FastGelu", fast_gelu_cases)
+HEED_TEST_OPERATOR("com.microsoft.BiasGelu", bias_gelu_cases)
+HEED_TEST_OPERATOR("com.microsoft.BiasAdd", bias_add_cases)
+HEED_TEST_OPERATOR("Sum", sum_cases)
+HEED_TEST_OPERATOR("Mean", mean_cases)
+
+TEST_CASE("what rewrites make of old and variadic operators runs on Vulkan") {
+  check_on_vulkan(
+      "<ir_version: 10, opset_import: [\"\" : 24]> g (float[N, 7] x, float[7] y, float z) => (float[N, 7] m) "
+      "{ m = Mean(x, y, z) }",
+      {random({5, 7}), random({7}), random({})}, 1e-6);
+  check_on_vulkan(
+      "<ir_version: 10, opset_import: [\"\" : 6]> g (float[N, 5, 7] x, float[5] slope) => (float[N, 5, 7] y) "
+      "{ y = PRelu(x, slope) }",
+      {random({3, 5, 7}), random({5}, 0, 2)}, 1e-6);
+  check_on_vulkan(
+      "<ir_version: 10, opset_import: [\"\" : 24, \"com.microsoft\" : 1]> "
+      "g (float[N, 7] x, float[7] b) => (float[N, 7] y) { y = com.microsoft.BiasGelu(x, b) }",
+      {random({3, 7}, -3, 3), random({7})}, 2e-6);
 }
 
 }  // namespace heed::test

@@ -1,4 +1,5 @@
-// Relu, Sigmoid, Tanh, Erf, Exp, Log, Sqrt, Reciprocal, Sin, Cos, Floor, Ceil, Softplus, Neg, Abs, Sign, Gelu, Swish.
+// Relu, Sigmoid, Tanh, Erf, Exp, Log, Sqrt, Reciprocal, Sin, Cos, Floor, Ceil, Round, Softplus, Neg, Abs, Sign, Gelu,
+// Swish; the other functions of trigonometry; activations of one input.
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -36,6 +37,18 @@ double gelu(double x) { return x * 0.5 * (1 + std::erf(x / std::sqrt(2))); }
 double gelu_tanh(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
 double swish(double x) { return x / (1 + std::exp(-1.5 * x)); }
 
+double elu(double x) { return x < 0 ? 1.5 * std::expm1(x) : x; }
+double celu(double x) { return std::max(x, 0.0) + std::min(0.0, 0.75 * std::expm1(x / 0.75)); }
+double selu(double x) { return 1.25 * (x > 0 ? x : 2 * std::expm1(x)); }
+double leaky_relu(double x) { return x < 0 ? 0.125 * x : x; }
+double thresholded_relu(double x) { return x > 0.75 ? x : 0; }
+double hard_sigmoid(double x) { return std::clamp(0.25 * x + 0.625, 0.0, 1.0); }
+double hard_swish(double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }
+double softsign(double x) { return x / (1 + std::abs(x)); }
+double mish(double x) { return x * std::tanh(std::log1p(std::exp(x))); }
+double shrink(double x) { return x < -1.5 ? x + 0.5 : x > 1.5 ? x - 0.5 : 0; }
+double quick_gelu(double x) { return x / (1 + std::exp(-1.25 * x)); }
+
 std::vector<Case> with(std::vector<Case> rows, std::vector<Case> more) {
   rows.insert(rows.end(), more.begin(), more.end());
   return rows;
@@ -57,6 +70,39 @@ const auto sign_cases =
     with(float_rows<sign>(),
          {{"i16", {numbers(DataType::i16, {3}, {-7, 0, 9})}, {numbers(DataType::i16, {3}, {-1, 0, 1})}}});
 
+const auto shrink_cases =
+    with(float_rows<shrink>(), {{"i32, through f64", {i32({5}, {-3, -1, 0, 2, 9})}, {i32({5}, {-2, 0, 0, 1, 8})}},
+                                {"u8", {u8({3}, {1, 2, 200})}, {u8({3}, {0, 1, 199})}}});
+const auto round_cases =
+    with(float_rows<std::nearbyint>(),
+         {{"half to even", {f32({6}, {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5})}, {f32({6}, {-2, -2, -0.0, 0, 2, 2})}}});
+const Tensor far = f32({7}, {nan, infinity, -infinity, 700, -700, 1e-30, -1e-30});
+const auto mish_cases =
+    with(float_rows<mish>(), {{"far from 0", {far}, {f32({7}, {nan, infinity, nan, 700, 0, 6e-31, -6e-31})}, 1e-6}});
+const auto hard_sigmoid_cases =
+    with(float_rows<hard_sigmoid>(-9, 9), {{"far from 0", {far}, {f32({7}, {nan, 1, 0, 1, 0, 0.625, 0.625})}}});
+const auto sinh_cases =
+    with(float_rows<std::sinh>(),
+         {by(each<std::sinh>, "where e^x alone is out of range", {f32({4}, {88.9, -89.2, 100, -infinity})}, 2e-6)});
+const auto cosh_cases =
+    with(float_rows<std::cosh>(),
+         {by(each<std::cosh>, "where e^x alone is out of range", {f32({4}, {88.9, -89.2, 100, -infinity})}, 2e-6)});
+const auto asinh_cases =
+    with(float_rows<std::asinh>(), {by(each<std::asinh>, "large", {f32({4}, {1e3, -1e10, 1e38, -infinity})}, 1e-6)});
+const auto acosh_cases =
+    with(float_rows<std::acosh>(1, 4), {by(each<std::acosh>, "large", {f32({4}, {1e3, 1e10, 1e38, infinity})}, 1e-6),
+                                        by(each<std::acosh>, "below 1", {f32({2}, {0.5, -3})})});
+const auto atanh_cases =
+    with(float_rows<std::atanh>(-0.99, 0.99), {by(each<std::atanh>, "1 and beyond", {f32({4}, {1, -1, 2, -3})})});
+const auto tan_cases =
+    with(float_rows<std::tan>(-1.5, 1.5), {by(each<std::tan>, "many turns", {random({101}, -300, 300)}, 2e-4)});
+const auto asin_cases =
+    with(float_rows<std::asin>(-1, 1), {by(each<std::asin>, "1 and beyond", {f32({4}, {1, -1, 2, -3})}, 1e-6)});
+const auto acos_cases =
+    with(float_rows<std::acos>(-1, 1), {by(each<std::acos>, "1 and beyond", {f32({4}, {1, -1, 2, -3})}, 1e-6)});
+const auto atan_cases =
+    with(float_rows<std::atan>(), {by(each<std::atan>, "large", {f32({4}, {1e3, -1e10, infinity, -infinity})}, 1e-6)});
+
 }  // namespace
 
 HEED_TEST_OPERATOR("Relu", relu_cases)
@@ -77,13 +123,37 @@ HEED_TEST_OPERATOR("Abs", abs_cases)
 HEED_TEST_OPERATOR("Sign", sign_cases)
 HEED_TEST_OPERATOR("Gelu", float_rows<gelu>())
 HEED_TEST_OPERATOR("Swish", with_attributes(float_rows<swish>(), "alpha = 1.5"))
+HEED_TEST_OPERATOR("Round", round_cases)
+HEED_TEST_OPERATOR("Tan", tan_cases)
+HEED_TEST_OPERATOR("Asin", asin_cases)
+HEED_TEST_OPERATOR("Acos", acos_cases)
+HEED_TEST_OPERATOR("Atan", atan_cases)
+HEED_TEST_OPERATOR("Sinh", sinh_cases)
+HEED_TEST_OPERATOR("Cosh", cosh_cases)
+HEED_TEST_OPERATOR("Asinh", asinh_cases)
+HEED_TEST_OPERATOR("Acosh", acosh_cases)
+HEED_TEST_OPERATOR("Atanh", atanh_cases)
+HEED_TEST_OPERATOR("Elu", with_attributes(float_rows<elu>(), "alpha = 1.5"))
+HEED_TEST_OPERATOR("Celu", with_attributes(float_rows<celu>(), "alpha = 0.75"))
+HEED_TEST_OPERATOR("Selu", with_attributes(float_rows<selu>(), "alpha = 2.0, gamma = 1.25"))
+HEED_TEST_OPERATOR("LeakyRelu", with_attributes(float_rows<leaky_relu>(), "alpha = 0.125"))
+HEED_TEST_OPERATOR("ThresholdedRelu", with_attributes(float_rows<thresholded_relu>(), "alpha = 0.75"))
+HEED_TEST_OPERATOR("HardSigmoid", with_attributes(hard_sigmoid_cases, "alpha = 0.25, beta = 0.625"))
+HEED_TEST_OPERATOR("HardSwish", float_rows<hard_swish>(-5, 5))
+HEED_TEST_OPERATOR("Softsign", float_rows<softsign>())
+HEED_TEST_OPERATOR("Mish", mish_cases)
+HEED_TEST_OPERATOR("Shrink", with_attributes(shrink_cases, "lambd = 1.5, bias = 0.5"))
+HEED_TEST_OPERATOR("com.microsoft.Gelu", float_rows<gelu>())
+HEED_TEST_OPERATOR("com.microsoft.QuickGelu", with_attributes(float_rows<quick_gelu>(), "alpha = 1.25"))
 // Computed in f32 and rounded once, as on the CPU; what the functions are off by in f32 may tip a rounding.
 TEST_CASE("functions of f16 and bf16 give on Vulkan what they give on the CPU") {
   for (const auto& [type, rounding] : {std::pair(DataType::f16, 0x1p-11), {DataType::bf16, 0x1p-8}}) {
     const std::string t(name_of(type));
-    for (const char* call :
-         {"Relu", "Sigmoid", "Tanh", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Floor", "Ceil",
-          "Softplus", "Neg", "Abs", "Sign", "Gelu", "Gelu<approximate = \"tanh\">", "Swish"})
+    for (const char* call : {"Relu",      "Sigmoid",    "Tanh", "Erf",   "Exp",   "Log",
+                             "Sqrt",      "Reciprocal", "Sin",  "Cos",   "Floor", "Ceil",
+                             "Softplus",  "Neg",        "Abs",  "Sign",  "Gelu",  "Gelu<approximate = \"tanh\">",
+                             "Swish",     "Round",      "Atan", "Asinh", "Elu",   "Mish",
+                             "HardSwish", "LeakyRelu"})
       check_on_vulkan(
           "<ir_version: 10, opset_import: [\"\" : 24]> g (" + t + "[N] x) => (" + t + "[N] y) { y = " + call + "(x) }",
           {random({677}, 0.01, 5, type)}, 2 * rounding);
