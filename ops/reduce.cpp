@@ -1,6 +1,6 @@
-// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: one number out of each slice
-// along the axes, which are an attribute in old versions and an input in new ones. No axes: all, or with
-// noop_with_empty_axes none.
+// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum,
+// ReduceLogSumExp: one number out of each slice along the axes, which are an attribute in old versions and an input in
+// new ones. No axes: all, or with noop_with_empty_axes none.
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -70,7 +70,18 @@ constexpr Combine none = nullptr;
 // ---- on the GPU -----------------------------------------------------------------------------------------------------
 
 // shaders/reduce.comp's constant 2.
-enum class Kind : uint32_t { sum, product, sum_of_squares, smallest, largest, mean, root_of_squares };
+enum class Kind : uint32_t {
+  sum,
+  product,
+  sum_of_squares,
+  smallest,
+  largest,
+  mean,
+  root_of_squares,
+  sum_of_sizes,
+  log_of_sum,
+  log_of_sum_of_exps
+};
 
 // Mirrors shaders/reduce.glsl.
 struct Parameters {
@@ -106,6 +117,9 @@ Result<GpuPlan> plan(Planning& node) {
   if (!axes) return decline("the axes are known to the run alone");
   if ((kind == Kind::mean || kind == Kind::root_of_squares) && !is_float(x.element()))
     return decline("the GPU kernel takes means and norms of floats, not of " + name_in_reason(x));
+  if ((kind == Kind::log_of_sum || kind == Kind::log_of_sum_of_exps) &&
+      (!is_float(x.element()) || x.element() == DataType::f64))
+    return decline("the GPU kernel computes logarithms in f32, not of " + name_in_reason(x));
   HEED_ASSIGN(const Shader shader, shader_for(node, shaders::reduce));
   node.take_strided(0);
   const heed_constant which{2, static_cast<uint32_t>(kind)};
@@ -160,6 +174,10 @@ extern const Operator reduce_sum = reduce("ReduceSum", {13, 11, 1}, infer<plus>,
 extern const Operator reduce_mean = reduce("ReduceMean", {18, 13, 11, 1}, infer<none>, plan<Kind::mean>);
 extern const Operator reduce_prod = reduce("ReduceProd", {18, 13, 11, 1}, infer<times>, plan<Kind::product>);
 extern const Operator reduce_l2 = reduce("ReduceL2", {18, 13, 11, 1}, infer<none>, plan<Kind::root_of_squares>);
+extern const Operator reduce_l1 = reduce("ReduceL1", {18, 13, 11, 1}, infer<none>, plan<Kind::sum_of_sizes>);
+extern const Operator reduce_log_sum = reduce("ReduceLogSum", {18, 13, 11, 1}, infer<none>, plan<Kind::log_of_sum>);
+extern const Operator reduce_log_sum_exp =
+    reduce("ReduceLogSumExp", {18, 13, 11, 1}, infer<none>, plan<Kind::log_of_sum_of_exps>);
 extern const Operator reduce_sum_square =
     reduce("ReduceSumSquare", {18, 13, 11, 1}, infer<none>, plan<Kind::sum_of_squares>);
 extern const Operator reduce_max = reduce("ReduceMax", {20, 18, 13, 12, 11, 1}, infer<greatest>, plan<Kind::largest>,

@@ -8,10 +8,21 @@ layout(set = 0, binding = 1, std430) writeonly buffer Output { STORED y[]; };
 
 void main() {
   for (uint row = gl_WorkGroupID.x; row < row_count; row += gl_NumWorkGroups.x) {
+    ELEMENT shift = ELEMENT(0);
+#ifdef LOGARITHMS
+    if (kind == log_of_sum_of_exps) {
+      ELEMENT greatest = least_element;
+      for (uint i = row_thread(); i < part_count; i += threads_per_row)
+        greatest = greater_of(greatest, parts[row * part_count + i]);
+      shift = shift_of_row(greatest);
+    }
+#endif
     ELEMENT result = neutral();
-    for (uint i = row_thread(); i < part_count; i += threads_per_row)
-      result = combine(result, parts[row * part_count + i]);
+    for (uint i = row_thread(); i < part_count; i += threads_per_row) {
+      ELEMENT part = parts[row * part_count + i];
+      result = combine(result, kind == log_of_sum_of_exps ? take(part, shift) : part);
+    }
     result = result_of_row(result);
-    if (row_thread() == 0) y[y_offset + int(row)] = STORE(finish(result));
+    if (row_thread() == 0) y[y_offset + int(row)] = STORE(finish(result, shift));
   }
 }

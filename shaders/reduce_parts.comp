@@ -11,10 +11,21 @@ void main() {
     ivec4 begin = row_at(part / part_count);
     uint first = part % part_count * part_length;
     uint end = min(first + part_length, row_length);
+    ELEMENT shift = ELEMENT(0);
+#ifdef LOGARITHMS
+    if (kind == log_of_sum_of_exps) {
+      ELEMENT greatest = least_element;
+      for (uint i = first + row_thread(); i < end; i += threads_per_row)
+        greatest = greater_of(greatest, LOAD(x[element_at(begin, i).x]));
+      shift = shift_of_row(greatest);
+    }
+#endif
     ELEMENT result = neutral();
     for (uint i = first + row_thread(); i < end; i += threads_per_row)
-      result = combine(result, take(LOAD(x[element_at(begin, i).x])));
+      result = combine(result, take(LOAD(x[element_at(begin, i).x]), shift));
     result = result_of_row(result);
+    // Of logarithms of parts the join takes the same again.
+    if (kind == log_of_sum_of_exps) result = finish(result, shift);
     if (row_thread() == 0) parts[part] = result;
   }
 }

@@ -1,5 +1,6 @@
-// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare: y = finish(combine over the
-// reduced axes of take(x)). Each is a struct of those three and of what an empty slice of elements of a type gives.
+// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum: y =
+// finish(combine over the reduced axes of take(x)). Each is a struct of those three and of what an empty slice of
+// elements of a type gives. ReduceLogSumExp goes over each slice twice.
 #include <cmath>
 
 #include "walk.hpp"
@@ -58,6 +59,19 @@ struct L2 : SumSquare {
   template <class T>
   static T finish(T y, int64_t) {
     return static_cast<T>(std::sqrt(y));
+  }
+};
+struct L1 : Sum {
+  template <class T>
+  static T take(T x) {
+    if constexpr (std::is_floating_point_v<T>) return std::abs(x);
+    return x < 0 ? static_cast<T>(-static_cast<uint64_t>(x)) : x;
+  }
+};
+struct LogSum : Sum {
+  template <class T>
+  static T finish(T y, int64_t) {
+    return static_cast<T>(std::log(y));
   }
 };
 struct Product {
@@ -224,8 +238,42 @@ void reduce_outer(const Running& run, const TensorView& in, const TensorView& ou
       });
 }
 
-template <class F>
-Result<void> run_reduce(Running& run) {
+// y = greatest + log(sum(exp(x - greatest))): nothing is out of range on the way.
+template <class T>
+void reduce_log_sum_exp(const Running& run, const TensorView& in, const TensorView& out, const Loops& loops) {
+  const bool all_kept = loops.reduced_dims.empty();
+  const int64_t row = all_kept ? 1 : loops.reduced_dims.back(), step = all_kept ? 1 : loops.reduced_strides.back();
+  run.parallel_for(loops.kept_count, std::max<int64_t>(1, 2048 / loops.reduced_count), [&](int64_t begin, int64_t end) {
+    RowReader<T> reader(in);
+    RowWriter<T> writer(out);
+    T* y = writer.row(begin, end - begin);
+    for (int64_t at = begin; at < end; ++at) {
+      const int64_t first = offset_of(at, loops.kept_dims, loops.kept_strides, loops.kept_dims.size());
+      const auto each_row = [&](auto body) {
+        for (int64_t r = 0; r < loops.reduced_count / row; ++r) {
+          const int64_t shift =
+              all_kept ? 0 : offset_of(r, loops.reduced_dims, loops.reduced_strides, loops.reduced_dims.size() - 1);
+          const T* x = reader.row(first + shift, row, step);
+          for (int64_t i = 0; i < row; ++i) body(x[i]);
+        }
+      };
+      T greatest = -std::numeric_limits<T>::infinity(), sum = 0;
+      each_row([&](T x) { greatest = x > greatest ? x : greatest; });
+      if (std::isinf(greatest)) greatest = 0;
+      each_row([&](T x) { sum += std::exp(x - greatest); });
+      y[at - begin] = greatest + std::log(sum);
+    }
+    writer.finish();
+  });
+}
+
+// The axes that are reduced, and room for the output.
+struct Slices {
+  std::vector<bool> is_reduced;
+  TensorView out;
+};
+
+Result<Slices> slices_of(const Running& run) {
   const auto in = run.input(0);
   std::vector<int64_t> axes;
   if (const auto attribute = run.integers("axes"))
@@ -245,17 +293,40 @@ Result<void> run_reduce(Running& run) {
     if (reduced && run.integer("keepdims", 1) != 0) dims.push_back(1);
   }
   HEED_ASSIGN(const auto out, run.allocate(0, dims));
-  if (out.count() == 0) return {};
+  return Slices{std::move(is_reduced), out};
+}
 
+template <class F>
+Result<void> run_reduce(Running& run) {
+  const auto in = run.input(0);
+  HEED_ASSIGN(const auto slices, slices_of(run));
+  const auto& out = slices.out;
+  if (out.count() == 0) return {};
   dispatch(in.element(), [&]<class T>(T) {
     if (in.count() == 0) {  // slices without elements
       std::vector<T> values(static_cast<size_t>(out.count()), F::finish(F::template empty<T>(in.element()), 0));
       write_elements(out.element(), values.data(), out.count(), out.c.data, 0);
       return;
     }
-    const auto loops = loops_of(in.dims(), is_reduced);
+    const auto loops = loops_of(in.dims(), slices.is_reduced);
     loops.reduced_is_inner || loops.kept_dims.empty() ? reduce_inner<F, T>(run, in, out, loops)
                                                       : reduce_outer<F, T>(run, in, out, loops);
+  });
+  return {};
+}
+
+Result<void> run_log_sum_exp(Running& run) {
+  const auto in = run.input(0);
+  HEED_ASSIGN(const auto slices, slices_of(run));
+  const auto& out = slices.out;
+  if (out.count() == 0) return {};
+  dispatch_float(is_float(in.element()) ? in.element() : DataType::f64, [&]<class T>(T) {
+    if (in.count() == 0) {
+      const std::vector<T> values(static_cast<size_t>(out.count()), -std::numeric_limits<T>::infinity());
+      write_elements(out.element(), values.data(), out.count(), out.c.data, 0);
+    } else {
+      reduce_log_sum_exp<T>(run, in, out, loops_of(in.dims(), slices.is_reduced));
+    }
   });
   return {};
 }
@@ -266,6 +337,9 @@ extern const CpuKernel reduce_sum{.op_type = "ReduceSum", .run = run_reduce<Sum>
 extern const CpuKernel reduce_mean{.op_type = "ReduceMean", .run = run_reduce<Mean>};
 extern const CpuKernel reduce_prod{.op_type = "ReduceProd", .run = run_reduce<Product>};
 extern const CpuKernel reduce_l2{.op_type = "ReduceL2", .run = run_reduce<L2>};
+extern const CpuKernel reduce_l1{.op_type = "ReduceL1", .run = run_reduce<L1>};
+extern const CpuKernel reduce_log_sum{.op_type = "ReduceLogSum", .run = run_reduce<LogSum>};
+extern const CpuKernel reduce_log_sum_exp{.op_type = "ReduceLogSumExp", .run = run_log_sum_exp};
 extern const CpuKernel reduce_sum_square{.op_type = "ReduceSumSquare", .run = run_reduce<SumSquare>};
 extern const CpuKernel reduce_max{.op_type = "ReduceMax", .run = run_reduce<Max>};
 extern const CpuKernel reduce_min{.op_type = "ReduceMin", .run = run_reduce<Min>};

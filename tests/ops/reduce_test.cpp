@@ -1,4 +1,5 @@
-// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL2, ReduceSumSquare, ArgMax, ArgMin.
+// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum,
+// ReduceLogSumExp, ArgMax, ArgMin.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -29,6 +30,17 @@ double sum_square(const std::vector<double>& values) {
   return result;
 }
 double l2(const std::vector<double>& values) { return std::sqrt(sum_square(values)); }
+double l1(const std::vector<double>& values) {
+  double result = 0;
+  for (const auto value : values) result += std::abs(value);
+  return result;
+}
+double log_sum(const std::vector<double>& values) { return std::log(sum(values)); }
+double log_sum_exp(const std::vector<double>& values) {
+  double result = 0;
+  for (const auto value : values) result += std::exp(value - greatest(values));
+  return greatest(values) + std::log(result);
+}
 
 Tensor reduce(const Tensor& x, const std::vector<int64_t>& axes, bool keep, Fold fold) {
   const auto values = values_of(x);
@@ -151,6 +163,32 @@ const auto min_cases =
           {"NaN wins", {f32({1, 3}, {1, nan, 0}), i64({1}, {1})}, {f32({1, 1}, {nan})}},
           {"u8", {u8({2, 2}, {3, 1, 200, 255}), i64({1}, {0})}, {u8({1, 2}, {3, 1})}}});
 
+const auto l1_cases =
+    with(rows(l1, 1e-5, 13), {{"i32", {i32({2, 2}, {-1, 2, 3, -4}), i64({1}, {1})}, {i32({2, 1}, {3, 7})}},
+                              {"f32", {f32({1, 3}, {-1, 2, -infinity}), i64({1}, {1})}, {f32({1, 1}, {infinity})}},
+                              {"u8", {u8({2, 2}, {3, 1, 200, 25}), i64({1}, {0})}, {u8({1, 2}, {203, 26})}},
+                              {"empty", {f32({2, 0}, {}), i64({1}, {1})}, {f32({2, 1}, {0, 0})}}});
+const auto log_sum_cases =
+    with(rows(log_sum, 1e-5, 13),
+         {{"an empty slice", {f32({2, 0}, {}), i64({1}, {1})}, {f32({2, 1}, {-infinity, -infinity})}},
+          {"below 0", {f32({1, 2}, {1, -2}), i64({1}, {1})}, {f32({1, 1}, {nan})}}});
+const auto log_sum_exp_cases =
+    with(rows(log_sum_exp, 1e-5, 13),
+         {{"an empty slice", {f32({2, 0}, {}), i64({1}, {1})}, {f32({2, 1}, {-infinity, -infinity})}},
+          {"numbers whose exponentials are out of range",
+           {f32({3, 2}, {1000, 1000, -1000, -1000, 1000, -1000}), i64({1}, {1})},
+           {f32({3, 1}, {1000 + std::log(2), -1000 + std::log(2), 1000})},
+           1e-6},
+          {"infinities and NaN",
+           {f32({4, 2}, {infinity, 1, -infinity, -infinity, -infinity, 1, nan, 1}), i64({1}, {1})},
+           {f32({4, 1}, {infinity, -infinity, 1, nan})}},
+          {"long rows",
+           {random({2, 20011}, -90, 90), i64({1}, {1})},
+           {reduce(random({2, 20011}, -90, 90), {1}, true, log_sum_exp)},
+           1e-5},
+          {"f64", {f64({2}, {1, 2}), i64({1}, {0})}, {f64({1}, {2 + std::log1p(std::exp(-1))})}, 1e-12},
+          {"i32, through f64", {i32({2}, {1, 3}), i64({1}, {0})}, {i32({1}, {3})}}});
+
 // Where the greatest element of each row stands.
 Case arg_max_row(const char* what, Tensor x, int64_t rows, int64_t length, bool last) {
   const auto values = values_of(x);
@@ -204,6 +242,9 @@ HEED_TEST_OPERATOR("ReduceMax", max_cases)
 HEED_TEST_OPERATOR("ReduceMin", min_cases)
 HEED_TEST_OPERATOR("ReduceProd", rows(product, 1e-4, 13))
 HEED_TEST_OPERATOR("ReduceL2", rows(l2, 1e-5, 13))
+HEED_TEST_OPERATOR("ReduceL1", l1_cases)
+HEED_TEST_OPERATOR("ReduceLogSum", log_sum_cases)
+HEED_TEST_OPERATOR("ReduceLogSumExp", log_sum_exp_cases)
 HEED_TEST_OPERATOR("ReduceSumSquare", rows(sum_square, 1e-5, 13))
 HEED_TEST_OPERATOR("ArgMax", arg_max_cases)
 HEED_TEST_OPERATOR("ArgMin", arg_min_cases)
@@ -224,7 +265,7 @@ TEST_CASE("reductions run on Vulkan in every type") {
   };
   for (const DataType type : {DataType::i8, DataType::u8, DataType::i32, DataType::i64, DataType::u32, DataType::u64}) {
     const Tensor x = random({3, 131}, is_signed_integer(type) ? -100 : 0, 120, type);
-    check(type, x, 0, {"ReduceSum", "ReduceProd", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
+    check(type, x, 0, {"ReduceSum", "ReduceProd", "ReduceL1", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
     check(type, numbers(type, {2, 0}, {}), 0, {"ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"});
     check_places(type, x);
   }
@@ -234,6 +275,8 @@ TEST_CASE("reductions run on Vulkan in every type") {
     const Tensor x = random({3, 677}, -3, 3, type);
     check(type, x, 2 * rounding, {"ReduceSum", "ReduceMean", "ReduceL2", "ReduceSumSquare", "ReduceMax", "ReduceMin"});
     check(type, random({3, 7}, 0.5, 2, type), 2 * rounding, {"ReduceProd"});
+    if (type != DataType::f64)
+      check(type, random({3, 677}, 0.5, 2, type), 2 * rounding, {"ReduceLogSum", "ReduceLogSumExp"});
     check_places(type, x);
   }
   check(DataType::boolean, boolean({3, 2}, {0, 0, 0, 1, 1, 1}), 0, {"ReduceMax", "ReduceMin"});
