@@ -1,5 +1,5 @@
 // Operators whose output is the input's elements in the same order under another shape: Reshape, Flatten, Squeeze,
-// Unsqueeze, Identity.
+// Unsqueeze, Identity; BitCast, under another type of as many bits.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -147,6 +147,20 @@ Result<void> infer_identity(Inference& node) {
   return {};
 }
 
+// ---- BitCast
+// ---------------------------------------------------------------------------------------------------------
+
+Result<void> infer_bit_cast(Inference& node) {
+  const auto to = static_cast<DataType>(node.integer("to")), from = node.input(0).element();
+  if (!is_known(to) || bits_of(to) == 0)
+    return Error{Code::invalid_model,
+                 "attribute 'to' is " + std::to_string(node.integer("to")) + ", which has no bits"};
+  if (node.input(0).has_element() && bits_of(from) != bits_of(to))
+    return Error{Code::invalid_model, std::string(name_of(from)) + " has " + std::to_string(bits_of(from)) + " bits, " +
+                                          std::string(name_of(to)) + " has " + std::to_string(bits_of(to))};
+  return like_input(node, to);
+}
+
 Operator with_axes(std::string_view op_type, Result<void> (*infer)(Inference&), std::string_view output,
                    uint32_t axes_flags) {
   return {.op_type = op_type,
@@ -191,5 +205,14 @@ extern const Operator identity{
     .outputs = {{"output", "V"}},
     .types = {{"V", any_type, 1u << HEED_TENSOR | 1u << HEED_SEQUENCE | 1u << HEED_OPTIONAL}},
     .infer = infer_identity};
+
+extern const Operator bit_cast{.op_type = "BitCast",
+                               .versions = {26},
+                               .flags = HEED_VIEW_DENSE,
+                               .inputs = {{"input", "T1"}},
+                               .outputs = {{"output", "T2"}},
+                               .types = {{"T1", any_type}, {"T2", any_type}},
+                               .attributes = {required("to", HEED_ATTRIBUTE_INT)},
+                               .infer = infer_bit_cast};
 
 }  // namespace heed::ops

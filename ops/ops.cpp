@@ -19,8 +19,8 @@ extern const Operator prelu, swiglu, microsoft_gelu, bias_gelu, quick_gelu, fast
 extern const Operator tan_of, asin_of, acos_of, atan_of, sinh_of, cosh_of, asinh_of, acosh_of, atanh_of;
 extern const Operator bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bit_shift;
 extern const Operator is_nan, is_inf, sum_of, mean_of, round_of;
-// More of reduce.cpp
-extern const Operator reduce_l1, reduce_log_sum, reduce_log_sum_exp;
+// More of reduce.cpp and dense_views.cpp
+extern const Operator reduce_l1, reduce_log_sum, reduce_log_sum_exp, bit_cast;
 // Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
 // rotary_embedding.cpp
 extern const Operator softmax, log_softmax;
@@ -80,7 +80,7 @@ PluginContent content() {
               &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of, &acosh_of, &atanh_of,
               &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift,
               &is_nan, &is_inf, &sum_of, &mean_of, &round_of,
-              &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp,
+              &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
               &softmax, &log_softmax,
               &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square, &reduce_max, &reduce_min,
               &arg_max, &arg_min, &layer_normalization, &rms_normalization, &rotary_embedding,

@@ -17,9 +17,9 @@ extern const CpuKernel
     elu, celu, selu, leaky_relu, thresholded_relu, hard_sigmoid, hard_swish, softsign, mish, shrink, prelu, swiglu,
     fast_gelu, tan_of, asin_of, acos_of, atan_of, sinh_of, cosh_of, asinh_of, acosh_of, atanh_of, bitwise_and,
     bitwise_or, bitwise_xor, bitwise_not, bit_shift, is_nan, is_inf, sum_of, mean_of, round_of;
-// More of reduce.cpp
+// More of reduce.cpp and dense_views.cpp
 extern const CpuKernel
-    reduce_l1, reduce_log_sum, reduce_log_sum_exp;
+    reduce_l1, reduce_log_sum, reduce_log_sum_exp, bit_cast;
 // Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
 // rotary_embedding.cpp
 extern const CpuKernel
@@ -77,7 +77,7 @@ PluginContent content() {
               &prelu, &swiglu, &fast_gelu, &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of,
               &acosh_of, &atanh_of, &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift, &is_nan,
               &is_inf, &sum_of, &mean_of, &round_of,
-              &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp,
+              &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
               &softmax, &log_softmax, &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square,
               &reduce_max, &reduce_min, &arg_max, &arg_min, &layer_normalization, &rms_normalization,
               &rotary_embedding,

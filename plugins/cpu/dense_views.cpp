@@ -1,5 +1,5 @@
-// Reshape, Flatten, Squeeze, Unsqueeze, Identity as plain copies, for where the plan cannot make them views: the new
-// shape is known only now, or the value is a sequence.
+// Reshape, Flatten, Squeeze, Unsqueeze, Identity, BitCast as plain copies, for where the plan cannot make them views:
+// the new shape is known only now, or the value is a sequence.
 #include "move.hpp"
 
 namespace heed::cpu {
@@ -101,6 +101,8 @@ Result<void> run_identity(Running& run) {
   return run.set_output(0, run.input_value(0));
 }
 
+Result<void> run_bit_cast(Running& run) { return copy_as(run, run.input(0).dims()); }
+
 }  // namespace
 
 extern const CpuKernel reshape{.op_type = "Reshape", .run = run_reshape};
@@ -108,5 +110,6 @@ extern const CpuKernel flatten{.op_type = "Flatten", .run = run_flatten};
 extern const CpuKernel squeeze{.op_type = "Squeeze", .run = run_squeeze};
 extern const CpuKernel unsqueeze{.op_type = "Unsqueeze", .run = run_unsqueeze};
 extern const CpuKernel identity{.op_type = "Identity", .run = run_identity};
+extern const CpuKernel bit_cast{.op_type = "BitCast", .run = run_bit_cast};
 
 }  // namespace heed::cpu

@@ -1,4 +1,5 @@
-// Views and their copies: Reshape, Flatten, Squeeze, Unsqueeze, Identity, Transpose, Slice, Expand, Split, heed.Copy.
+// Views and their copies: Reshape, Flatten, Squeeze, Unsqueeze, Identity, BitCast, Transpose, Slice, Expand, Split,
+// heed.Copy.
 #include <catch2/catch.hpp>
 
 #include "cases.hpp"
@@ -133,6 +134,20 @@ const std::vector<Case> split_cases = {
      "axis = 1, split = [2, 1]",
      11},
 };
+const std::vector<Case> bit_cast_cases = {
+    {"f32 as i32",
+     {f32({2, 2}, {1, -2, 0, infinity})},
+     {i32({2, 2}, {0x3F800000, -0x40000000, 0, 0x7F800000})},
+     0,
+     "to = 6"},
+    {"i64 as f64", {i64({1}, {0x3FF0000000000000})}, {f64({1}, {1})}, 0, "to = 11"},
+    {"f16 as u16", {f16({3}, {1, -1, 0})}, {numbers(DataType::u16, {3}, {0x3C00, 0xBC00, 0})}, 0, "to = 4"},
+    {"i8 as u8", {numbers(DataType::i8, {2}, {-1, 5})}, {u8({2}, {255, 5})}, 0, "to = 2"},
+    {"booleans as u8", {boolean({3}, {1, 0, 1})}, {u8({3}, {1, 0, 1})}, 0, "to = 2"},
+    {"i4 as u4", {numbers(DataType::i4, {3}, {-1, 5, -8})}, {numbers(DataType::u4, {3}, {15, 5, 8})}, 0, "to = 21"},
+    {"a scalar", {f32({}, {1})}, {i32({}, {0x3F800000})}, 0, "to = 6"},
+    {"empty", {f32({0, 3}, {})}, {i32({0, 3}, {})}, 0, "to = 6"},
+};
 const std::vector<Case> copy_cases = {
     {"f32", {x}, {x}},
     {"u8", {u8({3}, {1, 2, 3})}, {u8({3}, {1, 2, 3})}},
@@ -149,11 +164,24 @@ HEED_TEST_OPERATOR("Flatten", flatten_cases)
 HEED_TEST_OPERATOR("Squeeze", squeeze_cases)
 HEED_TEST_OPERATOR("Unsqueeze", unsqueeze_cases)
 HEED_TEST_OPERATOR("Identity", identity_cases)
+HEED_TEST_OPERATOR("BitCast", bit_cast_cases)
 HEED_TEST_OPERATOR("Transpose", transpose_cases)
 HEED_TEST_OPERATOR("Slice", slice_cases)
 HEED_TEST_OPERATOR("Expand", expand_cases)
 HEED_TEST_OPERATOR("Split", split_cases)
 HEED_TEST_OPERATOR("heed.Copy", copy_cases)
+
+TEST_CASE("BitCast is between types of as many bits") {
+  check_refused("BitCast", {"", {f32({1}, {1})}, {f64({1}, {1})}, 0, "to = 11"}, "f32 has 32 bits, f64 has 64");
+  check_refused("BitCast", {"", {f32({1}, {1})}, {f32({1}, {1})}, 0, "to = 8"}, "attribute 'to' is 8");
+}
+
+TEST_CASE("a BitCast lies where its input lies, which may be strided, on Vulkan") {
+  check_on_vulkan(
+      "<ir_version: 12, opset_import: [\"\" : 26]> g (float[N, 5] x) => (int32[5, N] y) "
+      "{ t = Transpose(x) \n b = BitCast<to = 6>(t) \n y = Neg(b) }",
+      {random({3, 5})});
+}
 
 TEST_CASE("Concat takes strided inputs on every device") {
   const std::string text =
