@@ -26,6 +26,8 @@ extern const Operator reduce_l1, reduce_log_sum, reduce_log_sum_exp, bit_cast;
 extern const Operator softmax, log_softmax;
 extern const Operator reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min;
 extern const Operator arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
+// Losses: negative_log_likelihood_loss.cpp
+extern const Operator negative_log_likelihood_loss, softmax_cross_entropy_loss;
 // Other looks at the same elements: dense_views.cpp, transpose.cpp, slice.cpp, expand.cpp, split.cpp
 extern const Operator reshape, flatten, squeeze, unsqueeze, identity, transpose, slice, expand, split;
 // Tensors from sizes, indices and parts: shape.cpp, constant.cpp, constant_of_shape.cpp, range.cpp, concat.cpp,
@@ -80,6 +82,7 @@ PluginContent content() {
               &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of, &acosh_of, &atanh_of,
               &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift,
               &is_nan, &is_inf, &sum_of, &mean_of, &round_of,
+              &negative_log_likelihood_loss, &softmax_cross_entropy_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
               &softmax, &log_softmax,
               &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square, &reduce_max, &reduce_min,
