@@ -26,6 +26,8 @@ extern const Operator reduce_l1, reduce_log_sum, reduce_log_sum_exp, bit_cast;
 extern const Operator softmax, log_softmax;
 extern const Operator reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min;
 extern const Operator arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
+// More sums of products: einsum.cpp
+extern const Operator einsum;
 // Losses: negative_log_likelihood_loss.cpp
 extern const Operator negative_log_likelihood_loss, softmax_cross_entropy_loss;
 // Other looks at the same elements: dense_views.cpp, transpose.cpp, slice.cpp, expand.cpp, split.cpp
@@ -61,7 +63,7 @@ extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_rang
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 extern const Rewrite gemm_as_matmul, matmul_gelu_by_erf, matmul_gelu_by_tanh, matmul_gelu, matmul_silu, matmul_relu,
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
-extern const Rewrite one_sided_prelu, mean_as_sum;
+extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered;
 
 namespace {
 
@@ -82,6 +84,7 @@ PluginContent content() {
               &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of, &acosh_of, &atanh_of,
               &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift,
               &is_nan, &is_inf, &sum_of, &mean_of, &round_of,
+              &einsum,
               &negative_log_likelihood_loss, &softmax_cross_entropy_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
               &softmax, &log_softmax,
@@ -109,7 +112,7 @@ PluginContent content() {
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
               &one_sided_greater, &one_sided_equal,
-              &one_sided_prelu, &mean_as_sum,
+              &one_sided_prelu, &mean_as_sum, &einsum_lowered,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,

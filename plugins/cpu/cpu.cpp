@@ -25,6 +25,9 @@ extern const CpuKernel
 extern const CpuKernel
     softmax, log_softmax, reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min,
     arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
+// More sums of products: einsum.cpp
+extern const CpuKernel
+    einsum;
 // Losses: negative_log_likelihood_loss.cpp
 extern const CpuKernel
     negative_log_likelihood_loss;
@@ -80,6 +83,7 @@ PluginContent content() {
               &prelu, &swiglu, &fast_gelu, &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of,
               &acosh_of, &atanh_of, &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift, &is_nan,
               &is_inf, &sum_of, &mean_of, &round_of,
+              &einsum,
               &negative_log_likelihood_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
               &softmax, &log_softmax, &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square,
