@@ -56,6 +56,8 @@ extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_lin
     dynamic_quantize_linear;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
+// Products of packed codes: matmul_nbits.cpp
+extern const Operator matmul_nbits;
 // Fusions and simplifications: the files in rewrites/. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
@@ -106,6 +108,7 @@ PluginContent content() {
               &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
               &dynamic_quantize_linear,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
+              &matmul_nbits,
           },
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =

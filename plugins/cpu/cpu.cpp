@@ -66,6 +66,8 @@ extern const CpuKernel
     qlinear_matmul, qlinear_matmul_neon, qlinear_matmul_avx2, qlinear_matmul_avx512,
     matmul_integer_to_float, matmul_integer_to_float_neon, matmul_integer_to_float_avx2, matmul_integer_to_float_avx512,
     dynamic_quantize_matmul, dynamic_quantize_matmul_neon, dynamic_quantize_matmul_avx2, dynamic_quantize_matmul_avx512;
+// Products of packed codes: matmul_nbits.cpp
+extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmul_nbits_avx512;
 
 namespace {
 
@@ -107,6 +109,7 @@ PluginContent content() {
               &qlinear_matmul, &qlinear_matmul_neon, &qlinear_matmul_avx2, &qlinear_matmul_avx512,
               &matmul_integer_to_float, &matmul_integer_to_float_neon, &matmul_integer_to_float_avx2, &matmul_integer_to_float_avx512,
               &dynamic_quantize_matmul, &dynamic_quantize_matmul_neon, &dynamic_quantize_matmul_avx2, &dynamic_quantize_matmul_avx512,
+              &matmul_nbits, &matmul_nbits_neon, &matmul_nbits_avx2, &matmul_nbits_avx512,
           },
   };
 }

@@ -87,6 +87,42 @@ struct Shape {
   int64_t rows, k_count, columns;
 };
 
+// Weights of 16, 8 and 4 bits: what is read of them a second, for a decoded token and for a prompt.
+void bench_narrow(const char* isa, ThreadPool& pool) {
+  std::printf("  %-38s %10s %9s %8s %8s\n", "Products of narrow weights", "us", "GFLOP/s", "", "GB/s");
+  for (const Shape shape : {Shape{1, 4096, 4096}, {128, 2048, 2048}}) {
+    const auto [rows, k_count, columns] = shape;
+    const auto bytes = [](DataType type, std::vector<int64_t> dims) {
+      Laid laid = room(type, std::move(dims));
+      std::memset(laid.data(), 0x35, static_cast<size_t>(laid.count()) * laid.element_bytes());
+      return laid;
+    };
+    const auto run = [&](const std::string& what, const std::string& call, std::vector<Laid> inputs, DataType type,
+                         int64_t weight_bytes) {
+      auto ready = ReadyKernel::make(isa, call, std::move(inputs), {room(type, {rows, columns})}, &pool);
+      if (!ready) return std::printf("  %s\n", ready.error().message.c_str()), void();
+      const double took = least_seconds([&] { (*ready)->run().value(); });
+      const auto name = what + ", [" + std::to_string(rows) + ", " + std::to_string(k_count) + "] x [" +
+                        std::to_string(k_count) + ", " + std::to_string(columns) + "]";
+      std::printf("  %-38s %10.2f %9.1f %8s %8.1f\n", name.c_str(), took * 1e6,
+                  2e-9 * static_cast<double>(rows * k_count * columns) / took, "",
+                  1e-9 * static_cast<double>(weight_bytes) / took);
+    };
+    const int64_t weights = k_count * columns, blocks = k_count / 32;
+    for (const DataType type : {DataType::f16, DataType::bf16})
+      run(std::string(name_of(type)), "MatMul", {bytes(type, {rows, k_count}), constant(bytes(type, {k_count, columns}))},
+          type, 2 * weights);
+    run("i8", "MatMulInteger", {bytes(DataType::u8, {rows, k_count}), constant(bytes(DataType::i8, {k_count, columns}))},
+        DataType::i32, weights);
+    const std::string sizes = "<K = " + std::to_string(k_count) + ", N = " + std::to_string(columns) + ", block_size = 32";
+    for (const int64_t bits : {4, 8})
+      run(std::to_string(bits) + " bits", "com.microsoft.MatMulNBits" + sizes + ", bits = " + std::to_string(bits) + ">",
+          {laid(noise({rows, k_count}, 1)), constant(bytes(DataType::u8, {columns, blocks, 4 * bits})),
+           constant(laid(noise({columns, blocks}, 2)))},
+          DataType::f32, weights * bits / 8 + 4 * columns * blocks);
+  }
+}
+
 void bench(const Ceiling& ceiling, ThreadPool& pool) {
   float sink[64];
   constexpr int64_t rounds = 20000;
@@ -139,6 +175,8 @@ void bench(const Ceiling& ceiling, ThreadPool& pool) {
     std::printf("  %-38s %10.2f %9.1f %8.0f%% %8.1f %8.0f%%\n", name.c_str(), took * 1e6, flops / took * 1e-9,
                 100 * flops / took * 1e-9 / peak, bytes / took * 1e-9, 100 * read / took);
   }
+
+  bench_narrow(ceiling.isa, pool);
 
   std::printf("  %-38s %10s %9s %9s %8s\n", "Attention, the past in place", "us", "GFLOP/s", "of peak", "GB/s");
   struct Heads {

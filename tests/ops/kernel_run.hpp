@@ -176,7 +176,7 @@ class ReadyKernel {
     HEED_TRY(builder.add_statement(statements.at(0)));
     for (size_t i = 0; i < outputs_.size(); ++i)
       if (!outputs_[i].is_absent()) builder.add_output("o" + std::to_string(i), {});
-    HEED_ASSIGN(graph_, std::move(builder).build({{"", newest_opset}, {"heed", 1}}));
+    HEED_ASSIGN(graph_, std::move(builder).build({{"", newest_opset}, {"heed", 1}, {"com.microsoft", 1}}));
     HEED_TRY(infer_shapes(*graph_, registry()));
 
     const Node& node = graph_->nodes.at(0);

@@ -1,0 +1,330 @@
+// com.microsoft.MatMulNBits: y [row, n] = sum over k of a [row, k] * (code [n, k] - zero_point) * scale, and the bias. The
+// scalar kernel dequantises row after row of b; the vector kernels pack a constant b into panels once, of its own codes (3
+// bits take 4, and 5 to 7 take 8), which few rows read as they are and many rows a block of f32 at a time.
+#include <bit>
+#include <cstring>
+
+#include "convert.hpp"
+#include "gemm_panels.hpp"
+#include "half.hpp"
+#include "nbit_panels.hpp"
+#include "product.hpp"
+
+namespace heed::cpu {
+namespace {
+
+enum { a_input, b_input, scales_input, zero_points_input, g_idx_input, bias_input };
+
+struct Sizes {
+  int64_t columns, k_count, block_size, block_count, bits;
+  explicit Sizes(const NodeView& node)
+      : columns(node.integer("N")),
+        k_count(node.integer("K")),
+        block_size(node.integer("block_size")),
+        block_count(ceil_divide(k_count, block_size)),
+        bits(node.integer("bits", 4)) {}
+  int64_t row_bytes() const { return block_count * (block_size * bits / 8); }
+  int64_t zero_point_row_bytes() const { return ceil_divide(block_count * bits, 8); }
+};
+
+// Code `index` of a list of packed ones.
+uint32_t code_at(const uint8_t* data, int64_t index, int64_t bits) {
+  const int64_t bit = index * bits, shift = bit % 8;
+  uint32_t two = data[bit / 8];
+  if (shift + bits > 8) two |= uint32_t{data[bit / 8 + 1]} << 8;
+  return two >> shift & ((1u << bits) - 1);
+}
+
+// The zero point of a block of a column.
+float zero_point_at(const TensorView& zero_points, const Sizes& s, int64_t column, int64_t block) {
+  if (!zero_points.present()) return static_cast<float>(1 << (s.bits - 1));
+  if (zero_points.element() != DataType::u8) return read_element<float>(zero_points, column * s.block_count + block);
+  return static_cast<float>(
+      code_at(zero_points.data<uint8_t>() + column * s.zero_point_row_bytes(), block, s.bits));
+}
+
+// ---- scalar
+// -----------------------------------------------------------------------------------------------------------
+
+Result<void> run_scalar(Running& run) {
+  const auto a = run.input(a_input), y = run.output(0), g_idx = run.input(g_idx_input), bias = run.input(bias_input);
+  const Sizes s(run);
+  const int64_t rows = a.count() / s.k_count;
+  if (rows == 0) return {};
+  std::vector<float> left(static_cast<size_t>(a.count())), scales(static_cast<size_t>(s.columns * s.block_count));
+  read_elements(a.element(), a.c.data, 0, 1, a.count(), left.data());
+  read_elements(a.element(), run.input(scales_input).c.data, 0, 1, s.columns * s.block_count, scales.data());
+  if (g_idx.present())
+    for (int64_t k = 0; k < s.k_count; ++k)
+      if (const int64_t block = g_idx.data<int32_t>()[k]; block < 0 || block >= s.block_count)
+        return Error{Code::invalid_argument, "element " + std::to_string(k) + " of g_idx is " + std::to_string(block) +
+                                                 "; there are " + std::to_string(s.block_count) + " blocks"};
+  run.parallel_for(s.columns, std::max<int64_t>(1, 32768 / (s.k_count * rows)), [&](int64_t begin, int64_t end) {
+    std::vector<float> weights(static_cast<size_t>(s.k_count)), zeros(static_cast<size_t>(s.block_count));
+    for (int64_t column = begin; column < end; ++column) {
+      const auto* codes = run.input(b_input).data<uint8_t>() + column * s.row_bytes();
+      for (int64_t block = 0; block < s.block_count; ++block)
+        zeros[static_cast<size_t>(block)] = zero_point_at(run.input(zero_points_input), s, column, block);
+      for (int64_t k = 0; k < s.k_count; ++k) {
+        const int64_t block = g_idx.present() ? g_idx.data<int32_t>()[k] : k / s.block_size;
+        weights[static_cast<size_t>(k)] =
+            (static_cast<float>(code_at(codes, k, s.bits)) - zeros[static_cast<size_t>(block)]) *
+            scales[static_cast<size_t>(column * s.block_count + block)];
+      }
+      for (int64_t row = 0; row < rows; ++row) {
+        float sum = 0;
+        for (int64_t k = 0; k < s.k_count; ++k)
+          sum += left[static_cast<size_t>(row * s.k_count + k)] * weights[static_cast<size_t>(k)];
+        if (bias.present()) sum += read_element<float>(bias, column);
+        write_elements(y.element(), &sum, 1, y.c.data, row * s.columns + column);
+      }
+    }
+  });
+  return {};
+}
+
+// ---- vector
+// -----------------------------------------------------------------------------------------------------------
+
+constexpr int64_t few_row_count = 8;
+constexpr int64_t panels_at_once = 8;  // dequantised for many rows
+
+struct Kept {
+  const uint32_t* words;
+  const float* scales;
+  const float* zero_points;
+  const float* bias;  // null: none
+  int32_t bits;
+  int64_t words_of_panel;
+};
+
+struct Kernels {
+  const PanelKernels* floats;
+  const NBitKernels* codes;
+};
+Kernels kernels_of(Isa isa) { return {panel_kernels(isa), nbit_kernels(isa)}; }
+
+template <Isa isa>
+Result<void> plan_vector(Planning& node) {
+  HEED_TRY(require_isa(node, isa));
+  if (nbit_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
+  if (node.has_input(g_idx_input)) return decline("g_idx scatters the blocks");
+  for (const int32_t input : {b_input, scales_input, zero_points_input, bias_input})
+    if (node.has_input(input) && !node.constant(input))
+      return decline("input " + std::to_string(input) + " is no constant");
+  return {};
+}
+
+Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
+  const Sizes s(node);
+  auto* kept = node.keep<Kept>();
+  const int64_t width = kernels.panel_width, panels = ceil_divide(s.columns, width);
+  const int64_t padded = panels * width * s.block_count;
+  const int32_t bits = s.bits == 2 ? 2 : s.bits <= 4 ? 4 : 8;
+  const int64_t words_of_block = s.block_size * bits / 32;
+  const auto floats = [&](int64_t count) {
+    return static_cast<float*>(node.keep_bytes(static_cast<size_t>(count) * sizeof(float)));
+  };
+  const bool has_zero_points = node.has_input(zero_points_input) || bits != s.bits;
+  auto* words = static_cast<uint32_t*>(node.keep_bytes(static_cast<size_t>(padded * words_of_block) * sizeof(uint32_t)));
+  auto* scales = floats(padded);
+  auto* zero_points = has_zero_points ? floats(padded) : nullptr;
+  auto* bias = node.has_input(bias_input) ? floats(s.columns) : nullptr;
+  if (!kept || !words || !scales || (has_zero_points && !zero_points) || (node.has_input(bias_input) && !bias))
+    return Error{Code::out_of_memory, "no memory for packed codes"};
+  const TensorView b = *node.constant(b_input), scale = *node.constant(scales_input);
+  const TensorView zeros = node.constant(zero_points_input).value_or(TensorView{});
+  if (bias) read_elements(scale.element(), node.constant(bias_input)->c.data, 0, 1, s.columns, bias);
+  for (int64_t column = 0; column < s.columns; ++column) {
+    const uint8_t* codes = b.data<uint8_t>() + column * s.row_bytes();
+    const int64_t panel = column / width, lane = column % width, first_block = panel * s.block_count;
+    for (int64_t block = 0; block < s.block_count; ++block) {
+      const int64_t at = (first_block + block) * width + lane;
+      scales[at] = read_element<float>(scale, column * s.block_count + block);
+      if (zero_points) zero_points[at] = zero_point_at(zeros, s, column, block);
+    }
+    uint32_t* to = words + first_block * words_of_block * width + lane;
+    const int64_t word_count = s.block_count * words_of_block, codes_of_word = 32 / bits;
+    for (int64_t word = 0; word < word_count; ++word) {
+      uint32_t& packed = to[word * width];
+      if (bits == s.bits && std::endian::native == std::endian::little) {
+        std::memcpy(&packed, codes + word * 4, sizeof packed);
+        continue;
+      }
+      for (int64_t i = 0; i < codes_of_word; ++i)
+        packed |= code_at(codes, word * codes_of_word + i, s.bits) << (i * bits);
+    }
+  }
+  *kept = {words, scales, zero_points, bias, bits, s.block_count * words_of_block * width};
+  for (const int32_t input : {b_input, scales_input, zero_points_input})
+    if (node.has_input(input)) node.replaced(input);
+  return {};
+}
+
+// In floats: a with zeros behind k, the sums of its blocks, sums of 16-bit results, and for many rows those of a thread.
+struct Scratch {
+  int64_t a, a_sums, sums, of_thread;
+  Scratch(const Kernels& kernels, const Sizes& s, DataType element, int64_t rows) {
+    const auto aligned = [](int64_t count) { return ceil_divide(count, 16) * 16; };
+    const bool is_few = rows <= few_row_count;
+    a = is_few ? aligned(rows * s.block_count * s.block_size) : is_half(element) ? aligned(rows * s.k_count) : 0;
+    a_sums = is_few ? aligned(rows * s.block_count) : 0;
+    sums = is_half(element) && !is_few ? aligned(rows * s.columns) : 0;
+    of_thread = is_few ? 0
+                       : row_block(kernels, rows) * tile_stride +
+                             panels_at_once * kernels.codes->panel_width * k_block(s);
+  }
+  static int64_t row_block(const Kernels& kernels, int64_t rows) {
+    return std::min<int64_t>(rows, 112 / kernels.floats->tile_rows * kernels.floats->tile_rows);
+  }
+  // Whole blocks, at most what a tile takes.
+  static int64_t k_block(const Sizes& s) { return std::min(s.block_count * s.block_size, tile_k); }
+};
+
+Result<void> bind(Binding& node, const Kernels& kernels) {
+  const auto a = node.input(a_input);
+  const Sizes s(node);
+  const Scratch scratch(kernels, s, a.element(), a.count() / s.k_count);
+  const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
+  node.scratch(static_cast<size_t>(scratch.a + scratch.a_sums + scratch.sums + threads * scratch.of_thread) *
+               sizeof(float));
+  return {};
+}
+
+NBitPanel panel_of(const Kept& kept, const Sizes& s, int64_t width, int64_t panel) {
+  const int64_t at = panel * s.block_count * width;
+  return {kept.words + panel * kept.words_of_panel, kept.scales + at, kept.zero_points ? kept.zero_points + at : nullptr,
+          s.block_size, s.block_count};
+}
+
+// Adds the bias to n sums, and writes them from element `first` on.
+void finish(const Kept& kept, const TensorView& y, float* sums, int64_t column, int64_t n, int64_t first) {
+  if (kept.bias)
+    for (int64_t c = 0; c < n; ++c) sums[c] += kept.bias[column + c];
+  if (y.data<float>() + first != sums) write_elements(y.element(), sums, n, y.c.data, first);
+}
+
+void multiply_few(const Running& run, const Kernels& kernels, const Sizes& s, int64_t rows, const Scratch& scratch) {
+  const auto a = run.input(a_input), y = run.output(0);
+  const auto& kept = *run.kept<Kept>();
+  const int64_t width = kernels.codes->panel_width, panels = ceil_divide(s.columns, width);
+  const int64_t padded = s.block_count * s.block_size;
+  float* const left = run.scratch<float>();
+  float* const a_sums = left + scratch.a;
+  for (int64_t row = 0; row < rows; ++row) {
+    float* to = left + row * padded;
+    read_elements(a.element(), a.c.data, row * s.k_count, 1, s.k_count, to);
+    std::fill(to + s.k_count, to + padded, 0.0f);
+    for (int64_t block = 0; block < s.block_count; ++block) {
+      float sum = 0;
+      for (int64_t k = 0; k < s.block_size; ++k) sum += to[block * s.block_size + k];
+      a_sums[row * s.block_count + block] = sum;
+    }
+  }
+  run.parallel_for(panels, std::max<int64_t>(1, 32768 / (width * s.k_count * rows)), [&](int64_t begin, int64_t end) {
+    alignas(64) float sums[4 * 64];
+    for (int64_t panel = begin; panel < end; ++panel)
+      for (int64_t row = 0; row < rows; row += kernels.codes->most_rows) {
+        const int64_t now = std::min<int64_t>(kernels.codes->most_rows, rows - row), column = panel * width;
+        kernels.codes->few_rows(panel_of(kept, s, width, panel), kept.bits, left + row * padded, padded,
+                                a_sums + row * s.block_count, s.block_count, now, sums);
+        for (int64_t r = 0; r < now; ++r)
+          finish(kept, y, sums + r * width, column, std::min(width, s.columns - column),
+                 (row + r) * s.columns + column);
+      }
+  });
+}
+
+void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, int64_t rows, const Scratch& scratch) {
+  const auto a = run.input(a_input), y = run.output(0);
+  const auto& kept = *run.kept<Kept>();
+  const int64_t width = kernels.codes->panel_width, panels = ceil_divide(s.columns, width);
+  const int64_t row_block = Scratch::row_block(kernels, rows), k_block = Scratch::k_block(s);
+  const bool half = is_half(y.element());
+  float* const floats = run.scratch<float>();
+  float* const sums = half ? floats + scratch.a + scratch.a_sums : y.data<float>();
+  const float* left = a.data<float>();
+  if (half) {
+    widen(a.element(), a.c.data, rows * s.k_count, floats);
+    left = floats;
+  }
+  float* const of_threads = floats + scratch.a + scratch.a_sums + scratch.sums;
+  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  const auto multiply = [&](int64_t task, int64_t thread) {
+    float* const a_block = of_threads + thread * scratch.of_thread;
+    float* const b_block = a_block + row_block * tile_stride;
+    const int64_t first = task * panels_at_once, count = std::min(panels_at_once, panels - first);
+    const int64_t column = first * width, columns = std::min(count * width, s.columns - column);
+    for (int64_t k = 0; k < s.k_count; k += k_block) {
+      const int64_t k_count = std::min(k_block, s.k_count - k);
+      // A block may be longer than a tile: the tile's part of it is a block of its own.
+      for (int64_t panel = 0; panel < count; ++panel) {
+        NBitPanel p = panel_of(kept, s, width, first + panel);
+        p.words += k * kept.bits / 32 * width;
+        p.scales += k / s.block_size * width;
+        if (p.zero_points) p.zero_points += k / s.block_size * width;
+        p.block_size = std::min(s.block_size, k_block);
+        kernels.codes->dequantize(p, kept.bits, 0, ceil_divide(k_count, p.block_size), b_block + panel * k_block * width);
+      }
+      for (int64_t row = 0; row < rows; row += row_block) {
+        const int64_t row_count = std::min(row_block, rows - row);
+        for (int64_t r = 0; r < row_count; ++r)
+          std::memcpy(a_block + r * tile_stride, left + (row + r) * s.k_count + k,
+                      static_cast<size_t>(k_count) * sizeof(float));
+        kernels.floats->tiles({.a = a_block,
+                               .row_count = row_count,
+                               .k_count = k_count,
+                               .b = b_block,
+                               .panel_stride = k_block * width,
+                               .panel_begin = 0,
+                               .panel_end = count,
+                               .column_count = columns,
+                               .y = sums + row * s.columns + column,
+                               .y_row_stride = s.columns,
+                               .y_column_stride = 1,
+                               .accumulate = k > 0});
+      }
+    }
+    for (int64_t row = 0; row < rows; ++row)
+      finish(kept, y, sums + row * s.columns + column, column, columns, row * s.columns + column);
+  };
+  const int64_t tasks = ceil_divide(panels, panels_at_once);
+  if (run.thread_count() > threads) {  // scratch was bound for fewer
+    for (int64_t task = 0; task < tasks; ++task) multiply(task, 0);
+    return;
+  }
+  run.parallel_for(tasks, 1, [&](int64_t begin, int64_t end, int32_t thread) {
+    for (int64_t task = begin; task < end; ++task) multiply(task, thread);
+  });
+}
+
+Result<void> run_vector(Running& run, const Kernels& kernels) {
+  const auto a = run.input(a_input);
+  const Sizes s(run);
+  const int64_t rows = a.count() / s.k_count;
+  if (rows == 0) return {};
+  const Scratch scratch(kernels, s, a.element(), rows);
+  (rows <= few_row_count ? multiply_few : multiply_many)(run, kernels, s, rows, scratch);
+  return {};
+}
+
+template <Isa isa, int32_t score>
+CpuKernel vector_kernel() {
+  return {.domain = "com.microsoft",
+          .op_type = "MatMulNBits",
+          .name = name_of(isa),
+          .score = score,
+          .plan = plan_vector<isa>,
+          .prepare = [](Preparing& node) { return prepare(node, *nbit_kernels(isa)); },
+          .bind = [](Binding& node) { return bind(node, kernels_of(isa)); },
+          .run = [](Running& run) { return run_vector(run, kernels_of(isa)); }};
+}
+
+}  // namespace
+
+extern const CpuKernel matmul_nbits{.domain = "com.microsoft", .op_type = "MatMulNBits", .run = run_scalar};
+extern const CpuKernel matmul_nbits_neon = vector_kernel<Isa::neon, 5>();
+extern const CpuKernel matmul_nbits_avx2 = vector_kernel<Isa::avx2, 10>();
+extern const CpuKernel matmul_nbits_avx512 = vector_kernel<Isa::avx512, 20>();
+
+}  // namespace heed::cpu
