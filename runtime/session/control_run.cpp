@@ -17,7 +17,10 @@ size_t bytes_of(DataType element, int64_t count) {
 }  // namespace
 
 ControlRun::ControlRun(Frame& frame, uint32_t step)
-    : frame_(frame), step_(frame.plan_.steps[step]), inputs_(step_.inputs.size()), outputs_(step_.outputs.size()),
+    : frame_(frame),
+      step_(frame.plan_.steps[step]),
+      inputs_(step_.inputs.size()),
+      outputs_(step_.outputs.size()),
       captured_(step_.captured.size()) {
   bodies_ = &frame.steps_[step].bodies;
   results_ = &frame.steps_[step].output_values;
@@ -195,7 +198,8 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
       return Error{Code::unsupported, "a stack of " + std::string(name_of(stacking.element)) + " " + to_string(dims) +
                                           ", whose elements share bytes"};
     const std::span all(values, count);
-    const bool on_device = std::any_of(all.begin(), all.end(), [](const heed_value* value) { return value->on_device; });
+    const bool on_device =
+        std::any_of(all.begin(), all.end(), [](const heed_value* value) { return value->on_device; });
     return on_device ? stacked_on_device(stacking, all) : stacked_on_host(stacking, all);
   };
   auto made = attempt();

@@ -31,7 +31,8 @@ class ControlRun final : public heed_control {
   // A value that outlives this step.
   Result<SharedValue> kept(SharedValue value);
   Result<SharedValue> on_host(heed_value* value);
-  // What the bodies read from around the step, by its place in Step::captured: where `reader`, a body's slot, asks for it.
+  // What the bodies read from around the step, by its place in Step::captured: where `reader`, a body's slot, asks for
+  // it.
   Result<SharedValue> captured(size_t place, const Slot& reader);
   struct Stacking {
     DataType element;

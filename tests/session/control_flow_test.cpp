@@ -62,28 +62,32 @@ TEST_CASE("tensors of Loop stay on the device: nothing but conditions crosses be
   if (devices().size() < 2) return;
   const auto x = f32({3, 7}, numbers(21, 1)), w = f32({7, 7}, numbers(49, 2)), b = f32({7}, numbers(7, 3));
   const Row rows[] = {
-      {"carried and scanned tensors, in one submission", R"(<ir_version: 10, opset_import: ["" : 23]>
+      {"carried and scanned tensors, in one submission",
+       R"(<ir_version: 10, opset_import: ["" : 23]>
          g (int64 count, float[m, 7] x, float[7, 7] w, float[7] b) => (float[m, 7] last, float[k, m, 7] all) {
            last, all = Loop (count, "", x) <body = step (int64 i, bool go, float[m, 7] v) => (bool on, float[m, 7] next, float[m, 7] seen) {
              on = Identity(go) p = MatMul(v, w) s = Add(p, b) next = Tanh(s) seen = Neg(s) }>
          })",
        {{"count", i64({}, {5})}, {"x", x}, {"w", w}, {"b", b}},
        {3, 2, 1}},
-      {"a condition that the device computes", R"(<ir_version: 10, opset_import: ["" : 23]>
+      {"a condition that the device computes",
+       R"(<ir_version: 10, opset_import: ["" : 23]>
          g (int64 count, float[m, 7] x, float[7, 7] w) => (float[m, 7] last, float[k, m, 7] all) <float limit = {1000}> {
            last, all = Loop (count, "", x) <body = step (int64 i, bool go, float[m, 7] v) => (bool on, float[m, 7] next, float[m, 7] seen) {
              p = MatMul(v, w) next = Tanh(p) seen = Abs(next) sum = ReduceSum<keepdims = 0>(seen) on = Less(sum, limit) }>
          })",
        {{"count", i64({}, {5})}, {"x", x}, {"w", w}},
        {2, 5 + 2, 5 + 1}},
-      {"counters and their conditions stay on the host", R"(<ir_version: 10, opset_import: ["" : 23]>
+      {"counters and their conditions stay on the host",
+       R"(<ir_version: 10, opset_import: ["" : 23]>
          g (int64 count, int64[] limit, float[m, 7] x, float[7, 7] w) => (float[m, 7] last) <int64 two = {2}> {
            last = Loop (count, "", x) <body = step (int64 i, bool go, float[m, 7] v) => (bool on, float[m, 7] next) {
              j = Mul(i, two) on = Less(j, limit) p = MatMul(v, w) next = Tanh(p) }>
          })",
        {{"count", i64({}, {50})}, {"limit", i64({}, {9})}, {"x", x}, {"w", w}},
        {2, 1, 1}},
-      {"tensors that are carried on as they are, where they lie, and transposed", R"(<ir_version: 10, opset_import: ["" : 23]>
+      {"tensors that are carried on as they are, where they lie, and transposed",
+       R"(<ir_version: 10, opset_import: ["" : 23]>
          g (int64 count, float[m, 7] x, float[7, 7] w) => (float[m, 7] last, float[7, m] same, float[7, 7] turned, float[k, 7, 7] all) {
            start = Transpose(x)
            last, same, turned, all = Loop (count, "", x, start, w) <body = step (int64 i, bool go, float[m, 7] v, float[7, m] c, float[7, 7] t)
@@ -92,7 +96,8 @@ TEST_CASE("tensors of Loop stay on the device: nothing but conditions crosses be
          })",
        {{"count", i64({}, {5})}, {"x", x}, {"w", w}},
        {3, 3, 1}},
-      {"no iteration", R"(<ir_version: 10, opset_import: ["" : 23]>
+      {"no iteration",
+       R"(<ir_version: 10, opset_import: ["" : 23]>
          g (int64 count, float[m, 7] x, float[7, 7] w) => (float[m, 7] y, float[k, m, 7] all) {
            start = MatMul(x, w)
            last, all = Loop (count, "", start) <body = step (int64 i, bool go, float[m, 7] v) => (bool on, float[m, 7] next, float[m, 7] seen) {
@@ -101,7 +106,8 @@ TEST_CASE("tensors of Loop stay on the device: nothing but conditions crosses be
          })",
        {{"count", i64({}, {0})}, {"x", x}, {"w", w}},
        {2, 1, 1}},
-      {"Loop within Loop, both reading what lies around them", R"(<ir_version: 10, opset_import: ["" : 23]>
+      {"Loop within Loop, both reading what lies around them",
+       R"(<ir_version: 10, opset_import: ["" : 23]>
          g (int64 count, float[m, 7] x, float[7, 7] w, float[7] b) => (float[m, 7] y) {
            last = Loop (count, "", x) <body = outer (int64 i, bool go, float[m, 7] v) => (bool on, float[m, 7] next) {
              on = Identity(go)

@@ -42,8 +42,14 @@ Result<void> run(Running& run) {
   return {};
 }
 
-const Operator contract{.domain = "test", .op_type = "Even", .inputs = {{"x", "T"}}, .outputs = {{"y", "T"}},
-                        .types = {{"T", {DataType::f32}}}, .infer = infer, .plan = plan, .bind = bind};
+const Operator contract{.domain = "test",
+                        .op_type = "Even",
+                        .inputs = {{"x", "T"}},
+                        .outputs = {{"y", "T"}},
+                        .types = {{"T", {DataType::f32}}},
+                        .infer = infer,
+                        .plan = plan,
+                        .bind = bind};
 const CpuKernel kernel{.domain = "test", .op_type = "Even", .run = run};
 
 const heed_plugin* entry(const heed_host* given) {

@@ -27,7 +27,8 @@ constexpr std::string_view text = R"(<ir_version: 10, opset_import: ["" : 23]>
 Session::NamedValues inputs_of(int run, int seed) {
   const int64_t rows = 1 + (run * 5 + seed * 3) % 7;
   std::vector<float> x(static_cast<size_t>(rows * 5)), w(25);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(std::sin(static_cast<double>(i + 1) * (seed + 1) + run));
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(std::sin(static_cast<double>(i + 1) * (seed + 1) + run));
   for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(std::cos(static_cast<double>(i * 3) + seed));
   return {{"count", i64({}, {1 + run % 3})}, {"x", f32({rows, 5}, x)}, {"w", f32({5, 5}, w)}};
 }
