@@ -148,6 +148,14 @@ def generation(tmp, good):
             err=["VK_ERROR_DEVICE_LOST", "opened again"])
     row("run: a lost device is opened again", ["run", GPT, "--random", "--dim", "seq=3", "--device", "vulkan", "--option",
                                                "vulkan.lose_at_submission=1"], 0, ["logits"], err=["opened again"])
+    row("generate: several prompts, several texts, none depending on those before it",
+        [*base, "--prompt", "JULIET:", "--prompt", "ROMEO:"], 0, [text + "----\nJULIET:", "----\n" + text], err=["on cpu"])
+    row("generate --warm-start begins on the CPU, and the texts stay",
+        [*base, *["--prompt", "ROMEO:"] * 40, "--warm-start", "--device", "vulkan"], 0, err=["on cpu"],
+        check=lambda texts: texts == "----\n".join([text] * 41))
+    for option in (["--device", "cpu"], ["--require-gpu"]):
+        row(f"generate --warm-start {option[0]} is refused", [*base, "--warm-start", *option], 1, err=["contradict"])
+    row("generate --warm-start of a device that is not there", [*base, "--warm-start", "--device", "vulkan:no-such"], 0, [text], err=["on cpu"])
     row("generate: no number", [*base, "--max-tokens=x"], 2)
     row("generate: an empty prompt", ["generate", GPT, "--prompt", "", "--max-tokens", "4"], 1, err=["prompt"])
     met = subprocess.run([os.fsencode(HEED), b"generate", os.fsencode(GPT), b"--prompt", b"\xff\xfeA", b"--max-tokens", b"4"], capture_output=True)
