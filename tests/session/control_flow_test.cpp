@@ -1,6 +1,7 @@
 // If and Loop on a device: what crosses between it and the host, and that the results are the CPU's.
 #include <cmath>
 
+#include "heed/plugin.hpp"
 #include "load.hpp"
 #include "rows.hpp"
 
@@ -15,6 +16,52 @@ std::vector<float> numbers(int64_t count, int seed) {
 }
 
 HostValue flag(bool value) { return tensor<uint8_t>(DataType::boolean, {}, {value}); }
+
+// test.Turn: the first two axes change places: slices along `axis`, stacked along the other.
+namespace turn {
+
+Result<void> infer(Inference& node) {
+  const auto x = node.input(0).dims();
+  Dims dims(x.begin(), x.end());
+  std::swap(dims[0], dims[1]);
+  return node.set_output(0, node.input(0).element(), dims);
+}
+
+Result<void> run(Controlling& node) {
+  const auto axis = static_cast<int32_t>(node.integer("axis"));
+  const auto x = node.input(0);
+  std::vector<ValueRef> slices;
+  for (int64_t i = 0; i < (*node.dims(x))[static_cast<size_t>(axis)]; ++i) slices.push_back(node.slice(x, axis, i));
+  return node.set_output(0, node.stack(1 - axis, slices, 0));
+}
+
+const Operator contract{.domain = "test",
+                        .op_type = "Turn",
+                        .flags = HEED_CONTROL,
+                        .inputs = {{"x", "T"}},
+                        .outputs = {{"y", "T"}},
+                        .types = {{"T", {DataType::f32}}},
+                        .attributes = {attribute("axis", 0)},
+                        .infer = infer};
+const ControlKernel kernel{.domain = "test", .op_type = "Turn", .run = run};
+
+const heed_plugin* entry(const heed_host* given) {
+  static const detail::Tables tables{
+      PluginContent{.name = "test", .version = "1.0.0", .operators = {&contract}, .control_kernels = {&kernel}}};
+  return enter(given, tables);
+}
+
+}  // namespace turn
+
+const Registry& registry_with_turn() {
+  static const Registry* const all = [] {
+    auto* made = new Registry;  // outlives every model
+    for (const auto entry : built_in_plugins) REQUIRE(made->add_built_in(entry));
+    REQUIRE(made->add_built_in(turn::entry));
+    return made;
+  }();
+  return *all;
+}
 
 // What crossed in one run.
 struct Crossed {
@@ -35,9 +82,13 @@ struct Row {
 // Each row on the CPU and twice on the device, where every run crosses as often.
 void check(const Row& row) {
   INFO(row.what);
-  const auto on_cpu = take(Session::create(load_text(row.model)));
+  const auto load = [&](ModelOptions options) {
+    options.kernel_options = {{"session.fill", "nan"}};
+    return take(Model::load(take(parse_model(row.model)), registry_with_turn(), options));
+  };
+  const auto on_cpu = take(Session::create(load({.device = "cpu"})));
   const auto expected = take(on_cpu->run(row.inputs));
-  const auto on_gpu = take(Session::create(load_text(row.model, {.device = "vulkan", .require_gpu = true})));
+  const auto on_gpu = take(Session::create(load({.device = "vulkan", .require_gpu = true})));
   for (int run = 0; run < 2; ++run) {
     const Crossed before{on_gpu->upload_count(), on_gpu->download_count(), on_gpu->submission_count()};
     const auto outputs = take(on_gpu->run(row.inputs));
@@ -132,6 +183,18 @@ TEST_CASE("tensors of If stay on the device") {
   const auto x = f32({3, 7}, numbers(21, 1)), w = f32({7, 7}, numbers(49, 2));
   check({"the branch that computes", model, {{"c", flag(true)}, {"x", x}, {"w", w}}, {2, 1, 1}});
   check({"the branch that passes a tensor on", model, {{"c", flag(false)}, {"x", x}, {"w", w}}, {2, 1, 1}});
+}
+
+TEST_CASE("slices and stacks along any axis stay on the device") {
+  if (devices().size() < 2) return;
+  const auto x = f32({3, 7, 2}, numbers(42, 1)), w = f32({2, 2}, numbers(4, 2));
+  for (const char* axis : {"0", "1"}) {
+    const std::string model = R"(<ir_version: 10, opset_import: ["" : 23, "test" : 1]>
+      g (float[a, b, 2] x, float[2, 2] w) => (float[b, a, 2] y) {
+        p = MatMul(x, w) t = test.Turn<axis = )" +
+                              std::string(axis) + R"(>(p) y = Softmax(t) })";
+    check({axis, model, {{"x", x}, {"w", w}}, {2, 1, 1}});
+  }
 }
 
 }  // namespace heed::test
