@@ -281,6 +281,8 @@ Result<Frame::Lifetimes> Frame::find_lifetimes(uint32_t index) {
   for (const uint32_t id : segment.gpu_steps) {
     HEED_TRY(bind_gpu(id));
     steps_[id].scratch_bytes = steps_[id].node->scratch_bytes;
+    steps_[id].bytes = bytes_of(plan_.steps[id]);
+    steps_[id].operation_count = number_of(plan_.steps[id].operation_count).value_or(0);
     lifetimes.device.push_back({id, id, steps_[id].scratch_bytes});
   }
   return lifetimes;
@@ -570,7 +572,8 @@ Result<void> Frame::run_gpu(uint32_t id) {
     larger = std::move(*made);
   }
   if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, node.dispatches, node.input_memory, node.output_memory,
-                                    larger ? larger.get() : bound.gpu_scratch.get(), bound.error_word);
+                                    larger ? larger.get() : bound.gpu_scratch.get(), bound.error_word, bound.bytes,
+                                    bound.operation_count);
       !done)
     return explain(std::move(done).error(), id);
   return {};

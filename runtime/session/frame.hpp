@@ -42,7 +42,9 @@ struct FrameCounts {
 
 // What the tensors of one run take, apart from weights, states, inputs and the graph's outputs.
 struct MemoryNeed {
-  size_t host_bytes = 0, device_bytes = 0;
+  size_t host_bytes = 0;
+  std::vector<size_t> device_buffers;   // bytes of each
+  std::vector<size_t> parameter_sizes;  // of the dispatches, in bytes
   bool is_bound = false;               // sizes that only the run tells count with what they cannot pass
   std::vector<std::string> unbounded;  // values whose size nothing bounds: they are not counted
 };
@@ -103,6 +105,7 @@ class Frame {
     size_t scratch_bytes = 0;
     SharedValue gpu_scratch;  // in the arena; empty where the step asks for none
     uint32_t error_word = no_id;
+    int64_t bytes = 0, operation_count = 0;  // of a GPU step, about: as when it was placed
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
@@ -136,6 +139,7 @@ class Frame {
   Result<void> run_gpu(uint32_t step);
   Result<void> run_transfer(uint32_t step);
   Result<void> take_results(uint32_t step);
+  int64_t bytes_of(const Step& step) const;
   Result<void> show_time(uint32_t step, int64_t begin_ns);
   Result<void> show_values(uint32_t step);
   Result<HostValue> host_copy(SlotId slot);

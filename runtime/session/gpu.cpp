@@ -94,6 +94,14 @@ bool same_memory(const heed_value& a, const heed_value& b) {
   return x.buffer && x.buffer == y.buffer && x.offset_bytes == y.offset_bytes;
 }
 
+Result<void> check_room(const vulkan::Device& device, std::string_view what, size_t size_bytes) {
+  const uint64_t held_bytes = device.held_bytes(), limit_bytes = device.capability("memory_limit_bytes");
+  if (held_bytes <= limit_bytes && size_bytes <= limit_bytes - held_bytes) return {};
+  return Error{Code::out_of_memory, std::string(what) + " of " + std::to_string(size_bytes) + " bytes do not fit on " +
+                                        device.info().name + ": " + std::to_string(held_bytes) + " bytes are taken of " +
+                                        std::to_string(limit_bytes) + " (vulkan.memory_limit_bytes)"};
+}
+
 Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device) {
   constexpr int64_t long_enough_ns = 4'000'000;
   constexpr uint64_t most_bytes = uint64_t{256} << 20;
@@ -170,9 +178,10 @@ Result<void> GpuStream::Content::check_error_words() {
 GpuStream::GpuStream(std::unique_ptr<Content> content) : content_(std::move(content)) {}
 GpuStream::~GpuStream() = default;
 
-Result<std::unique_ptr<GpuStream>> GpuStream::create(std::shared_ptr<vulkan::Device> device) {
+Result<std::unique_ptr<GpuStream>> GpuStream::create(std::shared_ptr<vulkan::Device> device,
+                                                     const std::atomic<bool>* cancelled) {
   auto content = std::make_unique<Content>();
-  HEED_ASSIGN(content->recording, vulkan::Recording::create(device));
+  HEED_ASSIGN(content->recording, vulkan::Recording::create(device, cancelled));
   content->device = std::move(device);
   return std::unique_ptr<GpuStream>(new GpuStream(std::move(content)));
 }
@@ -185,6 +194,7 @@ Result<void> GpuStream::place(std::shared_ptr<void>& arena, std::span<const Life
     made->buffer.reset();
     arena.reset();
     HEED_TRY(content_->recording->forget());
+    HEED_TRY(check_room(*content_->device, "the tensors of a run", placement.size_bytes));
     HEED_ASSIGN(made->buffer, vulkan::Buffer::create(content_->device, placement.size_bytes));
   }
   for (size_t i = 0; i < lifetimes.size(); ++i) {
@@ -232,7 +242,8 @@ uint32_t GpuStream::add_error_word(std::string node, std::string says) {
 
 Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                             std::span<heed_value* const> inputs, std::span<heed_value* const> outputs,
-                            heed_value* scratch, uint32_t error_word) {
+                            heed_value* scratch, uint32_t error_word, int64_t bytes, int64_t operation_count) {
+  constexpr double operations_per_byte = 8;  // that devices do in the time that they take to read or write one
   std::vector<vulkan::DispatchData> data;
   for (const auto& d : dispatches)
     data.push_back({d.variant, d.parameters, {d.workgroups[0], d.workgroups[1], d.workgroups[2]}, d.windows});
@@ -243,7 +254,9 @@ Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispat
   if (error_word != no_id) {
     HEED_ASSIGN(word, content_->range_of_error_word(error_word));
   }
-  return kernel.record(*content_->recording, data, in, out, range_of(scratch), word);
+  HEED_TRY(kernel.record(*content_->recording, data, in, out, range_of(scratch), word));
+  return content_->recording->add_work(static_cast<double>(operation_count) +
+                                       operations_per_byte * static_cast<double>(bytes));
 }
 
 Result<void> GpuStream::upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes) {
@@ -306,7 +319,23 @@ Result<void> GpuStream::wait() {
 void GpuStream::discard() {
   content_->recording->discard();
   content_->marked.clear();
+  content_->error_buffer = nullptr;  // what is still under way may write into it
 }
+uint64_t GpuStream::held_with(std::span<const size_t> buffers, std::span<const size_t> parameters,
+                              size_t largest_upload, size_t largest_read, bool uploads_between) const {
+  const bool unified = capability("unified_memory");
+  std::vector<std::pair<vulkan::MemoryUse, uint64_t>> all;
+  for (const size_t size_bytes : buffers)
+    if (size_bytes) all.emplace_back(vulkan::MemoryUse::device, size_bytes);
+  if (largest_upload && (!unified || uploads_between))
+    all.emplace_back(vulkan::MemoryUse::upload, vulkan::ring_bytes(largest_upload));
+  if (largest_read && !unified) all.emplace_back(vulkan::MemoryUse::readback, vulkan::ring_bytes(largest_read));
+  if (!content_->error_words.empty())
+    all.emplace_back(vulkan::MemoryUse::readback, content_->error_words.size() * vulkan::binding_alignment_bytes);
+  all.emplace_back(vulkan::MemoryUse::parameters, vulkan::parameters_bytes(parameters));
+  return content_->device->held_with(all);
+}
+
 int64_t GpuStream::last_mark_ns() const { return content_->last_mark_ns; }
 uint64_t GpuStream::capability(std::string_view name) const { return content_->device->capability(name); }
 int64_t GpuStream::recorded_count() const { return static_cast<int64_t>(content_->recording->recorded_count()); }

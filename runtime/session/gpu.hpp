@@ -1,6 +1,7 @@
 // Where the session meets the Vulkan backend: values that move between host and device, arenas there, dispatches.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -60,6 +61,9 @@ bool may_write_again(const SharedValue& made, DataType element, std::span<const 
 // Whether two values on a device lie in the same memory.
 bool same_memory(const heed_value& a, const heed_value& b);
 
+// Code::out_of_memory where so many bytes more would pass the device's limit; `what` needs them ("the weights").
+Result<void> check_room(const vulkan::Device& device, std::string_view what, size_t size_bytes);
+
 // Bytes that the device reads and writes in a second when it copies within its memory, measured now; 0: it has no clock.
 Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device);
 
@@ -67,7 +71,9 @@ Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device);
 // thread at a time. Values on the device are heed_values with on_device set; `storage` holds their buffer.
 class GpuStream {
  public:
-  static Result<std::unique_ptr<GpuStream>> create(std::shared_ptr<vulkan::Device> device);
+  // cancelled: null, or becomes true when functions that wait for the device shall fail with Code::cancelled.
+  static Result<std::unique_ptr<GpuStream>> create(std::shared_ptr<vulkan::Device> device,
+                                                   const std::atomic<bool>* cancelled = nullptr);
   ~GpuStream();
   GpuStream(const GpuStream&) = delete;
 
@@ -80,10 +86,11 @@ class GpuStream {
   Result<void> spoil(const std::shared_ptr<void>& arena);
   // A word that a kernel may set, for the life of the stream: wait() then fails with `says`, told of `node`.
   uint32_t add_error_word(std::string node, std::string says);
-  // error_word: as added, or no_id.
+  // error_word: as added, or no_id. bytes and operation_count: as of StepTime; what is recorded is submitted, too, when
+  // by these it takes the device long.
   Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                    std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, heed_value* scratch,
-                   uint32_t error_word);
+                   uint32_t error_word, int64_t bytes, int64_t operation_count);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
   // The commands since the last mark are one step's: `observer` is told its times at the next wait(). False: the device
   // has no clock.
@@ -100,6 +107,12 @@ class GpuStream {
   Result<void> wait();
   // Drops what was recorded and not submitted: after a failure in the middle of a run.
   void discard();
+
+  // The memory of the device that is held when this stream has buffers of these sizes besides what is there now, and
+  // dispatches with parameters of these sizes; in bytes. The largest transfers each way are what the host cannot do by
+  // itself; uploads_between: some are for what the device may be using.
+  uint64_t held_with(std::span<const size_t> buffers, std::span<const size_t> parameters, size_t largest_upload,
+                     size_t largest_read, bool uploads_between) const;
 
   int64_t last_mark_ns() const;  // when the last step that was marked ended; 0: none was
   uint64_t capability(std::string_view name) const;  // of the device

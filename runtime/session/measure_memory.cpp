@@ -44,10 +44,8 @@ Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
     bound.tensor.dims = bound.dims.data();
     bound.tensor.strides = bound.strides.data();
   }
-  const auto add = [&](std::span<const Lifetime> lifetimes, size_t& bytes) -> Result<void> {
-    HEED_ASSIGN(const Placement placement, place_tensors(lifetimes));
-    bytes += placement.size_bytes;
-    return {};
+  const auto add = [&](size_t size_bytes, bool on_host) {
+    on_host ? void(need.host_bytes += size_bytes) : need.device_buffers.push_back(size_bytes);
   };
   for (const Slot& slot : plan_.slots) {
     if (slot.store != Store::dynamic || slot.type.kind != Kind::tensor || !slot.type.dims || !slot.type.element)
@@ -61,7 +59,7 @@ Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
     HEED_ASSIGN(const int64_t elements, evaluate(count, values));
     const int64_t dims[] = {elements};
     HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, dims));
-    (slot.location == Location::cpu ? need.host_bytes : need.device_bytes) += size_bytes;
+    add(size_bytes, slot.location == Location::cpu);
   }
   for (uint32_t index = 0; index < segments_.size(); ++index) {
     const auto& required = plan_.segments[index].dims.required_symbols();
@@ -69,8 +67,12 @@ Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
       continue;
     HEED_TRY(fill_sizes(index, values));
     HEED_ASSIGN(const Lifetimes lifetimes, find_lifetimes(index));
-    HEED_TRY(add(lifetimes.host, need.host_bytes));
-    HEED_TRY(add(lifetimes.device, need.device_bytes));
+    HEED_ASSIGN(const Placement host, place_tensors(lifetimes.host));
+    HEED_ASSIGN(const Placement device, place_tensors(lifetimes.device));
+    add(host.size_bytes, true);
+    add(device.size_bytes, false);
+    for (const uint32_t id : segments_[index].gpu_steps)
+      for (const auto& dispatch : steps_[id].node->dispatches) need.parameter_sizes.push_back(dispatch.parameters.size());
     segments_[index].bound_for.clear();
     segments_[index].placed_for.clear();
   }
@@ -78,7 +80,9 @@ Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
     for (const auto& body : step.bodies) {
       HEED_ASSIGN(const MemoryNeed inner, body->measure(symbols));
       need.host_bytes += inner.host_bytes;
-      need.device_bytes += inner.device_bytes;
+      need.device_buffers.insert(need.device_buffers.end(), inner.device_buffers.begin(), inner.device_buffers.end());
+      need.parameter_sizes.insert(need.parameter_sizes.end(), inner.parameter_sizes.begin(),
+                                  inner.parameter_sizes.end());
       need.is_bound |= inner.is_bound;
       need.unbounded.insert(need.unbounded.end(), inner.unbounded.begin(), inner.unbounded.end());
     }

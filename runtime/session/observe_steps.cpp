@@ -1,6 +1,5 @@
 // What a step took and what came out of it, for those who watch a run.
 #include <algorithm>
-#include <set>
 
 #include "base/clock.hpp"
 #include "session/bound_node.hpp"
@@ -9,16 +8,26 @@
 
 namespace heed {
 
+// Of the tensors that a step reads and writes, each once.
+int64_t Frame::bytes_of(const Step& step) const {
+  const auto slot_at = [&](size_t i) {
+    return i < step.inputs.size() ? step.inputs[i] : step.outputs[i - step.inputs.size()];
+  };
+  int64_t bytes = 0;
+  for (size_t i = 0; i < step.inputs.size() + step.outputs.size(); ++i) {
+    const SlotId slot = slot_at(i);
+    bool counts = slot != no_id && plan_.slots[slot].type.kind == Kind::tensor && slots_[slot].tensor.element;
+    for (size_t before = 0; before < i; ++before) counts = counts && slot_at(before) != slot;
+    if (!counts) continue;
+    const auto size_bytes = dense_size_bytes(static_cast<DataType>(slots_[slot].tensor.element), slots_[slot].dims);
+    if (size_bytes) bytes += static_cast<int64_t>(*size_bytes);
+  }
+  return bytes;
+}
+
 Result<void> Frame::show_time(uint32_t id, int64_t begin_ns) {
   const Step& step = plan_.steps[id];
-  StepTime time{&plan_, id, begin_ns, now_ns(), 0, number_of(step.operation_count).value_or(0)};
-  std::set<SlotId> slots(step.inputs.begin(), step.inputs.end());
-  slots.insert(step.outputs.begin(), step.outputs.end());
-  for (const SlotId slot : slots) {
-    if (slot == no_id || plan_.slots[slot].type.kind != Kind::tensor || !slots_[slot].tensor.element) continue;
-    const auto size_bytes = dense_size_bytes(static_cast<DataType>(slots_[slot].tensor.element), slots_[slot].dims);
-    if (size_bytes) time.bytes += static_cast<int64_t>(*size_bytes);
-  }
+  StepTime time{&plan_, id, begin_ns, now_ns(), bytes_of(step), number_of(step.operation_count).value_or(0)};
   if (step.kind == StepKind::gpu) {
     HEED_ASSIGN(const bool device_tells, context_.gpu->mark(time, context_.observe));
     if (device_tells) return {};

@@ -154,6 +154,11 @@ class Preparation {
 
   Result<void> keep_constants() {
     std::unique_ptr<GpuStream> gpu;
+    size_t device_bytes = 0;
+    for (SlotId id = 0; id < plan_.slots.size(); ++id)
+      if (const Slot& slot = plan_.slots[id]; slot.store == Store::constant && slot.location == Location::vulkan)
+        device_bytes += readers_[id] ? plan_.graph->values[slot.value].constant->size_bytes : 0;
+    if (device_) HEED_TRY(check_room(*device_, "the weights", device_bytes));
     prepared_->constants.resize(plan_.slots.size());
     for (SlotId id = 0; id < plan_.slots.size(); ++id) {
       const Slot& slot = plan_.slots[id];

@@ -2,9 +2,11 @@
 #include "session/session.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "session/gpu.hpp"
 #include "session/states.hpp"
+#include "vulkan/device.hpp"
 
 namespace heed {
 
@@ -28,7 +30,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   auto session = std::unique_ptr<Session>(new Session(std::move(model), options));
   const Model& loaded = *session->model_;
   if (loaded.device()) {
-    HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device()));
+    HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device(), &session->cancelled_));
   }
   bool spoils_memory = false;
   for (const auto& [name, value] : loaded.options().kernel_options) {
@@ -293,6 +295,7 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
   Need need;
   std::vector<int64_t> values;
   for (const auto& symbol : symbols) values.push_back(symbol.value_or(0));
+  std::vector<size_t> others;  // on the device
   for (const auto& state : states_) {
     if (!state->grown) continue;
     const Slot& output = plan.slots[plan.outputs[state->pair.output]];
@@ -305,8 +308,49 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
     length = GrowingState::capacity_for(length);
     HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*output.type.element, dims));
     need.state_bytes += size_bytes;
+    if (output.location == Location::vulkan) others.push_back(size_bytes);
   }
   HEED_ASSIGN(static_cast<MemoryNeed&>(need), frame_->measure(symbols));
+  need.device_bytes = std::accumulate(need.device_buffers.begin(), need.device_buffers.end(), size_t{0});
+  if (!gpu_) return need;
+  // What has a buffer of its own there, and what crosses.
+  size_t largest_upload = 0, largest_read = 0;
+  const auto size_of = [&](SlotId id) -> size_t {
+    const Slot& slot = plan.slots[id];
+    if (slot.type.kind != Kind::tensor || !slot.type.dims || !slot.type.element) return 0;
+    std::vector<int64_t> dims;
+    for (const Dim dim : *slot.type.dims) {
+      const auto size = dim.is_unknown() ? Result<int64_t>(0) : evaluate(dim, values);
+      dims.push_back(size ? *size : 0);
+    }
+    const auto size_bytes = dense_size_bytes(*slot.type.element, dims);
+    return size_bytes ? *size_bytes : 0;
+  };
+  const auto is_state = [&](uint32_t StatePair::*side, size_t position) {
+    return std::any_of(states_.begin(), states_.end(),
+                       [&](const auto& state) { return state->grown && state->pair.*side == position; });
+  };
+  for (size_t i = 0; i < plan.inputs.size(); ++i)
+    if (plan.slots[plan.inputs[i]].location == Location::vulkan && !is_state(&StatePair::input, i)) {
+      others.push_back(size_of(plan.inputs[i]));
+      largest_upload = std::max(largest_upload, others.back());
+    }
+  for (size_t i = 0; i < plan.outputs.size(); ++i)
+    if (plan.slots[plan.outputs[i]].location == Location::vulkan && !is_state(&StatePair::output, i)) {
+      others.push_back(size_of(plan.outputs[i]));
+      largest_read = std::max(largest_read, others.back());
+    }
+  bool computes = false, uploads_between = false;
+  for (const Step& step : plan.steps) {
+    if (step.kind == StepKind::upload) largest_upload = std::max(largest_upload, size_of(step.inputs[0]));
+    if (step.kind == StepKind::download) largest_read = std::max(largest_read, size_of(step.inputs[0]));
+    computes |= step.kind == StepKind::gpu;
+    uploads_between |= step.kind == StepKind::upload && computes;
+  }
+  others.insert(others.end(), need.device_buffers.begin(), need.device_buffers.end());
+  need.device_peak_bytes = std::max<size_t>(
+      model_->device()->most_held_bytes(),
+      gpu_->held_with(others, need.parameter_sizes, largest_upload, largest_read, uploads_between));
   return need;
 }
 

@@ -44,7 +44,7 @@ class Session {
   using NamedValues = std::vector<std::pair<std::string, HostValue>>;
   Result<NamedValues> run(const NamedValues& inputs);
 
-  // Asks a run in another thread to stop at its next step.
+  // Asks a run in another thread to stop at its next step, or where it waits for the device.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   // States as they were before the first run.
@@ -59,6 +59,8 @@ class Session {
   // Fails where a size that inputs tell is not given, with its name. Not during a run.
   struct Need : MemoryNeed {
     size_t state_bytes = 0;
+    size_t device_bytes = 0;       // of arenas there
+    size_t device_peak_bytes = 0;  // of all that this process takes of the device, loading included
   };
   Result<Need> measure(const std::vector<std::pair<std::string, int64_t>>& sizes);
 

@@ -37,7 +37,8 @@ struct Capabilities {
   uint64_t max_workgroups_x = 0;
   uint64_t max_workgroups_y = 0;
   uint64_t max_workgroups_z = 0;
-  uint64_t timestamp_bits = 0;  // of the clock that profiles read; 0: none
+  uint64_t memory_limit_bytes = 0;  // that Heed may take of it: its largest local heap
+  uint64_t timestamp_bits = 0;      // of the clock that profiles read; 0: none
   // Facts that nobody can change.
   uint64_t cooperative_m = 0;  // sizes of those products: [m, k] by [k, n]
   uint64_t cooperative_n = 0;
@@ -78,6 +79,7 @@ inline constexpr CapabilityEntry capability_entries[] = {
     {"max_workgroups_x", &Capabilities::max_workgroups_x, CapabilityKind::limit},
     {"max_workgroups_y", &Capabilities::max_workgroups_y, CapabilityKind::limit},
     {"max_workgroups_z", &Capabilities::max_workgroups_z, CapabilityKind::limit},
+    {"memory_limit_bytes", &Capabilities::memory_limit_bytes, CapabilityKind::limit},
     {"timestamp_bits", &Capabilities::timestamp_bits, CapabilityKind::limit},
     {"cooperative_m", &Capabilities::cooperative_m, CapabilityKind::fact},
     {"cooperative_n", &Capabilities::cooperative_n, CapabilityKind::fact},

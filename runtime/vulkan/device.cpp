@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <tuple>
@@ -17,6 +18,7 @@ namespace {
 constexpr std::string_view option_prefix = "vulkan.";
 // A driver that hangs is no slow one: it makes no progress. One that runs on the CPU shares it with others.
 constexpr std::chrono::milliseconds usual_timeout{60'000}, software_timeout{600'000};
+constexpr double aim_ns = 50e6;  // of a long submission
 constexpr std::chrono::nanoseconds wait_slice = std::chrono::milliseconds(50);  // then a caller may have cancelled
 
 // What callers ask for beside capabilities.
@@ -160,6 +162,13 @@ Result<void> Device::Content::wait_for(uint64_t value, const std::atomic<bool>* 
   }
 }
 
+void Device::Content::learn(double work, std::chrono::nanoseconds time) {
+  const auto ns = static_cast<double>(std::max<int64_t>(time.count(), 1));
+  const double seen = std::exp2(std::floor(std::log2(std::max(work, 1.0) * aim_ns / ns)));
+  for (double most = work_of_submission; most < seen && !work_of_submission.compare_exchange_weak(most, seen);) {
+  }
+}
+
 Result<std::vector<DeviceInfo>> Device::list() {
   HEED_ASSIGN(const auto instance, Instance::get());
   HEED_ASSIGN(const auto devices, physical_devices(*instance));
@@ -244,6 +253,17 @@ std::span<const Quarantined> Device::quarantined() const { return content_->quar
 const Quarantine& Device::quarantine_file() const { return content_->quarantine_file; }
 const std::string& Device::quarantine_notice() const { return content_->quarantine_notice; }
 
+uint64_t Device::held_bytes() const { return content_->held_bytes; }
+uint64_t Device::held_with(std::span<const std::pair<MemoryUse, uint64_t>> buffers) const {
+  uint64_t bytes = content_->held_bytes;
+  for (size_t use = 0; use < memory_use_count; ++use) {
+    std::vector<uint64_t> sizes;
+    for (const auto& [of, size_bytes] : buffers)
+      if (of == static_cast<MemoryUse>(use)) sizes.push_back(size_bytes);
+    bytes += content_->pools[use].more_for(sizes, bytes);
+  }
+  return bytes;
+}
 uint64_t Device::most_held_bytes() const { return content_->most_held_bytes; }
 
 const DeviceInfo& Device::info() const { return content_->info; }

@@ -34,6 +34,8 @@ struct DeviceInfo {
   Capabilities capabilities = {};  // of an open device: without what options took away; none below Vulkan 1.2
 };
 
+enum class MemoryUse : uint8_t;  // of memory.hpp
+
 // "vulkan.mask" = "int64": what a caller asks for by name; names without "vulkan." are others' and are passed over.
 using Option = std::pair<std::string, std::string>;
 
@@ -73,8 +75,11 @@ class Device : public std::enable_shared_from_this<Device> {
   const Quarantine& quarantine_file() const;
   const std::string& quarantine_notice() const;  // why that file was passed over, for people; or empty
 
-  // The most memory that was taken of it at once since it was opened, in bytes.
+  // The memory that is taken of it, by all in this process, and the most at once since it was opened; in bytes.
+  uint64_t held_bytes() const;
   uint64_t most_held_bytes() const;
+  // What would be taken with buffers of these uses and sizes besides.
+  uint64_t held_with(std::span<const std::pair<MemoryUse, uint64_t>> buffers) const;
 
   // Writes what pipelines were built so far to the cache on disk, where that is new. A failure is logged and harms
   // nobody.

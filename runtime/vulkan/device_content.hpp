@@ -50,6 +50,10 @@ struct Device::Content {
   std::atomic<bool> is_lost{false};
   std::atomic<bool> hangs{false};  // it may still use what it was given: nothing of it is destroyed
 
+  // Recording::add_work: what the device does in some 50 ms. A power of two, so that equal runs are cut alike; the
+  // start is what a slow one does.
+  std::atomic<double> work_of_submission{0x1p29};
+
   std::array<MemoryPool, memory_use_count> pools;
   std::atomic<uint64_t> held_bytes{0}, most_held_bytes{0};  // of the pools' blocks
 
@@ -67,6 +71,8 @@ struct Device::Content {
   std::set<std::string> pipelines_in_work;                   // by the same
   std::condition_variable pipeline_built;
 
+  // So much was done in so much time.
+  void learn(double work, std::chrono::nanoseconds time);
   // Waits until the nth submission has been executed, or until `cancelled`, which may be null: Code::cancelled. After
   // `timeout` without progress the device hangs, and is lost: Code::device_failed.
   Result<void> wait_for(uint64_t value, const std::atomic<bool>* cancelled);

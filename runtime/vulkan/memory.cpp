@@ -53,6 +53,12 @@ std::string megabytes(uint64_t bytes) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
 }
 
+// What a buffer takes of its block.
+uint64_t reserved_bytes_of(uint64_t size_bytes) {
+  return std::max(binding_alignment_bytes,
+                  (size_bytes + binding_alignment_bytes - 1) / binding_alignment_bytes * binding_alignment_bytes);
+}
+
 }  // namespace
 
 // ---- blocks -----------------------------------------------------------------------------------------------------------
@@ -80,6 +86,9 @@ Result<std::unique_ptr<Block>> MemoryPool::make_block(uint64_t size_bytes) const
   };
   if (size_bytes > content_->info.capabilities.max_allocation_bytes)
     return refuse("more than the driver allows at once");
+  const uint64_t held_bytes = content_->held_bytes, limit_bytes = content_->info.capabilities.memory_limit_bytes;
+  if (held_bytes > limit_bytes || size_bytes > limit_bytes - held_bytes)
+    return refuse(megabytes(held_bytes) + " are taken, of " + megabytes(limit_bytes) + " (vulkan.memory_limit_bytes)");
 
   auto block = std::make_unique<Block>();
   block->size_bytes = size_bytes;
@@ -112,9 +121,9 @@ Result<std::unique_ptr<Block>> MemoryPool::make_block(uint64_t size_bytes) const
                                         .memoryTypeIndex = *type};
   if (auto made = check(vk.AllocateMemory(device, &allocation, nullptr, &block->memory), "vkAllocateMemory"); !made)
     return fail(std::move(made).error());
-  const uint64_t held_bytes = content_->held_bytes += size_bytes;
+  const uint64_t held_now_bytes = content_->held_bytes += size_bytes;
   for (uint64_t most = content_->most_held_bytes;
-       most < held_bytes && !content_->most_held_bytes.compare_exchange_weak(most, held_bytes);) {
+       most < held_now_bytes && !content_->most_held_bytes.compare_exchange_weak(most, held_now_bytes);) {
   }
   if (auto bound = check(vk.BindBufferMemory(device, block->buffer, block->memory, 0), "vkBindBufferMemory"); !bound)
     return fail(std::move(bound).error());
@@ -174,14 +183,35 @@ void MemoryPool::release(Piece piece, uint64_t size_bytes) {
   blocks_.erase(own);
 }
 
+uint64_t MemoryPool::more_for(std::span<const uint64_t> sizes_bytes, uint64_t held_bytes) {
+  const auto& can = content_->info.capabilities;
+  const uint64_t usual = wish_of(use_, can.unified_memory != 0).block_bytes;
+  std::vector<uint64_t> holes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& block : blocks_)
+      for (const auto& [offset, hole_bytes] : block->free) holes.push_back(hole_bytes);
+  }
+  uint64_t more = 0;
+  for (const uint64_t unaligned : sizes_bytes) {
+    const uint64_t size_bytes = reserved_bytes_of(unaligned);
+    auto hole = std::find_if(holes.begin(), holes.end(), [&](uint64_t hole_bytes) { return hole_bytes >= size_bytes; });
+    if (hole == holes.end()) {
+      const bool shares = size_bytes <= usual / 2 && held_bytes + more + usual <= can.memory_limit_bytes;
+      more += shares ? usual : size_bytes;
+      hole = holes.insert(holes.end(), shares ? usual : size_bytes);
+    }
+    *hole -= size_bytes;
+  }
+  return more;
+}
+
 // ---- buffers ----------------------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<Buffer>> Buffer::create(const std::shared_ptr<Device>& device, uint64_t size_bytes, MemoryUse use) {
   if (size_bytes > UINT64_MAX - binding_alignment_bytes)
     return Error{Code::out_of_memory, "a buffer of " + std::to_string(size_bytes) + " bytes is more than memory can hold"};
-  const uint64_t reserved_bytes =
-      std::max(binding_alignment_bytes,
-               (size_bytes + binding_alignment_bytes - 1) / binding_alignment_bytes * binding_alignment_bytes);
+  const uint64_t reserved_bytes = reserved_bytes_of(size_bytes);
   std::shared_ptr<Buffer> buffer(new Buffer);
   HEED_ASSIGN(const auto piece, device->content().pools[static_cast<size_t>(use)].allocate(reserved_bytes));
   buffer->device_ = device;

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "vulkan/api.hpp"
@@ -34,6 +35,8 @@ class MemoryPool {
   // size_bytes: a multiple of binding_alignment_bytes, not 0.
   Result<Piece> allocate(uint64_t size_bytes);
   void release(Piece piece, uint64_t size_bytes);
+  // Bytes of the blocks that these buffers would take besides, were so many held of the device.
+  uint64_t more_for(std::span<const uint64_t> sizes_bytes, uint64_t held_bytes);
 
  private:
   Result<std::unique_ptr<Block>> make_block(uint64_t size_bytes) const;

@@ -195,6 +195,7 @@ DeviceInfo probe_device(const Instance& instance, VkPhysicalDevice device, int32
   const auto queues = compute_queue_family(instance, device);
   info.capabilities = capabilities_of(properties, features, *product, has_unified_memory(memory, info.kind),
                                       queues ? queues->timestamp_bits : 0);
+  info.capabilities.memory_limit_bytes = info.memory_bytes;
   info.ns_per_tick = static_cast<double>(properties.v10.properties.limits.timestampPeriod);
   info.unsuitable = what_is_missing(info.capabilities);
   if (!queues) info.unsuitable = "it has no queue that computes";

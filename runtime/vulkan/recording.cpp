@@ -116,6 +116,9 @@ struct Recording::Content {
   List open;                                    // being listed
   std::vector<std::unique_ptr<Batch>> batches;  // the one submitted last is the last
   uint64_t last_value = 0;                      // of the last submission that nobody waited for
+  double open_work = 0, submitted_work = 0;     // of what is listed, and since the last wait()
+  std::chrono::steady_clock::time_point begin;  // of the first submission since
+  uint64_t cut_value = 0;                       // of the last submission that add_work made
   std::vector<Read> reads;                      // device ranges that the next wait() fetches
   std::vector<Batch*> marked;                   // submitted since the last wait(), in order; they have marks
   std::vector<Mark> marks;                      // that were passed and not taken
@@ -429,14 +432,14 @@ Result<bool> Recording::Content::is_in_use(BufferRange range) const {
 
 // A ring for pieces of so many bytes; larger ones go through in several.
 Result<void> Recording::Content::make_room(Ring& ring, uint64_t size_bytes) {
-  const uint64_t half_bytes = std::bit_ceil(std::clamp(size_bytes, least_half_bytes, most_half_bytes));
-  if (ring.half_bytes() >= half_bytes) return {};
+  const uint64_t wanted_bytes = ring_bytes(size_bytes);
+  if (ring.buffer && ring.buffer->size_bytes() >= wanted_bytes) return {};
   if (ring.buffer) {
     HEED_TRY(submit());
     HEED_TRY(forget());
     ring.buffer = nullptr;
   }
-  HEED_ASSIGN(ring.buffer, Buffer::create(device, 2 * half_bytes, ring.use));
+  HEED_ASSIGN(ring.buffer, Buffer::create(device, wanted_bytes, ring.use));
   return {};
 }
 
@@ -530,6 +533,8 @@ Result<void> Recording::Content::submit() {
   const VkResult result = gpu.is_lost ? VK_ERROR_DEVICE_LOST : vk.QueueSubmit(gpu.queue, 1, &info, VK_NULL_HANDLE);
   HEED_TRY(check(result, "vkQueueSubmit"));
   gpu.submitted_value = value;
+  if (!last_value) begin = std::chrono::steady_clock::now();
+  submitted_work += std::exchange(open_work, 0);
   last_value = batch->value = value;
   if (batch->queries) marked.push_back(batch);
   barriers += batch->barrier_count;
@@ -539,10 +544,22 @@ Result<void> Recording::Content::submit() {
 
 Result<void> Recording::submit() { return content_->submit(); }
 
+Result<void> Recording::add_work(double work) {
+  auto& c = *content_;
+  c.open_work += work;
+  if (c.open_work < c.gpu.work_of_submission) return {};
+  HEED_TRY(c.submit());
+  return c.gpu.wait_for(std::exchange(c.cut_value, c.last_value), c.cancelled);
+}
+
 // For all that was submitted.
 Result<void> Recording::Content::wait() {
-  if (last_value) HEED_TRY(gpu.wait_for(last_value, cancelled));
-  last_value = 0;
+  if (last_value) {
+    HEED_TRY(gpu.wait_for(last_value, cancelled));
+    gpu.learn(submitted_work, std::chrono::steady_clock::now() - begin);
+  }
+  last_value = cut_value = 0;
+  submitted_work = 0;
   uploads.restart();
   landing.restart();
   return read_marks();
@@ -616,6 +633,7 @@ Result<void> Recording::wait() { return content_->fetch(); }
 void Recording::discard() {
   content_->reads.clear();
   content_->open.clear();
+  content_->open_work = 0;
   content_->marked.clear();
   content_->marks.clear();
 }
@@ -627,6 +645,16 @@ Result<void> Recording::Content::forget() {
 }
 
 Result<void> Recording::forget() { return content_->forget(); }
+
+uint64_t ring_bytes(uint64_t largest_bytes) {
+  return 2 * std::bit_ceil(std::clamp(largest_bytes, least_half_bytes, most_half_bytes));
+}
+
+uint64_t parameters_bytes(std::span<const size_t> sizes) {
+  uint64_t bytes = 0;
+  for (const size_t size : sizes) bytes += aligned(std::max<uint64_t>(size, 4));
+  return most_batches * bytes;
+}
 
 uint64_t Recording::dispatch_count() const { return content_->dispatches; }
 uint64_t Recording::barrier_count() const { return content_->barriers; }

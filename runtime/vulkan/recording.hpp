@@ -72,6 +72,10 @@ class Recording {
   // Those that were passed when wait() or forget() returned, in order, each once.
   std::vector<Mark> take_marks();
 
+  // What was recorded since the last call is about so much work: operations, and some for each byte that is read or
+  // written. Where all that is listed would take the device more than about 50 ms, by the best that it was seen to do, it
+  // is submitted: watchdogs let long runs live, and cancelling stops them. Two such submissions are under way at most.
+  Result<void> add_work(double work);
   // Hands what was recorded to the device and returns; what follows is recorded beside it.
   Result<void> submit();
   // submit(), then waits until all of it has been executed and read() has its bytes.
@@ -91,5 +95,10 @@ class Recording {
   struct Content;
   std::unique_ptr<Content> content_;
 };
+
+// What a recording takes for transfers of at most so many bytes, in one direction.
+uint64_t ring_bytes(uint64_t largest_bytes);
+// What it takes at most for dispatches with parameters of these sizes, in bytes.
+uint64_t parameters_bytes(std::span<const size_t> sizes);
 
 }  // namespace heed::vulkan

@@ -223,8 +223,8 @@ TEST_CASE("a run like the one before takes no more memory of the device, and rec
       g (float[n, 1024] x) => (float[n, 1024] y, float[n, 1] z) { y = Neg(x) z = ReduceMax<axes = [1]>(y) })", {.device = "vulkan", .kernel_options = {{"vulkan.mask", mask}}});
     const auto session = take(Session::create(model));
     const auto run = [&](float value) {
-      const auto outputs = take(session->run({{"x", f32({1031, 1024}, std::vector<float>(1031 * 1024, value))}}));
-      return floats(outputs[0].second) == std::vector<float>(1031 * 1024, -value);
+      const auto outputs = take(session->run({{"x", f32({301, 1024}, std::vector<float>(301 * 1024, value))}}));
+      return floats(outputs[0].second) == std::vector<float>(301 * 1024, -value);
     };
     CHECK(run(1));
     CHECK(run(2));

@@ -99,6 +99,27 @@ TEST_CASE("what differs in parameters and uploads alone is not recorded again") 
   for (int i = 0; i < 40; ++i) CHECK(run(1, 1, gpu.room(400)));  // more lists than are kept
 }
 
+TEST_CASE("work that takes long is submitted in parts; what the device was seen to do in time is not") {
+  HEED_NEED_GPU(shared);
+  const Option options[] = {{"vulkan.max_workgroups_z", "60000"}, {"vulkan.cache", "off"}};  // nobody else's
+  Gpu gpu(must(Device::open(std::to_string(shared.device->info().index), options)));
+  const auto once = affine(gpu.device, 1);
+  const auto x = gpu.buffer(std::vector<float>(100, 0));
+  const auto run = [&](double work) {
+    const uint64_t before = gpu.recording->submission_count();
+    for (int i = 0; i < 10; ++i) {
+      add_affine(*gpu.recording, once, whole(x), whole(x), 1);
+      must(gpu.recording->add_work(work));
+    }
+    must(gpu.recording->wait());
+    return gpu.recording->submission_count() - before;
+  };
+  CHECK(run(1) == 1);
+  CHECK(run(1e15) == 10);
+  CHECK(run(1e11) == 1);
+  CHECK(gpu.values<float>(x) == std::vector<float>(100, 30));
+}
+
 TEST_CASE("ranges of one buffer are tensors of their own; a fill before shows what nobody wrote") {
   HEED_NEED_GPU(gpu);
   const auto plus = affine(gpu.device, 1);

@@ -5,7 +5,7 @@
 namespace heed::vulkan {
 namespace {
 
-constexpr size_t ring_bytes = size_t{8} << 20;
+constexpr size_t whole_ring_bytes = size_t{8} << 20;
 
 // The test's device, as it is and as if its memory were not the host's.
 std::vector<std::shared_ptr<Device>> each_memory(const std::shared_ptr<Device>& device) {
@@ -26,7 +26,7 @@ TEST_CASE("what is larger than a ring goes through it in pieces, in order with t
   for (const auto& device : each_memory(shared.device)) {
     INFO("unified memory: " << device->capability("unified_memory"));
     Gpu gpu(device);
-    for (const size_t size : {size_t{3}, ring_bytes / 2 - 1, ring_bytes + 3}) {
+    for (const size_t size : {size_t{3}, whole_ring_bytes / 2 - 1, whole_ring_bytes + 3}) {
       INFO(size);
       const auto first = some_bytes(size, 1), second = some_bytes(size, 2);
       const auto x = gpu.room(size), y = gpu.room(size), z = gpu.room(size);
@@ -55,7 +55,7 @@ TEST_CASE("a run like the one before takes no more memory, and is not recorded a
   for (const auto& device : each_memory(shared.device)) {
     INFO("unified memory: " << device->capability("unified_memory"));
     Gpu gpu(device);
-    const size_t size = ring_bytes / 2 - 5;
+    const size_t size = whole_ring_bytes / 2 - 5;
     const auto x = gpu.room(size), y = gpu.room(size);
     std::vector<uint8_t> out(size);
     const auto run = [&](uint32_t seed) {

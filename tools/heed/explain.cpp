@@ -39,6 +39,7 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
     if (memory)
       report["memory"] = {{"host_arena_bytes", memory->host_bytes},
                           {"device_arena_bytes", memory->device_bytes},
+                          {"device_peak_bytes", memory->device_peak_bytes},
                           {"state_bytes", memory->state_bytes},
                           {"is_bound", memory->is_bound},
                           {"unbounded", memory->unbounded}};
@@ -62,7 +63,9 @@ Result<void> explain_model(const std::string& name, bool json, const RunOptions&
   if (memory) {
     std::cout << ", states " << size_text(static_cast<double>(memory->state_bytes)) << ", arena "
               << (memory->is_bound ? "at most " : "") << size_text(static_cast<double>(memory->host_bytes));
-    if (model->device()) std::cout << " and on the device " << size_text(static_cast<double>(memory->device_bytes));
+    if (model->device())
+      std::cout << " and on the device " << size_text(static_cast<double>(memory->device_bytes)) << ", peak there "
+                << size_text(static_cast<double>(memory->device_peak_bytes));
   } else {
     std::cout << "\nmemory depends on --dim: " << memory.error().message;
   }
