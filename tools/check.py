@@ -160,7 +160,7 @@ def check_newer_lavapipe(release):
         return count(0, 0, 1, "newer lavapipe")
     run_test("newer lavapipe, shaders", ["/usr/bin/python3", ROOT / "tests" / "shaders_test.py", release, *newer, "spirv-val"])
     run_test("newer lavapipe, products and attention", [*newer, release / "tests" / "ops" / "ops_test", "*MatMul*,*Attention*"],
-             {"HEED_VULKAN_VALIDATION": "1"})
+             {"HEED_VULKAN_VALIDATION": "1"}, timeout=7200)
 
 
 def main():
