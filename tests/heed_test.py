@@ -310,6 +310,10 @@ def quarantine(tmp, good):
     row("a damaged quarantine is passed over with a notice", ["explain", *run, "--json"], 0, err=["is damaged", "devices --test"],
         check=lambda text: step(text)["kernel"] == "sevens")
     row("devices --test writes it anew", [*test, *wrong], 1, ["quarantined: Trilu f32, sevens"])
+    row("devices --test of a kernel that takes the process with it", [*test, "--plugin", wrong_trilu(tmp, "-DCRASHES"), "--json"],
+        1, ['"sevens"', "the process crashed (Aborted)"],
+        check=lambda text: {kernel["op_type"] for kernel in json.loads(text)[0]["quarantined"]} == {"Trilu"}
+        and json.loads(text)[0]["operators"]["Softmax"]["passed"] > 0)
     row("devices --test --forget", [*test, "--forget"], 0, ["released"], check=lambda _: kept() == [])
     row("a kernel that was released is taken", ["explain", *run, "--json"], 0, check=lambda text: step(text)["kernel"] == "sevens")
     row("devices --forget alone", ["devices", "--forget"], 2, err=["--test"])
@@ -327,10 +331,10 @@ def on_vulkan():
     return False
 
 
-def wrong_trilu(tmp):
+def wrong_trilu(tmp, *flags):
     """A plugin whose GPU kernel of Trilu is wrong."""
-    library = tmp / "wrong_trilu.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-I", ROOT / "runtime" / "include", ROOT / "tests" / "tools" / "wrong_trilu.c", "-o", library], check=True)
+    library = tmp / f"wrong_trilu{''.join(flags)}.so"
+    subprocess.run(["cc", *flags, "-shared", "-fPIC", "-I", ROOT / "runtime" / "include", ROOT / "tests" / "tools" / "wrong_trilu.c", "-o", library], check=True)
     return library
 
 

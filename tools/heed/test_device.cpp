@@ -1,11 +1,18 @@
 // heed devices --test: the kernels' own tables of cases on a device, and its quarantine.
+//
+// A driver may crash the process that tests it. So this one never touches Vulkan: children do, which tell what they
+// find as lines of JSON, and after a crash another one goes on behind the row that did it.
 #include "test_device.hpp"
 
 #include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -24,6 +31,7 @@ using test::Case;
 using test::Sizes;
 using vulkan::Device;
 using vulkan::Quarantined;
+using Json = nlohmann::json;
 
 // Rows that would begin later are left out: the whole is promised in 20 s.
 constexpr std::chrono::seconds most_time{18};
@@ -35,7 +43,7 @@ struct Outcome {
 };
 
 struct DeviceReport {
-  std::string selector, name, driver;
+  std::string selector = {}, name = {}, driver = {};
   std::map<std::string, Outcome> operators = {};
   std::vector<Quarantined> quarantined = {};
   int64_t left_out = 0;
@@ -76,28 +84,73 @@ Result<std::vector<std::string>> selectors_of(const RunOptions& options) {
   return selectors;
 }
 
+// Runs `work` in a child of this process and hands on what it tells; gives the signal that ended the child, or 0.
+// Fails with the Error that the work failed with.
+using Tell = std::function<void(const Json& told)>;
+Result<int> in_child(const std::function<Result<void>(const Tell& tell)>& work, const Tell& hear) {
+  int ends[2];
+  std::cout.flush();
+  if (pipe(ends) != 0) return Error{Code::io, std::string("pipe: ") + std::strerror(errno)};
+  const pid_t child = fork();
+  if (child < 0) return Error{Code::io, std::string("fork: ") + std::strerror(errno)};
+  if (child == 0) {
+    close(ends[0]);
+    FILE* const to = fdopen(ends[1], "w");
+    const Tell tell = [&](const Json& told) {
+      const auto line = told.dump(-1, ' ', false, Json::error_handler_t::replace);
+      std::fprintf(to, "%s\n", line.c_str());
+      std::fflush(to);
+    };
+    if (const auto done = work(tell); !done)
+      tell({{"error", done.error().message}, {"code", static_cast<int>(done.error().code)}});
+    std::_Exit(0);
+  }
+  close(ends[1]);
+  FILE* const from = fdopen(ends[0], "r");
+  std::optional<Error> error;
+  char* line = nullptr;
+  size_t capacity = 0;
+  while (getline(&line, &capacity, from) > 0) {
+    const Json told = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (told.is_discarded()) continue;  // the last line of a child that crashed
+    if (told.contains("error"))
+      error = Error{static_cast<Code>(told["code"].get<int>()), told["error"].get<std::string>()};
+    else
+      hear(told);
+  }
+  std::free(line);
+  std::fclose(from);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (error) return *std::move(error);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+// In the child: the rows behind the first `skipped`, each told as it begins and as it ends.
 class DeviceTest {
  public:
-  DeviceTest(const Registry& registry, const ModelOptions& options, DeviceReport& report)
-      : registry_(registry), options_(options), report_(report) {
+  DeviceTest(const Registry& registry, const ModelOptions& options, const Tell& tell)
+      : registry_(registry), options_(options), tell_(tell) {
     options_.thread_count = 1;
     options_.fold = false;
     options_.use_quarantine = false;
   }
 
   // All rows with their sizes fixed, then with all inputs but the first as constants, which kernels may pack.
-  void run(const std::vector<test::Table>& tables) {
-    const auto begin = std::chrono::steady_clock::now();
+  void run(const std::vector<test::Table>& tables, int64_t skipped, std::chrono::steady_clock::time_point begin) {
+    int64_t left_out = 0;
     for (const auto sizes : {Sizes::fixed, Sizes::constants})
       for (const auto& table : tables)
         for (const auto& row : table.rows()) {
           if (sizes == Sizes::constants && row.inputs.size() < 2) continue;
+          if (++row_ <= skipped) continue;
           if (std::chrono::steady_clock::now() - begin > most_time)
-            ++report_.left_out;
+            ++left_out;
           else
             run_row(table.op_type, row, sizes);
         }
-    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    tell_({{"left_out", left_out}});
   }
 
  private:
@@ -109,7 +162,14 @@ class DeviceTest {
     const auto kernels = registry_.gpu_kernels(domain, name, *version);
     const bool as_expression = kernels && kernels->empty() && contract->c->expression.size > 0;
     if (!kernels || (kernels->empty() && !as_expression)) return;
-    Outcome& outcome = report_.operators[std::string(op_type)];
+    Json told = {{"row", row_},
+                 {"operator", std::string(op_type)},
+                 {"what", row.what},
+                 {"domain", std::string(domain)},
+                 {"op_type", std::string(name)},
+                 {"variants", std::string(as_expression ? expression_variant : "*")},
+                 {"element", std::string(row.inputs.empty() ? "" : name_of(row.inputs[0].type))}};
+    tell_(told);
     options_.rewrite = as_expression;
     auto file = test::model_of(op_type, row, sizes);
     auto model = file ? Model::load(std::move(*file), registry_, options_)
@@ -119,41 +179,91 @@ class DeviceTest {
       for (const Step& each : (*model)->plan().steps)
         if (each.kind == StepKind::gpu && (!step || each.computes)) step = &each;
     if (model && !step) {
-      ++outcome.declined;
-      return;
+      told["result"] = "declined";
+      return tell_(told);
+    }
+    if (step && !as_expression) {
+      told["variants"] = names_of(step->variants);
+      tell_(told);
     }
     const auto checked = model ? test::check_row(*model, row, sizes) : Result<void>(model.error());
     if (model) last_ = *model;
-    ++(checked ? outcome.passed : outcome.failed);
-    if (checked) return;
-    const std::string reason = row.what + ": " + checked.error().message;
-    if (outcome.first_failure.empty()) outcome.first_failure = reason;
-    const std::string variants = as_expression ? std::string(expression_variant)
-                                 : step        ? names_of(step->variants)
-                                               : "*";
-    const std::string element(row.inputs.empty() ? "" : name_of(row.inputs[0].type));
-    if (!vulkan::find_quarantined(report_.quarantined, domain, name, variants, element))
-      report_.quarantined.push_back({std::string(domain), std::string(name), variants, element, reason});
+    told["result"] = checked ? "passed" : "failed";
+    if (!checked) told["reason"] = checked.error().message;
+    tell_(told);
   }
 
   const Registry& registry_;
   ModelOptions options_;
-  DeviceReport& report_;
+  const Tell& tell_;
+  int64_t row_ = 0;                    // counted from 1
   std::shared_ptr<const Model> last_;  // kept until the next one is there, which finds the pipelines they share
 };
 
+// A row's end, in the parent.
+void add_result(const Json& told, DeviceReport& report) {
+  const auto text = [&](const char* member) { return told[member].get<std::string>(); };
+  Outcome& outcome = report.operators[text("operator")];
+  const std::string result = text("result");
+  ++(result == "passed" ? outcome.passed : result == "declined" ? outcome.declined : outcome.failed);
+  if (result != "failed") return;
+  const std::string reason = text("what") + ": " + text("reason");
+  if (outcome.first_failure.empty()) outcome.first_failure = reason;
+  Quarantined kernel{text("domain"), text("op_type"), text("variants"), text("element"), reason};
+  if (!vulkan::find_quarantined(report.quarantined, kernel.domain, kernel.op_type, kernel.variants, kernel.element))
+    report.quarantined.push_back(std::move(kernel));
+}
+
 Result<DeviceReport> test_device(const std::string& selector, const Registry& registry, const ModelOptions& options,
                                  const std::vector<test::Table>& tables) {
-  HEED_ASSIGN(const auto device, open_device(selector, /*real_gpus_only=*/false, options.kernel_options));
-  DeviceReport report{.selector = "vulkan:" + std::to_string(device->info().index),
-                      .name = device->info().name,
-                      .driver = device->info().driver};
+  DeviceReport report;
   ModelOptions of_device = options;
   of_device.device = selector;
-  DeviceTest(registry, of_device, report).run(tables);
-  report.file = device->quarantine_file().path();
-  if (!report.quarantined.empty() || !report.file.empty())
-    HEED_TRY(device->quarantine_file().write(report.quarantined));
+  const auto begin = std::chrono::steady_clock::now();
+  const auto open = [&] { return open_device(selector, /*real_gpus_only=*/false, options.kernel_options); };
+  for (int64_t skipped = 0;;) {
+    Json row;  // under way
+    HEED_ASSIGN(const int signal, in_child(
+                                      [&](const Tell& tell) -> Result<void> {
+                                        HEED_ASSIGN(const auto device, open());
+                                        tell({{"selector", "vulkan:" + std::to_string(device->info().index)},
+                                              {"name", device->info().name},
+                                              {"driver", device->info().driver},
+                                              {"file", device->quarantine_file().path().string()}});
+                                        DeviceTest(registry, of_device, tell).run(tables, skipped, begin);
+                                        return {};
+                                      },
+                                      [&](const Json& told) {
+                                        if (told.contains("selector")) {
+                                          report.selector = told["selector"].get<std::string>();
+                                          report.name = told["name"].get<std::string>();
+                                          report.driver = told["driver"].get<std::string>();
+                                          report.file = told["file"].get<std::string>();
+                                        } else if (told.contains("left_out")) {
+                                          report.left_out = told["left_out"].get<int64_t>();
+                                        } else if (told.contains("result")) {
+                                          add_result(told, report);
+                                          row = nullptr;
+                                        } else {
+                                          row = told;
+                                        }
+                                      }));
+    if (signal == 0) break;
+    const std::string how = std::string("the process crashed (") + strsignal(signal) + ")";
+    if (row.is_null()) return Error{Code::device_failed, selector + ": " + how + " outside of any kernel's test"};
+    row["result"] = "failed";
+    row["reason"] = how;
+    add_result(row, report);
+    skipped = row["row"].get<int64_t>();
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (report.quarantined.empty() && report.file.empty()) return report;
+  HEED_TRY(in_child(
+      [&](const Tell&) -> Result<void> {
+        HEED_ASSIGN(const auto device, open());
+        return device->quarantine_file().write(report.quarantined);
+      },
+      [](const Json&) {}));
   return report;
 }
 
@@ -210,8 +320,16 @@ void print(const DeviceReport& report) {
 }  // namespace
 
 int test_devices(const RunOptions& options, bool json) {
-  const auto selectors = selectors_of(options);
-  if (!selectors) return report(selectors.error());
+  std::vector<std::string> selectors;
+  const auto listed = in_child(
+      [&](const Tell& tell) -> Result<void> {
+        HEED_ASSIGN(const auto found, selectors_of(options));
+        for (const auto& selector : found) tell({{"selector", selector}});
+        return {};
+      },
+      [&](const Json& told) { selectors.push_back(told["selector"].get<std::string>()); });
+  if (!listed) return report(listed.error());
+  if (*listed) return report({Code::device_failed, std::string("listing the devices crashed: ") + strsignal(*listed)});
   const auto tables = open_tables();
   if (!tables) return report(tables.error());
   const auto registry = open_registry(options);
@@ -220,7 +338,7 @@ int test_devices(const RunOptions& options, bool json) {
   if (!model_options) return report(model_options.error());
   bool failed = false;
   nlohmann::json all = nlohmann::json::array();
-  for (const auto& selector : *selectors) {
+  for (const auto& selector : selectors) {
     const auto tested = test_device(selector, **registry, *model_options, *tables);
     if (!tested) return report(tested.error());
     failed |= tested->sum(&Outcome::failed) > 0;
