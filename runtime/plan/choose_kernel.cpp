@@ -107,18 +107,34 @@ std::optional<uint64_t> known_size_bytes(const ValueType& type) {
   return size_bytes ? *size_bytes : UINT64_MAX;
 }
 
+// Whether the kernel binds windows of an input or output that is longer than a binding may be.
+bool is_windowed(const Choice& choice, heed_binding_kind kind, size_t index) {
+  bool windowed = false;
+  for (const auto& variant : choice.variants)
+    for (const auto& binding : variant.bindings) {
+      if (binding.kind != kind || static_cast<size_t>(binding.index) != index) continue;
+      if (!binding.windowed) return false;
+      windowed = true;
+    }
+  return windowed;
+}
+
 // Why the device cannot run the shaders that a kernel gave.
 std::optional<std::string> exceeded_limit(const Graph& graph, const Node& node, const Choice& choice,
                                           const PlanOptions& options) {
   if (!options.gpu_capability) return std::nullopt;
   const uint64_t most_bytes = options.gpu_capability(options.gpu_context, "max_binding_bytes");
-  for (const auto* list : {&node.inputs, &node.outputs})
-    for (const ValueId value : *list) {
-      const auto size_bytes = value == no_id ? std::nullopt : known_size_bytes(graph.values[value].type);
+  for (const auto kind : {HEED_BIND_INPUT, HEED_BIND_OUTPUT}) {
+    const auto& list = kind == HEED_BIND_INPUT ? node.inputs : node.outputs;
+    for (size_t i = 0; i < list.size(); ++i) {
+      const ValueId value = list[i];
+      if (value == no_id || is_windowed(choice, kind, i)) continue;
+      const auto size_bytes = known_size_bytes(graph.values[value].type);
       if (size_bytes && *size_bytes > most_bytes)
         return "'" + graph.values[value].name + "' has " + std::to_string(*size_bytes) +
                " bytes; a buffer of the device has at most " + std::to_string(most_bytes);
     }
+  }
   const uint64_t most_bindings = options.gpu_capability(options.gpu_context, "max_bindings");
   for (const auto& variant : choice.variants)
     if (variant.bindings.size() + 1 > most_bindings)

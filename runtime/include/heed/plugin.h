@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define HEED_ABI_MAJOR 0u
-#define HEED_ABI_MINOR 4u
+#define HEED_ABI_MINOR 5u
 
 /* ---- plain data ------------------------------------------------------------------------------------------------- */
 
@@ -146,7 +146,7 @@ typedef void (*heed_loop)(void* context, int64_t begin, int64_t end, int32_t thr
 typedef struct heed_variant heed_variant;
 
 /* Of a buffer, what one dispatch sees through a binding: for tensors that are longer than a binding may be
- * ("max_binding_bytes"). offset_bytes counts from the first byte of the whole binding, a multiple of 256. */
+ * ("max_binding_bytes"), by kernels whose bindings say so (heed_binding.windowed). offset_bytes counts from the first byte of the whole binding, a multiple of 256. */
 typedef struct heed_window {
   int32_t binding; /* its place among the variant's bindings */
   uint64_t offset_bytes;
@@ -412,7 +412,8 @@ typedef enum heed_binding_kind {
 typedef struct heed_binding {
   int32_t kind;
   int32_t index;
-  int32_t writes; /* 0 read, 1 write, 2 both */
+  int32_t writes;   /* 0 read, 1 write, 2 both */
+  int32_t windowed; /* 1: where its tensor is longer than a binding may be, bind gives each dispatch a window of it */
 } heed_binding;
 
 typedef struct heed_constant {

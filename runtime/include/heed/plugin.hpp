@@ -302,11 +302,13 @@ struct Shader {
   std::string_view glsl = {};
 };
 
-inline heed_binding read(int32_t input) { return {HEED_BIND_INPUT, input, 0}; }
-inline heed_binding write(int32_t output) { return {HEED_BIND_OUTPUT, output, 1}; }
-inline heed_binding read_write(int32_t output) { return {HEED_BIND_OUTPUT, output, 2}; }
-inline heed_binding scratch() { return {HEED_BIND_SCRATCH, 0, 2}; }
-inline heed_binding error_word() { return {HEED_BIND_ERROR, 0, 2}; }
+inline heed_binding read(int32_t input) { return {HEED_BIND_INPUT, input, 0, 0}; }
+inline heed_binding write(int32_t output) { return {HEED_BIND_OUTPUT, output, 1, 0}; }
+inline heed_binding read_write(int32_t output) { return {HEED_BIND_OUTPUT, output, 2, 0}; }
+inline heed_binding scratch() { return {HEED_BIND_SCRATCH, 0, 2, 0}; }
+inline heed_binding error_word() { return {HEED_BIND_ERROR, 0, 2, 0}; }
+// The same for a kernel whose dispatches bind windows of a tensor that is longer than a binding may be; others get none.
+inline heed_binding in_windows(heed_binding binding) { return binding.windowed = 1, binding; }
 
 struct Variant {
   std::string name;
