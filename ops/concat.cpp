@@ -49,7 +49,7 @@ Result<GpuPlan> plan(Planning& node) {
   GpuPlan plan;
   for (int32_t k = 0; k < node.input_count(); ++k) {
     HEED_ASSIGN(auto copy, copy_variant(node, node.input(k)));
-    copy.bindings = {read(k), write(0)};
+    copy.bindings = {in_windows(read(k)), in_windows(write(0))};
     plan.variants.push_back(std::move(copy));
     node.take_strided(k);
   }
@@ -64,7 +64,7 @@ Result<Launch> bind(const Binding& node) {
   for (int32_t k = 0; k < node.input_count(); ++k) {
     const auto x = node.input(k);
     part.c.dims = x.c.dims;
-    HEED_TRY(add_copy(launch, k, x, part));
+    HEED_TRY(add_copy(launch, node, k, x, part));
     part.c.offset += x.dim(axis) * part.stride(axis);
   }
   return launch;

@@ -16,12 +16,12 @@ Result<GpuPlan> plan(Planning& node) {
   HEED_ASSIGN(auto copy, copy_variant(node, node.input(0)));
   node.take_strided(0);
   node.give_strided(0);
-  return GpuPlan{.variants = {std::move(copy)}, .bindings = {read(0), write(0)}};
+  return GpuPlan{.variants = {std::move(copy)}, .bindings = {in_windows(read(0)), in_windows(write(0))}};
 }
 
 Result<Launch> bind(const Binding& node) {
   Launch launch;
-  HEED_TRY(add_copy(launch, 0, node.input(0), node.output(0)));
+  HEED_TRY(add_copy(launch, node, 0, node.input(0), node.output(0)));
   return launch;
 }
 

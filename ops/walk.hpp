@@ -3,6 +3,7 @@
 #pragma once
 
 #include "launch.hpp"
+#include "pieces.hpp"
 
 namespace heed::ops {
 
@@ -52,6 +53,38 @@ Result<Walk<most_tensors>> walk_over(const TensorView& shape, std::span<const Te
   }
   for (int32_t axis = 0; axis < shape.rank(); ++axis) walk.axes.add(shape.dims(), axis, tensors);
   return walk;
+}
+
+// Adds the walk with a variant that binds the tensors in their order; in pieces, where `windowed` tells that one of their
+// bindings may be longer than the device takes.
+template <size_t most_tensors>
+Result<void> add_walk(Launch& launch, const Binding& node, int32_t variant, const Walk<most_tensors>& walk,
+                      std::span<const TensorView> tensors, bool windowed, int64_t workgroup_size) {
+  if (!windowed) {
+    launch.dispatches.push_back({variant, bytes_of(walk), {workgroups_for(walk.count, workgroup_size), 1, 1}});
+    return {};
+  }
+  Box box;
+  for (uint32_t axis = 0; axis < walk.axes.rank; ++axis) box.add_axis(walk.axes.dims[axis]);
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    auto& tensor = box.add(static_cast<int32_t>(t), tensors[t].element(), walk.axes.offsets[t]);
+    for (uint32_t axis = 0; axis < walk.axes.rank; ++axis) tensor.strides[axis] = walk.axes.strides[axis][t];
+  }
+  HEED_ASSIGN(auto pieces, pieces_of(box, most_binding_bytes(node)));
+  for (Piece& piece : pieces) {
+    Walk<most_tensors> part = walk;
+    part.count = 1;
+    for (uint32_t axis = 0; axis < walk.axes.rank; ++axis) {
+      part.axes.dims[axis] = static_cast<uint32_t>(piece.dims[axis]);
+      part.count *= part.axes.dims[axis];
+    }
+    for (size_t t = 0; t < tensors.size(); ++t) part.axes.offsets[t] = static_cast<int32_t>(piece.offsets[t]);
+    launch.dispatches.push_back({variant,
+                                 bytes_of(part),
+                                 {workgroups_for(part.count, workgroup_size), 1, 1},
+                                 std::move(piece.windows)});
+  }
+  return {};
 }
 
 }  // namespace heed::ops

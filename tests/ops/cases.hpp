@@ -97,8 +97,9 @@ Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::stri
                          std::vector<std::pair<std::string, std::string>> lessening = {});
 
 // Whether a model given as text gives on Vulkan what it gives on the CPU, and every computing step of it ran on Vulkan:
-// for what tables of single nodes do not show, strided inputs and steps in place.
-void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance = 0);
+// for what tables of single nodes do not show, strided inputs and steps in place; or a lesser device.
+void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance = 0,
+                     std::vector<std::pair<std::string, std::string>> lessening = {});
 
 // Whether two tensors agree within a tolerance, told through Catch.
 void check_equal(const Tensor& actual, const Tensor& expected, double tolerance = 0);

@@ -115,13 +115,10 @@ void check_refused(std::string_view op_type, const Case& row, std::string_view p
   CHECK_THAT(result.error().message, Catch::Contains(std::string(part)));
 }
 
-Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device,
-                         std::vector<std::pair<std::string, std::string>> lessening) {
+namespace {
+
+Result<Tensors> run_with(std::string_view text, const Tensors& inputs, ModelOptions options) {
   HEED_ASSIGN(auto file, parse_model(text));
-  ModelOptions options;
-  options.device = device;
-  options.require_gpu = device != "cpu" && lessening.empty();
-  options.kernel_options = std::move(lessening);
   options.kernel_options.emplace_back("session.fill", "nan");
   options.thread_count = 2;
   std::vector<std::string> names;
@@ -140,8 +137,24 @@ Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::stri
   return tensors;
 }
 
-void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance) {
-  const auto expected = run_text(text, inputs), actual = run_text(text, inputs, "vulkan");
+}  // namespace
+
+Result<Tensors> run_text(std::string_view text, const Tensors& inputs, std::string_view device,
+                         std::vector<std::pair<std::string, std::string>> lessening) {
+  ModelOptions options;
+  options.device = device;
+  options.require_gpu = device != "cpu" && lessening.empty();
+  options.kernel_options = std::move(lessening);
+  return run_with(text, inputs, options);
+}
+
+void check_on_vulkan(std::string_view text, const Tensors& inputs, double tolerance,
+                     std::vector<std::pair<std::string, std::string>> lessening) {
+  ModelOptions options;
+  options.device = "vulkan";
+  options.require_gpu = true;
+  options.kernel_options = std::move(lessening);
+  const auto expected = run_text(text, inputs), actual = run_with(text, inputs, options);
   INFO(text);
   const bool ran = expected && actual;
   if (!ran) FAIL_CHECK((expected ? actual : expected).error().message);

@@ -1,0 +1,44 @@
+// Tensors longer than a binding, on a device whose bindings are so short that every kernel walks them in pieces: what the
+// CPU gives, and nothing runs there.
+#include <catch2/catch.hpp>
+
+#include "cases.hpp"
+
+namespace heed::test {
+namespace {
+
+struct Row {
+  std::string what;
+  std::string types;       // "(float[301, 7] x, ...) => (float[...] y)": sizes fixed, or left to the run
+  std::string statements;
+  Tensors inputs;
+  double tolerance = 0;
+};
+
+void check_rows(const std::vector<Row>& rows) {
+  for (const auto& row : rows) {
+    INFO(row.what);
+    check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 23, \"heed\" : 1]> g " + row.types + " { " + row.statements +
+                        " }",
+                    row.inputs, row.tolerance, {{"vulkan.max_binding_bytes", "1024"}});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("copies of long tensors") {
+  check_rows({
+      {"a transpose", "(float[n, m] x) => (float[m, n] y)", "y = Transpose(x)", {random({61, 47})}},
+      {"of three axes, bytes", "(uint8[n, m, k] x) => (uint8[k, n, m] y)", "y = Transpose<perm = [2, 0, 1]>(x)",
+       {random({23, 17, 13}, 0, 255, DataType::u8)}},
+      {"parts one behind the other, some of them short", "(float[a] u, float[b] v, float[c] w) => (float[d] y)",
+       "y = Concat<axis = 0>(u, v, w)", {random({3}), random({1031}), random({67})}},
+      {"parts side by side", "(float[n, a] u, float[n, b] v) => (float[n, c] y)", "y = Concat<axis = 1>(u, v)",
+       {random({37, 11}), random({37, 29})}},
+      {"a part of a longer one, dense again", "(float[n, m] x) => (float[k, m] y)",
+       "begin = Constant<value_ints = [20]>() end = Constant<value_ints = [26]>() s = Slice(x, begin, end) y = Neg(s)",
+       {random({37, 29})}},
+  });
+}
+
+}  // namespace heed::test
