@@ -425,9 +425,9 @@ Result<GpuPlan> plan(Planning& node) {
     types.push_back(x.element());
     if (x.has_rank() && std::equal(x.dims().begin(), x.dims().end(), y.dims().begin(), y.dims().end()))
       node.in_place(k, 0);
-    plan.bindings.push_back(read(k));
+    plan.bindings.push_back(in_windows(read(k)));
   }
-  plan.bindings.push_back(write(0));
+  plan.bindings.push_back(in_windows(write(0)));
   node.give_strided(0);
   HEED_TRY(check_types(node, expression, types));
   // The text is copied before it goes.
@@ -445,7 +445,12 @@ Result<Launch> bind(const Binding& node) {
   for (int32_t k = 0; k < node.input_count(); ++k) tensors.push_back(node.input(k));
   tensors.push_back(y);
   HEED_ASSIGN(const auto walk, walk_over<most_inputs + 1>(y, tensors));
-  return Launch{.dispatches = {{0, bytes_of(walk), {workgroups_for(walk.count, workgroup_size), 1, 1}}}};
+  const int64_t most_bytes = most_binding_bytes(node);
+  const bool windowed =
+      !std::all_of(tensors.begin(), tensors.end(), [&](const TensorView& x) { return fits_binding(x, most_bytes); });
+  Launch launch;
+  HEED_TRY(add_walk(launch, node, 0, walk, tensors, windowed, workgroup_size));
+  return launch;
 }
 
 }  // namespace

@@ -26,6 +26,25 @@ void check_rows(const std::vector<Row>& rows) {
 
 }  // namespace
 
+TEST_CASE("element by element over long tensors") {
+  check_rows({
+      {"equal shapes", "(float[1031] a, float[1031] b) => (float[1031] y)", "y = Add(a, b)",
+       {random({1031}), random({1031}, 2, 3)}},
+      {"a chain over axes, with what is short repeated",
+       "(float[n, m] a, float[m] b, float[n, 1] c) => (float[n, m] y)", "s = Add(a, b) m = Mul(s, c) y = Relu(m)",
+       {random({37, 41}), random({41}), random({37, 1})}},
+      {"a crossed broadcast", "(float[n, 1] a, float[1, m] b) => (float[n, m] y)", "y = Sub(a, b)",
+       {random({331, 1}), random({1, 293})}},
+      {"transposed", "(float[n, m] a, float[m, n] b) => (float[m, n] y)", "t = Transpose(a) y = Mul(t, b)",
+       {random({61, 47}), random({47, 61})}},
+      {"booleans", "(float[n, m] a, float[n, m] b) => (bool[n, m] y)", "y = Less(a, b)",
+       {random({61, 47}), random({61, 47})}},
+      {"bytes", "(uint8[n] a, uint8[n] b) => (uint8[n] y)", "y = Max(a, b)",
+       {random({4099}, 0, 255, DataType::u8), random({4099}, 0, 200, DataType::u8)}},
+      {"f16 to f32", "(float16[n] a) => (float[n] y)", "y = Cast<to = 1>(a)", {random({2053}, -1, 1, DataType::f16)}},
+  });
+}
+
 TEST_CASE("copies of long tensors") {
   check_rows({
       {"a transpose", "(float[n, m] x) => (float[m, n] y)", "y = Transpose(x)", {random({61, 47})}},
