@@ -26,6 +26,46 @@ void check_rows(const std::vector<Row>& rows) {
 
 }  // namespace
 
+TEST_CASE("rows of a long table, and more rows than a binding holds") {
+  const auto ids = i64({2, 4}, {0, 300, 7, 7, -301, 150, -1, 63});
+  check_rows({
+      {"a table", "(float[301, 7] x, int64[2, 4] i) => (float[2, 4, 7] y)", "y = Gather(x, i)", {random({301, 7}), ids}},
+      {"sizes left to the run", "(float[n, w] x, int64[a, b] i) => (float[a, b, w] y)", "y = Gather(x, i)",
+       {random({301, 7}), ids}},
+      {"wide rows", "(float[n, w] x, int32[a] i) => (float[a, w] y)", "y = Gather(x, i)",
+       {random({19, 173}), i32({5}, {18, 0, -1, 9, 9})}},
+      {"many ids", "(float[n, w] x, int64[a] i) => (float[a, w] y)", "y = Gather(x, i)",
+       {random({13, 31}), random({101}, -13, 13, DataType::i64)}},
+      {"many ids of a long table", "(float[307, 11] x, int64[a] i) => (float[a, 11] y)", "y = Gather(x, i)",
+       {random({307, 11}), random({97}, -307, 307, DataType::i64)}},
+      {"slices of three axes", "(float[31, 3, 17] x, int64[a] i) => (float[a, 3, 17] y)", "y = Gather(x, i)",
+       {random({31, 3, 17}), i64({4}, {30, -31, 5, 17})}},
+      {"a table that lies transposed", "(float[7, 301] x, int64[a, b] i) => (float[a, b, 7] y)",
+       "t = Transpose(x) y = Gather(t, i)", {random({7, 301}), ids}},
+      {"along an inner axis", "(float[n, m, w] x, int64[a] i) => (float[n, a, w] y)", "y = Gather<axis = 1>(x, i)",
+       {random({3, 41, 17}), i64({3}, {40, -41, 7})}},
+      {"along the last axis of two outer ones, many", "(float[n, m, w] x, int32[a] i) => (float[n, m, a] y)",
+       "y = Gather<axis = 2>(x, i)", {random({2, 3, 301}), random({201}, -301, 301, DataType::i32)}},
+      {"f16", "(float16[n, w] x, int64[a, b] i) => (float16[a, b, w] y)", "y = Gather(x, i)",
+       {random({301, 7}, -1, 1, DataType::f16), ids}},
+      {"bytes", "(uint8[n, w] x, int64[a, b] i) => (uint8[a, b, w] y)", "y = Gather(x, i)",
+       {random({301, 7}, 0, 255, DataType::u8), ids}},
+      {"f64", "(double[n, w] x, int64[a, b] i) => (double[a, b, w] y)", "y = Gather(x, i)",
+       {random({301, 7}, -1, 1, DataType::f64), ids}},
+  });
+}
+
+TEST_CASE("an id outside of a long table is told from whichever window") {
+  for (const double bad : {301.0, -302.0}) {
+    const auto outputs = run_text(R"(<ir_version: 10, opset_import: ["" : 23]>
+      g (float[n, w] x, int64[a] i) => (float[a, w] y) { y = Gather(x, i) })",
+                                  {random({301, 7}), i64({3}, {300, bad, 0})}, "vulkan",
+                                  {{"vulkan.max_binding_bytes", "1024"}});
+    REQUIRE_FALSE(outputs);
+    CHECK_THAT(outputs.error().message, Catch::Contains("element 1 of the indices is outside"));
+  }
+}
+
 TEST_CASE("element by element over long tensors") {
   check_rows({
       {"equal shapes", "(float[1031] a, float[1031] b) => (float[1031] y)", "y = Add(a, b)",
