@@ -3,6 +3,7 @@
 #include "matmul.hpp"
 
 #include "matmul_cooperative.hpp"
+#include "pieces.hpp"
 #include "rows.hpp"
 #include "shapes.hpp"
 
@@ -34,6 +35,8 @@ struct Parameters {
   uint32_t batch_dims[most_batch_axes] = {};
   int32_t a_batch_strides[most_batch_axes] = {};
   int32_t b_batch_strides[most_batch_axes] = {};
+  int32_t c_batch_strides[most_batch_axes] = {}, c_row_stride = 0;
+  uint32_t first_split = 0, partial_count = 1;
 };
 
 // ---- variants: what the plan offers and the binding chooses from
@@ -172,6 +175,10 @@ Parameters parameters_of(const TensorView& a, const TensorView& b, const TensorV
     p.a_batch_strides[axis] = batch_stride(a, batch_axes - 1 - axis);
     p.b_batch_strides[axis] = batch_stride(b, batch_axes - 1 - axis);
   }
+  p.c_row_stride = static_cast<int32_t>(p.columns);
+  int64_t stride = int64_t{p.rows} * p.columns;
+  for (uint32_t axis = p.batch_rank; axis-- > 0; stride *= p.batch_dims[axis])
+    p.c_batch_strides[axis] = static_cast<int32_t>(stride);
   p.a_order = order_of({p.inner, p.rows, p.a_offset, p.a_inner_stride, p.a_row_stride},
                        std::span(p.a_batch_strides).first(p.batch_rank));
   p.b_order = order_of(right, std::span(p.b_batch_strides).first(p.batch_rank));
@@ -190,6 +197,138 @@ void add_epilogue(const Binding& node, Parameters& p) {
 
 int64_t workgroups_of(const Parameters& p, TileSizes tile) {
   return int64_t{1} * ceil_divide(p.rows, tile.rows) * ceil_divide(p.columns, tile.columns) * p.batch_count;
+}
+
+// The variant for so many rows, and its workgroups for each piece of the inner axis.
+struct Chosen {
+  int32_t variant;
+  int64_t workgroups;
+};
+using Cooperative = std::optional<CooperativeTiles>;
+Chosen choose(const Parameters& p, uint32_t all_rows, const Cooperative& cooperative) {
+  if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), all_rows); few != std::end(few_rows))
+    return {rows_variant(p.b_order, static_cast<size_t>(few - std::begin(few_rows))),
+            int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count};
+  const auto workgroups_of_tile = [&](size_t tile) {
+    return workgroups_of(p, cooperative ? (*cooperative)[tile].sizes() : tiles[tile].sizes);
+  };
+  size_t tile = 0;
+  while (tile + 1 < std::size(tiles) && workgroups_of_tile(tile) < enough_workgroups) ++tile;
+  return {first_tile_variant + static_cast<int32_t>(tile), workgroups_of_tile(tile)};
+}
+
+int64_t count_of_c(const Parameters& p) { return int64_t{p.batch_count} * p.rows * p.columns; }
+
+// Adds what makes all of c that these stretches of the inner axis sum up: stretches as they follow each other, each with
+// its windows. All but the last are equally long.
+void add_stretches(Launch& launch, std::span<Parameters> stretches, std::span<std::vector<heed_window>> windows,
+                   uint32_t all_rows, const Cooperative& cooperative, int64_t most_bytes) {
+  const Parameters& first = stretches.front();
+  const auto [variant, workgroups] = choose(first, all_rows, cooperative);
+  int64_t splits = 1;
+  if (workgroups < enough_workgroups)
+    splits = std::min({int64_t{most_splits}, enough_workgroups / workgroups, int64_t{first.inner / least_split_inner},
+                       most_bytes / (int64_t{sizeof(float)} * count_of_c(first) * static_cast<int64_t>(stretches.size()))});
+  // Whole steps of the tiles.
+  const uint32_t split_inner = ceil_divide(ceil_divide(first.inner, std::max<int64_t>(splits, 1)), 16) * 16;
+  uint32_t partial_count = 0;
+  for (Parameters& p : stretches) {
+    p.split_inner = split_inner;
+    p.split_count = std::max(ceil_divide(p.inner, std::max(split_inner, 1u)), 1u);
+    p.first_split = partial_count;
+    partial_count += p.split_count;
+  }
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    stretches[i].partial_count = partial_count;
+    launch.dispatches.push_back({variant,
+                                 bytes_of(stretches[i]),
+                                 {workgroups_for(workgroups * stretches[i].split_count, 1), 1, 1},
+                                 windows[i]});
+  }
+  if (partial_count == 1) return;
+  const int64_t count = count_of_c(first);
+  launch.scratch_bytes = std::max(launch.scratch_bytes, sizeof(float) * partial_count * static_cast<size_t>(count));
+  launch.dispatches.push_back(
+      {sum_variant, bytes_of(stretches.front()), {workgroups_for(count, sum_threads), 1, 1}, windows.front()});
+}
+
+// Places of the bindings of every variant.
+enum { a_binding, b_binding, bias_binding, residual_binding, c_binding, scratch_binding };
+
+// The walk of all products: the batches, then rows, columns, and the inner axis. What is absent is a, as it is bound.
+// Cuts keep what is read in fours in fours.
+Box box_of(const Parameters& p, DataType element) {
+  Box box;
+  for (uint32_t axis = 0; axis < p.batch_rank; ++axis) box.add_axis(p.batch_dims[axis]);
+  const size_t rows = box.rank, columns = rows + 1, inner = rows + 2;
+  const bool inner_in_fours = p.a_order == fours_along_inner || p.b_order == fours_along_inner;
+  box.add_axis(p.rows, p.a_order == fours_along_outer ? 4 : 1);
+  box.add_axis(p.columns, p.b_order == fours_along_outer ? 4 : 1);
+  box.add_axis(p.inner, inner_in_fours ? 4 : 1);
+  const auto add = [&](int32_t binding, int64_t offset, const int32_t* batch_strides, int64_t row, int64_t column,
+                       int64_t along_inner) {
+    auto& tensor = box.add(binding, element, offset);
+    if (batch_strides) std::copy_n(batch_strides, p.batch_rank, tensor.strides.begin());
+    tensor.strides[rows] = row, tensor.strides[columns] = column, tensor.strides[inner] = along_inner;
+  };
+  const auto add_a = [&](int32_t binding) {
+    add(binding, p.a_offset, p.a_batch_strides, p.a_row_stride, 0, p.a_inner_stride);
+  };
+  add_a(a_binding);
+  add(b_binding, p.b_offset, p.b_batch_strides, 0, p.b_column_stride, p.b_inner_stride);
+  p.has_bias ? add(bias_binding, p.bias_offset, nullptr, 0, 1, 0) : add_a(bias_binding);
+  p.has_residual ? add(residual_binding, p.residual_offset, p.c_batch_strides, p.c_row_stride, 1, 0)
+                 : add_a(residual_binding);
+  add(c_binding, p.c_offset, p.c_batch_strides, p.c_row_stride, 1, 0);
+  return box;
+}
+
+// The part of a product that a piece is.
+Parameters part_of(const Parameters& whole, const Piece& piece) {
+  Parameters p = whole;
+  p.batch_count = 1;
+  for (uint32_t axis = 0; axis < p.batch_rank; ++axis)
+    p.batch_count *= p.batch_dims[axis] = static_cast<uint32_t>(piece.dims[axis]);
+  p.rows = static_cast<uint32_t>(piece.dims[p.batch_rank]);
+  p.columns = static_cast<uint32_t>(piece.dims[p.batch_rank + 1]);
+  p.inner = static_cast<uint32_t>(piece.dims[p.batch_rank + 2]);
+  p.a_offset = static_cast<int32_t>(piece.offsets[a_binding]);
+  p.b_offset = static_cast<int32_t>(piece.offsets[b_binding]);
+  p.bias_offset = static_cast<int32_t>(piece.offsets[bias_binding]);
+  p.residual_offset = static_cast<int32_t>(piece.offsets[residual_binding]);
+  p.c_offset = static_cast<int32_t>(piece.offsets[c_binding]);
+  return p;
+}
+
+// Of tensors that are longer than a binding: parts of c one after the other, each summed up along the inner axis.
+Result<Launch> launch_in_windows(const Parameters& whole, DataType element, const Cooperative& cooperative,
+                                 int64_t most_bytes) {
+  Box box = box_of(whole, element);
+  const size_t inner = box.rank - 1;
+  if (whole.inner == 0) box.dims[inner] = 1;
+  HEED_ASSIGN(auto pieces, pieces_of(box, most_bytes));
+  const auto stretch_count = [&] { return (box.dims[inner] + pieces[0].dims[inner] - 1) / pieces[0].dims[inner]; };
+  if (stretch_count() > 1) {  // the sums of all stretches meet in one binding
+    auto& partials = box.tensors[box.tensor_count++];
+    partials = box.tensors[c_binding];
+    partials.binding = scratch_binding;
+    partials.element_bytes = int64_t{sizeof(float)} * stretch_count();
+    HEED_ASSIGN(pieces, pieces_of(box, most_bytes));
+    for (Piece& piece : pieces) piece.windows.pop_back();
+  }
+  const auto stretches_of_part = static_cast<size_t>(stretch_count());
+  Launch launch;
+  std::vector<Parameters> stretches;
+  std::vector<std::vector<heed_window>> windows;
+  for (Piece& piece : pieces) {
+    stretches.push_back(part_of(whole, piece));
+    if (whole.inner == 0) stretches.back().inner = 0;
+    windows.push_back(std::move(piece.windows));
+    if (stretches.size() < stretches_of_part) continue;
+    add_stretches(launch, stretches, windows, whole.rows, cooperative, most_bytes);
+    stretches.clear(), windows.clear();
+  }
+  return launch;
 }
 
 }  // namespace
@@ -230,7 +369,12 @@ Result<GpuPlan> plan_matmul(Planning& node) {
   // Whoever has no bias or residual shares the pipelines of who has: a stands in their places.
   const auto read_or_a = [&](int32_t input) { return read(node.has_input(input) ? input : a_input); };
   GpuPlan plan;
-  plan.bindings = {read(a_input), read(b_input), read_or_a(bias_input), read_or_a(residual_input), write(0), scratch()};
+  plan.bindings = {in_windows(read(a_input)),
+                   in_windows(read(b_input)),
+                   in_windows(read_or_a(bias_input)),
+                   in_windows(read_or_a(residual_input)),
+                   in_windows(write(0)),
+                   scratch()};
   if (node.has_input(residual_input)) node.in_place(residual_input, 0);
   // What the types rule out is replaced by what is there anyway: a pipeline is built once.
   const Dim rows_of_one = a.rank() > 1 ? a.dim(-2) : Dim(1), rows_of_all = count_of(a.dims().first(a.dims().size() - 1));
@@ -260,37 +404,13 @@ Result<Launch> bind_matmul(const Binding& node) {
   Parameters p = parameters_of(a, b, c);
   add_epilogue(node, p);
 
-  int32_t variant;
-  int64_t workgroups;
-  if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), p.rows); few != std::end(few_rows)) {
-    variant = rows_variant(p.b_order, static_cast<size_t>(few - std::begin(few_rows)));
-    workgroups = int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count;
-  } else {
-    const auto cooperative = cooperative_tiles(node);
-    const auto workgroups_of_tile = [&](size_t tile) {
-      return workgroups_of(p, cooperative ? (*cooperative)[tile].sizes() : tiles[tile].sizes);
-    };
-    size_t tile = 0;
-    while (tile + 1 < std::size(tiles) && workgroups_of_tile(tile) < enough_workgroups) ++tile;
-    variant = first_tile_variant + static_cast<int32_t>(tile);
-    workgroups = workgroups_of_tile(tile);
-  }
-  if (workgroups < enough_workgroups) {
-    const auto splits = std::min({int64_t{most_splits}, enough_workgroups / workgroups, int64_t{p.inner / least_split_inner}});
-    p.split_count = static_cast<uint32_t>(std::max<int64_t>(splits, 1));
-  }
-  p.split_inner = ceil_divide(ceil_divide(p.inner, p.split_count), 16) * 16;  // whole steps of the tiles
-  p.split_count = std::max(ceil_divide(p.inner, std::max(p.split_inner, 1u)), 1u);
-
+  const Cooperative cooperative = cooperative_tiles(node);
+  const int64_t most_bytes = most_binding_bytes(node);
+  if (!fits_binding(a, most_bytes) || !fits_binding(b, most_bytes) || !fits_binding(c, most_bytes))
+    return launch_in_windows(p, a.element(), cooperative, most_bytes);
   Launch launch;
-  const auto dispatch = [&](int32_t chosen, uint32_t count) {
-    launch.dispatches.push_back({chosen, bytes_of(p), {count, 1, 1}});
-  };
-  dispatch(variant, workgroups_for(workgroups * p.split_count, 1));
-  if (p.split_count > 1) {
-    launch.scratch_bytes = sizeof(float) * p.split_count * static_cast<size_t>(c.count());
-    dispatch(sum_variant, workgroups_for(c.count(), sum_threads));
-  }
+  std::vector<heed_window> none;
+  add_stretches(launch, {&p, 1}, {&none, 1}, p.rows, cooperative, most_bytes);
   return launch;
 }
 

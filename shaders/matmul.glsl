@@ -24,6 +24,8 @@ layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   uint batch_dims[6];
   int a_batch_strides[6];  // 0 where a is broadcast
   int b_batch_strides[6];
+  int c_batch_strides[6], c_row_stride;  // of c and the residual
+  uint first_split, partial_count;       // in `partials`: where the pieces of this dispatch begin, and all that are added
 };
 
 // Along which of its two axes a matrix is best read, and whether four elements at once may be: they lie side by side,
@@ -104,20 +106,24 @@ float activated(float x) {
   return x;
 }
 
-// All of a sum, into its place: `index` is [batch, row, column].
-void finish(uint index, float sum) {
+// All of a sum, into its place.
+void finish(uint batch, uint row, uint column, float sum) {
+  int at = int(row) * c_row_stride + int(column);
+  for (int axis = int(batch_rank) - 1; axis >= 0; --axis) {
+    at += int(batch % batch_dims[axis]) * c_batch_strides[axis];
+    batch /= batch_dims[axis];
+  }
   sum *= scale;
-  if (has_bias != 0) sum += LOAD(bias[bias_offset + int(index % columns)]);
+  if (has_bias != 0) sum += LOAD(bias[bias_offset + int(column)]);
   sum = activated(sum);
-  if (has_residual != 0) sum += LOAD(residual[residual_offset + int(index)]);
-  c[c_offset + int(index)] = STORE(sum);
+  if (has_residual != 0) sum += LOAD(residual[residual_offset + at]);
+  c[c_offset + at] = STORE(sum);
 }
 
 // The sum of a piece of the inner axis: all of it, or one of those that matmul_sum.comp adds.
 void put(Item item, uint row, uint column, float sum) {
-  uint index = (item.batch * rows + row) * columns + column;
-  if (split_count > 1)
-    partials[item.split * batch_count * rows * columns + index] = sum;
+  if (partial_count > 1)
+    partials[(((first_split + item.split) * batch_count + item.batch) * rows + row) * columns + column] = sum;
   else
-    finish(index, sum);
+    finish(item.batch, row, column, sum);
 }

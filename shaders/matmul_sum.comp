@@ -9,7 +9,7 @@ void main() {
   uint count = batch_count * rows * columns;
   for (uint index = gl_GlobalInvocationID.x; index < count; index += gl_NumWorkGroups.x * gl_WorkGroupSize.x) {
     float sum = 0.0;
-    for (uint split = 0; split < split_count; ++split) sum += partials[split * count + index];
-    finish(index, sum);
+    for (uint split = 0; split < partial_count; ++split) sum += partials[split * count + index];
+    finish(index / columns / rows, index / columns % rows, index % columns, sum);
   }
 }

@@ -24,6 +24,12 @@ void check_rows(const std::vector<Row>& rows) {
   }
 }
 
+std::string list_of(const std::vector<int64_t>& dims) {
+  std::string text;
+  for (const int64_t dim : dims) text += (text.empty() ? "" : ", ") + std::to_string(dim);
+  return "[" + text + "]";
+}
+
 }  // namespace
 
 TEST_CASE("rows of a long table, and more rows than a binding holds") {
@@ -98,6 +104,71 @@ TEST_CASE("copies of long tensors") {
        "begin = Constant<value_ints = [20]>() end = Constant<value_ints = [26]>() s = Slice(x, begin, end) y = Neg(s)",
        {random({37, 29})}},
   });
+}
+
+TEST_CASE("products of long matrices") {
+  struct Product {
+    const char* what;
+    std::vector<int64_t> a, b;
+    bool is_b_transposed = false;
+  };
+  const Product products[] = {
+      {"a token and the table of tokens", {1, 16}, {16, 257}, true},
+      {"a token and the table of tokens, odd", {1, 13}, {13, 257}, true},
+      {"a prompt and the table of tokens", {5, 16}, {16, 260}, true},
+      {"a long prompt", {37, 16}, {16, 131}, true},
+      {"[k, n], columns in fours", {1, 64}, {64, 132}},
+      {"[k, n], odd", {3, 71}, {71, 67}},
+      {"many rows of [k, n]", {37, 71}, {71, 67}},
+      {"many rows of [k, n], in fours", {36, 64}, {64, 68}},
+      {"a long inner axis", {2, 1500}, {1500, 3}},
+      {"a long inner axis, transposed", {33, 700}, {700, 6}, true},
+      {"a short a", {1, 3}, {3, 1009}},
+      {"long rows and few columns", {1021, 3}, {3, 2}},
+      {"batches of both", {3, 5, 17}, {3, 17, 23}},
+      {"batches over one b", {7, 5, 17}, {17, 23}},
+      {"crossed batches", {3, 1, 4, 20}, {1, 5, 20, 9}},
+      {"vectors", {600}, {600}},
+      {"a vector and a matrix", {64}, {64, 67}},
+  };
+  for (const auto& p : products)
+    for (const bool fixed : {false, true}) {
+      INFO(p.what << (fixed ? ", sizes fixed" : ""));
+      auto stored = p.b;
+      if (p.is_b_transposed) std::swap(stored[stored.size() - 1], stored[stored.size() - 2]);
+      std::string a = "[", b = "[";
+      for (size_t i = 0; i < p.a.size(); ++i) a += (i ? ", a" : "a") + std::to_string(i);
+      for (size_t i = 0; i < stored.size(); ++i) b += (i ? ", b" : "b") + std::to_string(i);
+      const std::string types = fixed ? "(float" + list_of(p.a) + " a, float" + list_of(stored) + " b)"
+                                      : "(float" + a + "] a, float" + b + "] b)";
+      check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 23]> g " + types + " => (float y) { " +
+                          (p.is_b_transposed ? "n = Neg(b) t = Transpose(n) y = MatMul(a, t)" : "y = MatMul(a, b)") + " }",
+                      {random(p.a), random(stored)}, 2e-5, {{"vulkan.max_binding_bytes", "2048"}});
+    }
+}
+
+TEST_CASE("what follows a long product is taken into its pieces") {
+  for (const int64_t rows : {1, 6, 37})
+    for (const bool is_half : {false, true}) {
+      INFO(rows << " rows" << (is_half ? ", f16" : ""));
+      const std::string type = is_half ? "float16" : "float";
+      const DataType element = is_half ? DataType::f16 : DataType::f32;
+      check_on_vulkan("<ir_version: 10, opset_import: [\"\" : 23, \"heed\" : 1]> g (" + type + "[r, k] a, " + type +
+                          "[k, n] b, " + type + "[n] bias, " + type + "[r, n] c) => (" + type +
+                          "[r, n] y) { y = heed.FusedMatMul<scale = 0.5, activation = \"gelu\">(a, b, bias, c) }",
+                      {random({rows, 71}, -1, 1, element), random({71, 94}, -1, 1, element),
+                       random({94}, -1, 1, element), random({rows, 94}, -1, 1, element)},
+                      is_half ? 2e-3 : 2e-5, {{"vulkan.max_binding_bytes", "2048"}});
+    }
+}
+
+TEST_CASE("a model whose table of tokens is longer than a binding lies wholly on the device") {
+  check_rows({{"embedding, a layer and logits of one table",
+               "(float[307, 13] table, float[13, 13] w, int64[batch, seq] ids) => (float[batch, seq, 307] logits)",
+               "x = Gather(table, ids) h = MatMul(x, w) g = Tanh(h) s = Add(x, g) t = Transpose(table)"
+               " logits = MatMul(s, t)",
+               {random({307, 13}), random({13, 13}), random({2, 9}, -307, 307, DataType::i64)},
+               2e-5}});
 }
 
 }  // namespace heed::test

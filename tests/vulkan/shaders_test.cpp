@@ -26,7 +26,8 @@ struct MatmulParameters {
   uint32_t activation = 0, has_bias = 0, has_residual = 0;
   int32_t bias_offset = 0, residual_offset = 0, c_offset = 0;
   uint32_t batch_dims[6] = {};
-  int32_t a_batch_strides[6] = {}, b_batch_strides[6] = {};
+  int32_t a_batch_strides[6] = {}, b_batch_strides[6] = {}, c_batch_strides[6] = {}, c_row_stride = 0;
+  uint32_t first_split = 0, partial_count = 0;
 };
 
 void run(Gpu& gpu, const std::shared_ptr<GpuKernel>& kernel, const Dispatch& dispatch, std::vector<BufferRange> inputs,
@@ -107,7 +108,7 @@ TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and 
     MatmulParameters p{.rows = c.rows, .columns = c.columns, .inner = c.inner, .batch_count = c.batch, .batch_rank = 1};
     p.scale = 1;
     p.split_inner = (c.inner / c.splits + 15) / 16 * 16;
-    p.split_count = c.splits;
+    p.split_count = p.partial_count = c.splits;
     p.a_offset = a_offset;
     p.a_row_stride = c.transpose_a ? 1 : static_cast<int32_t>(c.inner);
     p.a_inner_stride = c.transpose_a ? static_cast<int32_t>(c.rows) : 1;
@@ -117,6 +118,8 @@ TEST_CASE("matmul at odd sizes, transposed, broadcast, in batches, in fours and 
     p.batch_dims[0] = c.batch;
     p.a_batch_strides[0] = static_cast<int32_t>(c.rows * c.inner);
     p.b_batch_strides[0] = c.broadcast_b ? 0 : static_cast<int32_t>(c.inner * c.columns);
+    p.c_batch_strides[0] = static_cast<int32_t>(c.rows * c.columns);
+    p.c_row_stride = static_cast<int32_t>(c.columns);
     std::vector<float> expected;
     for (int32_t n = 0; n < static_cast<int32_t>(c.batch); ++n)
       for (int32_t i = 0; i < static_cast<int32_t>(c.rows); ++i)
