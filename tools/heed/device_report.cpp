@@ -69,7 +69,7 @@ struct Line {
 };
 
 struct Decoding {
-  int64_t prompt = 0, vocab = 0;
+  int64_t prompt = 0;
   double token_seconds = 0, cold_seconds = 0, warm_seconds = 0;
   double submissions = 0, dispatches = 0, barriers = 0;  // a token
   uint64_t peak_bytes = 0, weight_bytes = 0;
@@ -357,16 +357,12 @@ struct TemporaryFolder {
 
 // Loading, and the first token of a prompt: with no pipelines on disk, then with those of the time before.
 // `rate`: operations a second of a matmul, by which the prompt is as long as two seconds allow.
-Result<Decoding> measure_decoding(const Measurement& measurement, const vulkan::Device* device, double rate) {
+Result<Decoding> measure_decoding(const Measurement& measurement, double rate) {
   constexpr double operations_per_token = 2 * 124e6, prompt_seconds = 2, decode_seconds = 4;
   constexpr int64_t most_tokens = 16;
   Decoding result;
   result.prompt = std::clamp<int64_t>(static_cast<int64_t>(rate * prompt_seconds / operations_per_token), 1, 16);
-  result.vocab = gpt2_vocab;
-  if (device)  // the table of tokens is the largest tensor
-    result.vocab = std::min<int64_t>(result.vocab,
-                                     static_cast<int64_t>(device->capability("max_binding_bytes") / (4 * gpt2_width)));
-  HEED_ASSIGN(const MadeModel gpt2, gpt2_small(result.vocab));
+  HEED_ASSIGN(const MadeModel gpt2, gpt2_small());
   const TemporaryFolder folder;
   if (folder.path.empty()) return Error{Code::io, "there is no folder for temporary files"};
   ModelOptions options = measurement.options();
@@ -516,7 +512,6 @@ void print_json(const DeviceReport& report) {
                           {"dispatches_per_token", d->dispatches},
                           {"barriers_per_token", d->barriers},
                           {"prompt", d->prompt},
-                          {"vocab", d->vocab},
                           {"note", d->note},
                           {"first_token_cold_ms", d->cold_seconds * 1e3},
                           {"first_token_warm_ms", d->warm_seconds * 1e3},
@@ -566,10 +561,7 @@ void print(const DeviceReport& report) {
   table.print(std::cout);
   std::cout << "\nGPT-2 small, random weights";
   if (const auto& d = report.decoding) {
-    std::cout << " (" << size_text(static_cast<double>(d->weight_bytes)) << ")";
-    if (d->vocab < gpt2_vocab)
-      std::cout << ", its vocabulary cut to " << d->vocab << " as the device binds no larger tensor";
-    std::cout << "\n";
+    std::cout << " (" << size_text(static_cast<double>(d->weight_bytes)) << ")\n";
     Table decoding({left, right, left});
     char text[120];
     std::snprintf(text, sizeof text, "%.4g submissions, %.4g dispatches, %.4g barriers", d->submissions, d->dispatches,
@@ -632,7 +624,7 @@ Result<void> report_device(const RunOptions& run_options, bool kernels, bool jso
   HEED_TRY(measure_kernels(measurement, report));
   const Line& matmul = report.lines[2];
   const double rate = matmul.seconds > 0 ? matmul.amount / matmul.seconds : report.peak_f32;
-  if (auto decoding = measure_decoding(measurement, device.get(), rate))
+  if (auto decoding = measure_decoding(measurement, rate))
     report.decoding = *decoding;
   else
     report.no_decoding = decoding.error().message;

@@ -52,8 +52,8 @@ Result<Tensor> noise(DataType type, std::vector<int64_t> dims, double scale) {
   return tensor;
 }
 
-Result<MadeModel> gpt2_small(int64_t vocab) {
-  constexpr int64_t layers = 12, width = gpt2_width, context = 1024;
+Result<MadeModel> gpt2_small() {
+  constexpr int64_t layers = 12, width = 768, context = 1024, vocab = 50257;
   MadeModel made;
   const auto add = [&](const std::string& name, std::vector<int64_t> dims) -> Result<void> {
     HEED_ASSIGN(auto tensor, noise(DataType::f32, std::move(dims), 0.02 * std::sqrt(3.0)));  // of deviation 0.02

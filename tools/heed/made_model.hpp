@@ -30,7 +30,6 @@ Result<Tensor> noise(DataType type, std::vector<int64_t> dims, double scale);
 
 // GPT-2 small (Radford et al. 2019) as exporters write it: 12 layers of width 768 with 12 heads, 50257 tokens, 124
 // million parameters; token ids, positions and pasts in, logits and presents out.
-inline constexpr int64_t gpt2_vocab = 50257, gpt2_width = 768;
-Result<MadeModel> gpt2_small(int64_t vocab = gpt2_vocab);
+Result<MadeModel> gpt2_small();
 
 }  // namespace heed::tool
