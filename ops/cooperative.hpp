@@ -1,6 +1,7 @@
 // Products of small f16 matrices with f32 sums that a subgroup makes as a whole, for shaders named *_cooperative.
 #pragma once
 
+#include <bit>
 #include <optional>
 #include <vector>
 
@@ -8,7 +9,7 @@
 
 namespace heed::ops {
 
-// [m, k] by [k, n].
+// [m, k] by [k, n]: powers of two, of eight or more.
 struct CooperativeProduct {
   uint32_t m = 0, n = 0, k = 0;
   uint32_t subgroup_size = 0;
@@ -30,9 +31,11 @@ std::optional<CooperativeProduct> cooperative_product(const Node& node) {
     if (!node.capability(needed)) return std::nullopt;
   const auto size = [&](const char* name) { return static_cast<uint32_t>(node.capability(name)); };
   const CooperativeProduct product{size("cooperative_m"), size("cooperative_n"), size("cooperative_k"), size("subgroup_size")};
-  const bool in_eights = product.m % 8 == 0 && product.n % 8 == 0 && product.k % 8 == 0;
+  const auto in_eights = [](uint32_t axis) { return axis >= 8 && std::has_single_bit(axis); };
   const bool has_threads = product.threads() <= node.capability("max_workgroup_size");
-  return in_eights && product.tile_inner % product.k == 0 && has_threads ? std::optional(product) : std::nullopt;
+  const bool is_served = in_eights(product.m) && in_eights(product.n) && in_eights(product.k) &&
+                         product.k <= product.tile_inner && has_threads;
+  return is_served ? std::optional(product) : std::nullopt;
 }
 
 }  // namespace heed::ops

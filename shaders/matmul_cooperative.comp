@@ -50,8 +50,8 @@ const uint b_eights_per_thread = (b_eights + thread_count - 1) / thread_count;
 struct Side {
   bool along_inner, in_eights;
   int inner_stride, outer_stride;
-  uint outer_count;       // rows of a, columns of b
-  uint eights_in_a_line;  // of its tile
+  uint outer_count;  // rows of a, columns of b
+  uint line_bits;    // a line of its tile has 2^line_bits eights
 };
 const bool is_a = true, is_b = false;
 
@@ -62,7 +62,7 @@ Side side_of(bool which) {
   side.inner_stride = which == is_a ? a_inner_stride : b_inner_stride;
   side.outer_stride = which == is_a ? a_row_stride : b_column_stride;
   side.outer_count = which == is_a ? rows : columns;
-  side.eights_in_a_line = (side.along_inner ? tile_inner : which == is_a ? tile_rows : tile_columns) / 8;
+  side.line_bits = findMSB((side.along_inner ? tile_inner : which == is_a ? tile_rows : tile_columns) / 8);
   // Eights that lie side by side and begin at a multiple of eight are read at once.
   int others = which == is_a ? a_offset : b_offset;
   others |= side.along_inner ? side.outer_stride : side.inner_stride;
@@ -73,32 +73,53 @@ Side side_of(bool which) {
   return side;
 }
 
-// The eight of a tile at this place of its lines; zeros behind inner_end. What is behind the last row or column is read
-// from within, and thrown away.
-uvec4 eight_at(bool which, Side side, int base, uint first_outer, uint first_inner, uint inner_end, uint place) {
-  uint line = place / side.eights_in_a_line, first = place % side.eights_in_a_line * 8;
-  uint outer = first_outer + (side.along_inner ? line : first);
-  uint k = first_inner + (side.along_inner ? first : line);
-  if (k >= inner_end) return uvec4(0);
-  if (side.in_eights) {
-    outer = min(outer, side.outer_count - (side.along_inner ? 1 : 8));
-    int at = base + int(outer) * side.outer_stride + int(k) * side.inner_stride;
-    return which == is_a ? a8[at >> 3] : b8[at >> 3];
-  }
+// Where the eight at this place of a tile begins: along the outer axis, and along the inner one.
+uvec2 begin_of(Side side, uint place) {
+  uint line = place >> side.line_bits, first = (place & (1u << side.line_bits) - 1) * 8;
+  return side.along_inner ? uvec2(line, first) : uvec2(first, line);
+}
+uint place_in_lines(Side side, uint place) { return place + (place >> side.line_bits) * line_pad; }
+
+// Whether this thread has an ith of so many eights. Known without the thread where all have.
+bool has_eight(uint i, uint eights) {
+  return (i + 1) * thread_count <= eights || i * thread_count + gl_LocalInvocationIndex < eights;
+}
+
+// Which eight of the memory it is that begins there. What is behind the last row or column is read from within, and thrown
+// away.
+int eight_index(Side side, int base, uvec2 begin) {
+  uint outer = min(begin.x, side.outer_count - (side.along_inner ? 1 : 8));
+  return (base + int(outer) * side.outer_stride + int(begin.y) * side.inner_stride) >> 3;
+}
+
+// The same, element by element; zeros behind inner_end.
+uvec4 gathered_eight(bool which, Side side, int base, uvec2 begin, uint inner_end) {
   uvec4 eight = uvec4(0);
   for (uint i = 0; i < 8; ++i) {
-    if (k < inner_end) {
-      int at = base + int(min(outer, side.outer_count - 1)) * side.outer_stride + int(k) * side.inner_stride;
-      eight[i / 2] |= uint(which == is_a ? a[at] : b[at]) << 16 * (i % 2);
-    }
-    if (side.along_inner) ++k; else ++outer;
+    uint outer = min(begin.x, side.outer_count - 1);
+    int at = base + int(outer) * side.outer_stride + int(begin.y) * side.inner_stride;
+    if (begin.y < inner_end) eight[i / 2] |= uint(which == is_a ? a[at] : b[at]) << 16 * (i % 2);
+    begin += side.along_inner ? uvec2(0, 1) : uvec2(1, 0);
   }
   return eight;
 }
 
-uint place_in_lines(Side side, uint place) {
-  return place / side.eights_in_a_line * (side.eights_in_a_line + line_pad) + place % side.eights_in_a_line;
-}
+// A thread's part of the tile that begins at `next` along the inner axis: fetched from memory, and kept in the tile.
+#define FETCH(which, side, base, first_outer, memory, eights, eights_per_thread, fetched)                         \
+  if (side.in_eights && next + tile_inner <= inner_end) {                                                          \
+    [[unroll]] for (uint i = 0; i < eights_per_thread; ++i) {                                                      \
+      uvec2 begin = uvec2(first_outer, next) + begin_of(side, i * thread_count + thread);                          \
+      if (has_eight(i, eights)) fetched[i] = memory[eight_index(side, base, begin)];                               \
+    }                                                                                                              \
+  } else {                                                                                                         \
+    [[unroll]] for (uint i = 0; i < eights_per_thread; ++i) {                                                      \
+      uvec2 begin = uvec2(first_outer, next) + begin_of(side, i * thread_count + thread);                          \
+      fetched[i] = gathered_eight(which, side, base, begin, inner_end);                                            \
+    }                                                                                                              \
+  }
+#define KEEP(side, eights, eights_per_thread, fetched, tile)                                    \
+  [[unroll]] for (uint i = 0; i < eights_per_thread; ++i)                                       \
+    if (has_eight(i, eights)) tile[place_in_lines(side, i * thread_count + thread)] = fetched[i];
 
 void main() {
   uint row_tiles = (rows + tile_rows - 1) / tile_rows;
@@ -108,7 +129,7 @@ void main() {
   uint own_column = gl_SubgroupID % subgroup_columns * blocks * c_n;
   uint own_block = gl_SubgroupID * c_m * c_n;
   Side left = side_of(is_a), right = side_of(is_b);
-  uint a_pitch = left.eights_in_a_line + line_pad, b_pitch = right.eights_in_a_line + line_pad;
+  uint a_pitch = (1u << left.line_bits) + line_pad, b_pitch = (1u << right.line_bits) + line_pad;
 
   for (uint index = gl_WorkGroupID.x; index < item_count(row_tiles, column_tiles); index += gl_NumWorkGroups.x) {
     Item item = item_at(index, row_tiles, column_tiles);
@@ -121,10 +142,8 @@ void main() {
     [[unroll]] for (uint i = 0; i < blocks * blocks; ++i) sums[i] = C_MATRIX(0.0);
     for (uint next = first_inner;; next += tile_inner) {
       if (next < inner_end) {
-        [[unroll]] for (uint i = 0; i < a_eights_per_thread; ++i)
-          next_a[i] = eight_at(is_a, left, bases.x, first_row, next, inner_end, i * thread_count + thread);
-        [[unroll]] for (uint i = 0; i < b_eights_per_thread; ++i)
-          next_b[i] = eight_at(is_b, right, bases.y, first_column, next, inner_end, i * thread_count + thread);
+        FETCH(is_a, left, bases.x, first_row, a8, a_eights, a_eights_per_thread, next_a)
+        FETCH(is_b, right, bases.y, first_column, b8, b_eights, b_eights_per_thread, next_b)
       }
       if (next > first_inner) {
         [[unroll]] for (uint k = 0; k < tile_inner; k += a_k) {
@@ -150,10 +169,8 @@ void main() {
       }
       if (next >= inner_end) break;
       barrier();  // the tiles have been read
-      [[unroll]] for (uint i = 0; i < a_eights_per_thread; ++i)
-        if (i * thread_count + thread < a_eights) a_tile[place_in_lines(left, i * thread_count + thread)] = next_a[i];
-      [[unroll]] for (uint i = 0; i < b_eights_per_thread; ++i)
-        if (i * thread_count + thread < b_eights) b_tile[place_in_lines(right, i * thread_count + thread)] = next_b[i];
+      KEEP(left, a_eights, a_eights_per_thread, next_a, a_tile)
+      KEEP(right, b_eights, b_eights_per_thread, next_b, b_tile)
       barrier();
     }
 
