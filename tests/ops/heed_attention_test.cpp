@@ -127,6 +127,10 @@ const std::vector<Case> cases = {
     by(without_weights, "a decoded token", {random({1, 6, 1, 32}), random({1, 6, 201, 32}), random({1, 6, 201, 32})},
        2e-6),
     by(without_weights, "a prompt", {random({1, 3, 67, 24}), random({1, 3, 67, 24}), random({1, 3, 67, 24})}, 2e-6),
+    by(without_weights, "a prompt, f16",
+       {random({1, 3, 37, 24}, -1, 1, DataType::f16), random({1, 3, 37, 24}, -1, 1, DataType::f16),
+        random({1, 3, 37, 24}, -1, 1, DataType::f16)},
+       2e-3),
 };
 
 // ---- Vulkan against the CPU ------------------------------------------------------------------------------------------------
