@@ -38,9 +38,12 @@ bool accept_mean(Match& match) {
     if (!match.type(name)) break;
     inputs += (count++ ? ", " : "") + std::string(name);
   }
+  const auto a = match.type("a");
+  if (!a || !a->has_element() || match.node("y").input_count() != count) return false;
   match.set("count", static_cast<float>(count));
-  match.replace_by("y = Div(Sum(" + inputs + "), CastLike(Constant<value_float = @count>(), a))");
-  return count > 0;
+  match.set("type", int64_t{a->c.element});
+  match.replace_by("y = Div(Sum(" + inputs + "), Cast<to = @type>(Constant<value_float = @count>()))");
+  return true;
 }
 
 }  // namespace
