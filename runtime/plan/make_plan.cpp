@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <unordered_map>
 
 #include "plan/choose_kernel.hpp"
 #include "plan/cost_model.hpp"
@@ -95,18 +96,31 @@ class Planner {
     return !is_sub_byte(source) && ask_view(graph_, node, op, dense_strides(*source.dims)).has_value();
   }
 
+  // Which value's making tells the number of a symbol that no input tells.
+  void find_tellers() {
+    const auto tell = [&](ValueId value, ValueId teller) {
+      if (value == no_id || !graph_.values[value].type.dims) return;
+      for (const Dim dim : *graph_.values[value].type.dims)
+        if (!dim.is_unknown())
+          for (const uint32_t symbol : symbols_of(dim)) tellers_.emplace(symbol, teller);
+    };
+    for (const ValueId input : graph_.inputs) tell(input, no_id);
+    for (ValueId id = 0; id < graph_.values.size(); ++id)
+      if (graph_.values[id].captured != no_id) tell(id, no_id);
+    for (const Node& node : graph_.nodes)
+      if (!node.removed)
+        for (const ValueId output : node.outputs) tell(output, output);
+  }
+
   void find_needed() {
+    find_tellers();
     const size_t node_count = graph_.nodes.size();
     live_.assign(node_count, false);
     view_.assign(node_count, false);
     needed_.assign(graph_.values.size(), false);
     feeds_only_shapes_.assign(graph_.values.size(), true);
     use_count_.assign(graph_.values.size(), 0);
-    for (const ValueId output : graph_.outputs) {
-      needed_[output] = true;
-      feeds_only_shapes_[output] = false;
-      ++use_count_[output];
-    }
+    for (const ValueId output : graph_.outputs) need(output, false);
     for (NodeId id = static_cast<NodeId>(node_count); id-- > 0;) {
       const Node& node = graph_.nodes[id];
       if (node.removed) continue;
@@ -133,9 +147,22 @@ class Planner {
   }
 
   void need(ValueId value, bool for_shapes) {
-    needed_[value] = true;
     ++use_count_[value];
     if (!for_shapes) feeds_only_shapes_[value] = false;
+    if (needed_[value]) return;
+    needed_[value] = true;
+    if (graph_.values[value].type.dims) need_tellers(*graph_.values[value].type.dims);
+    if (graph_.values[value].elements) need_tellers(*graph_.values[value].elements);
+  }
+
+  void need_tellers(std::span<const Dim> dims) {
+    for (const Dim dim : dims) {
+      if (dim.is_unknown()) continue;
+      for (const uint32_t symbol : symbols_of(dim)) {
+        const auto found = tellers_.find(symbol);
+        if (found != tellers_.end() && found->second != no_id && !needed_[found->second]) need(found->second, true);
+      }
+    }
   }
 
   static uint32_t parameter_flags(const OperatorEntry& op, size_t input) {
@@ -858,7 +885,8 @@ class Planner {
   std::vector<bool> open_;                                          // by slot: its first reader chooses the location
   std::vector<std::vector<std::pair<int32_t, int32_t>>> in_place_;  // by step
   std::map<SlotId, SlotId> dense_of_;
-  std::vector<bool> known_;  // by symbol
+  std::vector<bool> known_;                        // by symbol
+  std::unordered_map<uint32_t, ValueId> tellers_;  // by symbol; no_id: an input
 };
 
 Result<std::unique_ptr<Plan>> plan_graph(std::shared_ptr<Graph> graph, const Registry& registry,

@@ -40,6 +40,12 @@ TEST_CASE("sizes that depend on data end a segment, and what follows is bound wh
   CHECK(none[0].second.tensor.dims == std::vector<int64_t>{0});
 }
 
+TEST_CASE("what tells a size runs where the size alone is asked for") {
+  const auto session = take(Session::create(load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n] x) => (int64[2] s) { where = NonZero(x) s = Shape(where) })")));
+  CHECK(integers(take(session->run({{"x", f32({5}, {0, 3, 0, 0, 4})}}))[0].second) == std::vector<int64_t>{1, 2});
+}
+
 TEST_CASE("If runs one branch, and branches see outer values") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (bool c, float[n] x) => (float[n] y) {
