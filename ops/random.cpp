@@ -1,5 +1,6 @@
-// RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. The generator is Heed's own
-// (see plugins/cpu/random.cpp): ONNX fixes none. With the attribute `seed` every run gives the same numbers.
+// RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. Bernoulli: 1 as often as the
+// input says, else 0. The generator is Heed's own (see plugins/cpu/random.cpp): ONNX fixes none. With the attribute
+// `seed` every run gives the same numbers.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -44,5 +45,15 @@ extern const Operator random_normal_like =
 extern const Operator random_uniform = random("RandomUniform", attribute("low", 0.0f), attribute("high", 1.0f), false);
 extern const Operator random_uniform_like =
     random("RandomUniformLike", attribute("low", 0.0f), attribute("high", 1.0f), true);
+
+extern const Operator bernoulli{
+    .op_type = "Bernoulli",
+    .versions = {22, 15},
+    .flags = HEED_RANDOM,
+    .inputs = {{"input", "T1"}},
+    .outputs = {{"output", "T2"}},
+    .types = {{"T1", any_float}, {"T2", any_number | Types{DataType::boolean}}},
+    .attributes = {optional("dtype", HEED_ATTRIBUTE_INT), optional("seed", HEED_ATTRIBUTE_FLOAT)},
+    .infer = infer_like};
 
 }  // namespace heed::ops

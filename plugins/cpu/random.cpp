@@ -1,6 +1,7 @@
-// RandomUniform, RandomNormal and their -Like forms. The generator is Philox4x32-10 (Salmon et al., "Parallel Random
-// Numbers: As Easy as 1, 2, 3", 2011): the numbers of an element depend on the seed and its index alone, so any number
-// of threads gives the same. Element i takes words of block i / 2; normal numbers come from pairs by Box and Muller.
+// RandomUniform, RandomNormal and their -Like forms, Bernoulli. The generator is Philox4x32-10 (Salmon et al.,
+// "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): the numbers of an element depend on the seed and its index
+// alone, so any number of threads gives the same. Element i takes words of block i / 2; normal numbers come from pairs
+// by Box and Muller.
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -47,12 +48,16 @@ struct Normal {
   }
 };
 
+uint64_t seed_of(const Running& run) {
+  const auto given = run.attribute("seed", HEED_ATTRIBUTE_FLOAT);
+  return given ? std::bit_cast<uint32_t>(given->f) : run.random_seed();
+}
+
 template <class Distribution>
 Result<void> run(Running& run) {
   const auto known = run.output(0);
   HEED_ASSIGN(const auto out, known.c.rank >= 0 ? Result<TensorView>(known) : run.allocate(0, run.input(0).dims()));
-  const auto given = run.attribute("seed", HEED_ATTRIBUTE_FLOAT);
-  const uint64_t seed = given ? std::bit_cast<uint32_t>(given->f) : run.random_seed();
+  const uint64_t seed = seed_of(run);
   const double a = run.number(Distribution::first), b = run.number(Distribution::second);
   run.parallel_for((out.count() + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
     RowWriter<double> writer(out);
@@ -69,11 +74,34 @@ Result<void> run(Running& run) {
   return {};
 }
 
+// y = u < p: never where p is 0, always where it is 1.
+Result<void> run_bernoulli(Running& run) {
+  const auto in = run.input(0);
+  HEED_ASSIGN(const auto out, run.allocate(0, in.dims()));
+  const uint64_t seed = seed_of(run);
+  run.parallel_for((out.count() + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
+    RowReader<double> reader(in);
+    RowWriter<double> writer(out);
+    const int64_t n = std::min(2 * end, out.count()) - 2 * begin;
+    const double* p = reader.row(2 * begin, n);
+    double* y = writer.row(2 * begin, n);
+    for (int64_t i = 0; i < n; i += 2) {
+      double pair[2];
+      Uniform::pair(philox(seed, static_cast<uint64_t>(begin + i / 2)), 0, 1, pair);
+      y[i] = pair[0] < p[i];
+      if (i + 1 < n) y[i + 1] = pair[1] < p[i + 1];
+    }
+    writer.finish();
+  });
+  return {};
+}
+
 }  // namespace
 
 extern const CpuKernel random_normal{.op_type = "RandomNormal", .run = run<Normal>};
 extern const CpuKernel random_normal_like{.op_type = "RandomNormalLike", .run = run<Normal>};
 extern const CpuKernel random_uniform{.op_type = "RandomUniform", .run = run<Uniform>};
 extern const CpuKernel random_uniform_like{.op_type = "RandomUniformLike", .run = run<Uniform>};
+extern const CpuKernel bernoulli{.op_type = "Bernoulli", .run = run_bernoulli};
 
 }  // namespace heed::cpu

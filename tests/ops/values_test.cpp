@@ -102,6 +102,22 @@ TEST_CASE("random numbers have their distribution, and a seed fixes them") {
   for (const auto value : values_of((*first)[0])) CHECK((value >= -1 && value < 3));
 }
 
+TEST_CASE("Bernoulli gives 1 as often as it is told") {
+  const auto outputs = run_text(model("(float[10001] p, double[3] q) => (float[10001] y, bool[10001] again, int64[3] z)", R"(
+      y = Bernoulli<seed = 7.0>(p)
+      again = Bernoulli<seed = 7.0, dtype = 9>(p)
+      z = Bernoulli<dtype = 7>(q))"),
+                                {numbers(DataType::f32, {10001}, std::vector<double>(10001, 0.25)), f64({3}, {0, 1, 1})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  const auto drawn = values_of((*outputs)[0]);
+  double sum = 0;
+  for (const double y : drawn) sum += y;
+  CHECK(sum / 10001 == Approx(0.25).margin(0.02));
+  CHECK(values_of((*outputs)[1]) == drawn);
+  check_equal((*outputs)[2], i64({3}, {0, 1, 1}));
+}
+
 TEST_CASE("random numbers without a seed differ from node to node") {
   const auto outputs = run_text(
       model("(float[100] x) => (float[100] u, float[100] v)", "u = RandomUniformLike(x)  v = RandomUniformLike(x)"),
