@@ -28,8 +28,8 @@ extern const Operator reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_su
 extern const Operator arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
 // More sums of products: einsum.cpp
 extern const Operator einsum;
-// More of random.cpp, and det.cpp
-extern const Operator bernoulli, det;
+// More of random.cpp, and det.cpp, lrn.cpp
+extern const Operator bernoulli, det, lrn;
 // Losses: negative_log_likelihood_loss.cpp
 extern const Operator negative_log_likelihood_loss, softmax_cross_entropy_loss;
 // Other looks at the same elements: dense_views.cpp, transpose.cpp, slice.cpp, expand.cpp, split.cpp
@@ -88,7 +88,7 @@ PluginContent content() {
               &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of, &acosh_of, &atanh_of,
               &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift,
               &is_nan, &is_inf, &sum_of, &mean_of, &round_of,
-              &bernoulli, &det,
+              &bernoulli, &det, &lrn,
               &einsum,
               &negative_log_likelihood_loss, &softmax_cross_entropy_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,

@@ -28,9 +28,9 @@ extern const CpuKernel
 // More sums of products: einsum.cpp
 extern const CpuKernel
     einsum;
-// More of random.cpp, and det.cpp
+// More of random.cpp, and det.cpp, lrn.cpp
 extern const CpuKernel
-    bernoulli, det;
+    bernoulli, det, lrn;
 // Losses: negative_log_likelihood_loss.cpp
 extern const CpuKernel
     negative_log_likelihood_loss;
@@ -88,7 +88,7 @@ PluginContent content() {
               &prelu, &swiglu, &fast_gelu, &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of,
               &acosh_of, &atanh_of, &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift, &is_nan,
               &is_inf, &sum_of, &mean_of, &round_of,
-              &bernoulli, &det,
+              &bernoulli, &det, &lrn,
               &einsum,
               &negative_log_likelihood_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
