@@ -22,7 +22,9 @@ Result<Labels> labels_of(const Running& run) {
   for (const auto& labels : equation.inputs)
     for (const int32_t label : labels)
       if (std::find(order.begin(), order.end(), label) == order.end()) order.push_back(label);
-  Labels labels{.dims = std::vector<int64_t>(order.size(), 1), .output_rank = equation.output.size()};
+  Labels labels;
+  labels.dims.assign(order.size(), 1);
+  labels.output_rank = equation.output.size();
   for (int32_t k = 0; k < run.input_count(); ++k) {
     const auto x = run.input(k);
     auto& strides = labels.strides.emplace_back(order.size(), 0);
