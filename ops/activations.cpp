@@ -11,8 +11,7 @@ Result<void> infer(Inference& node) { return like_input(node); }
 Result<void> infer_one_way(Inference& node) {
   HEED_TRY(like_input(node));
   const auto x = node.input(0), other = node.input(1);
-  // Before 7 a slope is one number, or one for each channel.
-  if (node.version() < 7 || !node.has_input(1) || !x.has_rank() || !other.has_rank()) return {};
+  if (!node.has_input(1) || !x.has_rank() || !other.has_rank()) return {};
   HEED_ASSIGN(const auto met, checked_broadcast(node, x.dims(), other.dims()));
   if (met.size() != x.dims().size())
     return Error{Code::shape_mismatch, text_of(other.dims()) + " does not broadcast to " + text_of(x.dims())};
@@ -20,6 +19,9 @@ Result<void> infer_one_way(Inference& node) {
     HEED_TRY(node.require_equal(met[axis], x.dims()[axis], "axis " + std::to_string(axis)));
   return {};
 }
+
+// Before 7 a slope is one number, or one for each channel.
+Result<void> infer_prelu(Inference& node) { return node.version() < 7 ? like_input(node) : infer_one_way(node); }
 
 Result<void> infer_gate(Inference& node) {
   HEED_TRY(like_input(node));
@@ -80,7 +82,7 @@ extern const Operator prelu{.op_type = "PRelu",
                             .types = {{"T", any_number}},
                             .attributes = {optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
                             .expression = "select(X < 0, X * slope, X)",
-                            .infer = infer_one_way};
+                            .infer = infer_prelu};
 
 extern const Operator swiglu{.op_type = "SwiGLU",
                              .versions = {28},

@@ -295,6 +295,16 @@ HEED_TEST_OPERATOR("com.microsoft.BiasAdd", bias_add_cases)
 HEED_TEST_OPERATOR("Sum", sum_cases)
 HEED_TEST_OPERATOR("Mean", mean_cases)
 
+TEST_CASE("slopes and biases broadcast one way, gates not at all") {
+  const auto refused = [](const char* op_type, const Tensor& x, const Tensor& other, const char* part) {
+    check_refused(op_type, {"", {x, other}, {x}}, part);
+  };
+  for (const char* op_type : {"PRelu", "com.microsoft.FastGelu"})
+    refused(op_type, f32({3}, {1, 2, 3}), f32({2, 3}, {1, 2, 3, 4, 5, 6}), "[2, 3] does not broadcast to [3]");
+  refused("PRelu", f32({2, 1}, {1, 2}), f32({3}, {1, 2, 3}), "axis 1");
+  refused("SwiGLU", f32({2, 3}, {1, 2, 3, 4, 5, 6}), f32({3}, {1, 2, 3}), "input 1 has rank 1; expected rank 2");
+}
+
 TEST_CASE("what rewrites make of old and variadic operators runs on Vulkan") {
   check_on_vulkan(
       "<ir_version: 10, opset_import: [\"\" : 24]> g (float[N, 7] x, float[7] y, float[1] z) => (float[N, 7] m) "
