@@ -67,7 +67,7 @@ extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_rang
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 extern const Rewrite gemm_as_matmul, matmul_gelu_by_erf, matmul_gelu_by_tanh, matmul_gelu, matmul_silu, matmul_relu,
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
-extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered;
+extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 
 namespace {
 
@@ -118,7 +118,7 @@ PluginContent content() {
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
               &one_sided_greater, &one_sided_equal,
-              &one_sided_prelu, &mean_as_sum, &einsum_lowered,
+              &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,

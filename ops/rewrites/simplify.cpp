@@ -46,7 +46,19 @@ bool accept_mean(Match& match) {
   return true;
 }
 
+bool accept_fast_gelu(Match& match) {
+  const std::string x = match.type("bias") ? "Add(x, bias)" : "x";
+  match.replace_by("y = Gelu<approximate = \"tanh\">(" + x + ")");
+  return true;
+}
+
 }  // namespace
+
+// A product before it takes the bias and the Gelu along.
+extern const Rewrite fast_gelu_as_gelu{.name = "fast_gelu_as_gelu",
+                                       .patterns = {"y = com.microsoft.FastGelu(x, bias)"},
+                                       .replacement = "",
+                                       .accept = accept_fast_gelu};
 
 extern const Rewrite mean_as_sum{
     .name = "mean_as_sum", .patterns = {"y = Mean(a, b, c, d, e, f, g, h)"}, .replacement = "", .accept = accept_mean};

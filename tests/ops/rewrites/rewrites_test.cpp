@@ -268,6 +268,24 @@ const std::vector<Row> rows = {
          "i = Add(p, s) q = Mul(i, root) t = Tanh(q) f = Add(t, one) h = Mul(p, half) y = Mul(h, f)",
      {"heed.FusedMatMul"},
      {"MatMul", "Tanh", "heed.FusedElementwise"}},
+    {"FastGelu of a bias",
+     x,
+     projected,
+     weights + "p = MatMul(x, w) y = com.microsoft.FastGelu(p, bias)",
+     {"heed.FusedMatMul"},
+     {"MatMul", "Add", "Gelu", "heed.FusedElementwise"}},
+    {"FastGelu",
+     x,
+     projected,
+     weights + "p = MatMul(x, w) y = com.microsoft.FastGelu(p)",
+     {"heed.FusedMatMul"},
+     {"MatMul"}},
+    {"BiasGelu",
+     x,
+     projected,
+     weights + "p = MatMul(x, w) y = com.microsoft.BiasGelu(p, bias)",
+     {"heed.FusedMatMul"},
+     {"MatMul", "Add", "Gelu", "heed.FusedElementwise"}},
     {"silu", x, projected, weights + "p = MatMul(x, w) s = Sigmoid(p) y = Mul(p, s)", {"heed.FusedMatMul"}, {"MatMul"}},
     {"a swish that is no silu",
      x,
@@ -314,12 +332,17 @@ const std::vector<Row> rows = {
      "y = Gemm<transA = 1, transB = 1, alpha = 0.5, beta = 2.0>(u, v, c)",
      {" MatMul"},
      {"Gemm"}},
-    {"Gemm without its last input", "float[seq, 8] x, float[8, 5] v", "float[seq, 5] y", "y = Gemm(x, v)", {" MatMul"}, {"Gemm"}},
+    {"Gemm without its last input",
+     "float[seq, 8] x, float[8, 5] v",
+     "float[seq, 5] y",
+     "y = Gemm(x, v)",
+     {" MatMul"},
+     {"Gemm"}},
 };
 
 std::shared_ptr<const Model> load(const Row& row, bool rewritten) {
-  auto file = parse_model("<ir_version: 10, opset_import: [\"\" : 24]> g (" + row.inputs + ") => (" + row.outputs +
-                          ") { " + row.nodes + " }");
+  auto file = parse_model("<ir_version: 10, opset_import: [\"\" : 24, \"com.microsoft\" : 1]> g (" + row.inputs +
+                          ") => (" + row.outputs + ") { " + row.nodes + " }");
   CHECK((file ? "" : file.error().message) == "");
   if (!file) return nullptr;
   ModelOptions options;
