@@ -39,8 +39,8 @@ Result<GpuPlan> plan(Planning& node) {
 
 Result<Launch> bind(const Binding& node) {
   const auto x = node.input(0), y = node.output(0);
-  std::vector<int64_t> begins;
-  for (int32_t axis = 0; axis < x.rank(); ++axis) begins.push_back((y.dim(axis) - x.dim(axis)) / 2);
+  std::vector<Begin> begins;
+  for (int32_t axis = 0; axis < x.rank(); ++axis) begins.push_back({.count = (y.dim(axis) - x.dim(axis)) / 2});
   return bind_padding(node, begins);
 }
 

@@ -20,7 +20,8 @@ Result<Padding> padding_of(const NodeView& node) {
 }
 
 struct Pads {
-  Dims begins, ends;  // one per axis
+  Dims begins, ends;            // one per axis
+  std::vector<int32_t> places;  // of the begins in the list that is given
 };
 
 // nullopt where they are not known.
@@ -47,10 +48,13 @@ Result<std::optional<Pads>> pads_of(const NodeView& node, int32_t rank) {
   if (given.size() != 2 * axes.size())
     return Error{Code::shape_mismatch, "there are " + std::to_string(given.size()) +
                                            " pads; expected two for each of " + std::to_string(axes.size()) + " axes"};
-  Pads pads{Dims(static_cast<size_t>(rank), 0), Dims(static_cast<size_t>(rank), 0)};
+  Pads pads{Dims(static_cast<size_t>(rank), 0), Dims(static_cast<size_t>(rank), 0),
+            std::vector<int32_t>(static_cast<size_t>(rank), -1)};
   for (size_t i = 0; i < axes.size(); ++i) {
-    pads.begins[static_cast<size_t>(axes[i])] = given[i];
-    pads.ends[static_cast<size_t>(axes[i])] = given[axes.size() + i];
+    const auto axis = static_cast<size_t>(axes[i]);
+    pads.begins[axis] = given[i];
+    pads.ends[axis] = given[axes.size() + i];
+    pads.places[axis] = static_cast<int32_t>(i);
   }
   return Known(std::move(pads));
 }
@@ -85,8 +89,8 @@ Result<GpuPlan> plan(Planning& node) {
   HEED_ASSIGN(const Padding padding, padding_of(node));
   if (!node.input(data_input).has_rank()) return decline("the rank is not known");
   HEED_ASSIGN(const auto pads, pads_of(node, node.input(data_input).rank()));
-  if (!pads || !numbers_of(pads->begins)) return decline("the pads are known to the run alone");
-  return plan_padding(node, padding, value_input);
+  if (!pads) return decline("the pads are known to the run alone");
+  return plan_padding(node, padding, value_input, pads_input);
 }
 
 // The attribute `value` of Pad-2, as an element of the floats that it takes.
@@ -106,12 +110,17 @@ std::array<uint32_t, 2> fill_of(const NodeView& node, DataType element) {
 Result<Launch> bind(const Binding& node) {
   const auto x = node.input(data_input);
   HEED_ASSIGN(const auto pads, pads_of(node, x.rank()));
-  const auto begins = numbers_of(pads->begins);
+  if (x.count() == 0 && node.output(0).count() > 0 && node.text("mode", "constant") != "constant")
+    return Error{Code::shape_mismatch, "an input without elements has nothing to be continued by"};
+  std::vector<Begin> begins;
+  for (size_t axis = 0; axis < pads->begins.size(); ++axis)
+    begins.push_back(pads->begins[axis].is_number() ? Begin{.count = pads->begins[axis].number()}
+                                                    : Begin{.place = pads->places[axis]});
   if (node.has_input(value_input) && node.input(value_input).count() != 1)
     return Error{Code::shape_mismatch,
                  "constant_value has " + std::to_string(node.input(value_input).count()) + " elements; expected one"};
   const auto fill = node.version() < 11 ? fill_of(node, x.element()) : std::array<uint32_t, 2>{};
-  return bind_padding(node, *begins, value_input, fill);
+  return bind_padding(node, begins, value_input, pads_input, fill);
 }
 
 }  // namespace

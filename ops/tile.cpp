@@ -39,7 +39,7 @@ Result<GpuPlan> plan(Planning& node) {
 }
 
 Result<Launch> bind(const Binding& node) {
-  return bind_padding(node, std::vector<int64_t>(static_cast<size_t>(node.input(0).rank())));
+  return bind_padding(node, std::vector<Begin>(static_cast<size_t>(node.input(0).rank())));
 }
 
 }  // namespace

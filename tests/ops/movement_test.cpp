@@ -208,6 +208,27 @@ TEST_CASE(
     })",
                   {random({3, 7, 4})});
 }
+TEST_CASE("Pad takes pads that depend on sizes, on Vulkan too") {
+  // Up to a multiple of 8 behind the first axis, half of it before the second, and one less of the third than there is.
+  const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[n, m, k] x) => (float[a, b, c] y, float[d, e, f] z) {
+      eight = Constant<value_ints = [8]>()
+      two = Constant<value_ints = [2]>()
+      none = Constant<value_ints = [0]>()
+      one = Constant<value_ints = [1]>()
+      n = Shape<start = 0, end = 1>(x)
+      m = Shape<start = 1, end = 2>(x)
+      k = Shape<start = 2, end = 3>(x)
+      behind = Mod(Sub(none, n), eight)
+      before = Div(m, two)
+      less = Sub(one, k)
+      pads = Concat<axis = 0>(none, before, less, behind, none, none)
+      y = Pad(x, pads)
+      z = Pad<mode = "reflect">(x, pads)
+    })";
+  check_on_vulkan(text, {random({3, 7, 5})});
+  check_on_vulkan(text, {random({8, 1, 1})});
+}
 TEST_CASE("Pad says where nothing is left") {
   check_refused("Pad", {"-6 of 5", {row5, i64({2}, {-6, 0})}, {row5}}, "axis 0 of [5] has nothing left for pads of -6");
 }
