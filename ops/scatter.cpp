@@ -73,30 +73,44 @@ struct Parameters {
   Rows rows;
   uint32_t tuple_size = 1, words_per_index = 2;
   uint32_t has_indices = 1;
+  int32_t y_offset = 0;
   int32_t sizes[most_axes] = {}, y_strides[most_axes] = {};
 };
 
-// Variant 0 copies the data, unless the output lies there; variant 1 scatters.
+// The data is copied, unless the output lies there. Then a thread takes each row of updates that may meet; where only
+// places are taken and the rows are few and long, threads take an update each, in turns: they clear the claims, claim a
+// place each, and write.
+enum { copy_variant_index, rows_in_order, clear_claims, claim, write_claimed };
+constexpr int64_t few_rows = 4096, long_row = 64;  // untuned
+
 Result<GpuPlan> plan_scatter(Planning& node, Reduction reduction, int32_t updates, int32_t indices,
                              std::vector<heed_constant> constants = {}) {
   HEED_ASSIGN(auto copy, copy_variant(node, node.input(data_input)));
   copy.bindings = {read(data_input), write(0)};
-  Variant scatter;
-  if (reduction == none) {
-    HEED_ASSIGN(scatter, moving_variant(node, node.input(updates), shaders::scatter));
-  } else {
-    HEED_TRY(moving_variant(node, node.input(updates), shaders::scatter));
+  HEED_ASSIGN(auto scatter, moving_variant(node, node.input(updates), shaders::scatter));
+  if (reduction != none) {
     HEED_ASSIGN(scatter.shader, shader_for(node, shaders::scatter_reduced));
-    scatter.name = "a thread a row";
     constants.push_back({2, reduction});
   }
   scatter.constants = std::move(constants);
-  // Without indices their binding is never read.
-  scatter.bindings = {read(node.has_input(indices) ? indices : updates), read(updates), read_write(0), error_word()};
+  // What is absent is bound to what is there, and never touched.
+  scatter.bindings = {read(node.has_input(indices) ? indices : updates), read(updates), read_write(0), error_word(),
+                      read(updates)};
   node.take_strided(data_input);
   node.take_strided(updates);
   node.in_place(data_input, 0);
-  return GpuPlan{.variants = {std::move(copy), std::move(scatter)},
+  std::vector<Variant> variants{std::move(copy), scatter};
+  if (reduction == none) {
+    variants.push_back({.name = "clear claims", .shader = shaders::constant_of_shape, .bindings = {scratch()}});
+    scatter.bindings.back() = scratch();
+    scatter.name = "claim";
+    scatter.constants.push_back({5, 1});
+    variants.push_back(scatter);
+    scatter.name = "write what is claimed";
+    scatter.constants.back().value = 2;
+    variants.push_back(scatter);
+  }
+  return GpuPlan{.variants = std::move(variants),
                  .bindings = {},
                  .error = "element {} of the indices is outside of the axis that it chooses from"};
 }
@@ -115,17 +129,30 @@ Result<Launch> launch_of(const Binding& node, const TensorView& indices, const T
   HEED_TRY(check_addressable(updates, "the updates"));
   if (indices.present()) HEED_TRY(check_addressable(indices, "the indices"));
   Launch launch;
-  if (!node.in_place(data_input, 0)) HEED_TRY(add_copy(launch, 0, data, all));
+  if (!node.in_place(data_input, 0)) HEED_TRY(add_copy(launch, copy_variant_index, data, all));
   if (updates.count() == 0) return launch;
   Parameters p{.rows = rows_of(updates.dims(), within_row, std::array{indices, updates, y}),
                .tuple_size = static_cast<uint32_t>(chosen),
                .words_per_index = indices.element() == DataType::i64 ? 2u : 1u,
-               .has_indices = indices.present()};
+               .has_indices = indices.present(),
+               .y_offset = offset_of(all)};
   for (int32_t k = 0; k < chosen; ++k) {
     p.sizes[k] = static_cast<int32_t>(all.dim(first_chosen + k));
     p.y_strides[k] = stride_of(all, first_chosen + k);
   }
-  launch.dispatches.push_back({1, bytes_of(p), {workgroups_for(p.rows.row_count, row_threads), 1, 1}});
+  const int64_t claim_bytes = all.count() * 4;
+  const bool in_turns = node.text("reduction", "none") == "none" && p.rows.row_count < few_rows &&
+                        p.rows.row_length >= long_row &&
+                        claim_bytes <= static_cast<int64_t>(node.capability("max_binding_bytes"));
+  if (!in_turns) {
+    launch.dispatches.push_back({rows_in_order, bytes_of(p), {workgroups_for(p.rows.row_count, row_threads), 1, 1}});
+    return launch;
+  }
+  launch.scratch_bytes = static_cast<size_t>(claim_bytes);
+  const std::array<uint32_t, 4> zeros{static_cast<uint32_t>(all.count())};  // shaders/constant_of_shape.comp
+  launch.dispatches.push_back({clear_claims, bytes_of(zeros), {workgroups_for(all.count(), 64), 1, 1}});
+  for (const int32_t variant : {claim, write_claimed})
+    launch.dispatches.push_back({variant, bytes_of(p), {workgroups_for(updates.count(), row_threads), 1, 1}});
   return launch;
 }
 

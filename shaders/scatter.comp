@@ -2,8 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 // scatter.comp: ScatterElements-18, ScatterND-18 and TensorScatter-24, y[.., index 0, .., index n, ..] = or += an update,
 // with a tuple of indices for each; y holds the data already. Updates that may meet in one element of y are a row, and
-// one thread's: they come in order. Negative indices count from the end; one that is outside is told, and its update
-// dropped.
+// of those of a row the last one wins, or they are reduced in order. Negative indices count from the end; one that is
+// outside is told, and its update dropped.
 #include "indices.glsl"
 #ifdef BYTES
 #include "moved.glsl"
@@ -20,6 +20,11 @@ layout(constant_id = 2) const uint reduction = add_to;  // where elements are co
 // The index of a row tells the place of its first update; those behind it follow, in a circle if wished.
 layout(constant_id = 3) const bool follows = false;
 layout(constant_id = 4) const bool circular = false;
+// A thread takes a row; or, so that threads may take an update each, each claims its place first, for the last one.
+const uint rows_in_order = 0;
+const uint claim = 1;
+const uint write_claimed = 2;
+layout(constant_id = 5) const uint turn = rows_in_order;
 
 layout(set = 0, binding = 0, std430) readonly buffer Indices { uint indices[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Updates { STORED updates[]; };
@@ -27,12 +32,16 @@ layout(set = 0, binding = 2, std430) buffer Output { STORED y[]; };
 #define ERROR_BINDING 3
 #include "error_word.glsl"
 
+// For each element of y 1 + the place in its row of the update that it takes; 0: none.
+layout(set = 0, binding = 4, std430) buffer Claims { uint claims[]; };
+
 // The tensors walked, over the updates' axes: the tuples' first indices, the updates, and y at place 0 of all axes that
 // the tuples choose from.
-#define PARAMETERS_BINDING 4
+#define PARAMETERS_BINDING 5
 #define MORE_PARAMETERS             \
   uint tuple_size, words_per_index; \
   uint has_indices;                 \
+  int y_offset;                     \
   int sizes[8]; /* an index of a tuple each */ \
   int y_strides[8];
 #include "rows.glsl"
@@ -54,37 +63,47 @@ int index_at(int place) {
   return heed_index(low, words_per_index == 2 ? indices[word + 1] : int(low) < 0 ? 0xFFFFFFFFu : 0u);
 }
 
+// Update i of a row, which lies at `at`.
+void take(ivec4 at, uint i) {
+  int to = at.z;
+  for (int k = 0; k < int(tuple_size); ++k) {
+    int index = index_at(at.x + k);
+    bool inside = true;
+    if (follows) {
+      inside = index >= 0 && index < sizes[k];
+      if (!inside) index = 0;  // so that no sum wraps around
+      index += int(i);
+      if (circular && index >= sizes[k]) index -= sizes[k];
+    } else if (index < 0) {
+      index += sizes[k];
+    }
+    if (!inside || index < 0 || index >= sizes[k]) {
+      tell_error(uint(at.x + k - offsets.x));
+      return;
+    }
+    to += index * y_strides[k];
+  }
+#ifdef BYTES
+  if (turn == claim)
+    atomicMax(claims[to - y_offset], i + 1);
+  else if (turn == rows_in_order || claims[to - y_offset] == i + 1)
+    y[to] = updates[at.y];
+#else
+  y[to] = STORE(combine(LOAD(y[to]), LOAD(updates[at.y])));
+#endif
+}
+
 void main() {
   uint step_size = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
-  for (uint row = gl_GlobalInvocationID.x; row < row_count; row += step_size) {
-    ivec4 begin = row_at(row);
-    for (uint i = 0; i < row_length; ++i) {
-      ivec4 at = element_at(begin, i);
-      int to = at.z;
-      bool inside = true;
-      for (int k = 0; k < int(tuple_size); ++k) {
-        int index = index_at(at.x + k);
-        if (follows) {
-          if (index > sizes[k] || index < 0) index = sizes[k];  // so that no sum wraps around
-          inside = index < sizes[k];
-          index += int(i);
-          if (circular && index >= sizes[k]) index -= sizes[k];
-        } else if (index < 0) {
-          index += sizes[k];
-        }
-        if (index < 0 || index >= sizes[k]) inside = false;
-        if (!inside) {
-          tell_error(uint(at.x + k - offsets.x));
-          break;
-        }
-        to += index * y_strides[k];
-      }
-      if (!inside) continue;
-#ifdef BYTES
-      y[to] = updates[at.y];
-#else
-      y[to] = STORE(combine(LOAD(y[to]), LOAD(updates[at.y])));
-#endif
+  if (turn == rows_in_order) {
+    for (uint row = gl_GlobalInvocationID.x; row < row_count; row += step_size) {
+      ivec4 begin = row_at(row);
+      for (uint i = 0; i < row_length; ++i) take(element_at(begin, i), i);
+    }
+  } else {
+    for (uint item = gl_GlobalInvocationID.x; item < row_count * row_length; item += step_size) {
+      uint i = item / row_count;
+      take(element_at(row_at(item % row_count), i), i);
     }
   }
 }
