@@ -41,6 +41,12 @@ extern const Operator random_normal, random_normal_like, random_uniform, random_
 // Elements moved: pad.cpp, tile.cpp, center_crop_pad.cpp, depth_to_space.cpp, gather_nd.cpp, scatter.cpp
 extern const Operator pad, tile, center_crop_pad, depth_to_space, space_to_depth;
 extern const Operator gather_elements, gather_nd, scatter, scatter_elements, scatter_nd, tensor_scatter;
+// Lines along an axis, kept in or put into order: cum_sum.cpp, top_k.cpp, hardmax.cpp, compress.cpp, unique.cpp,
+// reverse_sequence.cpp, lp_normalization.cpp, mean_variance_normalization.cpp
+extern const Operator cum_sum, cum_prod, top_k, hardmax, compress, unique, reverse_sequence;
+extern const Operator lp_normalization, mean_variance_normalization;
+// Tensors of two values, and masks: one_hot.cpp, eye_like.cpp, dropout.cpp
+extern const Operator one_hot, eye_like, dropout;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
 extern const Operator matmul, gemm, conv, max_pool, attention;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
@@ -65,6 +71,7 @@ extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div,
     one_sided_greater, one_sided_equal;
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
+extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu_by_erf, matmul_gelu_by_tanh, matmul_gelu, matmul_silu, matmul_relu,
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
@@ -100,6 +107,9 @@ PluginContent content() {
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
               &pad, &tile, &center_crop_pad, &depth_to_space, &space_to_depth,
               &gather_elements, &gather_nd, &scatter, &scatter_elements, &scatter_nd, &tensor_scatter,
+              &cum_sum, &cum_prod, &top_k, &hardmax, &compress, &unique, &reverse_sequence,
+              &lp_normalization, &mean_variance_normalization,
+              &one_hot, &eye_like, &dropout,
               &matmul, &gemm, &conv, &max_pool, &attention,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
@@ -122,6 +132,7 @@ PluginContent content() {
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,
+              &dropout_as_identity,
               &gemm_as_matmul, &matmul_gelu_by_erf, &matmul_gelu_by_tanh, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
           },

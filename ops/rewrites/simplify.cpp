@@ -52,6 +52,16 @@ bool accept_fast_gelu(Match& match) {
   return true;
 }
 
+// Dropout drops in training alone, which opset 12 and later tell by an input. A mask in the type of the data (before
+// opset 10) is left to the kernel.
+bool is_inference(Match& match) {
+  const auto dropout = match.node("y");
+  if (dropout.version() < 10 && dropout.has_output(1)) return false;
+  if (!match.type("training")) return true;
+  const auto training = match.constant("training");
+  return training && training->count() == 1 && training->integers()[0] == 0;
+}
+
 }  // namespace
 
 // A product before it takes the bias and the Gelu along.
@@ -77,5 +87,11 @@ extern const Rewrite transposes{.name = "transposes",
                                 .patterns = {"t = Transpose(x); y = Transpose(t)"},
                                 .replacement = "t = Transpose<perm = @inner>(x); y = Transpose<perm = @perm>(x)",
                                 .accept = combine};
+
+extern const Rewrite dropout_as_identity{
+    .name = "dropout",
+    .patterns = {"y, mask = Dropout(x, ratio, training)"},
+    .replacement = "y = Identity(x); mask = ConstantOfShape<value = bool[1] {1}>(Shape(x))",
+    .accept = is_inference};
 
 }  // namespace heed::ops

@@ -46,6 +46,13 @@ extern const CpuKernel
 extern const CpuKernel
     pad, tile, center_crop_pad, depth_to_space, space_to_depth, gather_elements, gather_nd, scatter, scatter_elements,
     scatter_nd, tensor_scatter;
+// Lines along an axis, kept in or put into order: cum_sum.cpp, top_k.cpp, hardmax.cpp, compress.cpp, unique.cpp,
+// reverse_sequence.cpp, lp_normalization.cpp
+extern const CpuKernel
+    cum_sum, cum_prod, top_k, hardmax, compress, unique, reverse_sequence, lp_normalization;
+// Tensors of two values, and masks: one_hot.cpp, eye_like.cpp, dropout.cpp
+extern const CpuKernel
+    one_hot, eye_like, dropout;
 // Sums of products, and pooling: matmul.cpp, heed_attention.cpp, conv.cpp, max_pool.cpp, onnx_gemm.cpp
 extern const CpuKernel
     matmul, matmul_neon, matmul_avx2, matmul_avx512, fused_matmul, fused_matmul_neon, fused_matmul_avx2,
@@ -100,6 +107,8 @@ PluginContent content() {
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
               &pad, &tile, &center_crop_pad, &depth_to_space, &space_to_depth, &gather_elements, &gather_nd, &scatter,
               &scatter_elements, &scatter_nd, &tensor_scatter,
+              &cum_sum, &cum_prod, &top_k, &hardmax, &compress, &unique, &reverse_sequence, &lp_normalization,
+              &one_hot, &eye_like, &dropout,
               &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &fused_matmul, &fused_matmul_neon,
               &fused_matmul_avx2, &fused_matmul_avx512, &heed_attention, &heed_attention_neon,
               &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,
