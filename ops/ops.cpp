@@ -47,6 +47,8 @@ extern const Operator cum_sum, cum_prod, top_k, hardmax, compress, unique, rever
 extern const Operator lp_normalization, mean_variance_normalization;
 // Tensors of two values, and masks: one_hot.cpp, eye_like.cpp, dropout.cpp
 extern const Operator one_hot, eye_like, dropout;
+// Other names of operators above: com_microsoft.cpp
+extern const Operator com_microsoft_pad, com_microsoft_range, com_microsoft_trilu;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
 extern const Operator matmul, gemm, conv, max_pool, attention;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
@@ -110,6 +112,7 @@ PluginContent content() {
               &cum_sum, &cum_prod, &top_k, &hardmax, &compress, &unique, &reverse_sequence,
               &lp_normalization, &mean_variance_normalization,
               &one_hot, &eye_like, &dropout,
+              &com_microsoft_pad, &com_microsoft_range, &com_microsoft_trilu,
               &matmul, &gemm, &conv, &max_pool, &attention,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,

@@ -1,4 +1,4 @@
-// Range: start + i * delta for i < max(0, ceil((limit - start) / delta)).
+// Range: start + i * delta for i < max(0, ceil((limit - start) / delta)). A delta that is absent is 1.
 #include <cmath>
 
 #include "convert.hpp"
@@ -31,11 +31,11 @@ Result<int64_t> count_of(T start, T limit, T delta) {
 Result<void> run(Running& run) {
   return dispatch(run.input(0).element(), [&]<class T>(T) -> Result<void> {
     for (const int32_t i : {0, 1, 2})
-      if (run.input(i).count() != 1)
+      if (run.input(i).present() && run.input(i).count() != 1)
         return Error{Code::shape_mismatch, "input " + std::to_string(i) + " has " +
                                                std::to_string(run.input(i).count()) + " elements; expected one"};
     const T start = read_element<T>(run.input(0)), limit = read_element<T>(run.input(1)),
-            delta = read_element<T>(run.input(2));
+            delta = run.input(2).present() ? read_element<T>(run.input(2)) : T{1};
     HEED_ASSIGN(const int64_t count, count_of(start, limit, delta));
     HEED_ASSIGN(const auto out, run.allocate(0, {&count, 1}));
     RowWriter<T> writer(out);

@@ -42,6 +42,7 @@ const std::vector<Case> range_cases = {
      {i32({2}, {10, 7})}},
     {"a part of a step more", {i64({}, {0}), i64({}, {7}), i64({}, {3})}, {i64({3}, {0, 3, 6})}},
     {"nothing", {i64({}, {3}), i64({}, {1}), i64({}, {1})}, {i64({0}, {})}},
+    {"by one where that is absent", {i32({}, {3}), i32({}, {6})}, {i32({3}, {3, 4, 5})}},
     {"f64", {f64({}, {0}), f64({}, {1}), f64({}, {0.25})}, {f64({4}, {0, 0.25, 0.5, 0.75})}},
 };
 // The inputs one after the other along axis 1 of 3.
