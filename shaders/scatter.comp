@@ -94,16 +94,12 @@ void take(ivec4 at, uint i) {
 }
 
 void main() {
+  uint item_count = turn == rows_in_order ? row_count : row_count * row_length;
   uint step_size = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
-  if (turn == rows_in_order) {
-    for (uint row = gl_GlobalInvocationID.x; row < row_count; row += step_size) {
-      ivec4 begin = row_at(row);
-      for (uint i = 0; i < row_length; ++i) take(element_at(begin, i), i);
-    }
-  } else {
-    for (uint item = gl_GlobalInvocationID.x; item < row_count * row_length; item += step_size) {
-      uint i = item / row_count;
-      take(element_at(row_at(item % row_count), i), i);
-    }
+  for (uint item = gl_GlobalInvocationID.x; item < item_count; item += step_size) {
+    ivec4 begin = row_at(item % row_count);
+    uint first = item / row_count;
+    uint end = turn == rows_in_order ? row_length : first + 1;
+    for (uint i = first; i < end; ++i) take(element_at(begin, i), i);
   }
 }
