@@ -68,6 +68,9 @@ extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_lin
 extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
 // Products of packed codes: matmul_nbits.cpp
 extern const Operator matmul_nbits;
+// With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
+extern const Operator linear_attention, microsoft_linear_attention, causal_conv_with_state,
+    microsoft_causal_conv_with_state;
 // Fusions and simplifications: the files in rewrites/. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
@@ -125,6 +128,8 @@ PluginContent content() {
               &dynamic_quantize_linear,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &matmul_nbits,
+              &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
+              &microsoft_causal_conv_with_state,
           },
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =

@@ -78,6 +78,9 @@ extern const CpuKernel
     dynamic_quantize_matmul, dynamic_quantize_matmul_neon, dynamic_quantize_matmul_avx2, dynamic_quantize_matmul_avx512;
 // Products of packed codes: matmul_nbits.cpp
 extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmul_nbits_avx512;
+// With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
+extern const CpuKernel
+    linear_attention, microsoft_linear_attention, causal_conv_with_state, microsoft_causal_conv_with_state;
 
 namespace {
 
@@ -123,6 +126,8 @@ PluginContent content() {
               &matmul_integer_to_float, &matmul_integer_to_float_neon, &matmul_integer_to_float_avx2, &matmul_integer_to_float_avx512,
               &dynamic_quantize_matmul, &dynamic_quantize_matmul_neon, &dynamic_quantize_matmul_avx2, &dynamic_quantize_matmul_avx512,
               &matmul_nbits, &matmul_nbits_neon, &matmul_nbits_avx2, &matmul_nbits_avx512,
+              &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
+              &microsoft_causal_conv_with_state,
           },
   };
 }

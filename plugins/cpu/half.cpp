@@ -23,14 +23,16 @@ int64_t widen_f16_here(const void* from, int64_t n, float* to) {
   constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
   const auto* halves = static_cast<const hwy::float16_t*>(from);
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::PromoteTo(Floats(), hn::LoadU(Halves(), halves + i)), Floats(), to + i);
+  for (; i + lanes <= n; i += lanes)
+    hn::StoreU(hn::PromoteTo(Floats(), hn::LoadU(Halves(), halves + i)), Floats(), to + i);
   return i;
 }
 int64_t narrow_f16_here(const float* from, int64_t n, void* to) {
   constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
   auto* halves = static_cast<hwy::float16_t*>(to);
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::DemoteTo(Halves(), hn::LoadU(Floats(), from + i)), Halves(), halves + i);
+  for (; i + lanes <= n; i += lanes)
+    hn::StoreU(hn::DemoteTo(Halves(), hn::LoadU(Floats(), from + i)), Halves(), halves + i);
   return i;
 }
 

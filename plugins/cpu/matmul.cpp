@@ -1,6 +1,6 @@
 // MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], and heed.FusedMatMul: y = activation(scale * a b +
-// bias) + residual. The scalar kernel serves every type; the vector kernels f32, f16 and bf16: they pack a constant b once
-// into panels of its own type, which serve a decoded token and a prompt alike. Sums are f32 and rounded once.
+// bias) + residual. The scalar kernel serves every type; the vector kernels f32, f16 and bf16: they pack a constant b
+// once into panels of its own type, which serve a decoded token and a prompt alike. Sums are f32 and rounded once.
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -403,15 +403,15 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, DataType el
     const int64_t row_end = std::min(p.rows, blocks * (row_range + 1) / s.row_ranges * s.row_block);
     for (int64_t k = 0; k < p.k_count; k += tile_k) {
       const int64_t k_count = std::min(tile_k, p.k_count - k);
-      const int64_t in_b = at.b + k * p.b_k + column * p.b_column;       // where b is not packed
+      const int64_t in_b = at.b + k * p.b_k + column * p.b_column;      // where b is not packed
       const int64_t in_panels = at.b + column * p.k_count + k * width;  // where it is
       const float* tile_b = b_block;
       if (is_half(element)) {
         const auto* halves = static_cast<const uint16_t*>(b);
-        if (!packed)
-          pack_panels(halves + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_half_block);
+        if (!packed) pack_panels(halves + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_half_block);
         for (int64_t panel = 0; panel < panel_count; ++panel)
-          widen(element, packed ? halves + in_panels + panel * p.k_count * width : b_half_block + panel * k_count * width,
+          widen(element,
+                packed ? halves + in_panels + panel * p.k_count * width : b_half_block + panel * k_count * width,
                 k_count * width, b_block + panel * k_count * width);
       } else if (!packed) {
         pack_panels(static_cast<const float*>(b) + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width,

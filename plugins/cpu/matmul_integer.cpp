@@ -3,8 +3,8 @@
 //   QLinearMatMul          saturate(round(sum * a_scale * b_scale / y_scale) + y_zero_point)
 //   MatMulIntegerToFloat   sum * (a_scale * b_scale) + bias                              com.microsoft
 //   DynamicQuantizeMatMul  the same, of an a that DynamicQuantizeLinear makes u8         com.microsoft
-// Zero points and scales of a are one, or one a row; those of b one, or one a column. Zero points of a are subtracted from
-// its rows, those of b from the sums: sum(a (b - z)) = sum(a b) - z sum(a).
+// Zero points and scales of a are one, or one a row; those of b one, or one a column. Zero points of a are subtracted
+// from its rows, those of b from the sums: sum(a (b - z)) = sum(a b) - z sum(a).
 #include <cmath>
 #include <cstring>
 
@@ -171,8 +171,7 @@ Result<void> multiply(const Running& run, const IntegerPanelKernels& kernels, co
 // Rows of a's bytes less its zero points.
 class Rows {
  public:
-  Rows(const TensorView& a, const TensorView& zero_point)
-      : a_(a), k_count_(a.dim(-1)), zero_points_(zero_point, 0) {}
+  Rows(const TensorView& a, const TensorView& zero_point) : a_(a), k_count_(a.dim(-1)), zero_points_(zero_point, 0) {}
   int64_t operator()(int64_t row, int16_t* to) const {
     const auto zero = static_cast<int16_t>(zero_points_[row]);
     if (a_.element() == DataType::u8) return fill(a_.data<uint8_t>() + row * k_count_, zero, to);
@@ -298,10 +297,10 @@ CpuKernel kernel(std::string_view domain, std::string_view op_type) {
 
 }  // namespace
 
-#define HEED_INTEGER_KERNELS(name, domain, op_type, run, b_input)                                   \
-  extern const CpuKernel name = kernel<Isa::scalar, run, b_input>(domain, op_type);                 \
-  extern const CpuKernel name##_neon = kernel<Isa::neon, run, b_input>(domain, op_type);            \
-  extern const CpuKernel name##_avx2 = kernel<Isa::avx2, run, b_input>(domain, op_type);            \
+#define HEED_INTEGER_KERNELS(name, domain, op_type, run, b_input)                        \
+  extern const CpuKernel name = kernel<Isa::scalar, run, b_input>(domain, op_type);      \
+  extern const CpuKernel name##_neon = kernel<Isa::neon, run, b_input>(domain, op_type); \
+  extern const CpuKernel name##_avx2 = kernel<Isa::avx2, run, b_input>(domain, op_type); \
   extern const CpuKernel name##_avx512 = kernel<Isa::avx512, run, b_input>(domain, op_type)
 HEED_INTEGER_KERNELS(matmul_integer, "", "MatMulInteger", run_integer, 1);
 HEED_INTEGER_KERNELS(qlinear_matmul, "", "QLinearMatMul", run_qlinear, 3);

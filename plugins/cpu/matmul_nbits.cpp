@@ -1,6 +1,6 @@
-// com.microsoft.MatMulNBits: y [row, n] = sum over k of a [row, k] * (code [n, k] - zero_point) * scale, and the bias. The
-// scalar kernel dequantises row after row of b; the vector kernels pack a constant b into panels once, of its own codes (3
-// bits take 4, and 5 to 7 take 8), which few rows read as they are and many rows a block of f32 at a time.
+// com.microsoft.MatMulNBits: y [row, n] = sum over k of a [row, k] * (code [n, k] - zero_point) * scale, and the bias.
+// The scalar kernel dequantises row after row of b; the vector kernels pack a constant b into panels once, of its own
+// codes (3 bits take 4, and 5 to 7 take 8), which few rows read as they are and many rows a block of f32 at a time.
 #include <bit>
 #include <cstring>
 
@@ -39,8 +39,7 @@ uint32_t code_at(const uint8_t* data, int64_t index, int64_t bits) {
 float zero_point_at(const TensorView& zero_points, const Sizes& s, int64_t column, int64_t block) {
   if (!zero_points.present()) return static_cast<float>(1 << (s.bits - 1));
   if (zero_points.element() != DataType::u8) return read_element<float>(zero_points, column * s.block_count + block);
-  return static_cast<float>(
-      code_at(zero_points.data<uint8_t>() + column * s.zero_point_row_bytes(), block, s.bits));
+  return static_cast<float>(code_at(zero_points.data<uint8_t>() + column * s.zero_point_row_bytes(), block, s.bits));
 }
 
 // ---- scalar
@@ -126,7 +125,8 @@ Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
     return static_cast<float*>(node.keep_bytes(static_cast<size_t>(count) * sizeof(float)));
   };
   const bool has_zero_points = node.has_input(zero_points_input) || bits != s.bits;
-  auto* words = static_cast<uint32_t*>(node.keep_bytes(static_cast<size_t>(padded * words_of_block) * sizeof(uint32_t)));
+  auto* words =
+      static_cast<uint32_t*>(node.keep_bytes(static_cast<size_t>(padded * words_of_block) * sizeof(uint32_t)));
   auto* scales = floats(padded);
   auto* zero_points = has_zero_points ? floats(padded) : nullptr;
   auto* bias = node.has_input(bias_input) ? floats(s.columns) : nullptr;
@@ -161,7 +161,8 @@ Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
   return {};
 }
 
-// In floats: a with zeros behind k, the sums of its blocks, sums of 16-bit results, and for many rows those of a thread.
+// In floats: a with zeros behind k, the sums of its blocks, sums of 16-bit results, and for many rows those of a
+// thread.
 struct Scratch {
   int64_t a, a_sums, sums, of_thread;
   Scratch(const Kernels& kernels, const Sizes& s, DataType element, int64_t rows) {
@@ -170,9 +171,8 @@ struct Scratch {
     a = is_few ? aligned(rows * s.block_count * s.block_size) : is_half(element) ? aligned(rows * s.k_count) : 0;
     a_sums = is_few ? aligned(rows * s.block_count) : 0;
     sums = is_half(element) && !is_few ? aligned(rows * s.columns) : 0;
-    of_thread = is_few ? 0
-                       : row_block(kernels, rows) * tile_stride +
-                             panels_at_once * kernels.codes->panel_width * k_block(s);
+    of_thread =
+        is_few ? 0 : row_block(kernels, rows) * tile_stride + panels_at_once * kernels.codes->panel_width * k_block(s);
   }
   static int64_t row_block(const Kernels& kernels, int64_t rows) {
     return std::min<int64_t>(rows, 112 / kernels.floats->tile_rows * kernels.floats->tile_rows);
@@ -193,8 +193,8 @@ Result<void> bind(Binding& node, const Kernels& kernels) {
 
 NBitPanel panel_of(const Kept& kept, const Sizes& s, int64_t width, int64_t panel) {
   const int64_t at = panel * s.block_count * width;
-  return {kept.words + panel * kept.words_of_panel, kept.scales + at, kept.zero_points ? kept.zero_points + at : nullptr,
-          s.block_size, s.block_count};
+  return {kept.words + panel * kept.words_of_panel, kept.scales + at,
+          kept.zero_points ? kept.zero_points + at : nullptr, s.block_size, s.block_count};
 }
 
 // Adds the bias to n sums, and writes them from element `first` on.
@@ -264,7 +264,8 @@ void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, i
         p.scales += k / s.block_size * width;
         if (p.zero_points) p.zero_points += k / s.block_size * width;
         p.block_size = std::min(s.block_size, k_block);
-        kernels.codes->dequantize(p, kept.bits, 0, ceil_divide(k_count, p.block_size), b_block + panel * k_block * width);
+        kernels.codes->dequantize(p, kept.bits, 0, ceil_divide(k_count, p.block_size),
+                                  b_block + panel * k_block * width);
       }
       for (int64_t row = 0; row < rows; row += row_block) {
         const int64_t row_count = std::min(row_block, rows - row);

@@ -1,6 +1,6 @@
-// QuantizeLinear: y = saturate(round(x / scale) + zero_point), the quotient rounded as `precision` or else the scale's type
-// has it; DequantizeLinear: y = (x - zero_point) * scale in f32, rounded once. DynamicQuantizeLinear: the scale and zero
-// point of [min(x, 0), max(x, 0)] on 0 to 255, and x by them.
+// QuantizeLinear: y = saturate(round(x / scale) + zero_point), the quotient rounded as `precision` or else the scale's
+// type has it; DequantizeLinear: y = (x - zero_point) * scale in f32, rounded once. DynamicQuantizeLinear: the scale
+// and zero point of [min(x, 0), max(x, 0)] on 0 to 255, and x by them.
 #include <cmath>
 
 #include "half.hpp"
