@@ -2,6 +2,8 @@
 // vector on the left is a row, on the right a column, and that axis is not in the result.
 #include "matmul.hpp"
 
+#include <bit>
+
 #include "matmul_cooperative.hpp"
 #include "pieces.hpp"
 #include "rows.hpp"
@@ -220,8 +222,9 @@ Chosen choose(const Parameters& p, uint32_t all_rows, const Cooperative& coopera
 int64_t count_of_c(const Parameters& p) { return int64_t{p.batch_count} * p.rows * p.columns; }
 
 // Adds what makes all of c that these stretches of the inner axis sum up: stretches as they follow each other, each with
-// its windows. All but the last are equally long.
-void add_stretches(Launch& launch, std::span<Parameters> stretches, std::span<std::vector<heed_window>> windows,
+// its windows. All but the last are equally long. P is Parameters, or begins with them.
+template <class P>
+void add_stretches(Launch& launch, std::span<P> stretches, std::span<std::vector<heed_window>> windows,
                    uint32_t all_rows, const Cooperative& cooperative, int64_t most_bytes) {
   const Parameters& first = stretches.front();
   const auto [variant, workgroups] = choose(first, all_rows, cooperative);
@@ -232,7 +235,7 @@ void add_stretches(Launch& launch, std::span<Parameters> stretches, std::span<st
   // Whole steps of the tiles.
   const uint32_t split_inner = ceil_divide(ceil_divide(first.inner, std::max<int64_t>(splits, 1)), 16) * 16;
   uint32_t partial_count = 0;
-  for (Parameters& p : stretches) {
+  for (P& p : stretches) {
     p.split_inner = split_inner;
     p.split_count = std::max(ceil_divide(p.inner, std::max(split_inner, 1u)), 1u);
     p.first_split = partial_count;
@@ -325,11 +328,21 @@ Result<Launch> launch_in_windows(const Parameters& whole, DataType element, cons
     if (whole.inner == 0) stretches.back().inner = 0;
     windows.push_back(std::move(piece.windows));
     if (stretches.size() < stretches_of_part) continue;
-    add_stretches(launch, stretches, windows, whole.rows, cooperative, most_bytes);
+    add_stretches(launch, std::span(stretches), windows, whole.rows, cooperative, most_bytes);
     stretches.clear(), windows.clear();
   }
   return launch;
 }
+
+// ---- com.microsoft.MatMulNBits
+// --------------------------------------------------------------------------------------------------
+
+// Mirrors the end of shaders/matmul.glsl's parameters.
+struct NBitParameters : Parameters {
+  uint32_t block_shift = 0, block_count = 0;
+  uint32_t row_bytes = 0, zero_row_bytes = 0;
+  int32_t scales_offset = 0, zero_offset = 0;
+};
 
 }  // namespace
 
@@ -403,14 +416,82 @@ Result<Launch> bind_matmul(const Binding& node) {
   HEED_TRY(check_addressable(c, "the output"));
   Parameters p = parameters_of(a, b, c);
   add_epilogue(node, p);
-
   const Cooperative cooperative = cooperative_tiles(node);
   const int64_t most_bytes = most_binding_bytes(node);
   if (!fits_binding(a, most_bytes) || !fits_binding(b, most_bytes) || !fits_binding(c, most_bytes))
     return launch_in_windows(p, a.element(), cooperative, most_bytes);
   Launch launch;
   std::vector<heed_window> none;
-  add_stretches(launch, {&p, 1}, {&none, 1}, p.rows, cooperative, most_bytes);
+  add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, cooperative, most_bytes);
+  return launch;
+}
+
+Result<GpuPlan> plan_matmul_nbits(Planning& node) {
+  const auto a = node.input(a_input);
+  if (!a.has_rank()) return decline("a rank is not known");
+  if (node.has_input(nbits_g_idx)) return decline("g_idx scatters the blocks");
+  const bool has_zero_points = node.has_input(nbits_zero_points);
+  const DataType zero_point = has_zero_points ? node.input(nbits_zero_points).element() : DataType::u8;
+  if (zero_point != DataType::u8 && zero_point != a.element())
+    return decline("zero points are " + std::string(name_of(zero_point)) + ", and scales " +
+                   std::string(name_of(a.element())));
+  HEED_ASSIGN(const Shader rows_shader, shader_for(node, shaders::matmul_rows_nbits));
+  HEED_ASSIGN(const Shader tile_shader, shader_for(node, shaders::matmul_nbits));
+  HEED_ASSIGN(const Shader sum_shader, shader_for(node, shaders::matmul_sum));
+  node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
+  const auto read_or_a = [&](int32_t input) { return read(node.has_input(input) ? input : a_input); };
+  GpuPlan plan;
+  plan.bindings = {read(a_input),         read(b_input), read_or_a(nbits_bias),         read(nbits_scales),
+                   write(0),              scratch(),     read_or_a(nbits_zero_points)};
+  const Variant sum{.name = "the sum of pieces",
+                    .shader = sum_shader,
+                    .bindings = {read(a_input), read(b_input), read_or_a(nbits_bias), read(a_input), write(0), scratch()}};
+  const auto with_bits = [&](Variant variant) {
+    variant.constants.push_back({4, static_cast<uint32_t>(node.integer("bits", 4))});
+    variant.constants.push_back({5, !has_zero_points ? 0u : zero_point == DataType::u8 ? 1u : 2u});
+    return variant;
+  };
+  plan.variants.assign(static_cast<size_t>(sum_variant) + 1, sum);
+  for (size_t few = 0; few < std::size(few_rows); ++few)
+    plan.variants[static_cast<size_t>(rows_variant(fours_along_inner, few))] =
+        with_bits(variant_of_rows(node, rows_shader, few_rows[few], fours_along_inner));
+  for (size_t tile = 0; tile < std::size(tiles); ++tile)
+    plan.variants[static_cast<size_t>(first_tile_variant) + tile] = with_bits(variant_of_tile(tile_shader, tiles[tile]));
+  return plan;
+}
+
+Result<Launch> bind_matmul_nbits(const Binding& node) {
+  const auto a = node.input(a_input), b = node.input(b_input), c = node.output(0);
+  if (c.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(a, "input 0"));
+  HEED_TRY(check_addressable(b, "input 1"));
+  HEED_TRY(check_addressable(c, "the output"));
+  const int64_t bits = node.integer("bits", 4), block_size = node.integer("block_size");
+  const auto offset = [&](int32_t input) { return node.has_input(input) ? offset_of(node.input(input)) : 0; };
+  NBitParameters p;
+  p.inner = static_cast<uint32_t>(a.dim(-1));
+  p.rows = static_cast<uint32_t>(a.count() / a.dim(-1));
+  p.columns = static_cast<uint32_t>(c.dim(-1));
+  p.a_offset = offset_of(a);
+  p.a_row_stride = static_cast<int32_t>(p.inner);
+  p.a_inner_stride = 1;
+  p.a_order = order_of({p.inner, p.rows, p.a_offset, p.a_inner_stride, p.a_row_stride}, {});
+  p.b_offset = offset_of(b);
+  p.b_column_stride = 1;  // columns are counted
+  p.b_order = fours_along_inner;
+  p.c_offset = offset_of(c);
+  p.c_row_stride = static_cast<int32_t>(p.columns);
+  p.has_bias = node.has_input(nbits_bias);
+  p.bias_offset = offset(nbits_bias);
+  p.block_shift = static_cast<uint32_t>(std::countr_zero(static_cast<uint64_t>(block_size)));
+  p.block_count = ceil_divide(p.inner, block_size);
+  p.row_bytes = static_cast<uint32_t>(p.block_count * (block_size * bits / 8));
+  p.zero_row_bytes = ceil_divide(p.block_count * bits, 8);
+  p.scales_offset = offset(nbits_scales);
+  p.zero_offset = offset(nbits_zero_points);
+  Launch launch;
+  std::vector<heed_window> none;
+  add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, std::nullopt, most_binding_bytes(node));
   return launch;
 }
 

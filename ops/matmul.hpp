@@ -14,6 +14,11 @@ Result<std::optional<Dims>> infer_product(Inference& node, int32_t a, int32_t b,
 Result<GpuPlan> plan_matmul(Planning& node);
 Result<Launch> bind_matmul(const Binding& node);
 
+// Of com.microsoft.MatMulNBits, whose b is packed codes; its inputs behind a and b.
+enum { nbits_scales = 2, nbits_zero_points, nbits_g_idx, nbits_bias };
+Result<GpuPlan> plan_matmul_nbits(Planning& node);
+Result<Launch> bind_matmul_nbits(const Binding& node);
+
 // Inputs of heed.FusedMatMul; MatMul has the first two.
 enum { a_input, b_input, bias_input, residual_input };
 

@@ -1,12 +1,11 @@
 // com.microsoft.MatMulNBits: y = a b^T + bias, where b [N, K] is quantised in blocks along K: b = (code - zero_point) * scale.
 // Codes of `bits` bits lie side by side from the lowest bits on, each block in whole bytes; a zero point is a code, packed
 // likewise along the blocks of a row, or a float; without any it is 2^(bits - 1). g_idx tells the block of each k.
+#include "matmul.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
 namespace {
-
-enum { a_input, b_input, scales_input, zero_points_input, g_idx_input, bias_input };
 
 Result<void> infer(Inference& node) {
   const int64_t n = node.integer("N"), k = node.integer("K"), bits = node.integer("bits", 4);
@@ -28,12 +27,12 @@ Result<void> infer(Inference& node) {
                               "elements of " + std::string(what) + " and what N, K, bits and block_size ask for");
   };
   HEED_TRY(check_count(b_input, n * blocks * (block_size * bits / 8), "B"));
-  HEED_TRY(check_count(scales_input, n * blocks, "scales"));
-  const bool are_codes = node.has_input(zero_points_input) && node.input(zero_points_input).element() == DataType::u8;
-  HEED_TRY(check_count(zero_points_input, are_codes ? n * ((blocks * bits + 7) / 8) : n * blocks, "zero_points"));
-  HEED_TRY(check_count(bias_input, n, "bias"));
-  const auto g_idx = node.input(g_idx_input);
-  if (node.has_input(g_idx_input) && g_idx.has_rank() && count_of(g_idx.dims()).is_number() &&
+  HEED_TRY(check_count(nbits_scales, n * blocks, "scales"));
+  const bool are_codes = node.has_input(nbits_zero_points) && node.input(nbits_zero_points).element() == DataType::u8;
+  HEED_TRY(check_count(nbits_zero_points, are_codes ? n * ((blocks * bits + 7) / 8) : n * blocks, "zero_points"));
+  HEED_TRY(check_count(nbits_bias, n, "bias"));
+  const auto g_idx = node.input(nbits_g_idx);
+  if (node.has_input(nbits_g_idx) && g_idx.has_rank() && count_of(g_idx.dims()).is_number() &&
       count_of(g_idx.dims()).number() != k && count_of(g_idx.dims()).number() != blocks * block_size)
     return Error{Code::shape_mismatch, "g_idx has " + std::to_string(count_of(g_idx.dims()).number()) +
                                            " elements; expected " + std::to_string(k)};
@@ -57,6 +56,6 @@ extern const Operator matmul_nbits{
               {"T3", {DataType::u8, DataType::f32, DataType::f16, DataType::bf16}}, {"T4", {DataType::i32}}},
     .attributes = {required("K", HEED_ATTRIBUTE_INT), required("N", HEED_ATTRIBUTE_INT),
                    required("block_size", HEED_ATTRIBUTE_INT), attribute("bits", 4), attribute("accuracy_level", 0)},
-    .infer = infer};
+    .infer = infer, .plan = plan_matmul_nbits, .bind = bind_matmul_nbits};
 
 }  // namespace heed::ops

@@ -31,7 +31,7 @@ struct Side {
 };
 const bool is_a = true, is_b = false;
 float element_of(bool side, int index) { return side == is_a ? a_at(index) : b_at(index); }
-vec4 four_of(bool side, int index) { return side == is_a ? a_four_at(index) : b_four_at(index); }
+vec4 four_of(bool side, int begin, int k) { return side == is_a ? a_four_at(begin, k) : b_four_at(begin, k); }
 
 void write(Side side, uint outer, uint k, float value) {
   tiles[side.begin + k * side.pitch + outer / 4][outer % 4] = value;
@@ -46,7 +46,7 @@ void fill(bool which, Side side, int base, uint first_outer, uint first_inner, u
       uint k = i % (tile_inner / 4) * 4, outer = i / (tile_inner / 4);
       int at = base + int(min(first_outer + outer, side.outer_count - 1)) * side.outer_stride;
       vec4 four = vec4(0.0);
-      if (first_inner + k < inner_end) four = four_of(which, at + int(first_inner + k));
+      if (first_inner + k < inner_end) four = four_of(which, at, int(first_inner + k));
       [[unroll]] for (uint j = 0; j < 4; ++j) write(side, outer, k + j, four[j]);
     }
   } else if (side.order == fours_along_outer) {
@@ -54,7 +54,7 @@ void fill(bool which, Side side, int base, uint first_outer, uint first_inner, u
       uint four = i % (side.tile_outer / 4), k = i / (side.tile_outer / 4);
       int at = base + int(min(first_outer + 4 * four, side.outer_count - 4));
       tiles[side.begin + k * side.pitch + four] =
-          first_inner + k < inner_end ? four_of(which, at + int(first_inner + k) * side.inner_stride) : vec4(0.0);
+          first_inner + k < inner_end ? four_of(which, at, int(first_inner + k) * side.inner_stride) : vec4(0.0);
     }
   } else {
     for (uint i = thread; i < side.tile_outer * tile_inner; i += thread_count) {

@@ -1,16 +1,28 @@
 // matmul.glsl: what the shaders of c = activation(scale * a b + bias) + residual share. Stacks of matrices, [batch..,
 // row, inner] x [batch.., inner, column]: a and b are strided along every axis; c and the residual are dense, and may lie
 // in one place; the bias is [column]. Sums are f32, and are taken in an order that depends on sizes and strides alone.
+// NBITS: b is [column, inner] in packed codes, as com.microsoft.MatMulNBits has it, and there is no residual; it is read in
+// fours along inner.
 #include "element.glsl"
 #include "math.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer A { STORED a[]; };
-layout(set = 0, binding = 1, std430) readonly buffer B { STORED b[]; };
 layout(set = 0, binding = 2, std430) readonly buffer Bias { STORED bias[]; };
+#ifdef NBITS
+layout(set = 0, binding = 1, std430) readonly buffer B { uint b[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Scales { STORED scales[]; };  // [column, block]
+layout(set = 0, binding = 6, std430) readonly buffer ZeroPoints { uint zero_points[]; };
+#define PARAMETERS_BINDING 7
+layout(constant_id = 4) const uint bits = 4;
+layout(constant_id = 5) const uint zero_kind = 0;  // of zero points: 0: 2^(bits - 1), 1: codes, 2: numbers as scales are
+#else
+layout(set = 0, binding = 1, std430) readonly buffer B { STORED b[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Residual { STORED residual[]; };
+#define PARAMETERS_BINDING 6
+#endif
 layout(set = 0, binding = 4, std430) writeonly buffer C { STORED c[]; };
 layout(set = 0, binding = 5, std430) buffer Partials { float partials[]; };  // [split, batch, row, column]
-layout(set = 0, binding = 6, std430) readonly buffer Parameters {
+layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters {
   uint rows, columns, inner;
   uint batch_count, batch_rank;
   uint split_count, split_inner;  // the inner axis in pieces so long, but for the last; their sums are added later
@@ -26,6 +38,11 @@ layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   int b_batch_strides[6];
   int c_batch_strides[6], c_row_stride;  // of c and the residual
   uint first_split, partial_count;       // in `partials`: where the pieces of this dispatch begin, and all that are added
+#ifdef NBITS
+  uint block_shift, block_count;   // a block has 2^block_shift codes
+  uint row_bytes, zero_row_bytes;  // of the codes of a column, and of its zero points where they are codes
+  int scales_offset, zero_offset;
+#endif
 };
 
 // Along which of its two axes a matrix is best read, and whether four elements at once may be: they lie side by side,
@@ -36,11 +53,13 @@ bool is_in_fours(uint order) { return order >= fours_along_inner; }
 
 // The same memory in fours.
 #if defined(F16) || defined(BF16)
-layout(set = 0, binding = 0, std430) readonly buffer A4 { uvec2 a4[]; };
-layout(set = 0, binding = 1, std430) readonly buffer B4 { uvec2 b4[]; };
+#define STORED4 uvec2
 #else
-layout(set = 0, binding = 0, std430) readonly buffer A4 { vec4 a4[]; };
-layout(set = 0, binding = 1, std430) readonly buffer B4 { vec4 b4[]; };
+#define STORED4 vec4
+#endif
+layout(set = 0, binding = 0, std430) readonly buffer A4 { STORED4 a4[]; };
+#ifndef NBITS
+layout(set = 0, binding = 1, std430) readonly buffer B4 { STORED4 b4[]; };
 #endif
 
 #if defined(F16)
@@ -53,10 +72,46 @@ vec4 load_four(uvec2 stored) {
 vec4 load_four(vec4 stored) { return stored; }
 #endif
 
+// A row or column begins at `begin`; element k of it, or four from there on.
 float a_at(int index) { return LOAD(a[index]); }
+vec4 a_four_at(int begin, int k) { return load_four(a4[(begin + k) >> 2]); }
+#ifndef NBITS
 float b_at(int index) { return LOAD(b[index]); }
-vec4 a_four_at(int index) { return load_four(a4[index >> 2]); }
-vec4 b_four_at(int index) { return load_four(b4[index >> 2]); }
+vec4 b_four_at(int begin, int k) { return load_four(b4[(begin + k) >> 2]); }
+#else
+float b_at(int index) { return 0.0; }  // nobody reads one
+
+// So many bits, at most 32, from one of a byte on.
+uint bits_at(uint byte, uint bit, uint count) {
+  uint shift = (byte & 3u) * 8u + bit, word = byte >> 2;
+  uint low = b[word] >> shift;
+  return shift + count > 32u ? low | b[word + 1u] << (32u - shift) : low;
+}
+float zero_point_of(uint column, uint block) {
+  if (zero_kind == 0u) return float(1u << (bits - 1u));
+  if (zero_kind == 1u) {
+    uint bit = block * bits, byte = uint(zero_offset) + column * zero_row_bytes + (bit >> 3);
+    uint shift = (byte & 3u) * 8u + (bit & 7u), word = byte >> 2;
+    uint code = zero_points[word] >> shift;
+    if (shift + bits > 32u) code |= zero_points[word + 1u] << (32u - shift);
+    return float(code & ((1u << bits) - 1u));
+  }
+  uint index = uint(zero_offset) + column * block_count + block;
+#if defined(F16) || defined(BF16)
+  return LOAD(zero_points[index >> 1] >> ((index & 1u) * 16u) & 0xFFFFu);
+#else
+  return uintBitsToFloat(zero_points[index]);
+#endif
+}
+// Columns are counted; k is a multiple of four.
+vec4 b_four_at(int column, int k) {
+  uint bit = uint(k) * bits, mask = (1u << bits) - 1u, block = uint(k) >> block_shift;
+  uint codes = bits_at(uint(b_offset) + uint(column) * row_bytes + (bit >> 3), bit & 7u, 4u * bits);
+  uvec4 four = uvec4(codes, codes >> bits, codes >> (2u * bits), codes >> (3u * bits)) & mask;
+  float scale = LOAD(scales[scales_offset + int(uint(column) * block_count + block)]);
+  return (vec4(four) - zero_point_of(uint(column), block)) * scale;
+}
+#endif
 
 // What a workgroup works on: a tile of c, over a piece of the inner axis, in one batch. There may be more than
 // workgroups: they take turns.
@@ -77,6 +132,9 @@ Item item_at(uint index, uint row_tiles, uint column_tiles) {
 
 // Where the matrices of a batch begin in a and b.
 ivec2 bases_of(uint batch) {
+#ifdef NBITS
+  return ivec2(a_offset, 0);
+#else
   ivec2 bases = ivec2(a_offset, b_offset);
   for (int axis = int(batch_rank) - 1; axis >= 0; --axis) {
     int i = int(batch % batch_dims[axis]);
@@ -84,6 +142,7 @@ ivec2 bases_of(uint batch) {
     bases += i * ivec2(a_batch_strides[axis], b_batch_strides[axis]);
   }
   return bases;
+#endif
 }
 
 // Kinds of activation. The two of gelu: x * Phi(x), and its approximation by tanh (Hendrycks and Gimpel).
@@ -116,7 +175,9 @@ void finish(uint batch, uint row, uint column, float sum) {
   sum *= scale;
   if (has_bias != 0) sum += LOAD(bias[bias_offset + int(column)]);
   sum = activated(sum);
+#ifndef NBITS
   if (has_residual != 0) sum += LOAD(residual[residual_offset + at]);
+#endif
   c[c_offset + at] = STORE(sum);
 }
 

@@ -57,13 +57,13 @@ void main() {
         inners[i] = int(is_inside[i] ? k : first);
       }
       if (order == fours_along_inner) {
-        [[unroll]] for (uint i = 0; i < 4; ++i) right[i] = b_four_at(b_columns[i] + int(first));
+        [[unroll]] for (uint i = 0; i < 4; ++i) right[i] = b_four_at(b_columns[i], int(first));
         right = transpose(right);
       } else {
         [[unroll]] for (uint i = 0; i < 4; ++i) {
           int row = inners[i] * b_inner_stride;
           if (order == fours_along_outer)
-            right[i] = b_four_at(b_columns[0] + row);
+            right[i] = b_four_at(b_columns[0], row);
           else
             right[i] = vec4(b_at(b_columns[0] + row), b_at(b_columns[1] + row), b_at(b_columns[2] + row),
                             b_at(b_columns[3] + row));
