@@ -61,9 +61,9 @@ extern const ControlKernel if_else_control, loop_control;
 // Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp,
 // fused_matmul.cpp
 extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise, fused_matmul;
-// Of narrow integers and floats: quantize_linear.cpp, dynamic_quantize_linear.cpp
+// Of narrow integers and floats: quantize_linear.cpp, dynamic_quantize_linear.cpp, gather_block_quantized.cpp
 extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
-    dynamic_quantize_linear;
+    dynamic_quantize_linear, gather_block_quantized;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
 // Products of packed codes: matmul_nbits.cpp
@@ -125,7 +125,7 @@ PluginContent content() {
               &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
               &fused_matmul,
               &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
-              &dynamic_quantize_linear,
+              &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &matmul_nbits,
               &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,

@@ -66,10 +66,10 @@ extern const CpuKernel
 extern const CpuKernel
     string_concat, sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
     concat_from_sequence, optional_of, optional_has_element, optional_get_element;
-// Of narrow integers and floats: quantize_linear.cpp
+// Of narrow integers and floats: quantize_linear.cpp, gather_block_quantized.cpp
 extern const CpuKernel
     quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
-    dynamic_quantize_linear;
+    dynamic_quantize_linear, gather_block_quantized;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const CpuKernel
     matmul_integer, matmul_integer_neon, matmul_integer_avx2, matmul_integer_avx512,
@@ -120,7 +120,7 @@ PluginContent content() {
               &string_concat, &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at,
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
               &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
-              &dynamic_quantize_linear,
+              &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &matmul_integer_neon, &matmul_integer_avx2, &matmul_integer_avx512,
               &qlinear_matmul, &qlinear_matmul_neon, &qlinear_matmul_avx2, &qlinear_matmul_avx512,
               &matmul_integer_to_float, &matmul_integer_to_float_neon, &matmul_integer_to_float_avx2, &matmul_integer_to_float_avx512,

@@ -4,25 +4,13 @@
 #include <cmath>
 
 #include "half.hpp"
+#include "scales.hpp"
 #include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
 
 constexpr int64_t block = 512;  // elements at a time
-
-// Which scale an element has: element [outer, axis, inner] has scale outer * outer_stride + axis / block_size *
-// axis_stride + inner * inner_stride.
-struct Scales {
-  int64_t axis_size = 1, inner_size = 1, block_size = 1;
-  int64_t outer_stride = 0, axis_stride = 0, inner_stride = 0;
-
-  int64_t of(int64_t index) const {
-    const int64_t inner = index % inner_size, along = index / inner_size;
-    return along / axis_size * outer_stride + along % axis_size / block_size * axis_stride + inner * inner_stride;
-  }
-  bool is_single() const { return axis_stride == 0; }
-};
 
 Result<Scales> scales_of(const Running& run) {
   const auto x = run.input(0), scale = run.input(1);
@@ -42,37 +30,6 @@ Result<Scales> scales_of(const Running& run) {
   }
   return s;
 }
-
-// A list of scales or zero points as numbers, read once, and those of `n` elements from `first` on.
-template <class T>
-class PerElement {
- public:
-  PerElement(const TensorView& tensor, const Scales& scales) : scales_(scales), values_(1, T{0}) {
-    if (!tensor.present()) return;
-    values_.resize(static_cast<size_t>(tensor.count()));
-    read_elements(tensor.element(), tensor.c.data, 0, 1, tensor.count(), values_.data());
-  }
-  void fill(int64_t first, int64_t n, T* to) const {
-    if (values_.size() == 1) {
-      std::fill_n(to, n, values_[0]);
-      return;
-    }
-    // Runs of elements of one place along the axis.
-    for (int64_t i = 0; i < n;) {
-      const int64_t inner = (first + i) % scales_.inner_size, count = std::min(n - i, scales_.inner_size - inner);
-      const T* from = values_.data() + scales_.of(first + i);
-      if (scales_.inner_stride == 0)
-        std::fill_n(to + i, count, *from);
-      else
-        std::copy_n(from, count, to + i);
-      i += count;
-    }
-  }
-
- private:
-  const Scales& scales_;
-  std::vector<T> values_;
-};
 
 // Calls body(first, n) for blocks of the elements, on all threads. Packed elements of a byte stay together.
 template <class Body>

@@ -1,4 +1,4 @@
-// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear: every type; one scale, one for each place of an axis, blocks.
+// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, GatherBlockQuantized: every type; one scale, one for each place of an axis, blocks.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -200,8 +200,55 @@ const std::vector<Case> dynamic_cases = {
     {"empty", {f32({0}, {})}, {u8({0}, {}), f32({}, {1}), u8({}, {0})}},
 };
 
+// Slices of dequantised data, by hand: rows 1 and -1 of three, in blocks of 16 along the last axis.
+std::vector<Case> gather_rows() {
+  std::vector<Case> rows;
+  const auto row = [&](std::string what, DataType type, int64_t bits, bool has_zero_points, DataType scale_type,
+                       double tolerance) {
+    const int64_t width = 21, blocks = 2;
+    const DataType code_type = type != DataType::u8 ? type : bits == 4 ? DataType::u4 : DataType::u8;
+    const bool is_packed_bytes = type == DataType::u8 && bits == 4;
+    const int64_t padded = is_packed_bytes ? 22 : width;  // whole bytes
+    const Tensor codes = integers(code_type, {3, padded}), scales = random({3, blocks}, 0.5, 2, scale_type);
+    const Tensor zeros = integers(code_type, {3, blocks});
+    const auto as_bytes = [&](const Tensor& packed) {
+      if (!is_packed_bytes) return packed;
+      auto tensor = *Tensor::allocate(DataType::u8, {packed.dims[0], packed.dims[1] / 2});
+      std::memcpy(tensor.writable(), packed.data, static_cast<size_t>(tensor.element_count()));
+      return tensor;
+    };
+    const double otherwise = type != DataType::u8 ? 0 : bits == 4 ? 8 : 128;
+    const auto code = values_of(codes), scale = values_of(scales), zero = values_of(zeros);
+    std::vector<double> y;
+    for (const size_t chosen : {1, 2})
+      for (size_t i = 0; i < static_cast<size_t>(padded); ++i) {
+        const size_t block = chosen * 2 + i / 16;
+        y.push_back((code[chosen * static_cast<size_t>(padded) + i] - (has_zero_points ? zero[block] : otherwise)) * scale[block]);
+      }
+    Tensors in = {as_bytes(codes), i64({2}, {1, -1}), scales};
+    if (has_zero_points) in.push_back(as_bytes(zeros));
+    rows.push_back({std::move(what), std::move(in), {numbers(scale_type, {2, padded}, y)}, tolerance,
+                    "block_size = 16, gather_axis = 0, quantize_axis = 1, bits = " + std::to_string(bits)});
+  };
+  row("i4", DataType::i4, 4, true, DataType::f32, 1e-6);
+  row("u4, no zero points", DataType::u4, 4, false, DataType::f16, 1e-3);
+  row("bytes of two codes", DataType::u8, 4, true, DataType::f32, 1e-6);
+  row("bytes of two codes, no zero points", DataType::u8, 4, false, DataType::bf16, 1e-2);
+  row("bytes", DataType::u8, 8, true, DataType::f32, 1e-6);
+  row("bytes, no zero points", DataType::u8, 8, false, DataType::f32, 1e-6);
+  // Scales along the axis that is gathered, and an index of rank 0.
+  const Tensor codes = integers(DataType::i4, {33, 3}), scales = random({3, 3}, 0.5, 2);
+  std::vector<double> y;
+  for (size_t i = 0; i < 3; ++i) y.push_back(values_of(codes)[20 * 3 + i] * values_of(scales)[3 + i]);
+  rows.push_back({"blocks along the gathered axis", {codes, i32({}, {20}), scales}, {f32({3}, y)}, 1e-6,
+                  "block_size = 16, gather_axis = 0, quantize_axis = 0"});
+  return rows;
+}
+const std::vector<Case> gather_cases = gather_rows();
+
 }  // namespace
 
+HEED_TEST_OPERATOR("com.microsoft.GatherBlockQuantized", gather_cases)
 HEED_TEST_OPERATOR("QuantizeLinear", quantize_cases)
 HEED_TEST_OPERATOR("DequantizeLinear", dequantize_cases)
 HEED_TEST_OPERATOR("com.microsoft.QuantizeLinear", microsoft_quantize_cases)
@@ -217,6 +264,8 @@ TEST_CASE("QuantizeLinear and DequantizeLinear refuse what does not fit") {
   refused("QuantizeLinear", {random({2, 3}), random({2, 2})}, "block_size = 3", "axis 1 of the scale");
   refused("QuantizeLinear", {random({2, 3}), random({})}, "output_dtype = 1", "output_dtype");
   refused("QuantizeLinear", {random({2, 3}), random({}), u8({}, {0})}, "output_dtype = 3", "the zero point u8");
+  refused("com.microsoft.GatherBlockQuantized", {u8({2, 32}, std::vector<double>(64)), i64({1}, {0}), random({2, 3})},
+          "bits = 8, block_size = 16, quantize_axis = 1", "axis 1 of scales");
   refused("DequantizeLinear", {u8({2}, {0, 1}), random({}), u8({2}, {0, 0})}, "", "scales or zero points");
   refused("DequantizeLinear", {u8({2}, {0, 1}), numbers(DataType::f8e8m0, {}, {1})}, "", "output_dtype");
 }
