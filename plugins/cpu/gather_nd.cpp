@@ -5,10 +5,6 @@
 namespace heed::cpu {
 namespace {
 
-struct alignas(16) Sixteen {
-  uint64_t halves[2];
-};
-
 template <class E>
 void gather(const Running& run, const TensorView& data, const TensorView& y, const std::vector<int64_t>& places,
             std::span<const int64_t> indices_strides, int32_t axis) {
@@ -37,23 +33,7 @@ Result<void> run_elements(Running& run) {
   HEED_ASSIGN(const auto places, places_of(indices, {&size, 1}));
   if (is_packed(data.element()))
     return Error{Code::unsupported, "GatherElements of " + std::string(name_of(data.element()))};
-  switch (bytes_of_elements(data.element(), 1)) {
-    case 1:
-      gather<uint8_t>(run, data, y, places, indices.strides(), axis);
-      break;
-    case 2:
-      gather<uint16_t>(run, data, y, places, indices.strides(), axis);
-      break;
-    case 4:
-      gather<uint32_t>(run, data, y, places, indices.strides(), axis);
-      break;
-    case 8:
-      gather<uint64_t>(run, data, y, places, indices.strides(), axis);
-      break;
-    case 16:
-      gather<Sixteen>(run, data, y, places, indices.strides(), axis);
-      break;
-  }
+  dispatch_size(data.element(), [&]<class E>(E) { gather<E>(run, data, y, places, indices.strides(), axis); });
   own_texts(run, 0, y);
   return {};
 }

@@ -4,10 +4,6 @@
 namespace heed::cpu {
 namespace {
 
-struct alignas(16) Sixteen {
-  uint64_t halves[2];
-};
-
 template <class E>
 void move_row(const E* from, int64_t from_step, E* to, int64_t to_step, int64_t n) {
   if (from_step == 1 && to_step == 1) {
@@ -64,18 +60,7 @@ size_t bytes_of_elements(DataType element, int64_t n) {
 void move_elements(const Running& run, DataType element, std::span<const int64_t> dims, const Side& from,
                    const Side& to) {
   if (is_packed(element)) return move_packed(bits_of(element), dims, from, to);
-  switch (bytes_of_elements(element, 1)) {
-    case 1:
-      return move_sized<uint8_t>(run, dims, from, to);
-    case 2:
-      return move_sized<uint16_t>(run, dims, from, to);
-    case 4:
-      return move_sized<uint32_t>(run, dims, from, to);
-    case 8:
-      return move_sized<uint64_t>(run, dims, from, to);
-    case 16:
-      return move_sized<Sixteen>(run, dims, from, to);
-  }
+  dispatch_size(element, [&]<class E>(E) { move_sized<E>(run, dims, from, to); });
 }
 
 void move_tensor(const Running& run, const TensorView& from, const TensorView& to) {

@@ -5,10 +5,6 @@
 namespace heed::cpu {
 namespace {
 
-struct alignas(16) Sixteen {
-  uint64_t halves[2];
-};
-
 // What an update does to an element.
 struct Assign {
   template <class E>
@@ -51,18 +47,7 @@ struct Reduce {
 template <class Body>
 Result<void> with_update(DataType type, std::string_view reduction, Body&& body) {
   if (reduction == "none") {
-    switch (is_packed(type) ? 0 : bytes_of_elements(type, 1)) {
-      case 1:
-        return body(uint8_t{}, Assign());
-      case 2:
-        return body(uint16_t{}, Assign());
-      case 4:
-        return body(uint32_t{}, Assign());
-      case 8:
-        return body(uint64_t{}, Assign());
-      case 16:
-        return body(Sixteen{}, Assign());
-    }
+    if (!is_packed(type)) return dispatch_size(type, [&](auto element) { return body(element, Assign()); });
   } else {
     const auto reduce = [&]<class E>(E element) {
       using R = Reduce<E>;
@@ -187,8 +172,7 @@ Result<void> run_cache(Running& run) {
   for (int32_t k = 0; k < y.rank(); ++k)
     if (axis == 0 || (k == axis ? length > size : update.dim(k) != y.dim(k)))
       return Error{Code::shape_mismatch, "the update does not fit into axis " + std::to_string(k) + " of the cache"};
-  if (is_packed(y.element()) || y.element() == DataType::string)
-    return Error{Code::unsupported, "TensorScatter of " + std::string(name_of(y.element()))};
+  if (is_packed(y.element())) return Error{Code::unsupported, "TensorScatter of " + std::string(name_of(y.element()))};
   if (indices.present() && indices.count() != y.dim(0))
     return Error{Code::shape_mismatch, "write_indices has " + std::to_string(indices.count()) +
                                            " elements, the batch " + std::to_string(y.dim(0))};
@@ -213,6 +197,7 @@ Result<void> run_cache(Running& run) {
                              row_bytes);
                      }
                    });
+  own_texts(run, 0, y);
   return {};
 }
 

@@ -4,10 +4,6 @@
 namespace heed::cpu {
 namespace {
 
-struct alignas(16) Sixteen {
-  uint64_t halves[2];
-};
-
 template <class E>
 void choose(const Running& run, const TensorView& out) {
   const auto condition = run.input(0), x = run.input(1), y = run.input(2);
@@ -28,23 +24,7 @@ void choose(const Running& run, const TensorView& out) {
 Result<void> run(Running& run) {
   HEED_ASSIGN(const auto out, broadcast_output(run));
   if (is_packed(out.element())) return Error{Code::unsupported, "Where of " + std::string(name_of(out.element()))};
-  switch (bytes_of_elements(out.element(), 1)) {
-    case 1:
-      choose<uint8_t>(run, out);
-      break;
-    case 2:
-      choose<uint16_t>(run, out);
-      break;
-    case 4:
-      choose<uint32_t>(run, out);
-      break;
-    case 8:
-      choose<uint64_t>(run, out);
-      break;
-    case 16:
-      choose<Sixteen>(run, out);
-      break;
-  }
+  dispatch_size(out.element(), [&]<class E>(E) { choose<E>(run, out); });
   own_texts(run, 0, out);
   return {};
 }

@@ -253,6 +253,7 @@ const std::vector<Case> tensor_scatter_cases = {
      {f16({2, 3}, {8, 2, 3, 4, 5, 9})},
      0,
      "axis = -1"},
+    {"texts", {texts({1, 2, 1}, {"a", "b"}), texts({1, 1, 1}, {"c"}), i64({1}, {1})}, {texts({1, 2, 1}, {"a", "c"})}},
     {"no update", {f32({1, 2, 1}, {1, 2}), f32({1, 0, 1}, {}), i64({1}, {0})}, {f32({1, 2, 1}, {1, 2})}},
     by(
         [](const Tensors& in) {
