@@ -193,8 +193,12 @@ Result<void> bind(Binding& node, const Kernels& kernels) {
 
 NBitPanel panel_of(const Kept& kept, const Sizes& s, int64_t width, int64_t panel) {
   const int64_t at = panel * s.block_count * width;
-  return {kept.words + panel * kept.words_of_panel, kept.scales + at,
-          kept.zero_points ? kept.zero_points + at : nullptr, s.block_size, s.block_count};
+  return {kept.words + panel * kept.words_of_panel,
+          kept.scales + at,
+          kept.zero_points ? kept.zero_points + at : nullptr,
+          s.block_size,
+          s.block_count,
+          kept.words_of_panel};
 }
 
 // Adds the bias to n sums, and writes them from element `first` on.
@@ -220,18 +224,26 @@ void multiply_few(const Running& run, const Kernels& kernels, const Sizes& s, in
       for (int64_t k = 0; k < s.block_size; ++k) sum += to[block * s.block_size + k];
       a_sums[row * s.block_count + block] = sum;
     }
+    const int64_t codes_of_word = 32 / kept.bits;
+    float scales[16];
+    for (int64_t i = 0; i < codes_of_word; ++i) scales[i] = a_scale(kept.bits, i);
+    for (int64_t k = 0; k < padded; k += codes_of_word)
+      for (int64_t i = 0; i < codes_of_word; ++i) to[k + i] *= scales[i];
   }
   run.parallel_for(panels, std::max<int64_t>(1, 32768 / (width * s.k_count * rows)), [&](int64_t begin, int64_t end) {
     alignas(64) float sums[4 * 64];
-    for (int64_t panel = begin; panel < end; ++panel)
-      for (int64_t row = 0; row < rows; row += kernels.codes->most_rows) {
-        const int64_t now = std::min<int64_t>(kernels.codes->most_rows, rows - row), column = panel * width;
+    for (int64_t row = 0; row < rows; row += kernels.codes->most_sums) {
+      const int64_t now = std::min<int64_t>(kernels.codes->most_sums, rows - row);
+      const int64_t panels_now = kernels.codes->most_sums / now;
+      for (int64_t panel = begin; panel < end; panel += panels_now) {
+        const int64_t count = std::min(panels_now, end - panel), column = panel * width;
         kernels.codes->few_rows(panel_of(kept, s, width, panel), kept.bits, left + row * padded, padded,
-                                a_sums + row * s.block_count, s.block_count, now, sums);
+                                a_sums + row * s.block_count, s.block_count, now, count, sums);
         for (int64_t r = 0; r < now; ++r)
-          finish(kept, y, sums + r * width, column, std::min(width, s.columns - column),
+          finish(kept, y, sums + r * count * width, column, std::min(count * width, s.columns - column),
                  (row + r) * s.columns + column);
       }
+    }
   });
 }
 

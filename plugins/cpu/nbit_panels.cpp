@@ -2,6 +2,8 @@
 // clang-format off: it does not know HWY_UNROLL.
 #include "nbit_panels.hpp"
 
+#include <type_traits>
+
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/cpu/nbit_panels.cpp"
@@ -22,7 +24,7 @@ using Vector = hn::VFromD<Floats>;
 constexpr int lanes = HWY_MAX_BYTES / sizeof(float);
 constexpr int panel_vectors = 2;
 constexpr int panel_width = panel_vectors * lanes;
-constexpr int most_rows = 4;
+constexpr int most_sums = 4;
 
 // Code `index` of each word as a float.
 template <int bits, int index>
@@ -34,69 +36,93 @@ HWY_INLINE Vector code_of(hn::VFromD<Words> words) {
   return hn::ConvertTo(Floats(), hn::BitCast(Integers(), shifted));
 }
 
-template <int bits, int rows, int... index>
-HWY_INLINE void add_words(const uint32_t* words, const float* a, int64_t a_stride, Vector (&sum)[rows][panel_vectors],
-                          std::integer_sequence<int, index...>) {
-  const Floats d;
-  const auto w0 = hn::LoadU(Words(), words), w1 = hn::LoadU(Words(), words + lanes);
-  const auto add = [&](Vector c0, Vector c1, int i) HWY_ATTR {
-    HWY_UNROLL(4) for (int r = 0; r < rows; ++r) {
-      const Vector left = hn::Set(d, a[r * a_stride + i]);
-      sum[r][0] = hn::MulAdd(left, c0, sum[r][0]);
-      sum[r][1] = hn::MulAdd(left, c1, sum[r][1]);
-    }
-  };
-  (add(code_of<bits, index>(w0), code_of<bits, index>(w1), index), ...);
+// The same, times the power of 2 of its place (a_scale in nbit_panels.hpp): no shift is needed but for the last.
+template <int bits, int index>
+HWY_INLINE Vector code_in_place(hn::VFromD<Words> words) {
+  constexpr int codes = 32 / bits;
+  if constexpr (index + 1 == codes) return code_of<bits, index>(words);
+  const auto kept = hn::And(words, hn::Set(Words(), ((1u << bits) - 1) << (bits * index)));
+  return hn::ConvertTo(Floats(), hn::BitCast(Integers(), kept));
 }
 
-template <int bits, int rows>
-void few_rows_of(const NBitPanel& p, const float* a, int64_t a_stride, const float* a_sums, int64_t a_sums_stride,
+template <int bits, int rows, int panels, int... index>
+HWY_INLINE void add_words(const uint32_t* words, int64_t word_stride, const float* a, int64_t a_stride,
+                          Vector (&sum)[panels][rows][panel_vectors], std::integer_sequence<int, index...>) {
+  const Floats d;
+  hn::VFromD<Words> w[panels][panel_vectors];
+  HWY_UNROLL(4) for (int p = 0; p < panels; ++p) {
+    w[p][0] = hn::LoadU(Words(), words + p * word_stride);
+    w[p][1] = hn::LoadU(Words(), words + p * word_stride + lanes);
+  }
+  const auto add = [&](auto which) HWY_ATTR {
+    constexpr int i = decltype(which)::value;
+    Vector left[rows];
+    HWY_UNROLL(4) for (int r = 0; r < rows; ++r) left[r] = hn::Set(d, a[r * a_stride + i]);
+    HWY_UNROLL(4) for (int p = 0; p < panels; ++p) {
+      const Vector c0 = code_in_place<bits, i>(w[p][0]), c1 = code_in_place<bits, i>(w[p][1]);
+      HWY_UNROLL(4) for (int r = 0; r < rows; ++r) {
+        sum[p][r][0] = hn::MulAdd(left[r], c0, sum[p][r][0]);
+        sum[p][r][1] = hn::MulAdd(left[r], c1, sum[p][r][1]);
+      }
+    }
+  };
+  (add(std::integral_constant<int, index>{}), ...);
+}
+
+template <int bits, int rows, int panels>
+void few_rows_of(const NBitPanel& t, const float* a, int64_t a_stride, const float* a_sums, int64_t a_sums_stride,
                  float* sums) {
   const Floats d;
   constexpr int codes = 32 / bits;
-  const int64_t words_of_block = p.block_size / codes;
-  const uint32_t* words = p.words;
-  Vector total[rows][panel_vectors];
-  HWY_UNROLL(4) for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = hn::Zero(d);
-  Vector zero0 = hn::Set(d, static_cast<float>(1 << (bits - 1))), zero1 = zero0;
-  for (int64_t block = 0; block < p.block_count; ++block) {
-    Vector sum[rows][panel_vectors];
-    HWY_UNROLL(4) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
+  const int64_t words_of_block = t.block_size / codes, scale_stride = t.block_count * panel_width;
+  const uint32_t* words = t.words;
+  Vector total[panels][rows][panel_vectors];
+  HWY_UNROLL(4) for (int p = 0; p < panels; ++p)
+    HWY_UNROLL(4) for (int r = 0; r < rows; ++r) total[p][r][0] = total[p][r][1] = hn::Zero(d);
+  for (int64_t block = 0; block < t.block_count; ++block) {
+    Vector sum[panels][rows][panel_vectors];
+    HWY_UNROLL(4) for (int p = 0; p < panels; ++p)
+      HWY_UNROLL(4) for (int r = 0; r < rows; ++r) sum[p][r][0] = sum[p][r][1] = hn::Zero(d);
     for (int64_t word = 0; word < words_of_block; ++word) {
-      add_words<bits, rows>(words, a + block * p.block_size + word * codes, a_stride, sum,
-                            std::make_integer_sequence<int, codes>{});
+      add_words<bits, rows, panels>(words, t.word_stride, a + block * t.block_size + word * codes, a_stride, sum,
+                                    std::make_integer_sequence<int, codes>{});
       words += panel_width;
     }
-    const int64_t at = block * panel_width;
-    const Vector scale0 = hn::LoadU(d, p.scales + at), scale1 = hn::LoadU(d, p.scales + at + lanes);
-    if (p.zero_points) {
-      zero0 = hn::LoadU(d, p.zero_points + at);
-      zero1 = hn::LoadU(d, p.zero_points + at + lanes);
-    }
+    HWY_UNROLL(4) for (int p = 0; p < panels; ++p)
+      HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) {
+        const int64_t at = p * scale_stride + block * panel_width + v * lanes;
+        const Vector scale = hn::LoadU(d, t.scales + at);
+        const Vector zero = t.zero_points ? hn::LoadU(d, t.zero_points + at)
+                                          : hn::Set(d, static_cast<float>(1 << (bits - 1)));
+        HWY_UNROLL(4) for (int r = 0; r < rows; ++r) {
+          const Vector a_sum = hn::Set(d, a_sums[r * a_sums_stride + block]);
+          total[p][r][v] = hn::MulAdd(scale, hn::NegMulAdd(zero, a_sum, sum[p][r][v]), total[p][r][v]);
+        }
+      }
+  }
+  HWY_UNROLL(4) for (int p = 0; p < panels; ++p)
     HWY_UNROLL(4) for (int r = 0; r < rows; ++r) {
-      const Vector a_sum = hn::Set(d, a_sums[r * a_sums_stride + block]);
-      total[r][0] = hn::MulAdd(scale0, hn::NegMulAdd(zero0, a_sum, sum[r][0]), total[r][0]);
-      total[r][1] = hn::MulAdd(scale1, hn::NegMulAdd(zero1, a_sum, sum[r][1]), total[r][1]);
+      hn::StoreU(total[p][r][0], d, sums + (r * panels + p) * panel_width);
+      hn::StoreU(total[p][r][1], d, sums + (r * panels + p) * panel_width + lanes);
     }
-  }
-  HWY_UNROLL(4) for (int r = 0; r < rows; ++r) {
-    hn::StoreU(total[r][0], d, sums + r * panel_width);
-    hn::StoreU(total[r][1], d, sums + r * panel_width + lanes);
-  }
 }
 
 template <int bits>
-void few_rows_any(const NBitPanel& p, const float* a, int64_t a_stride, const float* a_sums, int64_t a_sums_stride,
-                  int64_t row_count, float* sums) {
-  static constexpr void (*kernels[])(const NBitPanel&, const float*, int64_t, const float*, int64_t, float*) = {
-      few_rows_of<bits, 1>, few_rows_of<bits, 2>, few_rows_of<bits, 3>, few_rows_of<bits, 4>};
-  kernels[row_count - 1](p, a, a_stride, a_sums, a_sums_stride, sums);
+void few_rows_any(const NBitPanel& t, const float* a, int64_t a_stride, const float* a_sums, int64_t a_sums_stride,
+                  int64_t row_count, int64_t panel_count, float* sums) {
+  using Kernel = void (*)(const NBitPanel&, const float*, int64_t, const float*, int64_t, float*);
+  static constexpr Kernel kernels[most_sums][most_sums] = {
+      {few_rows_of<bits, 1, 1>, few_rows_of<bits, 1, 2>, few_rows_of<bits, 1, 3>, few_rows_of<bits, 1, 4>},
+      {few_rows_of<bits, 2, 1>, few_rows_of<bits, 2, 2>},
+      {few_rows_of<bits, 3, 1>},
+      {few_rows_of<bits, 4, 1>}};
+  kernels[row_count - 1][panel_count - 1](t, a, a_stride, a_sums, a_sums_stride, sums);
 }
 
-void few_rows(const NBitPanel& p, int32_t bits, const float* a, int64_t a_stride, const float* a_sums,
-              int64_t a_sums_stride, int64_t row_count, float* sums) {
+void few_rows(const NBitPanel& t, int32_t bits, const float* a, int64_t a_stride, const float* a_sums,
+              int64_t a_sums_stride, int64_t row_count, int64_t panel_count, float* sums) {
   const auto kernel = bits == 2 ? few_rows_any<2> : bits == 4 ? few_rows_any<4> : few_rows_any<8>;
-  kernel(p, a, a_stride, a_sums, a_sums_stride, row_count, sums);
+  kernel(t, a, a_stride, a_sums, a_sums_stride, row_count, panel_count, sums);
 }
 
 template <int bits, int... index>
@@ -140,7 +166,7 @@ void dequantize(const NBitPanel& p, int32_t bits, int64_t begin, int64_t end, fl
 }  // namespace
 
 extern const NBitKernels nbit_kernels_here;
-const NBitKernels nbit_kernels_here{panel_width, most_rows, few_rows, dequantize};
+const NBitKernels nbit_kernels_here{panel_width, most_sums, few_rows, dequantize};
 
 }  // namespace heed::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
