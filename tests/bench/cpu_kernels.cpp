@@ -91,7 +91,7 @@ struct Shape {
 void bench_narrow(const char* isa, ThreadPool& pool) {
   std::printf("  %-38s %10s %9s %8s %8s\n", "Products of narrow weights", "us", "GFLOP/s", "", "GB/s");
   for (const Shape shape : {Shape{1, 4096, 4096}, {128, 2048, 2048}}) {
-    const auto [rows, k_count, columns] = shape;
+    const int64_t rows = shape.rows, k_count = shape.k_count, columns = shape.columns;
     const auto bytes = [](DataType type, std::vector<int64_t> dims) {
       Laid laid = room(type, std::move(dims));
       std::memset(laid.data(), 0x35, static_cast<size_t>(laid.count()) * laid.element_bytes());
