@@ -35,6 +35,7 @@ struct Parameters {
 Result<GpuPlan> plan(Planning& node) {
   const auto indices = node.input(indices_input);
   if (!node.elements(depth_input)) return decline("the depth is known to the run alone");
+  if (!indices.has_rank()) return decline("the rank of the indices is not known");
   if (indices.element() != DataType::i32 && indices.element() != DataType::i64)
     return decline("the GPU kernel takes indices of i32 and i64, not " + name_in_reason(indices));
   HEED_ASSIGN(auto variant, moving_variant(node, node.input(values_input), shaders::one_hot));

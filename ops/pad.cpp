@@ -64,7 +64,7 @@ Result<void> infer(Inference& node) {
   const auto data = node.input(data_input);
   if (node.version() >= 11)
     HEED_TRY(node.require_rank(pads_input, 1));
-  else if (!is_float(data.element()) || data.element() == DataType::bf16)
+  else if (data.has_element() && (!is_float(data.element()) || data.element() == DataType::bf16))
     return Error{Code::invalid_model,
                  "Pad takes f16, f32 and f64 before opset 11, not " + std::string(name_of(data.element()))};
   if (!data.has_rank()) return node.set_output(0, data.element());

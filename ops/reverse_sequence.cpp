@@ -29,6 +29,7 @@ struct Parameters {
 };
 
 Result<GpuPlan> plan(Planning& node) {
+  if (!node.input(1).has_rank()) return decline("the rank of sequence_lens is not known");
   HEED_ASSIGN(auto variant, moving_variant(node, node.input(0), shaders::reverse_sequence));
   return GpuPlan{.variants = {std::move(variant)},
                  .bindings = {read(0), read(1), write(0), error_word()},

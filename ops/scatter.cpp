@@ -52,7 +52,9 @@ Result<void> infer_elements(Inference& node) {
 Result<void> infer_nd(Inference& node) {
   HEED_TRY(check_reduction(node));
   const auto data = node.input(data_input), indices = node.input(indices_input), updates = node.input(updates_input);
-  if (data.has_rank() && indices.has_rank() && indices.rank() >= 1 && indices.dim(-1).is_number()) {
+  if (indices.has_rank() && indices.rank() < 1)
+    return Error{Code::shape_mismatch, "the indices have rank 0; expected tuples along their last axis"};
+  if (data.has_rank() && indices.has_rank() && indices.dim(-1).is_number()) {
     const int64_t tuple = indices.dim(-1).number();
     if (tuple < 1 || tuple > data.rank())
       return Error{Code::shape_mismatch,
@@ -85,6 +87,8 @@ constexpr int64_t few_rows = 4096, long_row = 64;  // untuned
 
 Result<GpuPlan> plan_scatter(Planning& node, Reduction reduction, int32_t updates, int32_t indices,
                              std::vector<heed_constant> constants = {}) {
+  if (node.has_input(indices) && !node.input(indices).has_rank())
+    return decline("the rank of the indices is not known");
   HEED_ASSIGN(auto copy, copy_variant(node, node.input(data_input)));
   copy.bindings = {read(data_input), write(0)};
   HEED_ASSIGN(auto scatter, moving_variant(node, node.input(updates), shaders::scatter));
@@ -118,6 +122,12 @@ Result<GpuPlan> plan_scatter(Planning& node, Reduction reduction, int32_t update
 Result<GpuPlan> plan(Planning& node) {
   HEED_ASSIGN(const Reduction reduction, reduction_of(node));
   return plan_scatter(node, reduction, updates_input, indices_input);
+}
+
+Result<GpuPlan> plan_nd(Planning& node) {
+  if (const auto indices = node.input(indices_input); indices.has_rank() && !indices.dim(-1).is_number())
+    return decline("how many indices a tuple has is known to the run alone");
+  return plan(node);
 }
 
 // The tensors as they are walked over the updates; the tuples choose from the axes `first_chosen` and on of y.
@@ -271,7 +281,7 @@ extern const Operator scatter_nd{.op_type = "ScatterND",
                                  .types = {{"T", any_type}, {"I", {DataType::i64}}},
                                  .attributes = {attribute("reduction", "none")},
                                  .infer = infer_nd,
-                                 .plan = plan,
+                                 .plan = plan_nd,
                                  .bind = bind_nd};
 
 extern const Operator tensor_scatter{

@@ -323,6 +323,10 @@ TEST_CASE("an index that is outside is told, with its node") {
     }
   }
 }
+TEST_CASE("ScatterND says that its indices are no tuples") {
+  check_refused("ScatterND", {"a number", {square, i64({}, {1}), f32({3}, {1, 2, 3})}, {square}},
+                "the indices have rank 0");
+}
 TEST_CASE("TensorScatter tells where an update does not fit") {
   for (const auto device : {"cpu", "vulkan"})
     for (const double bad : {2.0, -1.0, 3.0, 9e18}) {
