@@ -55,7 +55,7 @@ Result<Launch> bind(const Binding& node) {
   x.c.dims = y.c.dims = dims;
   x.c.rank = y.c.rank = 6;
   Launch launch;
-  HEED_TRY(add_copy(launch, 0, x, y));
+  HEED_TRY(add_copy(launch, node, 0, x, y));
   return launch;
 }
 

@@ -139,7 +139,7 @@ Result<Launch> launch_of(const Binding& node, const TensorView& indices, const T
   HEED_TRY(check_addressable(updates, "the updates"));
   if (indices.present()) HEED_TRY(check_addressable(indices, "the indices"));
   Launch launch;
-  if (!node.in_place(data_input, 0)) HEED_TRY(add_copy(launch, copy_variant_index, data, all));
+  if (!node.in_place(data_input, 0)) HEED_TRY(add_copy(launch, node, copy_variant_index, data, all));
   if (updates.count() == 0) return launch;
   Parameters p{.rows = rows_of(updates.dims(), within_row, std::array{indices, updates, y}),
                .tuple_size = static_cast<uint32_t>(chosen),
