@@ -306,7 +306,7 @@ void print(const DeviceReport& report) {
   table.add({"operator", "passed", "failed", "declined", ""});
   for (const auto& [op_type, outcome] : report.operators)
     table.add({op_type, std::to_string(outcome.passed), outcome.failed ? std::to_string(outcome.failed) : "",
-               outcome.declined ? std::to_string(outcome.declined) : "", cut(outcome.first_failure, 62)});
+               outcome.declined ? std::to_string(outcome.declined) : "", cut(outcome.first_failure, 50)});
   table.print(std::cout);
   char line[200];
   std::snprintf(line, sizeof line, "%lld rows passed, %lld failed, %lld declined by their kernels, in %.1f s",
