@@ -294,7 +294,11 @@ def quarantine(tmp, good):
     test = ["devices", "--test", *cache]
     row("devices --test", test, 0, ["Softmax", " 0 failed"], never=["quarantined"], check=fits(120))
     wrong = ["--plugin", wrong_trilu(tmp)]
+    test += ["--operator", "Trilu", "--operator", "Softmax"]
     row("devices --test with a wrong kernel", [*test, *wrong], 1, ["quarantined: Trilu f32, sevens"], check=fits(120))
+    row("devices --test of another operator leaves it there", ["devices", "--test", *cache, "--operator", "Softmax"], 0, [" 0 failed"],
+        check=lambda _: "sevens" in kept()[0].read_text())
+    row("devices --test of no operator", ["devices", "--test", *cache, "--operator", "Trylu"], 1, err=["Trylu", "Trilu"])
     row("devices --test --json", [*test, *wrong, "--json"], 1, ['"sevens"'],
         check=lambda text: {kernel["op_type"] for kernel in json.loads(text)[0]["quarantined"]} == {"Trilu"})
     cuts = save(tmp / "cuts.onnx", [helper.make_node("Trilu", ["x"], ["y"], name="cuts")], [tensor("x", [3, 3])], [tensor("y", [3, 3])])

@@ -64,7 +64,9 @@ int devices(const Arguments& arguments) {
       "quarantine: models on this device use others from then on, until its driver or Heed changes")(
       "forget", po::bool_switch(&forget), "with --test: release what is in quarantine, and test nothing");
   po::options_description of_test("what --test runs");
-  of_test.add_options()("device", po::value(&run_options.device)->value_name("vulkan[:N]"), "one device alone")(
+  std::vector<std::string> operators;
+  of_test.add_options()("operator", po::value(&operators)->composing()->value_name("NAME"),
+                        "this operator alone, and others that are named so")("device", po::value(&run_options.device)->value_name("vulkan[:N]"), "one device alone")(
       "plugin", po::value(&run_options.plugins)->composing()->value_name("LIB"), "with a plugin's kernels")(
       "option", po::value(&run_options.options)->composing()->value_name("NAME=VALUE"),
       "vulkan.cache=FOLDER (where the quarantine lies), vulkan.mask=int64");
@@ -77,7 +79,7 @@ int devices(const Arguments& arguments) {
     std::cerr << "error: --forget goes with --test\n";
     return usage_error;
   }
-  if (test) return forget ? forget_quarantine(run_options, json) : test_devices(run_options, json);
+  if (test) return forget ? forget_quarantine(run_options, json) : test_devices(run_options, operators, json);
   const int threads = ThreadPool::default_thread_count();
   const auto found = vulkan::Device::list();
   if (json) {

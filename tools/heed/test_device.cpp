@@ -218,6 +218,10 @@ void add_result(const Json& told, DeviceReport& report) {
     report.quarantined.push_back(std::move(kernel));
 }
 
+std::string operator_name(const Quarantined& kernel) {
+  return (kernel.domain.empty() ? "" : kernel.domain + ".") + kernel.op_type;
+}
+
 Result<DeviceReport> test_device(const std::string& selector, const Registry& registry, const ModelOptions& options,
                                  const std::vector<test::Table>& tables) {
   DeviceReport report;
@@ -265,15 +269,13 @@ Result<DeviceReport> test_device(const std::string& selector, const Registry& re
   HEED_TRY(in_child(
       [&](const Tell&) -> Result<void> {
         HEED_ASSIGN(const auto device, open());
-        return device->quarantine_file().write(report.quarantined);
+        auto quarantined = report.quarantined;
+        for (const auto& kernel : device->quarantined())
+          if (!report.operators.contains(operator_name(kernel))) quarantined.push_back(kernel);
+        return device->quarantine_file().write(quarantined);
       },
       [](const Json&) {}));
   return report;
-}
-
-std::string full_name(const Quarantined& kernel) {
-  return (kernel.domain.empty() ? "" : kernel.domain + ".") + kernel.op_type + " " + kernel.element + ", " +
-         kernel.variants;
 }
 
 nlohmann::json json_of(const DeviceReport& report) {
@@ -316,14 +318,14 @@ void print(const DeviceReport& report) {
   std::cout << line;
   if (report.left_out) std::cout << "; " << report.left_out << " were left out for want of time";
   std::cout << "\n";
-  for (const auto& kernel : report.quarantined) std::cout << "quarantined: " << full_name(kernel) << "\n";
+  for (const auto& kernel : report.quarantined) std::cout << "quarantined: " << operator_name(kernel) << " " << kernel.element << ", " << kernel.variants << "\n";
   if (!report.quarantined.empty())
     std::cout << "models use other kernels in their place until the driver or Heed changes, or --test --forget\n";
 }
 
 }  // namespace
 
-int test_devices(const RunOptions& options, bool json) {
+int test_devices(const RunOptions& options, const std::vector<std::string>& operators, bool json) {
   std::vector<std::string> selectors;
   const auto listed = in_child(
       [&](const Tell& tell) -> Result<void> {
@@ -334,8 +336,15 @@ int test_devices(const RunOptions& options, bool json) {
       [&](const Json& told) { selectors.push_back(told["selector"].get<std::string>()); });
   if (!listed) return report(listed.error());
   if (*listed) return report({Code::device_failed, std::string("listing the devices crashed: ") + strsignal(*listed)});
-  const auto tables = open_tables();
+  auto tables = open_tables();
   if (!tables) return report(tables.error());
+  for (const auto& name : operators)
+    if (std::none_of(tables->begin(), tables->end(), [&](const auto& table) { return table.op_type == name; }))
+      return report({Code::invalid_argument, "--operator " + name + ": there are no cases of it; names are as in Trilu "
+                                             "and heed.Embedding"});
+  std::erase_if(*tables, [&](const auto& table) {
+    return !operators.empty() && std::find(operators.begin(), operators.end(), table.op_type) == operators.end();
+  });
   const auto registry = open_registry(options);
   if (!registry) return report(registry.error());
   const auto model_options = options.model_options();
