@@ -23,7 +23,7 @@ extern const Operator is_nan, is_inf, sum_of, mean_of, round_of;
 extern const Operator reduce_l1, reduce_log_sum, reduce_log_sum_exp, bit_cast;
 // Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
 // rotary_embedding.cpp
-extern const Operator softmax, log_softmax;
+extern const Operator softmax, log_softmax, hardmax;
 extern const Operator reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min;
 extern const Operator arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
 // More sums of products: einsum.cpp
@@ -41,9 +41,9 @@ extern const Operator random_normal, random_normal_like, random_uniform, random_
 // Elements moved: pad.cpp, tile.cpp, center_crop_pad.cpp, depth_to_space.cpp, gather_nd.cpp, scatter.cpp
 extern const Operator pad, tile, center_crop_pad, depth_to_space, space_to_depth;
 extern const Operator gather_elements, gather_nd, scatter, scatter_elements, scatter_nd, tensor_scatter;
-// Lines along an axis, kept in or put into order: cum_sum.cpp, top_k.cpp, hardmax.cpp, compress.cpp, unique.cpp,
+// Lines along an axis, kept in or put into order: cum_sum.cpp, top_k.cpp, compress.cpp, unique.cpp,
 // reverse_sequence.cpp, lp_normalization.cpp, mean_variance_normalization.cpp
-extern const Operator cum_sum, cum_prod, top_k, hardmax, compress, unique, reverse_sequence;
+extern const Operator cum_sum, cum_prod, top_k, compress, unique, reverse_sequence;
 extern const Operator lp_normalization, mean_variance_normalization;
 // Tensors of two values, and masks: one_hot.cpp, eye_like.cpp, dropout.cpp
 extern const Operator one_hot, eye_like, dropout;
@@ -104,7 +104,7 @@ PluginContent content() {
               &einsum,
               &negative_log_likelihood_loss, &softmax_cross_entropy_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
-              &softmax, &log_softmax,
+              &softmax, &log_softmax, &hardmax,
               &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square, &reduce_max, &reduce_min,
               &arg_max, &arg_min, &layer_normalization, &rms_normalization, &rotary_embedding,
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split,
@@ -112,7 +112,7 @@ PluginContent content() {
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
               &pad, &tile, &center_crop_pad, &depth_to_space, &space_to_depth,
               &gather_elements, &gather_nd, &scatter, &scatter_elements, &scatter_nd, &tensor_scatter,
-              &cum_sum, &cum_prod, &top_k, &hardmax, &compress, &unique, &reverse_sequence,
+              &cum_sum, &cum_prod, &top_k, &compress, &unique, &reverse_sequence,
               &lp_normalization, &mean_variance_normalization,
               &one_hot, &eye_like, &dropout,
               &com_microsoft_pad, &com_microsoft_range, &com_microsoft_trilu,

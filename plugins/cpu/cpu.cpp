@@ -23,8 +23,8 @@ extern const CpuKernel
 // Along axes: softmax.cpp, reduce.cpp, arg_max.cpp, layer_normalization.cpp, rms_normalization.cpp,
 // rotary_embedding.cpp
 extern const CpuKernel
-    softmax, log_softmax, reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max, reduce_min,
-    arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
+    softmax, log_softmax, hardmax, reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max,
+    reduce_min, arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
 // More sums of products: einsum.cpp
 extern const CpuKernel
     einsum;
@@ -46,10 +46,10 @@ extern const CpuKernel
 extern const CpuKernel
     pad, tile, center_crop_pad, depth_to_space, space_to_depth, gather_elements, gather_nd, scatter, scatter_elements,
     scatter_nd, tensor_scatter;
-// Lines along an axis, kept in or put into order: cum_sum.cpp, top_k.cpp, hardmax.cpp, compress.cpp, unique.cpp,
+// Lines along an axis, kept in or put into order: cum_sum.cpp, top_k.cpp, compress.cpp, unique.cpp,
 // reverse_sequence.cpp, lp_normalization.cpp
 extern const CpuKernel
-    cum_sum, cum_prod, top_k, hardmax, compress, unique, reverse_sequence, lp_normalization;
+    cum_sum, cum_prod, top_k, compress, unique, reverse_sequence, lp_normalization;
 // Tensors of two values, and masks: one_hot.cpp, eye_like.cpp, dropout.cpp
 extern const CpuKernel
     one_hot, eye_like, dropout;
@@ -102,7 +102,7 @@ PluginContent content() {
               &einsum,
               &negative_log_likelihood_loss,
               &reduce_l1, &reduce_log_sum, &reduce_log_sum_exp, &bit_cast,
-              &softmax, &log_softmax, &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square,
+              &softmax, &log_softmax, &hardmax, &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square,
               &reduce_max, &reduce_min, &arg_max, &arg_min, &layer_normalization, &rms_normalization,
               &rotary_embedding,
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split, &heed_copy,
@@ -110,7 +110,7 @@ PluginContent content() {
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,
               &pad, &tile, &center_crop_pad, &depth_to_space, &space_to_depth, &gather_elements, &gather_nd, &scatter,
               &scatter_elements, &scatter_nd, &tensor_scatter,
-              &cum_sum, &cum_prod, &top_k, &hardmax, &compress, &unique, &reverse_sequence, &lp_normalization,
+              &cum_sum, &cum_prod, &top_k, &compress, &unique, &reverse_sequence, &lp_normalization,
               &one_hot, &eye_like, &dropout,
               &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &fused_matmul, &fused_matmul_neon,
               &fused_matmul_avx2, &fused_matmul_avx512, &heed_attention, &heed_attention_neon,

@@ -1,7 +1,7 @@
 // LpNormalization: y = x / norm along an axis, where the norm is sum(|x|) or sqrt(sum(x^2)), or 1 where that is 0.
 #include <cmath>
 
-#include "convert.hpp"
+#include "axis_rows.hpp"
 #include "normalization.hpp"
 
 namespace heed::cpu {
@@ -15,19 +15,11 @@ Result<void> run(Running& run) {
   const bool squares = run.integer("p", 2) == 2;
   const int64_t length = x.dim(axis), inner = x.count(axis + 1, x.rank());
   dispatch_float(x.element(), [&]<class T>(T) {
-    run.parallel_for(x.count() / length, std::max<int64_t>(1, 16384 / length), [&](int64_t begin, int64_t end) {
-      RowReader<T> reader(x);
-      RowWriter<T> writer(y);
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t first = row / inner * length * inner + row % inner;
-        const T* from = reader.row(first, length, inner);
-        T norm = squares ? std::sqrt(sum<T>(length, [&](int64_t i) { return from[i] * from[i]; }))
-                         : sum<T>(length, [&](int64_t i) { return std::abs(from[i]); });
-        if (norm == 0) norm = 1;
-        T* to = writer.row(first, length, inner);
-        for (int64_t i = 0; i < length; ++i) to[i] = from[i] / norm;
-        writer.finish();
-      }
+    for_each_row<T>(run, x, y, length, inner, 16384, [&](const T* from, T* to, int64_t n) {
+      T norm = squares ? std::sqrt(sum<T>(n, [&](int64_t i) { return from[i] * from[i]; }))
+                       : sum<T>(n, [&](int64_t i) { return std::abs(from[i]); });
+      if (norm == 0) norm = 1;
+      for (int64_t i = 0; i < n; ++i) to[i] = from[i] / norm;
     });
   });
   return {};

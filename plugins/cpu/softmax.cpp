@@ -1,8 +1,9 @@
 // Softmax: y = exp(x - max) / sum(exp(x - max)) along an axis; before 13 over all axes from it on, as one.
-// LogSoftmax: y = x - max - log(sum(exp(x - max))).
+// LogSoftmax: y = x - max - log(sum(exp(x - max))). Hardmax: 1 where the first of the greatest elements stands, 0
+// elsewhere; a NaN is greater than all.
 #include <cmath>
 
-#include "walk.hpp"
+#include "axis_rows.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -29,7 +30,18 @@ void log_softmax_row(const T* x, T* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = x[i] - greatest - logarithm;
 }
 
-template <bool logarithm>
+template <class T>
+void hardmax_row(const T* x, T* y, int64_t n) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < n && x[best] == x[best]; ++i)
+    if (!(x[i] <= x[best])) best = i;
+  std::fill_n(y, n, T{0});
+  y[best] = 1;
+}
+
+enum class Kind : uint8_t { softmax, log_softmax, hardmax };
+
+template <Kind kind>
 Result<void> run(Running& run) {
   HEED_ASSIGN(const auto out, output_like(run));
   const auto in = run.input(0);
@@ -43,17 +55,9 @@ Result<void> run(Running& run) {
   const int64_t inner = in.rank() == 0 || flat ? 1 : in.count(axis + 1, in.rank());
   if (in.count() == 0) return {};
   dispatch_float(in.element(), [&]<class T>(T) {
-    run.parallel_for(in.count() / length, std::max<int64_t>(1, 4096 / length), [&](int64_t begin, int64_t end) {
-      RowReader<T> reader(in);
-      RowWriter<T> writer(out);
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t first = row / inner * length * inner + row % inner;
-        const T* x = reader.row(first, length, inner);
-        T* y = writer.row(first, length, inner);
-        logarithm ? log_softmax_row(x, y, length) : softmax_row(x, y, length);
-        writer.finish();
-      }
-    });
+    for_each_row<T>(run, in, out, length, inner, 4096, kind == Kind::softmax       ? softmax_row<T>
+                                                      : kind == Kind::log_softmax ? log_softmax_row<T>
+                                                                                  : hardmax_row<T>);
   });
   return {};
 }
@@ -65,7 +69,8 @@ Result<void> plan(Planning& node) {
 
 }  // namespace
 
-extern const CpuKernel softmax{.op_type = "Softmax", .plan = plan, .run = run<false>};
-extern const CpuKernel log_softmax{.op_type = "LogSoftmax", .plan = plan, .run = run<true>};
+extern const CpuKernel softmax{.op_type = "Softmax", .plan = plan, .run = run<Kind::softmax>};
+extern const CpuKernel log_softmax{.op_type = "LogSoftmax", .plan = plan, .run = run<Kind::log_softmax>};
+extern const CpuKernel hardmax{.op_type = "Hardmax", .plan = plan, .run = run<Kind::hardmax>};
 
 }  // namespace heed::cpu

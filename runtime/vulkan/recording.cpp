@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "vulkan/device_content.hpp"
 #include "vulkan/hazards.hpp"
 #include "vulkan/pipeline.hpp"
@@ -620,10 +621,7 @@ Result<void> Recording::Content::read_marks() {
       marks.push_back({batch->list.tags[i], i == 0 ? ns(ticks[0]) : marks[first + i - 1].end_ns, ns(ticks[i + 1])});
   }
   if (marks.size() == known) return {};
-  const int64_t now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                             std::chrono::steady_clock::now().time_since_epoch())
-                             .count();
-  const int64_t shift_ns = now_ns - marks.back().end_ns;
+  const int64_t shift_ns = now_ns() - marks.back().end_ns;
   for (Mark& mark : std::span(marks).subspan(known)) mark.begin_ns += shift_ns, mark.end_ns += shift_ns;
   return {};
 }
