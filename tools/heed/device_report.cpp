@@ -90,6 +90,7 @@ struct KernelLine {
 
 struct DeviceReport {
   std::string device, driver;
+  bool is_software = false;
   int threads = 0;
   double bandwidth = 0, peak_f32 = 0, peak_f16 = 0, dispatch_seconds = 0;
   int64_t read_bytes = 0;
@@ -488,6 +489,13 @@ Result<void> compare_kernels(const Measurement& measurement, DeviceReport& repor
 
 // ---- telling ---------------------------------------------------------------------------------------------
 
+// Why kernels that pass values through shared memory are slow on a processor: llvmpipe's memory accesses.
+std::string pace_of_software(const DeviceReport& report) {
+  return "a software device carries out each lane's access to a buffer or to shared memory by itself, its bounds checked: "
+         "4 bytes in " +
+         time_text(4 / report.bandwidth) + " here. A kernel takes that for each access of an element, not for its bytes alone";
+}
+
 void print_json(const DeviceReport& report) {
   nlohmann::json json = {{"device", report.device},
                          {"driver", report.driver},
@@ -529,6 +537,7 @@ void print_json(const DeviceReport& report) {
                                      {"slow", line.is_slow()},
                                      {"times_own_pace", line.paces()},
                                      {"note", line.note}});
+  if (report.is_software) json["note"] = pace_of_software(report);
   std::cout << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
@@ -598,6 +607,7 @@ void print(const DeviceReport& report) {
   kernels.print(std::cout);
   std::cout << slow << " of " << report.kernels.size() << " are slower than ten times the scalar kernel"
             << (own_pace ? ", " + number(own_pace) + " of them at the device's own pace\n" : "\n");
+  if (slow > own_pace && report.is_software) std::cout << pace_of_software(report) << "\n";
 }
 
 }  // namespace
@@ -619,6 +629,7 @@ Result<void> report_device(const RunOptions& run_options, bool kernels, bool jso
     report.threads = model->threads().thread_count();
     report.device = device ? "vulkan:" + std::to_string(device->info().index) + "  " + device->info().name : "cpu";
     report.driver = device ? device->info().driver : "";
+    report.is_software = device && device->info().kind == vulkan::DeviceKind::software;
   }
   HEED_TRY(measure_ceilings(measurement, device.get(), report));
   HEED_TRY(measure_kernels(measurement, report));
