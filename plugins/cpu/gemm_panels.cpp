@@ -6,6 +6,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include <hwy/cache_control.h>
+
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/cpu/gemm_panels.cpp"
@@ -27,6 +29,7 @@ constexpr int panel_width = panel_vectors * lanes;
 // Sums of a panel's row that fit in registers, beside what is read: 32 registers, 16 with AVX2.
 constexpr int sums = HWY_TARGET == HWY_AVX2 ? 6 : 12;
 constexpr int streams = 8;
+constexpr int64_t cache_line_floats = 16;
 constexpr int tile_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 ? 14 : 12;
 constexpr int few_rows_at_once = HWY_TARGET == HWY_AVX2 ? 6 : 8;
 
@@ -236,8 +239,13 @@ void tiles_any(const Tiles& t, std::integer_sequence<int, rows...>) {
   static constexpr void (*blocks[])(const Tiles&, int64_t, int64_t) = {tile<rows + 1>...};
   const int64_t most = sizeof...(rows), chunks = (t.row_count + most - 1) / most;
   for (int64_t panel = t.panel_begin; panel < t.panel_end; ++panel) {
+    // The next panel comes from memory while this one is multiplied.
+    const float* next = panel + 1 < t.panel_end ? t.b + (panel + 1) * t.panel_stride : nullptr;
+    const int64_t next_count = next ? t.k_count * panel_width : 0;
     int64_t row = 0;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      for (int64_t i = next_count * chunk / chunks; i < next_count * (chunk + 1) / chunks; i += cache_line_floats)
+        hwy::Prefetch(next + i);
       const int64_t end = t.row_count * (chunk + 1) / chunks;
       blocks[end - row - 1](t, row, panel);
       row = end;

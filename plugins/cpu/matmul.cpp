@@ -96,7 +96,7 @@ Result<void> plan_scalar(Planning& node) {
 constexpr int64_t few_row_count = 8;
 // Below this a thread costs more than it brings: multiplications, tuned on two cores of a Zen 5 (a woken thread: 1 us).
 constexpr int64_t serial_few = 24 * 1024, serial_tiles = 64 * 1024;
-constexpr int64_t columns_at_once = 1024, packed_here_columns = 256;  // b in panels already, and packed while running
+constexpr int64_t columns_at_once = 512, packed_here_columns = 256;  // b in panels already, and packed while running
 
 struct Kept {
   const void* panels;  // of each of b's matrices, one after the other; null: b is no constant
@@ -220,7 +220,7 @@ struct Split {
 Split split_of(const PanelKernels& kernels, DataType element, const Product& p, bool packed, int64_t threads) {
   Split s{};
   const int64_t width = kernels.panel_width, rows = p.rows, columns = p.columns, batch_count = p.batch_count;
-  s.row_block = std::min<int64_t>(rows, 112 / kernels.tile_rows * kernels.tile_rows);
+  s.row_block = std::min<int64_t>(rows, 192 / kernels.tile_rows * kernels.tile_rows);
   const int64_t panels = ceil_divide(columns, width);
   const bool as_it_is = packed && !is_half(element);
   int64_t column_panels = std::min(panels, (as_it_is ? columns_at_once : packed_here_columns) / width);
