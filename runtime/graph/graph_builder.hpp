@@ -19,6 +19,7 @@ struct Statement {
   std::map<std::string, Attribute, std::less<>> attributes;
   std::vector<std::string> inputs;
   std::string name, overload;
+  bool is_alternative = false;  // of a pattern: another way to make these outputs
 };
 
 // "node 'add' (Add)", or by its position where it has no name.

@@ -40,7 +40,9 @@ class Nesting {
 
 class Parser {
  public:
-  Parser(std::string_view text, std::shared_ptr<DimPool> dims) : text_(text), dims_(std::move(dims)) {}
+  enum class Statements { plain, with_alternatives };
+  Parser(std::string_view text, std::shared_ptr<DimPool> dims, Statements statements = Statements::plain)
+      : text_(text), dims_(std::move(dims)), statements_(statements) {}
 
   Result<ModelFile> model();
   Result<std::shared_ptr<Graph>> graph(GraphBuilder::Scope scope, const Opsets& opsets);
@@ -87,6 +89,7 @@ class Parser {
 
   std::string_view text_;
   std::shared_ptr<DimPool> dims_;
+  const Statements statements_;
   size_t position_ = 0;
   int depth_ = 0;
   size_t made_up_names_ = 0;
@@ -410,7 +413,7 @@ Result<std::vector<Statement>> Parser::statements(char end) {
   return result;
 }
 
-// [label] a, b = domain.Op <attributes> (arguments) <attributes>
+// [label] a, b = domain.Op <attributes> (arguments) <attributes>, in patterns with alternatives behind '|'
 Result<void> Parser::statement(std::vector<Statement>& into) {
   Statement node;
   if (accept("[")) {
@@ -428,8 +431,20 @@ Result<void> Parser::statement(std::vector<Statement>& into) {
     } while (accept(","));
   }
   HEED_TRY(expect("="));
-  HEED_ASSIGN(node.op_type, qualified_name());
-  return call(std::move(node), into);
+  const bool has_alternatives = statements_ == Statements::with_alternatives;
+  do {
+    Statement alternative = node;
+    node.is_alternative = true;
+    HEED_ASSIGN(std::string word, qualified_name());
+    if (has_alternatives && peek() != '(' && peek() != '<' && peek() != ':') {
+      alternative.inputs.push_back(std::move(word));
+      into.push_back(std::move(alternative));
+    } else {
+      alternative.op_type = std::move(word);
+      HEED_TRY(call(std::move(alternative), into));
+    }
+  } while (has_alternatives && accept("|"));
+  return {};
 }
 
 // After the operator's name, which stands in call.op_type with its domain.
@@ -741,6 +756,13 @@ Result<std::shared_ptr<Graph>> parse_graph(std::string_view text, std::shared_pt
   HEED_ASSIGN(std::shared_ptr<Graph> graph, parser.graph(GraphBuilder::Scope::complete, opsets));
   HEED_TRY(parser.expect_end());
   return graph;
+}
+
+Result<std::vector<Statement>> parse_pattern(std::string_view text) {
+  Parser parser(text, std::make_shared<DimPool>(), Parser::Statements::with_alternatives);
+  HEED_ASSIGN(std::vector<Statement> statements, parser.statements('\0'));
+  HEED_TRY(parser.expect_end());
+  return statements;
 }
 
 Result<std::vector<Statement>> parse_statements(std::string_view text) {

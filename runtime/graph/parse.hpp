@@ -33,6 +33,10 @@ Result<std::shared_ptr<Graph>> parse_graph(std::string_view text, std::shared_pt
 // reads it; its output's name begins with '#', which no name in the text can.
 Result<std::vector<Statement>> parse_statements(std::string_view text);
 
+// The same with alternatives, tried in order: "y = Mul(x, a) | Div(x, b) | x". Each is a statement with the same
+// outputs, from the second on marked; a name alone has no op_type, and is the one input.
+Result<std::vector<Statement>> parse_pattern(std::string_view text);
+
 // The body of an operator: statements that make `outputs` of `inputs`; @name refers to an attribute of the node.
 Result<std::shared_ptr<const Function>> parse_body(std::span<const std::string> inputs,
                                                    std::span<const std::string> outputs, std::string_view text,

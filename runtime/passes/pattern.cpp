@@ -92,20 +92,33 @@ class Pattern::Search {
         if (bound != question.value) return false;
         continue;
       }
-      const uint32_t maker = pattern_.makers_[question.name];
-      if (maker == no_id) {
+      const auto& makers = pattern_.makers_[question.name];
+      if (makers.empty()) {
         fit.values[question.name] = question.value;
         continue;
       }
-      if (question.value == no_id) return false;
-      const NodeId producer = graph_.values[question.value].producer;
-      if (producer == no_id) return false;
-      const auto& outputs = graph_.nodes[producer].outputs;
-      const uint32_t output = pattern_.maker_outputs_[question.name];
-      if (output >= outputs.size() || outputs[output] != question.value) return false;
-      return at_node(maker, producer, std::move(fit), std::move(open));
+      for (size_t i = 0; i + 1 < makers.size(); ++i)
+        if (made_by(makers[i], question, fit, open)) return true;
+      return made_by(makers.back(), question, std::move(fit), std::move(open));
     }
+    for (ValueId& value : fit.values)
+      if (value == Fit::unbound) value = no_id;
     return accept_(fit);
+  }
+
+  bool made_by(Maker maker, Question question, Fit fit, std::vector<Question> open) {
+    const PatternNode& wanted = pattern_.nodes_[maker.node];
+    if (wanted.op_type.empty()) {
+      fit.values[question.name] = question.value;
+      open.push_back({wanted.inputs[0], question.value});
+      return answer(std::move(fit), std::move(open));
+    }
+    if (question.value == no_id) return false;
+    const NodeId producer = graph_.values[question.value].producer;
+    if (producer == no_id) return false;
+    const auto& outputs = graph_.nodes[producer].outputs;
+    if (maker.output >= outputs.size() || outputs[maker.output] != question.value) return false;
+    return at_node(maker.node, producer, std::move(fit), std::move(open));
   }
 
   bool at_node(uint32_t index, NodeId id, Fit fit, std::vector<Question> open) {
@@ -162,8 +175,7 @@ uint32_t Pattern::name_index(const std::string& name) {
   const auto found = std::find(names_.begin(), names_.end(), name);
   if (found != names_.end()) return static_cast<uint32_t>(found - names_.begin());
   names_.push_back(name);
-  makers_.push_back(no_id);
-  maker_outputs_.push_back(0);
+  makers_.emplace_back();
   return static_cast<uint32_t>(names_.size() - 1);
 }
 
@@ -172,8 +184,14 @@ uint32_t Pattern::find_name(std::string_view name) const {
   return found == names_.end() ? no_id : static_cast<uint32_t>(found - names_.begin());
 }
 
+NodeId Pattern::maker_in(const Fit& fit, uint32_t name) const {
+  for (const Maker& maker : makers_[name])
+    if (fit.nodes[maker.node] != no_id) return fit.nodes[maker.node];
+  return no_id;
+}
+
 Result<Pattern> Pattern::parse(std::string_view text) {
-  auto parsed = parse_statements(text);
+  auto parsed = parse_pattern(text);
   if (!parsed) return Error{Code::invalid_argument, "the pattern cannot be read: " + parsed.error().message};
   if (parsed->empty()) return Error{Code::invalid_argument, "the pattern has no nodes"};
   if (parsed->size() > node_limit) {
@@ -196,13 +214,14 @@ Result<Pattern> Pattern::parse(std::string_view text) {
       const uint32_t output = name.empty() ? no_id : pattern.name_index(name);
       node.outputs.push_back(output);
       if (output == no_id) continue;
-      if (pattern.makers_[output] != no_id)
+      if (!pattern.makers_[output].empty() && !statement.is_alternative)
         return Error{Code::invalid_argument, "the pattern makes '" + name + "' twice"};
-      pattern.makers_[output] = index;
-      pattern.maker_outputs_[output] = static_cast<uint32_t>(i);
+      pattern.makers_[output].push_back({index, static_cast<uint32_t>(i)});
     }
     pattern.nodes_.push_back(std::move(node));
   }
+  if (parsed->back().is_alternative)
+    return Error{Code::invalid_argument, "the pattern's last node has alternatives; write a pattern for each"};
   std::vector<bool> reached(pattern.nodes_.size(), false);
   std::vector<uint32_t> to_visit{static_cast<uint32_t>(pattern.nodes_.size() - 1)};
   reached.back() = true;
@@ -210,13 +229,14 @@ Result<Pattern> Pattern::parse(std::string_view text) {
     const uint32_t index = to_visit.back();
     to_visit.pop_back();
     for (const uint32_t name : pattern.nodes_[index].inputs) {
-      const uint32_t maker = name == no_id ? no_id : pattern.makers_[name];
-      if (maker == no_id) continue;
-      if (maker >= index)
-        return Error{Code::invalid_argument, "the pattern reads '" + pattern.names_[name] + "' before it makes it"};
-      if (reached[maker]) continue;
-      reached[maker] = true;
-      to_visit.push_back(maker);
+      if (name == no_id) continue;
+      for (const Maker& maker : pattern.makers_[name]) {
+        if (maker.node >= index)
+          return Error{Code::invalid_argument, "the pattern reads '" + pattern.names_[name] + "' before it makes it"};
+        if (reached[maker.node]) continue;
+        reached[maker.node] = true;
+        to_visit.push_back(maker.node);
+      }
     }
   }
   for (size_t i = 0; i < reached.size(); ++i) {

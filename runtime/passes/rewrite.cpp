@@ -46,8 +46,8 @@ class FoundMatch : public heed_match {
 
   const heed_node* node(heed_text result) const override {
     const uint32_t name = pattern_.find_name(view_of(result));
-    if (name == no_id || pattern_.maker_of(name) == no_id) return nullptr;
-    const NodeId id = fit_.nodes[pattern_.maker_of(name)];
+    const NodeId id = name == no_id ? no_id : pattern_.maker_in(fit_, name);
+    if (id == no_id) return nullptr;
     auto& view = views_[id];
     const Node& node = graph_.nodes[id];
     if (!view) view = std::make_unique<heed_node>(graph_, node, *registry_.find_operator(node.domain, node.op_type));
@@ -94,7 +94,7 @@ class FoundMatch : public heed_match {
     const uint32_t index = pattern_.find_name(view_of(name));
     if (index == no_id) return nullptr;
     const ValueId id = fit_.values[index];
-    return id == no_id || id == Fit::unbound ? nullptr : &graph_.values[id];
+    return id == no_id ? nullptr : &graph_.values[id];
   }
 
   const Graph& graph_;
@@ -282,7 +282,9 @@ class GraphRewriting {
 
    private:
     void collect_matched() {
-      matched_.assign(fit_.nodes.begin(), fit_.nodes.end());
+      std::copy_if(fit_.nodes.begin(), fit_.nodes.end(), std::back_inserter(in_order_),
+                   [](NodeId id) { return id != no_id; });
+      matched_ = in_order_;
       std::sort(matched_.begin(), matched_.end());
       matched_.erase(std::unique(matched_.begin(), matched_.end()), matched_.end());
     }
@@ -296,14 +298,14 @@ class GraphRewriting {
           if (index == no_id)
             return Error{Code::invalid_argument,
                          "the replacement reads '" + name + "', which neither it nor the pattern makes"};
-          if (pattern_.maker_of(index) != no_id) {
+          if (pattern_.makes(index)) {
             return Error{Code::invalid_argument, "the replacement reads '" + name + "', which it replaces"};
           }
         }
         for (const auto& name : statements_[i].outputs) {
           if (name.empty()) continue;
           const uint32_t index = pattern_.find_name(name);
-          if (index != no_id && pattern_.maker_of(index) == no_id) {
+          if (index != no_id && !pattern_.makes(index)) {
             return Error{Code::invalid_argument, "the replacement makes '" + name + "', a variable of the pattern"};
           }
           if (!makers_.emplace(name, i).second)
@@ -401,7 +403,7 @@ class GraphRewriting {
         while (!node.inputs.empty() && node.inputs.back() == no_id) node.inputs.pop_back();
         for (const auto& name : statement.outputs) node.outputs.push_back(output_for(name, i, root));
         while (!node.outputs.empty() && node.outputs.back() == no_id) node.outputs.pop_back();
-        if (kept_count == 1) node.replaced = body_of_nodes(graph_, fit_.nodes, node);  // of the pattern: makers first
+        if (kept_count == 1) node.replaced = body_of_nodes(graph_, in_order_, node);
         graph_.add_node(std::move(node));
       }
     }
@@ -463,7 +465,8 @@ class GraphRewriting {
     const Node* made_again(size_t statement) const {
       for (const auto& name : statements_[statement].outputs) {
         if (name.empty() || !makes_outside(name, statement)) continue;
-        const NodeId id = fit_.nodes[pattern_.maker_of(pattern_.find_name(name))];
+        const NodeId id = pattern_.maker_in(fit_, pattern_.find_name(name));
+        if (id == no_id) continue;
         const Node& node = graph_.nodes[id];
         const bool is_same =
             node.op_type == statements_[statement].op_type && node.domain == statements_[statement].domain;
@@ -528,7 +531,8 @@ class GraphRewriting {
     const Fit& fit_;
     FoundMatch& match_;
     const std::vector<Statement>& statements_;
-    std::vector<NodeId> matched_;
+    std::vector<NodeId> in_order_;  // the nodes that go, as in the pattern: makers first
+    std::vector<NodeId> matched_;   // and sorted, each once
     std::unordered_map<std::string, size_t> makers_;  // the replacement's names: which statement makes each
     std::unordered_set<ValueId> used_outside_;
     std::unordered_map<ValueId, std::pair<size_t, std::string>>

@@ -78,6 +78,9 @@ const Rewrite rules[] = {
      .replacement = "y = t.Fused<k = @k, list = @list, mode = @mode>(x)",
      .accept = set_numbers},
     {.name = "replaced_by", .patterns = {"y = t.C<k = 30>(x, x2)"}, .replacement = "y = t.A(x)", .accept = choose_text},
+    {.name = "alternatives",
+     .patterns = {"s = t.A<k = 5>(t.A<k = 6>(x)) | t.Both(w, x) | x; y = t.C<k = 50>(s)"},
+     .replacement = "y = t.Fused(x, w)"},
     {.name = "wrong_shape", .patterns = {"y = t.C<k = 40>(x)"}, .replacement = "y = t.Flat(x)"},
 };
 
@@ -161,6 +164,18 @@ const std::vector<Row> rows = {
     {"accept refuses", "u = t.Other(p) r = t.Other<k = 13>(u)", {"u = t.Other(p)", "r = t.Other<k = 13>(u)"}},
     {"accept replaces the text", "r = t.C<k = 30>(p, q)", {"r = t.Fused<k = 2>(p, q)"}},
     {"and sees what is absent", "r = t.C<k = 30>(p)", {"r = t.Fused<k = 1>(p)"}},
+    {"the first alternative",
+     "t = t.A<k = 6>(p) u = t.A<k = 5>(t) r = t.C<k = 50>(u)",
+     {"r = t.Fused(p)"}},
+    {"the second alternative", "u = t.Both(p, q) r = t.C<k = 50>(u)", {"r = t.Fused(q, p)"}},
+    {"the value itself", "r = t.C<k = 50>(p)", {"r = t.Fused(p)"}},
+    {"an alternative that does not fit wholly leaves the others",
+     "u = t.A<k = 5>(p) r = t.C<k = 50>(u)",
+     {"u = t.A<k = 5>(p)", "r = t.Fused(u)"}},
+    {"an alternative that others read leaves the others",
+     "u = t.Both(p, q) r = t.C<k = 50>(u) s = t.Other(u)",
+     {"u = t.Both(p, q)", "r = t.Fused(u)", "s = t.Other(u)"},
+     "float[N] r, float[N] s"},
     {"another shape is taken back", "r = t.C<k = 40>(p)", {"r = t.C<k = 40>(p)"}},
 };
 
@@ -253,6 +268,8 @@ const Broken broken[] = {
     {"", "y = t.B(x)", "no nodes"},
     {"u = t.B(x); y = t.A(x)", "y = t.B(x)", "does not depend on its B"},
     {"y = t.A(u); u = t.B(y)", "y = t.B(x)", "before it makes it"},
+    {"y = t.A(x) | t.B(x)", "y = t.C(x)", "last node has alternatives"},
+    {"u = t.A(x); u = t.B(x); y = t.A(u)", "y = t.C(x)", "makes 'u' twice"},
     {"y = t.A(x)", "y = t.B(", "cannot be read"},
     {"y = t.A(x)", "y = t.B(z)", "reads 'z'"},
     {"u = t.A(x); y = t.A(u)", "y = t.B(u)", "reads 'u', which it replaces"},
