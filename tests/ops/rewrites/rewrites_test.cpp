@@ -1,27 +1,12 @@
 // The fusions of ops/rewrites: what becomes of graphs as exporters write them, what must not, and that a rewritten
 // model gives what it gave before. Shapes are torch's: q, k and v [batch, head, sequence, channel].
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "built_in.hpp"
-#include "graph/parse.hpp"
-#include "ops/cases.hpp"
-#include "rows.hpp"
-#include "session/session.hpp"
+#include "ops/rewrites/rewrite_rows.hpp"
 
 namespace heed::test {
 namespace {
-
-struct Row {
-  const char* what;
-  std::string inputs;   // typed; sizes by name
-  std::string outputs;  // typed
-  std::string nodes;
-  std::vector<const char*> wanted;  // nodes that must be there afterwards, as "heed.Attention<causal = 1" or "Softmax"
-  std::vector<const char*> unwanted;  // and those that must not
-  bool runs_as_it_is = true;          // false: no kernel carries the plain graph out; ONNX's suite has the numbers
-};
 
 // Positions of keys [past + seq] and, of the new ones, of queries.
 const std::string positions =
@@ -59,7 +44,7 @@ const std::string x = "float[batch, seq, 8] x", x_and_r = x + ", float[batch, se
                   projected = "float[batch, seq, 5] y",
                   one_half = "one = Constant<value_float = 1.0>() half = Constant<value_float = 0.5>() ";
 
-const std::vector<Row> rows = {
+const std::vector<RewriteRow> rows = {
     // embedding.cpp
     {"rows of a table",
      "float[37, 8] table, int64[batch, seq] ids",
@@ -340,102 +325,8 @@ const std::vector<Row> rows = {
      {"Gemm"}},
 };
 
-std::shared_ptr<const Model> load(const Row& row, bool rewritten) {
-  auto file = parse_model("<ir_version: 10, opset_import: [\"\" : 24, \"com.microsoft\" : 1]> g (" + row.inputs +
-                          ") => (" + row.outputs + ") { " + row.nodes + " }");
-  CHECK((file ? "" : file.error().message) == "");
-  if (!file) return nullptr;
-  ModelOptions options;
-  options.device = "cpu";
-  options.rewrite = rewritten;
-  auto model = Model::load(std::move(*file), registry(), options);
-  CHECK((model ? "" : model.error().message) == "");
-  return model ? *model : nullptr;
-}
-
-// " Op<k = v>" of each node, with its domain.
-std::string listed(const Model& model) {
-  std::string text;
-  for (const Node& node : model.plan().graph->nodes) {
-    text += " " + (node.domain.empty() ? "" : node.domain + ".") + node.op_type;
-    for (const auto& [name, attribute] : node.attributes) {
-      text += (text.back() == '>' ? "" : "<") + name + " = ";
-      if (const auto* i = std::get_if<int64_t>(&attribute.content)) text += std::to_string(*i);
-      if (const auto* f = std::get_if<float>(&attribute.content)) text += std::to_string(*f);
-      if (const auto* list = std::get_if<std::vector<int64_t>>(&attribute.content)) {
-        for (size_t k = 0; k < list->size(); ++k) text += (k ? ", " : "[") + std::to_string((*list)[k]);
-        text += "]";
-      }
-      text += ">";
-    }
-    text += "\n";
-  }
-  return text;
-}
-
-Tensors run(const std::shared_ptr<const Model>& model, const Session::NamedValues& inputs) {
-  auto session = Session::create(model);
-  REQUIRE(session.has_value());
-  auto outputs = (*session)->run(inputs);
-  CHECK((outputs ? "" : outputs.error().message) == "");
-  Tensors tensors;
-  if (outputs)
-    for (auto& [name, value] : *outputs) tensors.push_back(value.tensor);
-  return tensors;
-}
-
 }  // namespace
 
-TEST_CASE("graphs as exporters write them are rewritten, and give what they gave before") {
-  for (const Row& row : rows) {
-    INFO(row.what);
-    const auto after = load(row, true), before = row.runs_as_it_is ? load(row, false) : after;
-    if (!before || !after) {
-      count_row(false);
-      continue;
-    }
-    const std::string list = listed(*after);
-    bool as_wanted = true;
-    for (const char* wanted : row.wanted) as_wanted = as_wanted && list.find(wanted) != list.npos;
-    for (const char* unwanted : row.unwanted) {
-      const std::string name = unwanted[0] == ' ' || std::string_view(unwanted).find('.') != std::string_view::npos
-                                   ? unwanted
-                                   : " " + std::string(unwanted);
-      as_wanted = as_wanted && list.find(name + "<") == list.npos && list.find(name + "\n") == list.npos;
-    }
-    INFO(list);
-    CHECK(as_wanted);
-    count_row(as_wanted);
-
-    for (const auto& [seq, past] : {std::pair<int64_t, int64_t>{5, 7}, {1, 12}, {7, 0}, {1, 0}}) {
-      Session::NamedValues inputs;
-      for (const ValueId id : before->plan().graph->inputs) {
-        const Value& value = before->plan().graph->values[id];
-        std::vector<int64_t> dims;
-        for (const Dim dim : *value.type.dims) {
-          const std::string name = to_string(dim);
-          dims.push_back(dim.is_number()   ? dim.number()
-                         : name == "batch" ? 2
-                         : name == "seq"   ? seq
-                         : name == "past"  ? past
-                                           : seq + past);
-        }
-        HostValue host;
-        if (value.type.element == DataType::i64) {
-          host.tensor = random(dims, 0, 7, DataType::i64);
-        } else if (value.type.element == DataType::boolean) {
-          host.tensor = random(dims, 0, 1.999, DataType::boolean);
-        } else {
-          host.tensor = random(dims, -2, 2 + 0.01 * static_cast<double>(inputs.size()));
-        }
-        inputs.emplace_back(value.name, std::move(host));
-      }
-      INFO("seq " << seq << ", past " << past);
-      const auto expected = run(before, inputs), actual = run(after, inputs);
-      REQUIRE(expected.size() == actual.size());
-      for (size_t i = 0; i < expected.size(); ++i) check_equal(actual[i], expected[i], 1e-6);
-    }
-  }
-}
+TEST_CASE("graphs as exporters write them are rewritten, and give what they gave before") { check_rewrites(rows); }
 
 }  // namespace heed::test

@@ -1,0 +1,25 @@
+// Tables of graphs as exporters write them: what becomes of them, what must not, and that a rewritten model gives what
+// it gave before, on every device that is here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace heed::test {
+
+struct RewriteRow {
+  const char* what;
+  std::string inputs;   // typed; sizes are numbers, batch, seq, past, or their sum total
+  std::string outputs;  // typed
+  std::string nodes;
+  std::vector<const char*> wanted;  // nodes that must be there afterwards, as "heed.Attention<causal = 1" or "Softmax"
+  std::vector<const char*> unwanted;  // and those that must not
+  bool runs_as_it_is = true;          // false: no kernel carries the plain graph out; ONNX's suite has the numbers
+  double tolerance = 1e-6;
+  int opset = 24;
+};
+
+// Loads each row with and without rewrites and runs it at several sizes; reports every row that fails.
+void check_rewrites(const std::vector<RewriteRow>& rows);
+
+}  // namespace heed::test
