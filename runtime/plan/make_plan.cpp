@@ -538,7 +538,7 @@ class Planner {
     view.outputs.resize(node.outputs.size());
     if (op.is(HEED_VIEW_DENSE)) {
       if (node.outputs[0] == no_id) return true;
-      const auto& dims = *graph_.values[node.outputs[0]].type.dims;
+      const std::vector<Dim> dims = *graph_.values[node.outputs[0]].type.dims;  // a copy: dense() adds values
       if (plan_->slots[source].strided) {
         if (const auto reshaped = reshape_strides(*plan_->slots[source].type.dims, strides, dims)) {
           view.outputs[0].strides = *reshaped;
