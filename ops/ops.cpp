@@ -77,9 +77,13 @@ extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div,
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 extern const Rewrite dropout_as_identity;
-extern const Rewrite gemm_as_matmul, matmul_gelu_by_erf, matmul_gelu_by_tanh, matmul_gelu, matmul_silu, matmul_relu,
+extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu,
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
+extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
+    layer_normalization_casts;
+extern const Rewrite rms_normalization_core, rms_normalization_scale, rms_normalization_casts;
+extern const Rewrite gelu_by_erf, gelu_by_tanh, silu;
 
 namespace {
 
@@ -141,7 +145,11 @@ PluginContent content() {
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,
               &dropout_as_identity,
-              &gemm_as_matmul, &matmul_gelu_by_erf, &matmul_gelu_by_tanh, &matmul_gelu, &matmul_silu, &matmul_relu,
+              &layer_normalization_core, &layer_normalization_scale, &layer_normalization_bias,
+              &layer_normalization_casts,
+              &rms_normalization_core, &rms_normalization_scale, &rms_normalization_casts,
+              &gelu_by_erf, &gelu_by_tanh, &silu,
+              &gemm_as_matmul, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
           },
   };

@@ -52,11 +52,6 @@ bool fuse(Match& match, const Product& product, std::string bias, std::string re
   return true;
 }
 
-bool is_number(Match& match, std::string_view name, double number) {
-  const auto found = match.scalar(name);
-  return found && std::abs(*found - number) <= 1e-3 * std::abs(number) && match.type(name)->rank() <= match.type("p")->rank();
-}
-
 bool accept_scale(Match& match) {
   auto product = product_of(match);
   const std::string_view name = match.type("factor") ? "factor" : "divisor";
@@ -104,19 +99,6 @@ bool accept_gelu(Match& match) {
   return by_tanh ? accept_activation<gelu_tanh>(match) : accept_activation<gelu>(match);
 }
 
-bool accept_gelu_by_erf(Match& match) {
-  const bool is_scaled = match.type("divisor") ? is_number(match, "divisor", std::sqrt(2.0))
-                                               : is_number(match, "factor", std::sqrt(0.5));
-  return is_scaled && is_number(match, "one", 1) && is_number(match, "half", 0.5) && accept_activation<gelu>(match);
-}
-
-bool accept_gelu_by_tanh(Match& match) {
-  const bool is_cube = !match.type("three") || is_number(match, "three", 3);
-  constexpr double root = 0.79788456080286536;  // of 2 / pi
-  return is_cube && is_number(match, "small", 0.044715) && is_number(match, "root", root) && is_number(match, "one", 1) &&
-         is_number(match, "half", 0.5) && accept_activation<gelu_tanh>(match);
-}
-
 // y = alpha * a' b' + beta * c, spelled out.
 bool accept_gemm(Match& match) {
   const auto gemm = match.node("y");
@@ -146,25 +128,8 @@ extern const Rewrite matmul_residual = behind_product("matmul_residual", {"y = A
 extern const Rewrite matmul_relu = behind_product("matmul_relu", {"y = Relu(p)"}, accept_activation<relu>);
 extern const Rewrite matmul_sigmoid = behind_product("matmul_sigmoid", {"y = Sigmoid(p)"}, accept_activation<sigmoid>);
 extern const Rewrite matmul_tanh = behind_product("matmul_tanh", {"y = Tanh(p)"}, accept_activation<tanh_of>);
-extern const Rewrite matmul_silu =
-    behind_product("matmul_silu", {"s = Sigmoid(p); y = Mul(p, s)", "y = Swish(p)"}, accept_silu);
+extern const Rewrite matmul_silu = behind_product("matmul_silu", {"y = Swish(p)"}, accept_silu);
 extern const Rewrite matmul_gelu = behind_product("matmul_gelu", {"y = Gelu(p)"}, accept_gelu);
-// As torch spells gelu out, and as it is tidied up.
-extern const Rewrite matmul_gelu_by_erf =
-    behind_product("matmul_gelu",
-                   {"d = Div(p, divisor); e = Erf(d); f = Add(e, one); m = Mul(p, f); y = Mul(m, half)",
-                    "d = Mul(p, factor); e = Erf(d); f = Add(e, one); m = Mul(p, f); y = Mul(m, half)",
-                    "d = Div(p, divisor); e = Erf(d); f = Add(e, one); h = Mul(p, half); y = Mul(h, f)",
-                    "d = Mul(p, factor); e = Erf(d); f = Add(e, one); h = Mul(p, half); y = Mul(h, f)"},
-                   accept_gelu_by_erf);
-extern const Rewrite matmul_gelu_by_tanh =
-    behind_product("matmul_gelu_tanh",
-                   {"c = Pow(p, three); s = Mul(c, small); i = Add(p, s); r = Mul(i, root); t = Tanh(r); "
-                    "f = Add(t, one); h = Mul(p, half); y = Mul(h, f)",
-                    "q = Mul(p, p); c = Mul(q, p); s = Mul(c, small); i = Add(p, s); r = Mul(i, root); t = Tanh(r); "
-                    "f = Add(t, one); h = Mul(p, half); y = Mul(h, f)"},
-                   accept_gelu_by_tanh);
-
 extern const Rewrite gemm_as_matmul{
     .name = "gemm", .patterns = {"y = Gemm(a, b, c)"}, .replacement = "", .accept = accept_gemm};
 

@@ -54,6 +54,7 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
       HEED_ASSIGN(const size_t folded, fold_constants(graph, registry));
       changes += static_cast<int64_t>(folded);
     }
+    HEED_TRY(merge_equal(graph, registry));  // patterns ask for the same value, not for an equal one
     if (options.rewrite) {
       HEED_ASSIGN(const int32_t rewritten, rewrite(graph, registry, fired));
       changes += rewritten;
@@ -61,8 +62,6 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
     HEED_TRY(remove_unused(graph, registry));
     if (changes == 0) break;
   }
-  HEED_ASSIGN(const size_t merged, merge_equal(graph, registry));
-  if (merged) HEED_TRY(remove_unused(graph, registry));
   // On the CPU the operators' own kernels are faster for other types.
   const std::span<const DataType> all(expression_types);
   if (options.rewrite) HEED_TRY(fuse_elementwise(graph, registry, for_gpu ? all : all.first(1)));
