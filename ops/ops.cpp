@@ -84,6 +84,8 @@ extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_
     layer_normalization_casts;
 extern const Rewrite rms_normalization_core, rms_normalization_scale, rms_normalization_casts;
 extern const Rewrite gelu_by_erf, gelu_by_tanh, silu;
+extern const Rewrite rotary_tables, rotary_table_rows, rotary_cos, rotary_sin, rotary_cast, rotary_scale,
+    rotary_unsqueeze, rotary_squeeze, rotary_gather, rotary_halves, rotary_joined, rotary_interleaved, rotary_part;
 
 namespace {
 
@@ -140,6 +142,9 @@ PluginContent content() {
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
               &one_sided_greater, &one_sided_equal,
+              &rotary_tables, &rotary_table_rows, &rotary_cos, &rotary_sin, &rotary_cast, &rotary_scale,
+              &rotary_unsqueeze, &rotary_squeeze, &rotary_gather, &rotary_halves, &rotary_joined, &rotary_interleaved,
+              &rotary_part,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,

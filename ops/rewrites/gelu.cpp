@@ -35,9 +35,9 @@ bool accept_tanh(Match& match) {
 #define BY_ERF "scaled = Div(x, divisor) | Mul(x, factor); f = Add(Erf(scaled), one);"
 
 // x may be taken out of the sum.
-#define BY_TANH                                                                                           \
-  "square = Pow(x, two) | Mul(x, x); cube = Pow(x, three) | Mul(x, Mul(x, x));"                           \
-  "outer = Add(Mul(square, small), one) | Add(Mul(Mul(x, small), x), one);"                               \
+#define BY_TANH                                                                 \
+  "square = Pow(x, two) | Mul(x, x); cube = Pow(x, three) | Mul(x, Mul(x, x));" \
+  "outer = Add(Mul(square, small), one) | Add(Mul(Mul(x, small), x), one);"     \
   "turned = Mul(Add(x, Mul(cube, small)), root) | Mul(Mul(x, root), outer); f = Add(Tanh(turned), one);"
 
 }  // namespace

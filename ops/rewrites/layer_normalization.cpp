@@ -7,9 +7,9 @@
 namespace heed::ops {
 namespace {
 
-#define STATISTICS                                                                \
-  "mean = ReduceMean(x, mean_axes); centered = Sub(x, mean);"                     \
-  "square = Pow(centered, two) | Mul(centered, centered);"                        \
+#define STATISTICS                                            \
+  "mean = ReduceMean(x, mean_axes); centered = Sub(x, mean);" \
+  "square = Pow(centered, two) | Mul(centered, centered);"    \
   "variance = ReduceMean(square, variance_axes); shifted = Add(variance, epsilon);"
 
 bool accept(Match& match) {
@@ -83,8 +83,9 @@ extern const Rewrite layer_normalization_core{
     .patterns = {STATISTICS "y = Div(centered, Sqrt(shifted))",
                  STATISTICS "inverse = Reciprocal(Sqrt(shifted)) | Div(one, Sqrt(shifted)) | Pow(shifted, minus_half);"
                             "y = Mul(centered, inverse)"},
-    .replacement = "y = LayerNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @type>(Constant<"
-                   "value_floats = [1.0]>()))",
+    .replacement =
+        "y = LayerNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @type>(Constant<"
+        "value_floats = [1.0]>()))",
     .accept = accept};
 
 extern const Rewrite layer_normalization_scale{.name = "layer_normalization",

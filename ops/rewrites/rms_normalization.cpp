@@ -1,5 +1,5 @@
-// x / sqrt(mean(x^2) + epsilon), as Llama, T5 and their kin spell it out -> RMSNormalization; then the scale (Gemma's is
-// 1 + w, a constant by then), and the casts of a 16-bit model that normalises in f32.
+// x / sqrt(mean(x^2) + epsilon), as Llama, T5 and their kin spell it out -> RMSNormalization; then the scale (Gemma's
+// is 1 + w, a constant by then), and the casts of a 16-bit model that normalises in f32.
 #include <string>
 
 #include "numbers.hpp"
@@ -65,8 +65,9 @@ extern const Rewrite rms_normalization_core{
     .patterns = {STATISTICS "y = Div(x, Sqrt(shifted))",
                  STATISTICS "inverse = Reciprocal(Sqrt(shifted)) | Div(one, Sqrt(shifted)) | Pow(shifted, minus_half);"
                             "y = Mul(x, inverse)"},
-    .replacement = "y = RMSNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @type>(Constant<"
-                   "value_floats = [1.0]>()))",
+    .replacement =
+        "y = RMSNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @type>(Constant<"
+        "value_floats = [1.0]>()))",
     .accept = accept};
 
 extern const Rewrite rms_normalization_scale{.name = "rms_normalization",
@@ -77,8 +78,9 @@ extern const Rewrite rms_normalization_scale{.name = "rms_normalization",
 extern const Rewrite rms_normalization_casts{
     .name = "rms_normalization",
     .patterns = {"wide = Cast(x); n = RMSNormalization(wide, scale); y = Cast(n)"},
-    .replacement = "wide = Cast<to = @wide_type>(x);"
-                   "y = RMSNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @to>(scale))",
+    .replacement =
+        "wide = Cast<to = @wide_type>(x);"
+        "y = RMSNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @to>(scale))",
     .accept = accept_casts};
 
 }  // namespace heed::ops

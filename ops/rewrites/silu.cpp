@@ -16,10 +16,10 @@ bool accept(Match& match) {
 
 }  // namespace
 
-extern const Rewrite silu{.name = "silu",
-                          .patterns = {"scaled = Mul(x, alpha) | x; y = Mul(x, Sigmoid(scaled))",
-                                       "y = Div(x, Add(Exp(Neg(x)), one))"},
-                          .replacement = "y = Swish<alpha = @alpha>(x)",
-                          .accept = accept};
+extern const Rewrite silu{
+    .name = "silu",
+    .patterns = {"scaled = Mul(x, alpha) | x; y = Mul(x, Sigmoid(scaled))", "y = Div(x, Add(Exp(Neg(x)), one))"},
+    .replacement = "y = Swish<alpha = @alpha>(x)",
+    .accept = accept};
 
 }  // namespace heed::ops

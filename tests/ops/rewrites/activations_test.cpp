@@ -13,15 +13,14 @@ const std::string numbers =
     "sqrt_half = Constant<value_float = 0.70710677>() small = Constant<value_float = 0.044715>()"
     "root = Constant<value_float = 0.7978845608>() ";
 
-
 RewriteRow row(const char* what, const std::string& nodes, std::vector<const char*> wanted,
                std::vector<const char*> unwanted = {}) {
   return {.what = what, .inputs = x, .outputs = y, .nodes = numbers + nodes, .wanted = wanted, .unwanted = unwanted};
 }
 
 const std::vector<RewriteRow> rows = {
-    row("gelu of torch's first exporter",
-        "d = Div(x, sqrt2) e = Erf(d) f = Add(e, one) m = Mul(x, f) y = Mul(m, half)", {"fired gelu\n"}),
+    row("gelu of torch's first exporter", "d = Div(x, sqrt2) e = Erf(d) f = Add(e, one) m = Mul(x, f) y = Mul(m, half)",
+        {"fired gelu\n"}),
     row("gelu of torch's second exporter",
         "d = Div(x, sqrt2) e = Erf(d) f = Add(e, one) h = Mul(half, f) y = Mul(x, h)", {"fired gelu\n"}),
     row("half first, a product with the root of a half",
@@ -32,7 +31,8 @@ const std::vector<RewriteRow> rows = {
         "a = Abs(x) d = Div(a, sqrt2) e = Erf(d) f = Add(e, one) m = Mul(x, f) y = Mul(m, half)", {"Fused"},
         {" fired gelu"}),
     row("GPT-2's new gelu",
-        "h = Mul(x, half) c = Pow(x, three) s = Mul(c, small) i = Add(x, s) r = Mul(i, root) t = Tanh(r) f = Add(t, one)"
+        "h = Mul(x, half) c = Pow(x, three) s = Mul(c, small) i = Add(x, s) r = Mul(i, root) t = Tanh(r) f = Add(t, "
+        "one)"
         "y = Mul(h, f)",
         {"fired gelu_tanh"}),
     row("torch's gelu by tanh, a product of three",

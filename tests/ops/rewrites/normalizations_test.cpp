@@ -9,7 +9,8 @@ namespace {
 const std::string x = "float[batch, seq, 5] x", y = "float[batch, seq, 5] y", half_x = "float16[batch, seq, 5] x",
                   half_y = "float16[batch, seq, 5] y";
 const std::string parameters =
-    "w = Constant<value_floats = [0.5, -1.25, 2.0, 1.0, 0.75]>() b = Constant<value_floats = [0.1, 0.2, 0.3, -0.4, 0.5]>()"
+    "w = Constant<value_floats = [0.5, -1.25, 2.0, 1.0, 0.75]>() b = Constant<value_floats = [0.1, 0.2, 0.3, -0.4, "
+    "0.5]>()"
     "e = Constant<value_float = 1e-5>() one = Constant<value_float = 1.0>() two = Constant<value_float = 2.0>() ";
 // Up to opset 17 axes are an attribute, from 18 on an input.
 const std::string last = "axes = Constant<value_ints = [-1]>() ";
@@ -107,9 +108,8 @@ const std::vector<RewriteRow> layers = {
     {.what = "an axis in the middle is no row",
      .inputs = x,
      .outputs = y,
-     .nodes = parameters +
-              "axes = Constant<value_ints = [1]>() m = ReduceMean(x, axes) c = Sub(x, m) q = Pow(c, two)"
-              "v = ReduceMean(q, axes) s = Add(v, e) d = Sqrt(s) y = Div(c, d)",
+     .nodes = parameters + "axes = Constant<value_ints = [1]>() m = ReduceMean(x, axes) c = Sub(x, m) q = Pow(c, two)"
+                           "v = ReduceMean(q, axes) s = Add(v, e) d = Sqrt(s) y = Div(c, d)",
      .wanted = {"ReduceMean"},
      .unwanted = {"LayerNormalization"}},
     {.what = "cubes are no squares",
@@ -123,7 +123,8 @@ const std::vector<RewriteRow> layers = {
     {.what = "a deviation that others read is theirs",
      .inputs = x,
      .outputs = y + ", float[batch, seq, 1] d",
-     .nodes = parameters + centered_18 + "q = Pow(c, two) v = ReduceMean(q, axes) s = Add(v, e) d = Sqrt(s) y = Div(c, d)",
+     .nodes =
+         parameters + centered_18 + "q = Pow(c, two) v = ReduceMean(q, axes) s = Add(v, e) d = Sqrt(s) y = Div(c, d)",
      .wanted = {"ReduceMean"},
      .unwanted = {"LayerNormalization"}},
 };

@@ -13,9 +13,9 @@ namespace heed::test {
 namespace {
 
 std::shared_ptr<const Model> load(const RewriteRow& row, bool rewritten, const char* device) {
-  auto file = parse_model("<ir_version: 10, opset_import: [\"\" : " + std::to_string(row.opset) +
-                          ", \"com.microsoft\" : 1]> g (" + row.inputs + ") => (" + row.outputs + ") { " + row.nodes +
-                          " }");
+  auto file =
+      parse_model("<ir_version: 10, opset_import: [\"\" : " + std::to_string(row.opset) +
+                  ", \"com.microsoft\" : 1]> g (" + row.inputs + ") => (" + row.outputs + ") { " + row.nodes + " }");
   CHECK((file ? "" : file.error().message) == "");
   if (!file) return nullptr;
   ModelOptions options;
