@@ -341,8 +341,19 @@ Result<Launch> launch_in_windows(const Parameters& whole, DataType element, cons
 struct NBitParameters : Parameters {
   uint32_t block_shift = 0, block_count = 0;
   uint32_t row_bytes = 0, zero_row_bytes = 0;
-  int32_t scales_offset = 0, zero_offset = 0;
+  int32_t scales_offset = 0, zero_offset = 0, group_indices_offset = 0;
 };
+
+// The kernels address scales by g_idx: its numbers must be known to be blocks.
+Result<void> check_group_indices(const Planning& node) {
+  const auto g_idx = node.constant(nbits_g_idx);
+  if (!g_idx) return decline("g_idx is no constant");
+  const int64_t block_size = node.integer("block_size"), blocks = (node.integer("K") + block_size - 1) / block_size;
+  for (const int32_t block : g_idx->as<const int32_t>())
+    if (block < 0 || block >= blocks)
+      return decline("g_idx has " + std::to_string(block) + ", and there are " + std::to_string(blocks) + " blocks");
+  return {};
+}
 
 }  // namespace
 
@@ -429,7 +440,8 @@ Result<Launch> bind_matmul(const Binding& node) {
 Result<GpuPlan> plan_matmul_nbits(Planning& node) {
   const auto a = node.input(a_input);
   if (!a.has_rank()) return decline("a rank is not known");
-  if (node.has_input(nbits_g_idx)) return decline("g_idx scatters the blocks");
+  const bool has_group_indices = node.has_input(nbits_g_idx);
+  if (has_group_indices) HEED_TRY(check_group_indices(node));
   const bool has_zero_points = node.has_input(nbits_zero_points);
   const DataType zero_point = has_zero_points ? node.input(nbits_zero_points).element() : DataType::u8;
   if (zero_point != DataType::u8 && zero_point != a.element())
@@ -442,12 +454,14 @@ Result<GpuPlan> plan_matmul_nbits(Planning& node) {
   const auto read_or_a = [&](int32_t input) { return read(node.has_input(input) ? input : a_input); };
   GpuPlan plan;
   plan.bindings = {read(a_input),         read(b_input), read_or_a(nbits_bias),         read(nbits_scales),
-                   write(0),              scratch(),     read_or_a(nbits_zero_points)};
+                   write(0),              scratch(),     read_or_a(nbits_zero_points),
+                   read_or_a(nbits_g_idx)};
   const Variant sum{.name = "the sum of pieces",
                     .shader = sum_shader,
                     .bindings = {read(a_input), read(b_input), read_or_a(nbits_bias), read(a_input), write(0), scratch()}};
   const auto with_bits = [&](Variant variant) {
     variant.constants.push_back({4, static_cast<uint32_t>(node.integer("bits", 4))});
+    variant.constants.push_back({6, has_group_indices});
     variant.constants.push_back({5, !has_zero_points ? 0u : zero_point == DataType::u8 ? 1u : 2u});
     return variant;
   };
@@ -489,6 +503,7 @@ Result<Launch> bind_matmul_nbits(const Binding& node) {
   p.zero_row_bytes = ceil_divide(p.block_count * bits, 8);
   p.scales_offset = offset(nbits_scales);
   p.zero_offset = offset(nbits_zero_points);
+  p.group_indices_offset = offset(nbits_g_idx);
   Launch launch;
   std::vector<heed_window> none;
   add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, std::nullopt, most_binding_bytes(node));

@@ -3,6 +3,7 @@
 //   QLinearMatMul          saturate(round(sum * a_scale * b_scale / y_scale) + y_zero_point)
 //   MatMulIntegerToFloat   sum * (a_scale * b_scale) + bias                              com.microsoft
 //   DynamicQuantizeMatMul  the same, of an a that DynamicQuantizeLinear makes u8         com.microsoft
+#include "dynamic_quantize_linear.hpp"
 #include "launch.hpp"
 #include "matmul.hpp"
 #include "shaders.hpp"
@@ -69,10 +70,21 @@ Result<void> infer_dynamic(Inference& node) {
   return {};
 }
 
-// ---- MatMulInteger on a GPU: bytes are read in words and multiplied four at a time
-// ---------------------------------------------
+// ---- on a GPU: bytes are read in words and multiplied four at a time; all but MatMulInteger finish the sums in a dispatch
+// ---- of its own, DynamicQuantizeMatMul quantises a in one or two before
+// -------------------------------------------------
 
-constexpr int32_t most_batch_axes = 6;
+constexpr int32_t most_batch_axes = 6, none = -1;
+
+// Which inputs of an operator are what.
+struct Roles {
+  int32_t a = 0, b = 1, a_zero = none, b_zero = none;
+  int32_t a_scale = none, b_scale = none, bias = none, y_scale = none, y_zero = none;
+};
+constexpr Roles integer_roles{.a_zero = 2, .b_zero = 3};
+constexpr Roles qlinear_roles{.b = 3, .a_zero = 2, .b_zero = 5, .a_scale = 1, .b_scale = 4, .y_scale = 6, .y_zero = 7};
+constexpr Roles to_float_roles{.a_zero = 4, .b_zero = 5, .a_scale = 2, .b_scale = 3, .bias = 6};
+constexpr Roles dynamic_roles{.b_zero = 3, .b_scale = 2, .bias = 4};
 
 // Mirrors shaders/matmul_integer.comp.
 struct Parameters {
@@ -86,34 +98,77 @@ struct Parameters {
 };
 constexpr int64_t tile_size = 32;
 
-Result<GpuPlan> plan_integer(Planning& node) {
-  const auto a = node.input(0), b = node.input(1);
+// Mirrors shaders/matmul_integer_finish.comp.
+struct List {
+  int32_t offset = 0;  // in elements
+  uint32_t count = 0;  // 0: none
+};
+struct FinishParameters {
+  uint32_t rows, columns, batch_count, batch_rank;
+  uint32_t sums_offset = 0, y_offset = 0;  // in words
+  List a_scales, b_scales, biases, y_scales, y_zeros;
+  uint32_t batch_dims[most_batch_axes] = {};
+  uint32_t a_batch_strides[most_batch_axes] = {}, b_batch_strides[most_batch_axes] = {};
+};
+constexpr int64_t finish_threads = 128;
+
+// Where DynamicQuantizeMatMul's scratch has what, in words; the sums lie behind the codes.
+struct DynamicScratch {
+  static constexpr int64_t scale = dynamic_parts_bytes / 4, zero_point = scale + 1, codes = scale + 4;
+  static int64_t sums(int64_t code_count) { return codes + (code_count + 3) / 4; }
+};
+
+Variant product_variant(const Planning& node, DataType a, DataType b, std::vector<heed_binding> bindings) {
+  const bool has_dot = node.capability("integer_dot") != 0;
+  const auto is_unsigned = [](DataType type) { return static_cast<uint32_t>(type == DataType::u8); };
+  return {.name = has_dot ? "four at once" : "one by one",
+          .shader = has_dot ? shaders::matmul_integer_dot : shaders::matmul_integer,
+          .constants = {{0, is_unsigned(a)}, {1, is_unsigned(b)}},
+          .bindings = std::move(bindings)};
+}
+
+Variant finish_variant(const Planning& node, const Roles& roles, heed_binding a_scale) {
+  const auto read_or_b = [&](int32_t input) { return read(node.has_input(input) ? input : roles.b); };
+  return {.name = "finish",
+          .shader = shaders::matmul_integer_finish,
+          .constants = {{0, static_cast<uint32_t>(node.input(roles.b_scale).element())},
+                        {1, static_cast<uint32_t>(node.output(0).element())}},
+          .bindings = {scratch(), a_scale, read(roles.b_scale), read_or_b(roles.bias), read_or_b(roles.y_scale),
+                       read_or_b(roles.y_zero), write(0)}};
+}
+
+// Places of the variants.
+enum { product, finish, dynamic_quantize };
+
+template <const Roles& roles>
+Result<GpuPlan> plan(Planning& node) {
+  const auto a = node.input(roles.a), b = node.input(roles.b);
   if (!a.has_rank() || !b.has_rank()) return decline("a rank is not known");
   if (std::max(a.rank(), b.rank()) - 2 > most_batch_axes) return decline("more than 8 axes");
   node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
-  const bool has_dot = node.capability("integer_dot") != 0;
-  const auto is_unsigned = [](TypeView type) { return static_cast<uint32_t>(type.element() == DataType::u8); };
-  return GpuPlan{.variants = {{.name = has_dot ? "four at once" : "one by one",
-                               .shader = has_dot ? shaders::matmul_integer_dot : shaders::matmul_integer,
-                               .constants = {{0, is_unsigned(a)}, {1, is_unsigned(b)}}}},
-                 .bindings = {read(0), read(1), read(node.has_input(2) ? 2 : 0), read(node.has_input(3) ? 3 : 1), write(0)}};
+  const auto read_or = [&](int32_t input, int32_t otherwise) { return read(node.has_input(input) ? input : otherwise); };
+  const heed_binding b_zero = read_or(roles.b_zero, roles.b);
+  GpuPlan plan;
+  if (a.element() == DataType::f32) {
+    plan.variants = {product_variant(node, DataType::u8, b.element(), {scratch(), read(roles.b), scratch(), b_zero, scratch()}),
+                     finish_variant(node, roles, scratch())};
+    for (Variant& variant : dynamic_quantize_variants({read(roles.a), scratch(), scratch(), scratch(), scratch()}))
+      plan.variants.push_back(std::move(variant));
+    return plan;
+  }
+  const heed_binding sums = roles.b_scale == none ? write(0) : scratch();
+  plan.variants = {product_variant(node, a.element(), b.element(),
+                                   {read(roles.a), read(roles.b), read_or(roles.a_zero, roles.a), b_zero, sums})};
+  if (roles.b_scale != none) plan.variants.push_back(finish_variant(node, roles, read(roles.a_scale)));
+  return plan;
 }
 
-Result<Launch> bind_integer(const Binding& node) {
-  const auto a = node.input(0), b = node.input(1), y = node.output(0);
-  if (y.count() == 0) return Launch{};
-  HEED_TRY(check_addressable(a, "input 0"));
-  HEED_TRY(check_addressable(b, "input 1"));
-  HEED_TRY(check_addressable(y, "the output"));
+// Sizes and steps over batches of dense a, b and y.
+Parameters product_of(const TensorView& a, const TensorView& b, const TensorView& y) {
   Parameters p;
   p.inner = static_cast<uint32_t>(a.dim(-1));
   if (a.rank() > 1) p.rows = static_cast<uint32_t>(a.dim(-2));
   if (b.rank() > 1) p.columns = static_cast<uint32_t>(b.dim(-1));
-  p.a_offset = offset_of(a);
-  p.b_offset = offset_of(b);
-  p.y_offset = offset_of(y);
-  if (node.has_input(2)) p.a_zero_offset = offset_of(node.input(2)), p.a_zero_count = static_cast<uint32_t>(node.input(2).count());
-  if (node.has_input(3)) p.b_zero_offset = offset_of(node.input(3)), p.b_zero_count = static_cast<uint32_t>(node.input(3).count());
   const int32_t axes = y.rank() - (a.rank() > 1) - (b.rank() > 1);
   p.batch_rank = static_cast<uint32_t>(axes);
   uint32_t a_stride = 1, b_stride = 1;
@@ -134,8 +189,79 @@ Result<Launch> bind_integer(const Binding& node) {
     p.batch_count = 1;
     p.batch_rank = 0;
   }
+  return p;
+}
+
+List list_of(const Binding& node, int32_t input) {
+  if (!node.has_input(input)) return {};
+  return {offset_of(node.input(input)), static_cast<uint32_t>(node.input(input).count())};
+}
+
+Dispatch product_dispatch(const Parameters& p) {
   const int64_t tiles = int64_t{1} * ceil_divide(p.rows, tile_size) * ceil_divide(p.columns, tile_size) * p.batch_count;
-  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(tiles, 1), 1, 1}}}};
+  return {product, bytes_of(p), {workgroups_for(tiles, 1), 1, 1}};
+}
+
+template <const Roles& roles>
+Result<Launch> bind(const Binding& node) {
+  const auto a = node.input(roles.a), b = node.input(roles.b), y = node.output(0);
+  if (y.count() == 0) return Launch{};
+  HEED_TRY(check_addressable(a, "a"));
+  HEED_TRY(check_addressable(b, "b"));
+  HEED_TRY(check_addressable(y, "the output"));
+  Parameters p = product_of(a, b, y);
+  const List b_zeros = list_of(node, roles.b_zero);
+  p.b_offset = offset_of(b);
+  p.b_zero_offset = b_zeros.offset;
+  p.b_zero_count = b_zeros.count;
+  Launch launch;
+  List a_scales = list_of(node, roles.a_scale);
+  int64_t sums_offset = 0;
+  if (a.element() == DataType::f32) {
+    using At = DynamicScratch;
+    add_dynamic_quantize(launch, dynamic_quantize,
+                         {.count = a.count(),
+                          .x_offset = offset_of(a),
+                          .codes_offset = At::codes,
+                          .scale_offset = At::scale,
+                          .zero_point_offset = At::zero_point});
+    sums_offset = At::sums(a.count());
+    p.a_offset = 4 * At::codes;
+    p.a_zero_offset = 4 * At::zero_point;
+    p.a_zero_count = 1;
+    a_scales = {At::scale, 1};
+  } else {
+    const List a_zeros = list_of(node, roles.a_zero);
+    p.a_offset = offset_of(a);
+    p.a_zero_offset = a_zeros.offset;
+    p.a_zero_count = a_zeros.count;
+  }
+  if (roles.b_scale == none) {
+    p.y_offset = offset_of(y);
+    launch.dispatches.push_back(product_dispatch(p));
+    return launch;
+  }
+  p.y_offset = static_cast<int32_t>(sums_offset);
+  launch.dispatches.push_back(product_dispatch(p));
+  launch.scratch_bytes = static_cast<size_t>(sums_offset + y.count()) * sizeof(int32_t);
+  HEED_ASSIGN(const uint32_t y_offset, word_offset_of(y));
+  FinishParameters f{.rows = p.rows,
+                     .columns = p.columns,
+                     .batch_count = p.batch_count,
+                     .batch_rank = p.batch_rank,
+                     .sums_offset = static_cast<uint32_t>(sums_offset),
+                     .y_offset = y_offset,
+                     .a_scales = a_scales,
+                     .b_scales = list_of(node, roles.b_scale),
+                     .biases = list_of(node, roles.bias),
+                     .y_scales = list_of(node, roles.y_scale),
+                     .y_zeros = list_of(node, roles.y_zero)};
+  std::copy_n(p.batch_dims, most_batch_axes, f.batch_dims);
+  std::copy_n(p.a_batch_strides, most_batch_axes, f.a_batch_strides);
+  std::copy_n(p.b_batch_strides, most_batch_axes, f.b_batch_strides);
+  const int64_t words = ceil_divide(y.count() * bits_of(y.element()), 32);
+  launch.dispatches.push_back({finish, bytes_of(f), {workgroups_for(words, finish_threads), 1, 1}});
+  return launch;
 }
 
 }  // namespace
@@ -145,7 +271,7 @@ extern const Operator matmul_integer{
     .inputs = {{"A", "T1"}, {"B", "T2"}, {"a_zero_point", "T1", HEED_OPTIONAL_PARAMETER}, {"b_zero_point", "T2", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"Y", "T3"}},
     .types = {{"T1", bytes}, {"T2", bytes}, {"T3", {DataType::i32}}},
-    .infer = infer_integer, .plan = plan_integer, .bind = bind_integer};
+    .infer = infer_integer, .plan = plan<integer_roles>, .bind = bind<integer_roles>};
 
 extern const Operator qlinear_matmul{
     .op_type = "QLinearMatMul", .versions = {21, 10},
@@ -153,7 +279,7 @@ extern const Operator qlinear_matmul{
                {"y_scale", "TS"}, {"y_zero_point", "T3"}},
     .outputs = {{"y", "T3"}},
     .types = {{"T1", bytes}, {"T2", bytes}, {"T3", bytes}, {"TS", {DataType::f32, DataType::f16, DataType::bf16}}},
-    .infer = infer_qlinear};
+    .infer = infer_qlinear, .plan = plan<qlinear_roles>, .bind = bind<qlinear_roles>};
 
 extern const Operator matmul_integer_to_float{
     .domain = "com.microsoft", .op_type = "MatMulIntegerToFloat",
@@ -161,7 +287,7 @@ extern const Operator matmul_integer_to_float{
                {"b_zero_point", "T2", HEED_OPTIONAL_PARAMETER}, {"bias", "T3", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"Y", "T3"}},
     .types = {{"T1", bytes}, {"T2", bytes}, {"T3", {DataType::f32, DataType::f16}}},
-    .infer = infer_to_float};
+    .infer = infer_to_float, .plan = plan<to_float_roles>, .bind = bind<to_float_roles>};
 
 extern const Operator dynamic_quantize_matmul{
     .domain = "com.microsoft", .op_type = "DynamicQuantizeMatMul",
@@ -169,6 +295,6 @@ extern const Operator dynamic_quantize_matmul{
                {"bias", "T1", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"Y", "T1"}},
     .types = {{"T1", {DataType::f32}}, {"T2", bytes}},
-    .infer = infer_dynamic};
+    .infer = infer_dynamic, .plan = plan<dynamic_roles>, .bind = bind<dynamic_roles>};
 
 }  // namespace heed::ops

@@ -1,5 +1,7 @@
 // QuantizeLinear: y = saturate(round(x / scale) + zero_point), DequantizeLinear: y = (x - zero_point) * scale, ONNX's and
 // com.microsoft's. One scale for all, one for each place of an axis, or (block_size) one for each block along it.
+#include "quantize_linear.hpp"
+
 #include "launch.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -98,13 +100,6 @@ Result<void> infer_dequantize(Inference& node) {
 // ---- on a GPU: all tensors are read and written as words, whatever their elements are
 // ------------------------------------
 
-// Mirrors shaders/quantized.glsl.
-struct Parameters {
-  uint32_t word_count, count;
-  int32_t x_offset, scale_offset, zero_point_offset, y_word_offset;  // in elements, but for y's
-  uint32_t axis_size, inner_size, block_size, outer_stride, axis_stride, inner_stride;
-  uint32_t has_zero_point;
-};
 constexpr int64_t workgroup_size = 128;
 
 // What the shaders read and write.
@@ -136,7 +131,7 @@ Result<Launch> bind(const Binding& node) {
   HEED_TRY(check_addressable(scale, "the scale"));
   HEED_TRY(check_addressable(y, "the output"));
   const int64_t elements_of_word = 32 / bits_of(y.element());
-  Parameters p{};
+  QuantizedParameters p{};
   p.count = static_cast<uint32_t>(y.count());
   p.word_count = ceil_divide(y.count(), elements_of_word);
   p.x_offset = offset_of(x);

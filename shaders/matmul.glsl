@@ -12,9 +12,11 @@ layout(set = 0, binding = 2, std430) readonly buffer Bias { STORED bias[]; };
 layout(set = 0, binding = 1, std430) readonly buffer B { uint b[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Scales { STORED scales[]; };  // [column, block]
 layout(set = 0, binding = 6, std430) readonly buffer ZeroPoints { uint zero_points[]; };
-#define PARAMETERS_BINDING 7
+layout(set = 0, binding = 7, std430) readonly buffer GroupIndices { int group_indices[]; };  // the block of each k
+#define PARAMETERS_BINDING 8
 layout(constant_id = 4) const uint bits = 4;
 layout(constant_id = 5) const uint zero_kind = 0;  // of zero points: 0: 2^(bits - 1), 1: codes, 2: numbers as scales are
+layout(constant_id = 6) const bool has_group_indices = false;  // all within the blocks; else blocks follow each other
 #else
 layout(set = 0, binding = 1, std430) readonly buffer B { STORED b[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Residual { STORED residual[]; };
@@ -41,7 +43,7 @@ layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters
 #ifdef NBITS
   uint block_shift, block_count;   // a block has 2^block_shift codes
   uint row_bytes, zero_row_bytes;  // of the codes of a column, and of its zero points where they are codes
-  int scales_offset, zero_offset;
+  int scales_offset, zero_offset, group_indices_offset;
 #endif
 };
 
@@ -103,13 +105,22 @@ float zero_point_of(uint column, uint block) {
   return uintBitsToFloat(zero_points[index]);
 #endif
 }
+vec4 scaled(vec4 codes, uint column, uint block) {
+  float scale = LOAD(scales[scales_offset + int(column * block_count + block)]);
+  return (codes - zero_point_of(column, block)) * scale;
+}
 // Columns are counted; k is a multiple of four.
 vec4 b_four_at(int column, int k) {
-  uint bit = uint(k) * bits, mask = (1u << bits) - 1u, block = uint(k) >> block_shift;
+  uint bit = uint(k) * bits, mask = (1u << bits) - 1u;
   uint codes = bits_at(uint(b_offset) + uint(column) * row_bytes + (bit >> 3), bit & 7u, 4u * bits);
   uvec4 four = uvec4(codes, codes >> bits, codes >> (2u * bits), codes >> (3u * bits)) & mask;
-  float scale = LOAD(scales[scales_offset + int(uint(column) * block_count + block)]);
-  return (vec4(four) - zero_point_of(uint(column), block)) * scale;
+  if (!has_group_indices) return scaled(vec4(four), uint(column), uint(k) >> block_shift);
+  vec4 each;
+  for (int i = 0; i < 4; ++i) {
+    int block = group_indices[group_indices_offset + min(k + i, int(inner) - 1)];
+    each[i] = scaled(vec4(four[i]), uint(column), uint(block)).x;
+  }
+  return each;
 }
 #endif
 

@@ -131,6 +131,12 @@ const std::vector<Case> qlinear_cases = {
     qlinear_row("mixed, a row and a column each their own", i8,
                 {bytes(u8_type, {5, 37}), random({5}, 0.01, 0.02), bytes(u8_type, {5}), bytes(i8, {37, 19}),
                  random({19}, 0.01, 0.02), bytes(i8, {19}), random({5}, 0.2, 0.4), bytes(i8, {5})}),
+    qlinear_row("crossed broadcast, bf16 scales", u8_type,
+                {bytes(u8_type, {3, 1, 7, 9}), bf16({}, {0.01}), bytes(u8_type, {}), bytes(i8, {1, 2, 9, 33}),
+                 bf16({}, {0.02}), bytes(i8, {}), bf16({}, {0.2}), bytes(u8_type, {})}),
+    qlinear_row("no rows", u8_type,
+                {bytes(u8_type, {0, 9}), f32({}, {0.01}), bytes(u8_type, {}), bytes(u8_type, {9, 3}), f32({}, {0.02}),
+                 bytes(u8_type, {}), f32({}, {0.2}), bytes(u8_type, {})}),
 };
 
 Case float_row(std::string what, Tensors in, double tolerance = 1e-6) {
@@ -151,6 +157,9 @@ const std::vector<Case> float_cases = {
                                bytes(u8_type, {1}), bytes(i8, {67}), random({67})}),
     float_row("f16", {bytes(i8, {3, 37}), bytes(u8_type, {37, 9}), f16({}, {0.01}), f16({}, {0.02}), absent(),
                       bytes(u8_type, {})}, 1e-3),
+    float_row("in batches, each their own", {bytes(u8_type, {3, 5, 17}), bytes(i8, {3, 17, 19}), random({3, 5, 1}, 0.01, 0.02),
+                                             random({3, 1, 19}, 0.01, 0.02), bytes(u8_type, {3, 5, 1}), bytes(i8, {3, 1, 19})}),
+    float_row("a decoded token", {bytes(u8_type, {1, 301}), bytes(i8, {301, 577}), f32({}, {0.01}), random({577}, 0.01, 0.02)}),
 };
 
 Case dynamic_row(std::string what, Tensors in) {
@@ -177,6 +186,8 @@ const std::vector<Case> dynamic_cases = {
     dynamic_row("one scale", {random({3, 37}, -2, 1), bytes(i8, {37, 67}), f32({}, {0.02})}),
     dynamic_row("all there is", {random({2, 9, 37}, -2, 3), bytes(u8_type, {37, 67}), random({67}, 0.01, 0.02),
                                  bytes(u8_type, {67}), random({67})}),
+    dynamic_row("longer than a workgroup folds at once", {random({67, 131}, -2, 3), bytes(i8, {131, 35}), random({35}, 0.01, 0.02)}),
+    dynamic_row("a decoded token", {random({1, 301}, -2, 3), bytes(i8, {301, 577}), f32({1}, {0.02})}),
 };
 
 }  // namespace

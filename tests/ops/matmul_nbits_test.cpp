@@ -97,6 +97,7 @@ std::vector<Case> made() {
   rows.push_back(row("k ends amid a block, a prompt", {{19, 301}, 17, 32, 4}, {Zero::codes}, 5e-5));
   rows.push_back(row("long blocks, a prompt", {{13, 700}, 9, 512, 4}, {Zero::codes}, 1e-4));
   rows.push_back(row("g_idx", {{3, 80}, 21, 16, 4}, {Zero::codes, false, true}));
+  rows.push_back(row("g_idx, a prompt that ends amid a block", {{11, 77}, 21, 16, 4}, {Zero::codes, false, true}, 5e-5));
   rows.push_back(row("f16", {{1, 128}, 67, 32, 4}, {Zero::codes, true, false, DataType::f16}, 3e-3));
   rows.push_back(row("f16, a prompt", {{17, 128}, 67, 32, 4}, {Zero::floats, true, false, DataType::f16}, 3e-3));
   rows.push_back(row("bf16", {{2, 128}, 67, 32, 8}, {Zero::none, false, false, DataType::bf16}, 2e-2));

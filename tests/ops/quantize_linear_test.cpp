@@ -196,6 +196,7 @@ const std::vector<Case> dynamic_cases = {
     by(dynamically, "all positive", {random({41}, 2, 5)}),
     by(dynamically, "all negative", {random({41}, -5, -2)}),
     by(dynamically, "a number", {f32({}, {3})}),
+    by(dynamically, "longer than a workgroup folds at once, its ends in the middle", {random({3, 4001}, -1, 7)}),
     {"nothing but zeros", {f32({2}, {0, 0})}, {u8({2}, {0, 0}), f32({}, {1}), u8({}, {0})}},
     {"empty", {f32({0}, {})}, {u8({0}, {}), f32({}, {1}), u8({}, {0})}},
 };
