@@ -66,6 +66,8 @@ extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_lin
     dynamic_quantize_linear, gather_block_quantized;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
+// Weights laid out for the products that follow: heed_pack.cpp
+extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
 extern const Operator matmul_nbits;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
@@ -79,6 +81,9 @@ extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_rang
 extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu,
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
+extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
+    matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
+    dynamic_quantize_matmul_bias, matmul_nbits_bias;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -134,6 +139,7 @@ PluginContent content() {
               &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &matmul_nbits,
+              &heed_pack,
               &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
               &microsoft_causal_conv_with_state,
           },
@@ -146,6 +152,9 @@ PluginContent content() {
               &rotary_unsqueeze, &rotary_squeeze, &rotary_gather, &rotary_halves, &rotary_joined, &rotary_interleaved,
               &rotary_part,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
+              &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
+              &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
+              &dynamic_quantize_matmul_bias, &matmul_nbits_bias,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,

@@ -62,6 +62,8 @@ extern const CpuKernel
 extern const CpuKernel
     heed_causal_mask, heed_embedding, fused_elementwise, fused_elementwise_neon, fused_elementwise_avx2,
     fused_elementwise_avx512;
+// Weights laid out anew: heed_pack.cpp
+extern const CpuKernel heed_pack;
 // Texts, sequences, optionals: string_concat.cpp, sequence.cpp, optional.cpp
 extern const CpuKernel
     string_concat, sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -117,6 +119,7 @@ PluginContent content() {
               &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,
+              &heed_pack,
               &string_concat, &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at,
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
               &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
