@@ -11,7 +11,13 @@
 // i + end - query, end being valid_lengths[b], or past + key; with top_left it is i + past.
 // A mask is added as it is: only -inf hides, the lowest finite number does not.
 //
-// present_key and present_value are past and new ones, one after the other. qk_output_mode says what `weights` holds, as
+// present_key and present_value are past and new ones, one after the other. past_lengths tells how many keys of a past that
+// has room behind them there are in each batch: there `past` is past_lengths[b], the new ones go right behind it, end is
+// past_lengths[b] + key where valid_lengths says nothing else, and what the room holds otherwise stays as it is. The
+// presents then have max(past_key's room, total_length) keys: all of them where there is room for all already. Without
+// total_length they have room for all new ones behind a full past.
+//
+// qk_output_mode says what `weights` holds, as
 // ai.onnx Attention-24 numbers it: 0 scale * dot, 1 after the softcap, 2 with the mask (-inf where hidden), 3 weight.
 // Sums and exponentials are f32 (f64 for f64); for 16-bit types query and key are each multiplied by the root of scale, as
 // ONNX does against overflow, for others the score is multiplied once.
@@ -25,7 +31,28 @@
 namespace heed::ops {
 namespace {
 
-enum { query_input, key_input, value_input, mask_input, past_key_input, past_value_input, valid_input, sinks_input };
+enum {
+  query_input,
+  key_input,
+  value_input,
+  mask_input,
+  past_key_input,
+  past_value_input,
+  valid_input,
+  sinks_input,
+  past_lengths_input,
+  total_length_input
+};
+
+// How many keys there are places for: the axis of the presents along which they grow.
+Result<Dim> total_of(Inference& node, Dim past, Dim fresh) {
+  if (!node.has_input(total_length_input)) return past + fresh;
+  const auto type = node.input(total_length_input);
+  if (type.has_rank()) HEED_TRY(node.require_equal(count_of(type.dims()), 1, "elements of total_length"));
+  const auto total = node.elements(total_length_input);
+  return total && !total->empty() ? max(past, total->front()) : node.fresh_symbol("total");
+}
+
 
 Result<void> check_mask(Inference& node, const Dims& weights) {
   const auto mask = node.input(mask_input).dims();
@@ -43,6 +70,10 @@ Result<void> infer(Inference& node) {
   const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input);
   if (node.has_input(past_key_input) != node.has_input(past_value_input))
     return Error{Code::invalid_model, "past_key and past_value come together"};
+  if (node.has_input(past_lengths_input) && !node.has_input(past_key_input))
+    return Error{Code::invalid_model, "past_lengths without past_key and past_value"};
+  if (node.has_input(total_length_input) && !node.has_input(past_lengths_input))
+    return Error{Code::invalid_model, "total_length without past_lengths"};
   for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input})
     if (node.has_input(input)) HEED_TRY(node.require_rank(input, 4));
   if (node.integer("window", -1) < -1 || node.integer("right_window", -1) < -1)
@@ -78,12 +109,13 @@ Result<void> infer(Inference& node) {
       HEED_TRY(node.require_equal(past_value.dim(axis), value.dim(axis), "axis " + std::to_string(axis) + " of past_value and value"));
     }
   }
-  const Dim total = past + key.dim(2);
+  HEED_ASSIGN(const Dim total, total_of(node, past, key.dim(2)));
   const Dims weights{batch, head, query.dim(2), total};
   if (node.has_input(mask_input) && node.input(mask_input).has_rank()) HEED_TRY(check_mask(node, weights));
-  if (node.has_input(valid_input)) {
-    HEED_TRY(node.require_rank(valid_input, 1));
-    if (node.input(valid_input).has_rank()) HEED_TRY(node.require_equal(node.input(valid_input).dim(0), batch, "valid_lengths and batch"));
+  for (const auto& [input, what] : {std::pair(valid_input, "valid_lengths and batch"), std::pair(past_lengths_input, "past_lengths and batch")}) {
+    if (!node.has_input(input)) continue;
+    HEED_TRY(node.require_rank(input, 1));
+    if (node.input(input).has_rank()) HEED_TRY(node.require_equal(node.input(input).dim(0), batch, what));
   }
   if (node.has_input(sinks_input)) {
     HEED_TRY(node.require_rank(sinks_input, 1));
@@ -114,14 +146,14 @@ enum MaskKind : uint32_t { no_mask, boolean_mask, f32_mask, f16_mask, bf16_mask,
 struct Parameters {
   uint32_t batch_count, head_count, key_head_count, heads_per_key_head;
   uint32_t query_count, channel_count, value_channel_count;
-  int32_t key_count, past_count, mask_key_count;
+  int32_t key_count, past_room, fresh_count, mask_key_count;
   int32_t keys_to_the_left, keys_to_the_right, first_place;
   uint32_t counts_from_end;
   float scale, softcap;
-  uint32_t mask_kind, has_valid_lengths, has_sinks;
-  int32_t valid_offset, valid_stride, sinks_offset, sinks_stride;
+  uint32_t mask_kind, valid_words, past_length_words, has_sinks;
+  int32_t valid_offset, valid_stride, past_length_offset, past_length_stride, sinks_offset, sinks_stride;
   uint32_t split_count, keeps_softmax, output_mode;
-  int32_t first_appended_key, first_appended_value;
+  int32_t appended_keys, appended_values;
   Layout query, key, past_key, value, past_value, y, mask, weights, present_key, present_value;
 };
 
@@ -183,11 +215,14 @@ Result<GpuPlan> plan(Planning& node) {
   const int64_t channels = query.dim(3).upper_bound(), value_channels = value.dim(3).upper_bound();
   if (channels > most_channels) return decline("heads of keys that are, or may be, wider than 576");
   if (value_channels > most_value_channels) return decline("heads of values that are, or may be, wider than 512");
+  const bool has_lengths = node.has_input(past_lengths_input);
+  if (node.has_input(total_length_input) && !node.elements(total_length_input))
+    return decline("how long the caches become only the run tells");
   const bool has_mask = node.has_input(mask_input), has_past = node.has_input(past_key_input);
   if (has_mask && (!node.input(mask_input).has_rank() || node.input(mask_input).rank() == 0))
     return decline("a mask without axes");
 
-  for (int32_t input = query_input; input <= sinks_input; ++input)
+  for (int32_t input = query_input; input <= past_lengths_input; ++input)
     if (node.has_input(input)) node.take_strided(input);
   for (int32_t output = y_output; output <= weights_output; ++output)
     if (node.has_output(output)) node.give_strided(output);
@@ -202,7 +237,7 @@ Result<GpuPlan> plan(Planning& node) {
   const auto write_if_there = [&](int32_t output) { return node.has_output(output) ? write(output) : scratch(); };
   const std::vector<heed_binding> common{read(query_input), read(key_input), read(has_past ? past_key_input : key_input),
                                          read_if_there(mask_input), read_if_there(valid_input), read_if_there(sinks_input), scratch(),
-                                         error_word()};
+                                         error_word(), read_if_there(past_lengths_input)};
   const auto with = [](std::vector<heed_binding> bindings, const std::vector<heed_binding>& more) {
     bindings.insert(bindings.end(), more.begin(), more.end());
     return bindings;
@@ -225,7 +260,8 @@ Result<GpuPlan> plan(Planning& node) {
                              .bindings = attend},
                             {.name = "merge", .shader = merge, .bindings = with(common, {write(y_output)})}},
                .bindings = {},
-               .error = "valid_lengths[{}] is negative, or more than there are keys"};
+               .error = has_lengths ? "of batch {}, past_lengths or valid_lengths is negative, or more than there is room for"
+                                    : "valid_lengths[{}] is negative, or more than there are keys"};
   if (const auto cooperative = cooperative_attention(node, channels, value_channels)) {
     plan.variants[tile_variant] = cooperative->variant();
     plan.variants[tile_variant].bindings = attend;
@@ -258,6 +294,15 @@ MaskKind mask_kind_of(DataType element) {
   }
 }
 
+uint32_t words_of(const TensorView& lengths) { return lengths.element() == DataType::i64 ? 2 : 1; }
+
+// As inference has told the outputs; where none tells, `all` have room.
+int64_t key_count_of(const Binding& node, int64_t all) {
+  for (const int32_t present : {present_key_output, present_value_output})
+    if (node.has_output(present)) return node.output(present).dim(2);
+  return node.has_output(weights_output) ? node.output(weights_output).dim(3) : all;
+}
+
 // Among how many workgroups the keys of a block of rows are split: a power of two, so that it seldom changes as a past
 // grows, and what is recorded stays.
 uint32_t splits_of(int64_t blocks, int64_t seen_keys) {
@@ -269,14 +314,14 @@ uint32_t splits_of(int64_t blocks, int64_t seen_keys) {
 
 Result<Launch> bind(const Binding& node) {
   const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input), y = node.output(y_output);
-  for (int32_t input = query_input; input <= sinks_input; ++input)
+  for (int32_t input = query_input; input <= past_lengths_input; ++input)
     if (node.has_input(input)) HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
   for (int32_t output = y_output; output <= weights_output; ++output)
     if (node.has_output(output)) HEED_TRY(check_addressable(node.output(output), "output " + std::to_string(output)));
 
   const bool has_past = node.has_input(past_key_input);
-  const int64_t past = has_past ? node.input(past_key_input).dim(2) : 0;
-  const int64_t query_count = query.dim(2), key_count = past + key.dim(2), key_heads = key.dim(1);
+  const int64_t past = has_past ? node.input(past_key_input).dim(2) : 0, fresh = key.dim(2);
+  const int64_t query_count = query.dim(2), key_count = key_count_of(node, past + fresh), key_heads = key.dim(1);
   const int64_t heads_of_key = query.dim(1) / std::max<int64_t>(key_heads, 1);
   const auto count = [](int64_t size) { return static_cast<uint32_t>(size); };
   Parameters p{};
@@ -288,7 +333,8 @@ Result<Launch> bind(const Binding& node) {
   p.channel_count = count(query.dim(3));
   p.value_channel_count = count(value.dim(3));
   p.key_count = p.mask_key_count = static_cast<int32_t>(key_count);
-  p.past_count = static_cast<int32_t>(has_past ? past : key_count);
+  p.past_room = static_cast<int32_t>(has_past ? past : key_count);
+  p.fresh_count = static_cast<int32_t>(fresh);
   p.query = layout_of(query);
   p.key = layout_of(key);
   p.value = layout_of(value);
@@ -311,9 +357,14 @@ Result<Launch> bind(const Binding& node) {
     p.mask = mask_layout_of(mask);
   }
   if (node.has_input(valid_input)) {
-    p.has_valid_lengths = 1;
+    p.valid_words = words_of(node.input(valid_input));
     p.valid_offset = offset_of(node.input(valid_input));
     p.valid_stride = stride_of(node.input(valid_input), 0);
+  }
+  if (node.has_input(past_lengths_input)) {
+    p.past_length_words = words_of(node.input(past_lengths_input));
+    p.past_length_offset = offset_of(node.input(past_lengths_input));
+    p.past_length_stride = stride_of(node.input(past_lengths_input), 0);
   }
   if (node.has_input(sinks_input)) {
     p.has_sinks = 1;
@@ -325,16 +376,17 @@ Result<Launch> bind(const Binding& node) {
   p.softcap = node.number("softcap");
 
   // The cache. Where the past lies in it already, the new ones alone are written.
-  const auto first_appended = [&](int32_t past_input, int32_t present) {
-    if (!node.has_output(present) || node.output(present).count() == 0) return key_count;
-    return past > 0 && node.in_place(past_input, present) ? past : int64_t{0};
+  const auto appended_of = [&](int32_t past_input, int32_t present) {
+    if (!node.has_output(present) || node.output(present).count() == 0) return int64_t{0};
+    return past > 0 && node.in_place(past_input, present) ? fresh : key_count;
   };
-  const int64_t first_key = first_appended(past_key_input, present_key_output), first_value = first_appended(past_value_input, present_value_output);
-  p.first_appended_key = static_cast<int32_t>(first_key);
-  p.first_appended_value = static_cast<int32_t>(first_value);
+  const int64_t appended_keys = appended_of(past_key_input, present_key_output),
+                appended_values = appended_of(past_value_input, present_value_output);
+  p.appended_keys = static_cast<int32_t>(appended_keys);
+  p.appended_values = static_cast<int32_t>(appended_values);
   if (node.has_output(present_key_output)) p.present_key = layout_of(node.output(present_key_output));
   if (node.has_output(present_value_output)) p.present_value = layout_of(node.output(present_value_output));
-  const int64_t appended = query.dim(0) * key_heads * ((key_count - first_key) * query.dim(3) + (key_count - first_value) * value.dim(3));
+  const int64_t appended = query.dim(0) * key_heads * (appended_keys * query.dim(3) + appended_values * value.dim(3));
 
   // Rows that share a head of keys; the way they are gone, and by how many workgroups.
   const int64_t rows = heads_of_key * query_count, all_rows = query.dim(0) * query.dim(1) * query_count;
@@ -375,12 +427,14 @@ extern const Operator heed_attention{
     .domain = "heed", .op_type = "Attention",
     .inputs = {{"query", "T"}, {"key", "T"}, {"value", "V"}, {"mask", "M", HEED_OPTIONAL_PARAMETER},
                {"past_key", "T", HEED_OPTIONAL_PARAMETER}, {"past_value", "V", HEED_OPTIONAL_PARAMETER},
-               {"valid_lengths", "I", HEED_OPTIONAL_PARAMETER}, {"sinks", "F", HEED_OPTIONAL_PARAMETER}},
+               {"valid_lengths", "I", HEED_OPTIONAL_PARAMETER}, {"sinks", "F", HEED_OPTIONAL_PARAMETER},
+               {"past_lengths", "I", HEED_OPTIONAL_PARAMETER}, {"total_length", "L", HEED_OPTIONAL_PARAMETER | HEED_SHAPE_DATA}},
     .outputs = {{"y", "T"},
                 {.name = "present_key", .type = "T", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_key_input, .state_axis = 2},
                 {.name = "present_value", .type = "V", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_value_input, .state_axis = 2},
                 {"weights", "T", HEED_OPTIONAL_PARAMETER}},
-    .types = {{"T", any_float}, {"V", any_float}, {"M", any_float | Types{DataType::boolean}}, {"I", {DataType::i64}}, {"F", {DataType::f32}}},
+    .types = {{"T", any_float}, {"V", any_float}, {"M", any_float | Types{DataType::boolean}}, {"I", {DataType::i32, DataType::i64}},
+              {"L", {DataType::i32, DataType::i64}}, {"F", {DataType::f32}}},
     .attributes = {attribute("scale", 0.0f), attribute("causal", 0), attribute("top_left", 0), attribute("softcap", 0.0f),
                    attribute("window", -1), attribute("right_window", -1), attribute("qk_output_mode", 0)},
     .infer = infer, .plan = plan, .bind = bind};

@@ -1,6 +1,6 @@
 // attention.glsl: what all ways to compute heed.Attention share: tensors, who sees whom, scores, the softmax of a row.
 // Numbers are STORED in f32, f16 or bf16 (element.glsl), and computed with in f32. Mirrored by ops/heed_attention.cpp.
-// Before it is included: #define PARAMETERS_BINDING 13
+// Before it is included: #define PARAMETERS_BINDING 14
 #extension GL_EXT_control_flow_attributes : require
 #include "element.glsl"
 #include "indices.glsl"
@@ -23,17 +23,19 @@ layout(set = 0, binding = 0, std430) readonly buffer Queries { STORED queries[];
 layout(set = 0, binding = 1, std430) readonly buffer Keys { STORED keys[]; };
 layout(set = 0, binding = 2, std430) readonly buffer PastKeys { STORED past_keys[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Mask { uint mask[]; };
-layout(set = 0, binding = 4, std430) readonly buffer ValidLengths { uvec2 valid_lengths[]; };  // i64 [batch]
-layout(set = 0, binding = 5, std430) readonly buffer Sinks { float sinks[]; };                 // [head]
+layout(set = 0, binding = 4, std430) readonly buffer ValidLengths { uint valid_lengths[]; };  // i32 or i64 [batch]
+layout(set = 0, binding = 5, std430) readonly buffer Sinks { float sinks[]; };                // [head]
 layout(set = 0, binding = 6, std430) buffer Scratch { float scratch[]; };
 #define ERROR_BINDING 7
 #include "error_word.glsl"
+layout(set = 0, binding = 8, std430) readonly buffer PastLengths { uint past_lengths[]; };  // i32 or i64 [batch]
 
 layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters {
   uint batch_count, head_count, key_head_count, heads_per_key_head;
   uint query_count, channel_count, value_channel_count;
   int key_count;
-  int past_count;      // keys that lie in past_keys; those behind them lie in keys
+  int past_room;       // keys that past_keys has places for: all, or as many as past_lengths says, are there
+  int fresh_count;     // those behind them, which lie in keys
   int mask_key_count;  // keys from this one on are hidden
   int keys_to_the_left, keys_to_the_right;  // of its place, that a query sees
   int first_place;                          // of the first query among the keys; where counts_from_end, from their end on
@@ -41,13 +43,15 @@ layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters
   float scale;
   float softcap;  // 0: none
   uint mask_kind;
-  uint has_valid_lengths, has_sinks;
+  uint valid_words, past_length_words;                      // of an element; 0: none
+  uint has_sinks;
   int valid_offset, valid_stride;
+  int past_length_offset, past_length_stride;
   int sinks_offset, sinks_stride;
   uint split_count;                              // workgroups among which the keys of a row are split
   uint keeps_softmax;                            // 1: the weights are asked for
   uint output_mode;                              // what the weights are, as qk_output_mode says
-  int first_appended_key, first_appended_value;  // from which on present_key and present_value are written
+  int appended_keys, appended_values;            // that are written to present_key and present_value: all, or fresh ones
   Layout query_layout, key_layout, past_key_layout, value_layout, past_value_layout, y_layout;
   Layout mask_layout, weights_layout;  // channel: along keys
   Layout present_key_layout, present_value_layout;
@@ -59,16 +63,34 @@ int at(Layout l, uint batch, uint head, uint sequence) {
 
 // ---- who sees whom ------------------------------------------------------------------------------------------------------
 
+// A number of keys that data tells.
+int checked_length(uint low, uint high, uint words, int most, uint batch) {
+  int length = words == 2 ? heed_index(low, high) : int(low);
+  if (length < 0 || length > most) tell_error(batch);
+  return clamp(length, 0, most);
+}
+
+// How many keys lie in past_keys.
+int past_count_of(uint batch) {
+  if (past_length_words == 0) return past_room;
+  uint i = uint(past_length_offset + int(batch) * past_length_stride) * past_length_words;
+  return checked_length(past_lengths[i], past_lengths[i + past_length_words - 1], past_length_words,
+                        min(past_room, key_count), batch);
+}
+int past_count;  // of the batch at hand
+
 // The keys [x, y) that a query may see, elements of the mask aside. Later queries see no earlier keys.
 ivec2 seen_keys(uint batch, uint query) {
-  int end = key_count;
-  if (has_valid_lengths != 0) {
-    uvec2 valid = valid_lengths[valid_offset + int(batch) * valid_stride];
-    end = heed_index(valid.x, valid.y);
-    if (end < 0 || end > key_count) tell_error(batch);
-    end = clamp(end, 0, key_count);
+  int end = past_length_words == 0 ? key_count : min(past_count_of(batch) + fresh_count, key_count);
+  if (valid_words != 0) {
+    uint i = uint(valid_offset + int(batch) * valid_stride) * valid_words;
+    end = checked_length(valid_lengths[i], valid_lengths[i + valid_words - 1], valid_words, end, batch);
   }
-  int place = first_place + int(query) + (counts_from_end != 0 ? end : 0);
+  int place = int(query);
+  if (counts_from_end != 0)
+    place += end + first_place;
+  else
+    place += past_length_words == 0 ? first_place : past_count_of(batch);
   return ivec2(max(place - keys_to_the_left, 0), min(min(end, mask_key_count), place + keys_to_the_right + 1));
 }
 

@@ -1,13 +1,13 @@
 // attention_attend.glsl: what the two shaders share that compute y, attention_rows.comp and attention_tile.comp: blocks of
 // rows, where their keys and values come from, and the new ones put behind the past.
-#define PARAMETERS_BINDING 13
+#define PARAMETERS_BINDING 14
 #include "attention.glsl"
 
-layout(set = 0, binding = 8, std430) readonly buffer Values { STORED values[]; };
-layout(set = 0, binding = 9, std430) readonly buffer PastValues { STORED past_values[]; };
-layout(set = 0, binding = 10, std430) writeonly buffer Output { STORED y[]; };
-layout(set = 0, binding = 11, std430) writeonly buffer PresentKeys { STORED present_keys[]; };
-layout(set = 0, binding = 12, std430) writeonly buffer PresentValues { STORED present_values[]; };
+layout(set = 0, binding = 9, std430) readonly buffer Values { STORED values[]; };
+layout(set = 0, binding = 10, std430) readonly buffer PastValues { STORED past_values[]; };
+layout(set = 0, binding = 11, std430) writeonly buffer Output { STORED y[]; };
+layout(set = 0, binding = 12, std430) writeonly buffer PresentKeys { STORED present_keys[]; };
+layout(set = 0, binding = 13, std430) writeonly buffer PresentValues { STORED present_values[]; };
 
 // ---- blocks of rows -------------------------------------------------------------------------------------------------------
 
@@ -42,6 +42,7 @@ Block block_at(uint index, uint block_rows, int key_step) {
   index /= split_count;
   block.key_head = index % key_head_count;
   block.batch = index / key_head_count;
+  past_count = past_count_of(block.batch);
 
   int begin = seen_keys(block.batch, query_of(block, 0)).x;
   int end = seen_keys(block.batch, query_of(block, block.row_count - 1)).y;
@@ -92,22 +93,25 @@ void write_channel(Block block, uint row, uint channel, float sum) {
   LOAD(values[at(value_layout, block.batch, block.key_head, uint(key - past_count)) +   \
               int(channel) * value_layout.channel])
 
-// Writes present = past with the new ones behind it, from first_appended_key and first_appended_value on: all threads of
-// the dispatch share in it. Where present lies where past lies, the new ones alone are written, which nobody reads here.
-#define APPEND(count, first, presents, present_layout, pasts, past_layout, news, new_layout)                 \
+// Writes present = past with the new ones behind it, and zeros behind those where there is room: all threads of the
+// dispatch share in it. Where present lies where past lies, the new ones alone are written, which nobody reads here.
+#define APPEND(count, appended, presents, present_layout, pasts, past_layout, news, new_layout)               \
   {                                                                                                           \
-    uint written = uint(key_count - first), heads = batch_count * key_head_count;                             \
+    uint written = uint(appended), heads = batch_count * key_head_count;                                      \
     for (uint i = gl_GlobalInvocationID.x; i < heads * written * count; i += gl_NumWorkGroups.x * gl_WorkGroupSize.x) { \
       uint channel = i % count, row = i / count;                                                              \
-      uint key = uint(first) + row % written, head = row / written % key_head_count, batch = row / written / key_head_count; \
-      presents[at(present_layout, batch, head, key) + int(channel) * present_layout.channel] =                \
-          int(key) < past_count                                                                               \
-              ? pasts[at(past_layout, batch, head, key) + int(channel) * past_layout.channel]                 \
-              : news[at(new_layout, batch, head, key - uint(past_count)) + int(channel) * new_layout.channel]; \
+      uint head = row / written % key_head_count, batch = row / written / key_head_count;                     \
+      int past = past_count_of(batch), key = int(row % written) + (appended == key_count ? 0 : past);         \
+      if (key >= key_count) continue;                                                                         \
+      presents[at(present_layout, batch, head, uint(key)) + int(channel) * present_layout.channel] =          \
+          key >= past && key < past + fresh_count                                                             \
+              ? news[at(new_layout, batch, head, uint(key - past)) + int(channel) * new_layout.channel]       \
+          : key < past_room ? pasts[at(past_layout, batch, head, uint(key)) + int(channel) * past_layout.channel] \
+                            : STORE(0.0);                                                                     \
     }                                                                                                         \
   }
 void append() {
-  APPEND(channel_count, first_appended_key, present_keys, present_key_layout, past_keys, past_key_layout, keys, key_layout)
-  APPEND(value_channel_count, first_appended_value, present_values, present_value_layout, past_values, past_value_layout,
-         values, value_layout)
+  APPEND(channel_count, appended_keys, present_keys, present_key_layout, past_keys, past_key_layout, keys, key_layout)
+  APPEND(value_channel_count, appended_values, present_values, present_value_layout, past_values, past_value_layout, values,
+         value_layout)
 }

@@ -56,8 +56,8 @@ shared float row_factor[tile_rows];
 layout(set = 0, binding = 0, std430) readonly buffer Queries8 { uvec4 queries8[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Keys8 { uvec4 keys8[]; };
 layout(set = 0, binding = 2, std430) readonly buffer PastKeys8 { uvec4 past_keys8[]; };
-layout(set = 0, binding = 8, std430) readonly buffer Values8 { uvec4 values8[]; };
-layout(set = 0, binding = 9, std430) readonly buffer PastValues8 { uvec4 past_values8[]; };
+layout(set = 0, binding = 9, std430) readonly buffer Values8 { uvec4 values8[]; };
+layout(set = 0, binding = 10, std430) readonly buffer PastValues8 { uvec4 past_values8[]; };
 
 // Where numbers lie.
 const uint in_queries = 0, in_keys = 1, in_past_keys = 2, in_values = 3, in_past_values = 4;

@@ -1,12 +1,12 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // attention_merge.comp: y of heed.Attention from what the splits of each row's keys have found, in their order.
-#define PARAMETERS_BINDING 9
+#define PARAMETERS_BINDING 10
 #include "attention.glsl"
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 8, std430) writeonly buffer Output { STORED y[]; };
+layout(set = 0, binding = 9, std430) writeonly buffer Output { STORED y[]; };
 
 void main() {
   for (uint row = gl_WorkGroupID.x; row < batch_count * head_count * query_count; row += gl_NumWorkGroups.x) {

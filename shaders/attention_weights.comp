@@ -2,14 +2,14 @@
 #extension GL_GOOGLE_include_directive : require
 // attention_weights.comp: the attention weights of heed.Attention, or the scores before them, for who asks for them: one
 // row in a workgroup, a key in a thread. Weights are made of what the shader before this one has kept of each row.
-#define PARAMETERS_BINDING 9
+#define PARAMETERS_BINDING 10
 #include "attention.glsl"
 
 layout(constant_id = 0) const uint most_channels = 64;  // of a key
 
 layout(local_size_x = 64) in;
 
-layout(set = 0, binding = 8, std430) writeonly buffer Weights { STORED weights[]; };
+layout(set = 0, binding = 9, std430) writeonly buffer Weights { STORED weights[]; };
 
 shared float query_row[most_channels];
 
@@ -23,6 +23,7 @@ void main() {
       query_row[c] = LOAD(queries[from + int(c) * query_layout.channel]);
     barrier();
 
+    past_count = past_count_of(batch);
     ivec2 seen = seen_keys(batch, query);
     int mask_at = at(mask_layout, batch, head, query);
     int to = at(weights_layout, batch, head, query);
@@ -32,7 +33,7 @@ void main() {
         int at_key = at(past_key_layout, batch, key_head, uint(key));
         for (uint c = 0; c < channel_count; ++c)
           score += query_row[c] * LOAD(past_keys[at_key + int(c) * past_key_layout.channel]);
-      } else {
+      } else if (key < past_count + fresh_count) {
         int at_key = at(key_layout, batch, key_head, uint(key - past_count));
         for (uint c = 0; c < channel_count; ++c)
           score += query_row[c] * LOAD(keys[at_key + int(c) * key_layout.channel]);

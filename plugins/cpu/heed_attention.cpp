@@ -11,7 +11,18 @@
 namespace heed::cpu {
 namespace {
 
-enum { query_input, key_input, value_input, mask_input, past_key_input, past_value_input, valid_input, sinks_input };
+enum {
+  query_input,
+  key_input,
+  value_input,
+  mask_input,
+  past_key_input,
+  past_value_input,
+  valid_input,
+  sinks_input,
+  past_lengths_input,
+  total_length_input
+};
 enum { y_output, present_key_output, present_value_output, weights_output };
 
 struct Kept {
@@ -36,28 +47,49 @@ Result<void> prepare(Preparing& node) {
   return {};
 }
 
-struct Sizes {
-  int64_t batch, head, kv_head, query, past, total, width, value_width;
-  int64_t group() const { return head / kv_head; }
+// Numbers of keys, one for each batch: i32 or i64, and perhaps strided.
+class Lengths {
+ public:
+  explicit Lengths(TensorView tensor) : tensor_(tensor) {}
+  bool present() const { return tensor_.present(); }
+  int64_t operator[](int64_t b) const {
+    const int64_t at = b * tensor_.stride(0);
+    return tensor_.element() == DataType::i64 ? tensor_.data<int64_t>()[at] : tensor_.data<int32_t>()[at];
+  }
+
+ private:
+  TensorView tensor_;
 };
 
-Sizes sizes_of(const TensorView& query, const TensorView& key, const TensorView& value, const TensorView& past_key) {
+struct Sizes {
+  int64_t batch, head, kv_head, query, past, fresh, total, width, value_width;
+  Lengths past_lengths;
+  int64_t group() const { return head / kv_head; }
+  int64_t past_of(int64_t b) const { return past_lengths.present() ? past_lengths[b] : past; }
+  int64_t end_of(int64_t b) const { return past_lengths.present() ? std::min(past_lengths[b] + fresh, total) : total; }
+};
+
+Sizes sizes_of(const TensorView& query, const TensorView& key, const TensorView& value, const TensorView& past_key,
+               int64_t total, Lengths past_lengths) {
   const int64_t past = past_key.present() ? past_key.dim(2) : 0;
-  return {query.dim(0), query.dim(1), key.dim(1), query.dim(2), past, past + key.dim(2), query.dim(3), value.dim(3)};
+  return {query.dim(0), query.dim(1), key.dim(1), query.dim(2), past, key.dim(2), total, query.dim(3), value.dim(3), past_lengths};
 }
 
 // ---- the cache
 // ----------------------------------------------------------------------------------------------------------
 
-// [batch, kv_head, *, width] of `from` to positions from `at` on in `to`.
-void copy_positions(const Running& run, const TensorView& from, const TensorView& to, int64_t at) {
+// [batch, kv_head, *, width] of `from` to positions from at(batch) on in `to`, as far as it reaches.
+template <class At>
+void copy_positions(const Running& run, const TensorView& from, const TensorView& to, At&& at_of_batch) {
   const auto element_bytes = static_cast<int64_t>(bits_of(from.element()) / 8);
-  const int64_t heads = from.dim(1), count = from.dim(2), width = from.dim(3);
+  const int64_t heads = from.dim(1), width = from.dim(3);
   if (from.count() == 0) return;
   const bool rows_whole = (from.stride(3) == 1 && to.stride(3) == 1) || width == 1;
-  const bool heads_whole = rows_whole && ((from.stride(2) == width && to.stride(2) == width) || count == 1);
-  run.parallel_for(from.dim(0) * heads, std::max<int64_t>(1, 65536 / (count * width)), [&](int64_t begin, int64_t end) {
+  const bool heads_whole = rows_whole && ((from.stride(2) == width && to.stride(2) == width) || from.dim(2) == 1);
+  run.parallel_for(from.dim(0) * heads, std::max<int64_t>(1, 65536 / (from.dim(2) * width)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = at_of_batch(i / heads), count = std::min(from.dim(2), to.dim(2) - at);
+      if (count <= 0) continue;
       const auto* source =
           from.data<std::byte>() + (i / heads * from.stride(0) + i % heads * from.stride(1)) * element_bytes;
       auto* target = to.data<std::byte>() +
@@ -81,27 +113,39 @@ void copy_positions(const Running& run, const TensorView& from, const TensorView
   });
 }
 
-// present = past, then fresh. Where present is past's own memory with room behind it, the past stays where it lies.
-Result<void> append(const Running& run, const TensorView& past, const TensorView& fresh, const TensorView& present) {
+void clear_positions(const TensorView& tensor, int64_t begin) {
+  const auto element_bytes = static_cast<size_t>(bits_of(tensor.element()) / 8);
+  for (int64_t i = 0; i < tensor.dim(0) * tensor.dim(1); ++i)
+    for (int64_t row = begin; row < tensor.dim(2); ++row)
+      for (int64_t c = 0; c < tensor.dim(3); ++c) {
+        const int64_t at = i / tensor.dim(1) * tensor.stride(0) + i % tensor.dim(1) * tensor.stride(1) +
+                           row * tensor.stride(2) + c * tensor.stride(3);
+        std::memset(tensor.data<std::byte>() + at * static_cast<int64_t>(element_bytes), 0, element_bytes);
+      }
+}
+
+// present = past, then fresh, and zeros where there is room behind both. Where present is past's own memory, the past
+// stays where it lies.
+Result<void> append(const Running& run, const TensorView& past, const TensorView& fresh, const TensorView& present,
+                    const Sizes& sizes) {
   if (!present.present() || present.count() == 0) return {};
-  const int64_t length = past.present() ? past.dim(2) : 0;
-  if (length > 0 && past.count() > 0) {
-    if (past.c.data != present.c.data) {
-      copy_positions(run, past, present, 0);
-    } else {
-      for (int32_t axis = 0; axis < 4; ++axis)
-        if (past.dim(axis) > 1 && past.stride(axis) != present.stride(axis))
-          return Error{Code::invalid_argument, "past and present share memory, but lie in it in different ways"};
-    }
+  const bool in_place = past.present() && past.count() > 0 && past.c.data == present.c.data;
+  if (in_place) {
+    for (int32_t axis = 0; axis < 4; ++axis)
+      if (past.dim(axis) > 1 && past.stride(axis) != present.stride(axis))
+        return Error{Code::invalid_argument, "past and present share memory, but lie in it in different ways"};
+  } else {
+    if (past.present()) copy_positions(run, past, present, [](int64_t) { return int64_t{0}; });
+    if (sizes.past_lengths.present()) clear_positions(present, sizes.past);
   }
-  copy_positions(run, fresh, present, length);
+  copy_positions(run, fresh, present, [&](int64_t b) { return sizes.past_of(b); });
   return {};
 }
 
 // Keys (or values) of one head: those of the past, then the new ones; or, once they are present, all in one.
 struct Source {
   TensorView tensor;
-  int64_t count = 0;
+  int64_t count = 0;  // places; of a past with room, sizes.past_of(batch) are taken
 };
 struct Sources {
   Source parts[2];
@@ -122,16 +166,15 @@ struct Seen {
 struct Visibility {
   const Kept& kept;
   Sizes sizes;
-  const int64_t* valid_lengths = nullptr;  // [batch]
-  int64_t valid_stride = 0;
+  Lengths valid_lengths;
   TensorView mask;
   int64_t mask_strides[4] = {};  // along [batch, head, query, key]
   int64_t mask_keys = 0;         // keys behind the mask's last one are hidden
 
   // The keys that query i of batch b may see, the elements of the mask aside.
   Seen seen(int64_t b, int64_t i) const {
-    const int64_t end = valid_lengths ? valid_lengths[b * valid_stride] : sizes.total;
-    const int64_t place = i + (kept.top_left ? sizes.past : end - sizes.query);
+    const int64_t end = valid_lengths.present() ? valid_lengths[b] : sizes.end_of(b);
+    const int64_t place = i + (kept.top_left ? sizes.past_of(b) : end - sizes.query);
     Seen seen{0, std::min(end, mask_keys)};
     if (kept.causal) seen.end = std::min(seen.end, place + 1);
     if (kept.right_window >= 0) seen.end = std::min(seen.end, place + kept.right_window + 1);
@@ -145,22 +188,21 @@ struct Visibility {
 };
 
 Result<Visibility> visibility_of(const Running& run, const Kept& kept, const Sizes& sizes) {
-  Visibility v{.kept = kept, .sizes = sizes, .mask = run.input(mask_input), .mask_keys = sizes.total};
+  Visibility v{.kept = kept,
+               .sizes = sizes,
+               .valid_lengths = Lengths(run.input(valid_input)),
+               .mask = run.input(mask_input),
+               .mask_keys = sizes.total};
   if (v.mask.present()) {
     const int32_t rank = v.mask.rank();
     for (int32_t axis = 0; axis < rank; ++axis)
       v.mask_strides[4 - rank + axis] = v.mask.dim(axis) == 1 && axis + 1 < rank ? 0 : v.mask.stride(axis);
     if (rank > 0) v.mask_keys = std::min(v.mask.dim(-1), sizes.total);
   }
-  const auto valid = run.input(valid_input);
-  if (valid.present() && sizes.batch > 0) {
-    v.valid_lengths = valid.data<int64_t>();
-    v.valid_stride = valid.stride(0);
-    for (int64_t b = 0; b < sizes.batch; ++b)
-      if (const int64_t length = v.valid_lengths[b * v.valid_stride]; length < 0 || length > sizes.total)
-        return Error{Code::invalid_argument, "valid_lengths[" + std::to_string(b) + "] is " + std::to_string(length) +
-                                                 "; there are " + std::to_string(sizes.total) + " keys"};
-  }
+  for (int64_t b = 0; v.valid_lengths.present() && b < sizes.batch; ++b)
+    if (const int64_t length = v.valid_lengths[b]; length < 0 || length > sizes.end_of(b))
+      return Error{Code::invalid_argument, "valid_lengths[" + std::to_string(b) + "] is " + std::to_string(length) +
+                                               "; there are " + std::to_string(sizes.end_of(b)) + " keys"};
   return v;
 }
 
@@ -180,21 +222,22 @@ struct ScalarRow {
   const Visibility& visibility;
   const Sources& keys;
   const Sources& values;
+  const TensorView& weights;
   T scale;       // of the score
   T side_scale;  // of query and of key: 16-bit types only, else 1
 
   // Row `j` of keys or values as numbers.
-  static void read_row(const Sources& sources, int64_t b, int64_t g, int64_t j, std::vector<T>& row) {
-    const Source& part = j < sources.parts[0].count ? sources.parts[0] : sources.parts[1];
-    const auto& t = part.tensor;
-    if (&part != &sources.parts[0]) j -= sources.parts[0].count;
+  void read_row(const Sources& sources, int64_t b, int64_t g, int64_t j, std::vector<T>& row) const {
+    const int64_t past = std::min(sources.parts[0].count, sizes.past_of(b));
+    const auto& t = sources.parts[j < past ? 0 : 1].tensor;
+    if (j >= past) j -= past;
     read_elements(t.element(), t.c.data, b * t.stride(0) + g * t.stride(1) + j * t.stride(2), t.stride(3), t.dim(3),
                   row.data());
   }
 
   void compute(int64_t b, int64_t h, int64_t i) const {
     constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
-    const auto query = run.input(query_input), y = run.output(y_output), weights = run.output(weights_output);
+    const auto query = run.input(query_input), y = run.output(y_output);
     const int64_t g = h / sizes.group(), mode = weights.present() ? kept.output_mode : -1;
     const auto width = static_cast<size_t>(sizes.width), value_width = static_cast<size_t>(sizes.value_width);
     const auto [begin, end] = visibility.seen(b, i);
@@ -209,7 +252,9 @@ struct ScalarRow {
                   query.stride(3), sizes.width, q.data());
     // The scores before the mask are asked for of hidden keys too.
     const bool all = mode == 0 || mode == 1;
-    for (int64_t j = all ? 0 : begin; j < (all ? sizes.total : end); ++j) {
+    const int64_t there = sizes.end_of(b);
+    if (all) std::fill(score.begin() + there, score.end(), T{0});
+    for (int64_t j = all ? 0 : begin; j < (all ? there : end); ++j) {
       read_row(keys, b, g, j, k);
       T dot = 0;
       for (size_t c = 0; c < width; ++c) dot += (q[c] * side_scale) * (k[c] * side_scale);
@@ -261,17 +306,43 @@ struct ScalarRow {
 struct Ready {
   Sizes sizes;
   Sources keys, values;
+  TensorView weights;
 };
+
+Result<Sizes> sizes_of(const Running& run) {
+  const auto key = run.input(key_input), past_key = run.input(past_key_input), total_length = run.input(total_length_input);
+  const int64_t past = past_key.present() ? past_key.dim(2) : 0;
+  const bool keeps = run.has_output(present_key_output) || run.has_output(present_value_output) || run.has_output(weights_output);
+  const int64_t total = keeps && total_length.present() ? std::max(past, total_length.integers().front()) : past + key.dim(2);
+  const Sizes sizes = sizes_of(run.input(query_input), key, run.input(value_input), past_key, total, Lengths(run.input(past_lengths_input)));
+  for (int64_t b = 0; sizes.past_lengths.present() && b < sizes.batch; ++b)
+    if (const int64_t length = sizes.past_lengths[b]; length < 0 || length > past)
+      return Error{Code::invalid_argument, "past_lengths[" + std::to_string(b) + "] is " + std::to_string(length) +
+                                               "; the past has room for " + std::to_string(past) + " keys"};
+  return sizes;
+}
+
+// An output that is asked for; made here where its size was told by data alone.
+Result<TensorView> made_output(const Running& run, int32_t output, const std::vector<int64_t>& dims) {
+  if (!run.has_output(output)) return TensorView{};
+  const auto there = run.output(output);
+  return there.c.data != nullptr ? Result<TensorView>(there) : run.allocate(output, dims);
+}
 
 // Appends to the cache and says where keys and values then lie.
 Result<Ready> make_present(const Running& run) {
   const auto key = run.input(key_input), value = run.input(value_input);
   const auto past_key = run.input(past_key_input), past_value = run.input(past_value_input);
-  const auto present_key = run.output(present_key_output), present_value = run.output(present_value_output);
-  HEED_TRY(append(run, past_key, key, present_key));
-  HEED_TRY(append(run, past_value, value, present_value));
-  return Ready{sizes_of(run.input(query_input), key, value, past_key), sources_of(past_key, key, present_key),
-               sources_of(past_value, value, present_value)};
+  HEED_ASSIGN(const Sizes sizes, sizes_of(run));
+  HEED_ASSIGN(const auto present_key,
+              made_output(run, present_key_output, {sizes.batch, sizes.kv_head, sizes.total, sizes.width}));
+  HEED_ASSIGN(const auto present_value,
+              made_output(run, present_value_output, {sizes.batch, sizes.kv_head, sizes.total, sizes.value_width}));
+  HEED_ASSIGN(const auto weights,
+              made_output(run, weights_output, {sizes.batch, sizes.head, sizes.query, sizes.total}));
+  HEED_TRY(append(run, past_key, key, present_key, sizes));
+  HEED_TRY(append(run, past_value, value, present_value, sizes));
+  return Ready{sizes, sources_of(past_key, key, present_key), sources_of(past_value, value, present_value), weights};
 }
 
 Result<void> attend_scalar(const Running& run, const Ready& ready) {
@@ -292,6 +363,7 @@ Result<void> attend_scalar(const Running& run, const Ready& ready) {
                            visibility,
                            ready.keys,
                            ready.values,
+                           ready.weights,
                            narrow ? T{1} : scale,
                            narrow ? std::sqrt(scale) : T{1}};
     const int64_t cost = (sizes.total + 1) * (sizes.width + sizes.value_width + 1);
@@ -309,7 +381,7 @@ Result<void> run_scalar(Running& run) {
 }
 
 Result<void> plan_scalar(Planning& node) {
-  for (int32_t input = query_input; input <= valid_input; ++input)
+  for (int32_t input = query_input; input <= past_lengths_input; ++input)
     if (node.has_input(input)) node.take_strided(input);
   for (const int32_t output : {y_output, present_key_output, present_value_output})
     if (node.has_output(output)) node.give_strided(output);
@@ -350,7 +422,11 @@ size_t scratch_floats(const Split& s, int64_t threads) {
 
 Result<void> bind_vector(Binding& node) {
   const auto query = node.input(query_input);
-  const Sizes sizes = sizes_of(query, node.input(key_input), node.input(value_input), node.input(past_key_input));
+  const auto key = node.input(key_input), past_key = node.has_input(past_key_input) ? node.input(past_key_input) : TensorView{};
+  int64_t total = key.dim(2) + (past_key.present() ? past_key.dim(2) : 0);
+  for (const int32_t present : {present_key_output, present_value_output})
+    if (node.has_output(present)) total = node.output(present).dim(2);
+  const Sizes sizes = sizes_of(query, key, node.input(value_input), past_key, total, Lengths({}));
   if (query.count() == 0 || sizes.kv_head == 0) return {};
   node.scratch(scratch_floats(split_of(sizes), std::max(host->prepare_threads(node.c()), 1)) * sizeof(float));
   return {};
@@ -434,10 +510,12 @@ class VectorAttention {
       const Source &key = keys_.parts[part], &value = values_.parts[part];
       tile.runs[part] = {};
       if (key.count == 0) continue;
+      const int64_t past = sizes_.past_of(place.batch);
       const auto at = [&](const TensorView& t) {
         return t.data<float>() + place.batch * t.stride(0) + place.kv_head * t.stride(1);
       };
-      tile.runs[part] = {at(key.tensor), key.tensor.stride(2), at(value.tensor), value.tensor.stride(2), key.count};
+      tile.runs[part] = {at(key.tensor), key.tensor.stride(2), at(value.tensor), value.tensor.stride(2),
+                         part == 0 ? past : key.count};
     }
     float* const query = scratch;
     tile.query = query;
@@ -550,6 +628,8 @@ Result<void> plan_vector(Planning& node) {
     if (mask != DataType::f32 && mask != DataType::boolean) return decline("the mask is " + std::string(name_of(mask)));
   }
   if (node.has_output(weights_output)) return decline("the attention weights are asked for");
+  if (node.has_input(total_length_input) && !node.elements(total_length_input))
+    return decline("how long the caches become only the run tells");
   if (attend_with(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   return plan_scalar(node);
 }

@@ -108,6 +108,36 @@ const std::vector<Case> cases = {
       f32({1, 1, 0, 1}, {})},
      {f32({1, 1, 1, 1}, {30}), f32({1, 1, 1, 1}, {3}), f32({1, 1, 1, 1}, {30})},
      1e-6},
+    {"a past with room for one more: two keys are there, and the new one comes right behind them",
+     {f32({1, 1, 1, 1}, {0}), f32({1, 1, 1, 1}, {3}), f32({1, 1, 1, 1}, {30}), none, f32({1, 1, 3, 1}, {1, 2, 9}),
+      f32({1, 1, 3, 1}, {10, 20, 90}), none, none, i64({1}, {2}), i64({1}, {3})},
+     {f32({1, 1, 1, 1}, {20}), f32({1, 1, 3, 1}, {1, 2, 3}), f32({1, 1, 3, 1}, {10, 20, 30})},
+     1e-6,
+     "causal = 1"},
+    {"rooms of different lengths grow: what is behind the new keys stays, or is zero",
+     {f32({2, 1, 1, 1}, {0, 0}), f32({2, 1, 1, 1}, {3, 4}), f32({2, 1, 1, 1}, {30, 40}), none,
+      f32({2, 1, 2, 1}, {1, 2, 5, 6}), f32({2, 1, 2, 1}, {10, 20, 50, 60}), none, none, i32({2}, {2, 0}), i32({}, {4})},
+     {f32({2, 1, 1, 1}, {20, 40}), f32({2, 1, 4, 1}, {1, 2, 3, 0, 4, 6, 0, 0}),
+      f32({2, 1, 4, 1}, {10, 20, 30, 0, 40, 60, 0, 0})},
+     1e-6},
+    {"a room without a total length grows by the new keys",
+     {f32({1, 1, 1, 1}, {0}), f32({1, 1, 1, 1}, {3}), f32({1, 1, 1, 1}, {30}), none, f32({1, 1, 1, 1}, {9}),
+      f32({1, 1, 1, 1}, {90}), none, none, i64({1}, {0})},
+     {f32({1, 1, 1, 1}, {30}), f32({1, 1, 2, 1}, {3, 0}), f32({1, 1, 2, 1}, {30, 0})},
+     1e-6},
+    {"a padded prompt into rooms, causal: queries stand behind their pasts, and padding sees what is valid",
+     {f32({2, 1, 2, 1}, {0, 0, 0, 0}), f32({2, 1, 2, 1}, {1, 2, 3, 4}), f32({2, 1, 2, 1}, {10, 20, 30, 40}), none,
+      f32({2, 1, 3, 1}, {7, 7, 7, 7, 7, 7}), f32({2, 1, 3, 1}, {70, 71, 72, 70, 71, 72}), i32({2}, {1, 3}), none,
+      i32({2}, {0, 1})},
+     {f32({2, 1, 2, 1}, {10, 10, 50, 140 / 3.0})},
+     1e-6,
+     "causal = 1, top_left = 1"},
+    {"weights where a past has room: places without a key weigh nothing",
+     {f32({1, 1, 1, 1}, {1}), f32({1, 1, 1, 1}, {0}), f32({1, 1, 1, 1}, {30}), none, f32({1, 1, 2, 1}, {0, 9}),
+      f32({1, 1, 2, 1}, {10, 90}), none, none, i64({1}, {1}), i64({1}, {4})},
+     {f32({1, 1, 1, 1}, {20}), none, none, f32({1, 1, 1, 4}, {0.5, 0.5, 0, 0})},
+     1e-6,
+     "qk_output_mode = 3"},
     {"the scores before the softmax, hidden ones too (mode 0)",
      {f32({1, 1, 2, 1}, {1, 2}), f32({1, 1, 2, 1}, {3, 4}), f32({1, 1, 2, 1}, {1, 1})},
      {f32({1, 1, 2, 1}, {1, 1}), none, none, f32({1, 1, 2, 2}, {3, 4, 6, 8})},
@@ -146,6 +176,8 @@ struct GpuRow {
   std::vector<int64_t> mask_dims = {};
   std::vector<double> valid = {};
   bool sinks = false;
+  std::vector<double> lengths = {};  // of the past
+  int64_t total = 0;                 // told by total_length
   bool presents = false, weights = false;
   bool sequence_first = false;  // query, key, value and y lie as [batch, sequence, head, width]
   DataType mask_type = DataType::undefined;  // of an added mask; undefined: the queries'
@@ -156,6 +188,7 @@ std::string text_of(DataType type, const std::vector<int64_t>& dims) {
                         : type == DataType::bf16 ? "bfloat16"
                         : type == DataType::f64  ? "double"
                         : type == DataType::i64  ? "int64"
+                        : type == DataType::i32  ? "int32"
                         : type == DataType::f32  ? "float"
                                                  : "bool";
   std::string text = element;
@@ -200,10 +233,16 @@ void check_gpu_row(const GpuRow& row, DataType type, double tolerance) {
   add("past_key", row.past < 0 ? std::nullopt : std::optional(some({row.batch, row.kv_head, row.past, row.width})));
   add("past_value",
       row.past < 0 ? std::nullopt : std::optional(some({row.batch, row.kv_head, row.past, row.value_width})));
-  add("valid", row.valid.empty() ? std::nullopt : std::optional(i64({row.batch}, row.valid)));
+  const DataType length_type = row.lengths.empty() ? DataType::i64 : DataType::i32;
+  add("valid", row.valid.empty() ? std::nullopt : std::optional(numbers(length_type, {row.batch}, row.valid)));
   add("sinks", row.sinks ? std::optional(random({row.head})) : std::nullopt);
+  add("lengths", row.lengths.empty() ? std::nullopt : std::optional(numbers(length_type, {row.batch}, row.lengths)));
+  if (row.total > 0) {
+    before += "    total = Constant<value_int = " + std::to_string(row.total) + ">()\n";
+    arguments += ", total";
+  }
 
-  const int64_t keys = std::max<int64_t>(row.past, 0) + row.fresh;
+  const int64_t keys = row.total > 0 ? std::max(row.past, row.total) : std::max<int64_t>(row.past, 0) + row.fresh;
   const std::string results = row.weights ? "a, present_key, present_value, weights" : row.presents ? "a, present_key, present_value" : "a";
   std::string outputs = text_of(type, swapped({row.batch, row.head, row.query, row.value_width})) + " y";
   if (row.presents || row.weights)
@@ -233,6 +272,14 @@ const std::vector<GpuRow> gpu_rows = {
     {.what = "a long past, split, window, sinks, mask", .past = 2111, .attributes = "causal = 1, window = 1100",
      .mask = Mask::boolean, .mask_dims = {2112}, .sinks = true},
     {.what = "a long past of which one split sees nothing", .past = 1200, .mask = Mask::added, .mask_dims = {1, 700}},
+    {.what = "a token into rooms", .batch = 3, .head = 6, .past = 83, .width = 24, .value_width = 17, .valid = {1, 41, 83},
+     .lengths = {0, 40, 82}, .total = 83, .presents = true},
+    {.what = "a token into a long room, split, window", .batch = 2, .past = 1400, .attributes = "causal = 1, window = 700",
+     .lengths = {1399, 3}, .total = 1400},
+    {.what = "a padded prompt into rooms", .batch = 2, .head = 4, .query = 35, .past = 67, .fresh = 35,
+     .attributes = "causal = 1, top_left = 1", .valid = {35, 40}, .lengths = {0, 19}, .total = 67, .presents = true},
+    {.what = "prompts behind pasts that grow, weights", .batch = 2, .query = 19, .past = 21, .fresh = 19,
+     .attributes = "causal = 1, qk_output_mode = 0", .lengths = {21, 3}, .weights = true},
     {.what = "a prompt", .query = 67, .fresh = 67, .width = 64, .value_width = 64, .attributes = "causal = 1"},
     {.what = "a prompt, cache", .batch = 2, .head = 6, .query = 37, .past = 0, .fresh = 37, .width = 24, .value_width = 33,
      .attributes = "causal = 1", .presents = true},
@@ -465,6 +512,8 @@ TEST_CASE("heed.Attention refuses what does not fit, and says what") {
           "more keys in the mask than there are");
   refused({zeros({1, 2, 1, 2}), zeros({1, 2, 4, 2}), zeros({1, 2, 4, 2}), none, zeros({1, 2, 4, 2})},
           "past_key and past_value come together");
+  refused({zeros({1, 2, 1, 2}), zeros({1, 2, 4, 2}), zeros({1, 2, 4, 2}), none, none, none, none, none, i64({1}, {0})},
+          "past_lengths without past_key and past_value");
 }
 
 }  // namespace heed::test
