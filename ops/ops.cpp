@@ -70,6 +70,8 @@ extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, d
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
 extern const Operator matmul_nbits;
+// More of rotary_embedding.cpp
+extern const Operator heed_rotary_embedding;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, microsoft_linear_attention, causal_conv_with_state,
     microsoft_causal_conv_with_state;
@@ -140,6 +142,7 @@ PluginContent content() {
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &matmul_nbits,
               &heed_pack,
+              &heed_rotary_embedding,
               &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
               &microsoft_causal_conv_with_state,
           },

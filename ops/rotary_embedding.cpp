@@ -1,6 +1,7 @@
 // RotaryEmbedding-23: turns pairs of channels of each head by the angle of their position. With x1, x2 the halves of a
 // head (or its even and odd channels, where interleaved): y1 = cos x1 - sin x2, y2 = sin x1 + cos x2. Channels past
-// rotary_embedding_dim stay.
+// rotary_embedding_dim stay. heed.RotaryEmbedding is the same, with position_ids that may be those of the first of each
+// sequence alone ([batch], or [1] for all), whose others follow. com.microsoft's is that, its inputs in another order.
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -8,15 +9,21 @@
 namespace heed::ops {
 namespace {
 
-Result<void> infer(Inference& node) {
+// How many heads an input of rank 3 has. Where the attribute does not tell, the caches turn whole heads.
+Dim heads_of(const NodeView& node, Dim hidden, Dim pairs) {
+  const int64_t heads = node.integer("num_heads");
+  return heads > 0 ? Dim(heads) : floor_divide(hidden, max(pairs * 2, 1));
+}
+
+Result<void> infer_turned(Inference& node, bool counts_on) {
   const auto x = node.input(0), cos = node.input(1), sin = node.input(2);
   if (x.has_rank() && x.rank() != 3 && x.rank() != 4)
     return Error{Code::shape_mismatch, "the input has rank " + std::to_string(x.rank()) +
                                            "; expected [batch, head, sequence, channel] or [batch, sequence, hidden]"};
-  if (x.has_rank() && x.rank() == 3) {
-    const int64_t heads = node.integer("num_heads");
-    if (heads <= 0) return Error{Code::invalid_model, "an input of rank 3 needs attribute 'num_heads'"};
-    HEED_TRY(node.require_equal(modulo(x.dim(2), heads), 0, "hidden size modulo num_heads"));
+  if (x.has_rank() && x.rank() == 3 && cos.has_rank()) {
+    if (node.integer("num_heads") <= 0 && (!counts_on || node.integer("rotary_embedding_dim") != 0))
+      return Error{Code::invalid_model, "an input of rank 3 needs attribute 'num_heads'"};
+    HEED_TRY(node.require_equal(modulo(x.dim(2), heads_of(node, x.dim(2), cos.dim(-1))), 0, "hidden size modulo num_heads"));
   }
   if (node.integer("rotary_embedding_dim") < 0 || node.integer("rotary_embedding_dim") % 2 != 0)
     return Error{Code::invalid_model, "attribute 'rotary_embedding_dim' is " +
@@ -25,16 +32,20 @@ Result<void> infer(Inference& node) {
   const bool positions = node.has_input(3);
   HEED_TRY(node.require_rank(1, positions ? 2 : 3));
   HEED_TRY(node.require_rank(2, positions ? 2 : 3));
-  if (positions) HEED_TRY(node.require_rank(3, 2));
+  const bool are_first = counts_on && node.input(3).has_rank() && node.input(3).rank() == 1;
+  if (positions && !are_first) HEED_TRY(node.require_rank(3, 2));
   if (x.has_rank() && cos.has_rank() && sin.has_rank()) {
     for (int32_t axis = 0; axis < cos.rank(); ++axis)
       HEED_TRY(node.require_equal(cos.dim(axis), sin.dim(axis), "cos_cache and sin_cache"));
     const Dim batch = x.dim(0), sequence = x.rank() == 4 ? x.dim(2) : x.dim(1);
-    const Dim head = x.rank() == 4 ? x.dim(3) : floor_divide(x.dim(2), node.integer("num_heads", 1));
+    const Dim head = x.rank() == 4 ? x.dim(3) : floor_divide(x.dim(2), heads_of(node, x.dim(2), cos.dim(-1)));
     const int64_t given = node.integer("rotary_embedding_dim");
     HEED_TRY(node.require_equal(cos.dim(-1) * 2, given ? Dim(given) : head,
                                 "twice the width of cos_cache and the rotated channels"));
-    if (positions && node.input(3).has_rank()) {
+    if (are_first) {
+      const Dim count = node.input(3).dim(0);
+      HEED_TRY(node.require_equal(select(equal(count, 1), batch, count), batch, "batch of position_ids"));
+    } else if (positions && node.input(3).has_rank()) {
       HEED_TRY(node.require_equal(node.input(3).dim(0), batch, "batch of position_ids"));
       HEED_TRY(node.require_equal(node.input(3).dim(1), sequence, "sequence of position_ids"));
     } else if (!positions) {
@@ -44,6 +55,9 @@ Result<void> infer(Inference& node) {
   }
   return like_input(node);
 }
+
+Result<void> infer(Inference& node) { return infer_turned(node, false); }
+Result<void> infer_counting_on(Inference& node) { return infer_turned(node, true); }
 
 enum { x_input, cos_input, sin_input, positions_input };
 
@@ -57,6 +71,7 @@ struct Parameters {
   int32_t position_count;
   Layout x, y, cos, sin;
   int32_t positions_offset = 0, positions_batch = 0, positions_sequence = 0;
+  uint32_t words_per_position = 2, counts_on = 0;
 };
 
 constexpr int64_t thread_count = 64;
@@ -103,7 +118,7 @@ Result<Launch> bind(const Binding& node) {
   HEED_TRY(check_addressable(y, "the output"));
   const bool has_heads = x.rank() == 4, interleaved = node.integer("interleaved") != 0;
   const auto count = [](int64_t size) { return static_cast<uint32_t>(size); };
-  const uint32_t heads = count(has_heads ? x.dim(1) : node.integer("num_heads")), pairs = count(cos.dim(-1));
+  const uint32_t heads = count(has_heads ? x.dim(1) : heads_of(node, x.dim(2), cos.dim(-1)).number()), pairs = count(cos.dim(-1));
   Parameters p{.batch_count = count(x.dim(0)),
                .head_count = heads,
                .sequence_count = count(x.dim(has_heads ? 2 : 1)),
@@ -126,8 +141,10 @@ Result<Launch> bind(const Binding& node) {
     if (cos.dim(0) == 0) return Error{Code::invalid_argument, "cos_cache has no rows"};
     p.position_count = static_cast<int32_t>(cos.dim(0));
     p.positions_offset = offset_of(positions);
-    p.positions_batch = stride_of(positions, 0);
-    p.positions_sequence = stride_of(positions, 1);
+    p.positions_batch = positions.dim(0) == 1 ? 0 : stride_of(positions, 0);
+    p.counts_on = positions.rank() == 1;
+    p.positions_sequence = p.counts_on ? 0 : stride_of(positions, 1);
+    p.words_per_position = positions.element() == DataType::i64 ? 2 : 1;
   }
   return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), thread_count), 1, 1}}}};
 }
@@ -142,6 +159,17 @@ extern const Operator rotary_embedding{
     .types = {{"T", any_float}, {"M", {DataType::i64}}},
     .attributes = {attribute("interleaved", 0), attribute("num_heads", 0), attribute("rotary_embedding_dim", 0)},
     .infer = infer,
+    .plan = plan,
+    .bind = bind};
+
+extern const Operator heed_rotary_embedding{
+    .domain = "heed",
+    .op_type = "RotaryEmbedding",
+    .inputs = {{"X", "T"}, {"cos_cache", "T"}, {"sin_cache", "T"}, {"position_ids", "M"}},
+    .outputs = {{"Y", "T"}},
+    .types = {{"T", any_float}, {"M", {DataType::i32, DataType::i64}}},
+    .attributes = {attribute("interleaved", 0), attribute("num_heads", 0), attribute("rotary_embedding_dim", 0)},
+    .infer = infer_counting_on,
     .plan = plan,
     .bind = bind};
 

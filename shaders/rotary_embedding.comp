@@ -11,7 +11,7 @@ layout(local_size_x = 64) in;
 layout(set = 0, binding = 0, std430) readonly buffer Input { STORED x[]; };
 layout(set = 0, binding = 1, std430) readonly buffer Cos { STORED cosines[]; };
 layout(set = 0, binding = 2, std430) readonly buffer Sin { STORED sines[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Positions { uvec2 positions[]; };  // i64 [batch, sequence]
+layout(set = 0, binding = 3, std430) readonly buffer Positions { uint positions[]; };  // i32 or i64 [batch, sequence] or [batch]
 layout(set = 0, binding = 4, std430) writeonly buffer Output { STORED y[]; };
 #define ERROR_BINDING 5
 #include "error_word.glsl"
@@ -28,6 +28,8 @@ layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   Layout x_layout, y_layout;
   Layout cos_layout, sin_layout;  // sequence: along the rows, chosen by position
   int positions_offset, positions_batch, positions_sequence;
+  uint words_per_position;
+  uint counts_on;  // 1: positions are those of the first of each sequence
 };
 
 int at(Layout l, uint batch, uint head, uint sequence, uint channel) {
@@ -52,9 +54,11 @@ void main() {
     }
     uint place = sequence;
     if (position_count > 0) {
-      uvec2 position =
-          positions[positions_offset + int(batch) * positions_batch + int(sequence) * positions_sequence];
-      int cache_row = heed_index(position.x, position.y);
+      uint at_position = words_per_position *
+                         uint(positions_offset + int(batch) * positions_batch + int(sequence) * positions_sequence);
+      int cache_row = int(positions[at_position]);
+      if (words_per_position == 2) cache_row = heed_index(positions[at_position], positions[at_position + 1]);
+      if (counts_on != 0 && cache_row >= 0) cache_row = min(cache_row, position_count) + int(sequence);
       if (cache_row < 0 || cache_row >= position_count) tell_error(batch * sequence_count + sequence);
       place = uint(clamp(cache_row, 0, position_count - 1));
     }

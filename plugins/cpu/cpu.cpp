@@ -25,6 +25,9 @@ extern const CpuKernel
 extern const CpuKernel
     softmax, log_softmax, hardmax, reduce_sum, reduce_mean, reduce_prod, reduce_l2, reduce_sum_square, reduce_max,
     reduce_min, arg_max, arg_min, layer_normalization, rms_normalization, rotary_embedding;
+// More of rotary_embedding.cpp
+extern const CpuKernel
+    heed_rotary_embedding;
 // More sums of products: einsum.cpp
 extern const CpuKernel
     einsum;
@@ -107,6 +110,7 @@ PluginContent content() {
               &softmax, &log_softmax, &hardmax, &reduce_sum, &reduce_mean, &reduce_prod, &reduce_l2, &reduce_sum_square,
               &reduce_max, &reduce_min, &arg_max, &arg_min, &layer_normalization, &rms_normalization,
               &rotary_embedding,
+              &heed_rotary_embedding,
               &reshape, &flatten, &squeeze, &unsqueeze, &identity, &transpose, &slice, &expand, &split, &heed_copy,
               &shape, &size, &constant, &constant_of_shape, &range, &concat, &gather, &trilu, &non_zero,
               &random_normal, &random_normal_like, &random_uniform, &random_uniform_like,

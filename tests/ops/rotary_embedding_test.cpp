@@ -72,9 +72,37 @@ const std::vector<Case> cases = {
         3, 8, false, "", 2e-3),
 };
 
+// Positions of the first of each sequence, whose others follow.
+Case counting(const char* what, Tensors in, int64_t heads, int64_t turned, bool interleaved, std::string attributes) {
+  const auto reference = [=](const Tensors& tensors) {
+    Tensors all = tensors;
+    const bool has_heads = tensors[0].dims.size() == 4;
+    const int64_t batches = tensors[0].dims[0], sequence = tensors[0].dims[has_heads ? 2 : 1];
+    const auto first = values_of(tensors[3]);
+    std::vector<double> positions;
+    for (int64_t b = 0; b < batches; ++b)
+      for (int64_t s = 0; s < sequence; ++s)
+        positions.push_back(first[first.size() == 1 ? 0 : static_cast<size_t>(b)] + static_cast<double>(s));
+    all[3] = i64({batches, sequence}, positions);
+    return rotate(all, heads, turned, interleaved);
+  };
+  return by(reference, what, std::move(in), 1e-6, std::move(attributes));
+}
+
+const std::vector<Case> counting_cases = {
+    counting("one position for all", {random({2, 3, 3, 8}), random({9, 4}), random({9, 4}, -1, 0), i64({1}, {5})}, 3, 8, false, ""),
+    counting("a position for each batch, i32", {random({2, 3, 3, 8}), random({9, 4}), random({9, 4}, -1, 0), i32({2}, {5, 0})}, 3, 8,
+             true, "interleaved = 1"),
+    counting("rank 3, heads told by the caches", {random({2, 3, 24}), random({9, 4}), random({9, 4}, -1, 0), i64({2}, {0, 6})}, 3, 8,
+             false, ""),
+    row("every position, i32", {random({2, 3, 3, 8}), random({5, 4}), random({5, 4}, -1, 0), i32({2, 3}, {0, 1, 2, 4, 3, 1})}, 3, 8,
+        false, ""),
+};
+
 }  // namespace
 
 HEED_TEST_OPERATOR("RotaryEmbedding", cases)
+HEED_TEST_OPERATOR("heed.RotaryEmbedding", counting_cases)
 TEST_CASE("RotaryEmbedding reads strided tensors on Vulkan, and writes where its input lies") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
     agraph (float[b, s, h, 8] x, float[4, p] cos, float[p, 4] sin, int64[s, b] at) => (float[b, h, s, 8] y, float[b, s, w] z) {
