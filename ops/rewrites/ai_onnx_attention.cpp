@@ -3,18 +3,10 @@
 // last query stands at the last of them.
 #include <string>
 
-#include "heed/plugin.hpp"
+#include "split_heads.hpp"
 
 namespace heed::ops {
 namespace {
-
-// Text that makes [batch, heads, sequence, width], named "Q_heads", of "Q" [batch, sequence, heads * width].
-std::string split_heads(const std::string& input, TypeView type, int64_t heads) {
-  const Dim width = floor_divide(type.dim(2), heads);
-  const std::string last = width.is_number() ? std::to_string(width.number()) : "-1";
-  return input + "_heads = Transpose<perm = [0, 2, 1, 3]>(Reshape(" + input + ", Constant<value_ints = [0, 0, " +
-         std::to_string(heads) + ", " + last + "]>()));";
-}
 
 bool accept(Match& match) {
   const auto node = match.node("y");
@@ -26,7 +18,9 @@ bool accept(Match& match) {
   const bool is_flat = q->rank() == 3;
   if (is_flat) {
     if (query_heads < 1 || key_heads < 1 || k->rank() != 3 || v->rank() != 3) return false;
-    text += split_heads("Q", *q, query_heads) + split_heads("K", *k, key_heads) + split_heads("V", *v, key_heads);
+    text += split_heads("Q", query_heads, floor_divide(q->dim(2), query_heads)) +
+            split_heads("K", key_heads, floor_divide(k->dim(2), key_heads)) +
+            split_heads("V", key_heads, floor_divide(v->dim(2), key_heads));
     query = "Q_heads", key = "K_heads", value = "V_heads";
   }
   const bool from_end = match.type("valid").has_value();
@@ -42,11 +36,7 @@ bool accept(Match& match) {
       "@top_left, "
       "softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = @qk_matmul_output_mode>(" +
       query + ", " + key + ", " + value + ", mask, past_key, past_value, valid);";
-  if (is_flat) {
-    const Dim width = floor_divide(v->dim(2), key_heads) * query_heads;
-    const std::string last = width.is_number() ? std::to_string(width.number()) : "-1";
-    text += "y = Reshape(Transpose<perm = [0, 2, 1, 3]>(y_heads), Constant<value_ints = [0, 0, " + last + "]>());";
-  }
+  if (is_flat) text += join_heads("y", floor_divide(v->dim(2), key_heads) * query_heads);
   match.replace_by(text);
   return true;
 }
