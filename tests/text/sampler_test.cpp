@@ -6,6 +6,8 @@
 #include <limits>
 #include <map>
 
+#include "text/stream.hpp"
+
 namespace heed::text {
 namespace {
 
@@ -82,6 +84,73 @@ TEST_CASE("top-k and top-p keep the largest only") {
   CHECK(kept({.temperature = 0.1, .top_p = 0.9}) == std::vector<int64_t>{1});
 }
 
+TEST_CASE("min-p keeps what is likely enough beside the likeliest") {
+  const std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.2f), std::log(0.3f)};
+  const auto kept = [&](const SamplerOptions& options) {
+    std::vector<int64_t> ids;
+    for (const auto& [id, count] : count_choices(options, logits, 2000)) ids.push_back(id);
+    return ids;
+  };
+  CHECK(kept({.temperature = 1, .min_p = 0.2}) == std::vector<int64_t>{0, 1, 2, 3});
+  CHECK(kept({.temperature = 1, .min_p = 0.3}) == std::vector<int64_t>{1, 2, 3});
+  CHECK(kept({.temperature = 1, .min_p = 0.6}) == std::vector<int64_t>{1, 3});
+  CHECK(kept({.temperature = 1, .min_p = 1}) == std::vector<int64_t>{1});
+  CHECK(kept({.temperature = 2, .min_p = 0.6}) == std::vector<int64_t>{1, 2, 3});  // sqrt(0.2 / 0.4) = 0.71
+  CHECK(kept({.temperature = 1, .top_k = 2, .min_p = 0.1}) == std::vector<int64_t>{1, 3});
+  CHECK(kept({.temperature = 1, .top_p = 0.5, .min_p = 0.1}) == std::vector<int64_t>{1, 3});
+}
+
+// By hand, after transformers' RepetitionPenaltyLogitsProcessor.
+TEST_CASE("what a text has already becomes less likely, once however often it is there") {
+  const struct {
+    double penalty;
+    std::vector<float> logits;
+    std::vector<int64_t> text;
+    int64_t expected;
+  } cases[] = {
+      {2, {1, 3, 2}, {}, 1},           {2, {1, 3, 2}, {1}, 2},      {2, {1, 3, 2}, {1, 2, 1}, 1},
+      {1.2, {1, 3, 2}, {1}, 1},        {1.2, {1, 3, 2}, {1, 1}, 1}, {2, {-1, -3, -1.5f}, {0}, 2},
+      {0.5, {1, 3, 2}, {2}, 2},        {0.5, {-3, -2}, {0}, 0},     {2, {1, 3, 2}, {-1, 3, 1 << 30}, 1},
+      {2, {-infinity, -1}, {0, 1}, 1}, {2, {0, -1}, {0}, 0},
+  };
+  for (const auto& row : cases) {
+    auto sampler = Sampler::create({.repetition_penalty = row.penalty});
+    REQUIRE(sampler);
+    const auto chosen = sampler->choose(row.logits, row.text);
+    REQUIRE(chosen);
+    CAPTURE(row.penalty, row.logits, row.text);
+    CHECK(*chosen == row.expected);
+  }
+}
+
+TEST_CASE("a text is let through up to a stop, whatever the pieces") {
+  const struct {
+    std::vector<std::string> stops;
+    std::string text, shown;
+    bool met;
+  } cases[] = {
+      {{}, "abc", "abc", false},           {{""}, "abc", "abc", false},
+      {{"c"}, "abcd", "ab", true},         {{"bc"}, "abcd", "a", true},
+      {{"aab"}, "aaab!", "a", true},       {{"aab"}, "aaaa", "aaaa", false},
+      {{"xyz"}, "xyxyxyz", "xyxy", true},  {{"\n\n"}, "one\ntwo\n\nthree", "one\ntwo", true},
+      {{"abcd", "c"}, "abcd", "ab", true}, {{"bcd", "abc"}, "abcd", "", true},
+      {{"cd", "bcd"}, "abcd", "a", true},  {{"stop"}, "the st", "the st", false},
+  };
+  for (const auto& row : cases)
+    for (size_t piece = 1; piece <= row.text.size(); ++piece) {
+      StopAt stop(row.stops);
+      std::string shown;
+      for (size_t at = 0; at < row.text.size(); at += piece) {
+        shown += stop.push(std::string_view(row.text).substr(at, piece));
+        CHECK(row.shown.starts_with(shown));
+      }
+      shown += stop.finish();
+      CAPTURE(row.stops, row.text, piece);
+      CHECK(shown == row.shown);
+      CHECK(stop.met() == row.met);
+    }
+}
+
 // The numbers come from the same recipe in Python, with its math.exp.
 TEST_CASE("the same seed gives the same choices, on every machine these") {
   std::vector<float> logits(1000);
@@ -109,9 +178,20 @@ TEST_CASE("logits and options out of range are errors") {
   for (const auto& logits : bad) CHECK_FALSE(sampler->choose(logits));
   CHECK(sampler->choose(std::vector<float>{0, std::nanf(""), 1}).error().message ==
         "the logit of token 1 is NaN: the model's numbers went out of range");
-  const SamplerOptions wrong[] = {{.temperature = -1}, {.temperature = NAN}, {.temperature = INFINITY},
-                                  {.top_k = -1},       {.top_p = 0},         {.top_p = 1.5},
-                                  {.top_p = NAN}};
+  const SamplerOptions wrong[] = {{.temperature = -1},
+                                  {.temperature = NAN},
+                                  {.temperature = INFINITY},
+                                  {.top_k = -1},
+                                  {.top_p = 0},
+                                  {.top_p = 1.5},
+                                  {.top_p = NAN},
+                                  {.min_p = -0.1},
+                                  {.min_p = 1.1},
+                                  {.min_p = NAN},
+                                  {.repetition_penalty = 0},
+                                  {.repetition_penalty = -1},
+                                  {.repetition_penalty = NAN},
+                                  {.repetition_penalty = INFINITY}};
   for (const auto& options : wrong) CHECK_FALSE(Sampler::create(options));
 }
 

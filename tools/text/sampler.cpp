@@ -54,10 +54,30 @@ Result<Sampler> Sampler::create(const SamplerOptions& options) {
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     return wrong("top_p is " + std::to_string(options.top_p) + "; expected more than 0, at most 1");
   }
+  if (!(options.min_p >= 0 && options.min_p <= 1)) {
+    return wrong("min_p is " + std::to_string(options.min_p) + "; expected 0 (all) to 1");
+  }
+  if (!(options.repetition_penalty > 0) || std::isinf(options.repetition_penalty)) {
+    return wrong("the repetition penalty is " + std::to_string(options.repetition_penalty) +
+                 "; expected more than 0, and 1 for none");
+  }
   return Sampler(options);
 }
 
-Result<int64_t> Sampler::choose(std::span<const float> logits) {
+// The logits with those of the text's tokens made less likely, each once.
+std::span<const float> Sampler::penalise(std::span<const float> logits, std::span<const int64_t> text) {
+  if (options_.repetition_penalty == 1) return logits;
+  penalised_.assign(logits.begin(), logits.end());
+  for (const int64_t id : text) {
+    if (id < 0 || static_cast<size_t>(id) >= logits.size()) continue;
+    const double logit = logits[static_cast<size_t>(id)], penalty = options_.repetition_penalty;
+    penalised_[static_cast<size_t>(id)] = static_cast<float>(logit > 0 ? logit / penalty : logit * penalty);
+  }
+  return penalised_;
+}
+
+Result<int64_t> Sampler::choose(std::span<const float> given, std::span<const int64_t> text) {
+  const auto logits = penalise(given, text);
   const auto wrong = [](const std::string& what) { return Error{Code::invalid_argument, what}; };
   if (logits.empty()) return wrong("there are no logits to choose from");
   if (logits.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) return wrong("more than 2^31 logits");
@@ -105,6 +125,10 @@ Result<int64_t> Sampler::choose(std::span<const float> logits) {
       sum += weights_.emplace_back(weight(kept.back()));
     }
     ids_ = std::move(kept);
+  }
+  if (options_.min_p > 0) {  // the likeliest weighs 1
+    sum = 0;
+    for (double& w : weights_) sum += w = w < options_.min_p ? 0 : w;
   }
   double left = random_.next_unit() * sum;
   size_t chosen = 0;
