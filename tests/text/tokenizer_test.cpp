@@ -9,6 +9,7 @@
 
 #include "model_folder.hpp"
 #include "test_data.hpp"
+#include "text/hints.hpp"
 #include "text/stream.hpp"
 #include "text/unicode.hpp"
 
@@ -367,12 +368,38 @@ TEST_CASE("what begins and ends a text comes from the files beside the tokenizer
   folder.write("tokenizer_config.json", R"({"bos_token": {"content": "a"}, "eos_token": "b"})");
   CHECK(open(folder.path())->bos() == 1);
   CHECK(open(folder.path())->eos() == 2);
+  folder.write("config.json", R"({"bos_token_id": 4, "eos_token_id": 5, "pad_token_id": null})");
+  CHECK(open(folder.path())->bos() == 4);
+  CHECK(open(folder.path())->eos() == 5);
+  folder.write("genai_config.json", R"({"model": {"bos_token_id": 5, "eos_token_id": [6, 1]}, "search": {}})");
+  CHECK(open(folder.path())->bos() == 5);
+  CHECK(open(folder.path())->eos() == 6);
+  CHECK(open(folder.path())->ends_text(1));
   folder.write("generation_config.json", R"({"bos_token_id": 3, "eos_token_id": [4, 5]})");
   const auto tokenizer = open(folder.path());
   CHECK(tokenizer->bos() == 3);
   CHECK(tokenizer->eos() == 4);
   CHECK(tokenizer->ends_text(5));
   CHECK_FALSE(tokenizer->ends_text(2));
+}
+
+TEST_CASE("how long a text may be comes from the files beside the tokenizer") {
+  ModelFolder folder;
+  const auto read = [&] {
+    const auto context = read_context(folder.path());
+    REQUIRE(context);
+    return *context ? (*context)->source + " " + std::to_string((*context)->tokens) : "";
+  };
+  CHECK(read() == "");
+  folder.write("config.json", R"({"text_config": {"max_position_embeddings": 7}})");
+  CHECK(read() == "config.json: text_config.max_position_embeddings 7");
+  folder.write("config.json", R"({"n_positions": 9})");
+  CHECK(read() == "config.json: n_positions 9");
+  folder.write("genai_config.json", R"({"model": {"context_length": 8}})");
+  CHECK(read() == "genai_config.json: model.context_length 8");
+  folder.write("genai_config.json", R"({"model": {"context_length": "8"}})");
+  CHECK(read_context(folder.path()).error().message.find("genai_config.json: model.context_length") !=
+        std::string::npos);
 }
 
 }  // namespace heed::text

@@ -1,4 +1,5 @@
-// generation_config.json and tokenizer_config.json, as Hugging Face's transformers write them.
+// generation_config.json, config.json and tokenizer_config.json, as Hugging Face's transformers write them, and
+// genai_config.json of onnxruntime's genai.
 #include "text/hints.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,6 +17,24 @@ Result<nlohmann::json> read_object(const std::filesystem::path& path) {
   HEED_ASSIGN(nlohmann::json object, parse_json(text, path.string()));
   if (!object.is_object()) return Error{Code::invalid_model, path.string() + ": not a JSON object"};
   return object;
+}
+
+// A file of settings, and the member that they stand in; empty: the whole.
+struct ConfigFile {
+  const char* name;
+  const char* member;
+};
+
+std::string place_of(const std::filesystem::path& folder, const ConfigFile& file) {
+  return (folder / file.name).string() + ":" + (*file.member ? " " + std::string(file.member) : "");
+}
+
+// The settings; none where the file or its member is missing.
+Result<nlohmann::json> read_config(const std::filesystem::path& folder, const ConfigFile& file) {
+  HEED_ASSIGN(nlohmann::json config, read_object(folder / file.name));
+  if (!*file.member) return config;
+  const auto member = config.find(file.member);
+  return member != config.end() && member->is_object() ? *member : nlohmann::json::object();
 }
 
 // One id or a list of them.
@@ -45,12 +64,15 @@ Result<std::string> read_token(const Field& object, const char* key) {
 
 Result<Hints> read_hints(const std::filesystem::path& model_folder) {
   Hints hints;
-  const auto generation_path = model_folder / "generation_config.json";
-  HEED_ASSIGN(const nlohmann::json generation, read_object(generation_path));
-  const Field generation_field(generation, generation_path.string() + ":");
-  HEED_ASSIGN(const auto bos, read_ids(generation_field, "bos_token_id"));
-  if (!bos.empty()) hints.bos = bos.front();
-  HEED_ASSIGN(hints.eos, read_ids(generation_field, "eos_token_id"));
+  constexpr ConfigFile files[] = {{"generation_config.json", ""}, {"genai_config.json", "model"}, {"config.json", ""}};
+  for (const auto& file : files) {
+    HEED_ASSIGN(const nlohmann::json config, read_config(model_folder, file));
+    const Field field(config, place_of(model_folder, file));
+    HEED_ASSIGN(const auto bos, read_ids(field, "bos_token_id"));
+    if (!hints.bos && !bos.empty()) hints.bos = bos.front();
+    HEED_ASSIGN(auto eos, read_ids(field, "eos_token_id"));
+    if (hints.eos.empty()) hints.eos = std::move(eos);
+  }
 
   const auto tokenizer_path = model_folder / "tokenizer_config.json";
   HEED_ASSIGN(const nlohmann::json tokenizer, read_object(tokenizer_path));
@@ -61,6 +83,22 @@ Result<Hints> read_hints(const std::filesystem::path& model_folder) {
     HEED_ASSIGN(hints.lower_case, tokenizer_field.boolean_or("do_lower_case", true));
   }
   return hints;
+}
+
+Result<std::optional<ContextHint>> read_context(const std::filesystem::path& model_folder) {
+  constexpr ConfigFile files[] = {{"genai_config.json", "model"}, {"config.json", ""}, {"config.json", "text_config"}};
+  constexpr const char* keys[] = {"context_length", "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"};
+  for (const auto& file : files) {
+    HEED_ASSIGN(const nlohmann::json config, read_config(model_folder, file));
+    const Field field(config, place_of(model_folder, file));
+    for (const char* key : keys) {
+      HEED_ASSIGN(const int64_t tokens, field.integer_or(key, 0));
+      if (tokens <= 0) continue;
+      const std::string member = *file.member ? file.member + std::string(".") : "";
+      return std::optional(ContextHint{tokens, file.name + (": " + member) + key});
+    }
+  }
+  return std::optional<ContextHint>();
 }
 
 }  // namespace heed::text
