@@ -288,7 +288,7 @@ extern const Operator tensor_scatter{
     .op_type = "TensorScatter",
     .versions = {24},
     .inputs = {{"past_cache", "T"}, {"update", "T"}, {"write_indices", "I", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"present_cache", "T"}},
+    .outputs = {{.name = "present_cache", .type = "T", .state_of = cache_input}},
     .types = {{"T", any_type}, {"I", {DataType::i64}}},
     .attributes = {attribute("mode", "linear"), attribute("axis", -2)},
     .infer = infer_cache,

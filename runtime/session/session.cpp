@@ -49,6 +49,9 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
                        {}};
   session->frame_ = std::make_unique<Frame>(loaded.prepared(), session->context_);
   const Plan& plan = loaded.plan();
+  for (const auto& [name, size] : options.sizes)
+    if (const DimSymbol* symbol = plan.graph->dims().find_symbol(name))
+      session->told_.push_back({symbol->index, size, size});
   for (const StatePair& pair : plan.states) {
     const Slot& input = plan.slots[plan.inputs[pair.input]];
     auto state = std::unique_ptr<State>(new State{pair, {}, {}, {}, {}, false, no_id});
@@ -146,7 +149,7 @@ Result<void> Session::fetch(const heed_value& result, SharedValue& output) {
 // Puts states where inputs were not given, and tells the sizes that they bring.
 Result<void> Session::lend_states(std::span<const SharedValue> inputs, std::span<const SharedValue> outputs) {
   const Plan& plan = model_->plan();
-  known_.clear();
+  known_ = told_;
   for (auto& state : states_) {
     state->in_use = options_.use_states && !inputs[state->pair.input] && !outputs[state->pair.output];
     if (!state->in_use) continue;

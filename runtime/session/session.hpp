@@ -21,6 +21,8 @@ class GpuStream;
 struct SessionOptions {
   uint64_t seed = 0;       // of random operators without a seed of their own
   bool use_states = true;  // inputs that are not given come from the run before
+  // Of symbols, by name, that no input tells: the capacity of caches that are written in place.
+  std::vector<std::pair<std::string, int64_t>> sizes = {};
 };
 
 class Session {
@@ -98,7 +100,7 @@ class Session {
   std::unique_ptr<Frame> frame_;
   std::vector<std::unique_ptr<State>> states_;
   std::vector<heed_value*> arguments_;
-  std::vector<Frame::KnownSymbol> known_;
+  std::vector<Frame::KnownSymbol> told_, known_;  // by the options; and by the states
   std::vector<SharedValue> results_;
   bool frame_started_ = false;  // by the run under way: states may be half written
 };
