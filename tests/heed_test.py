@@ -325,6 +325,135 @@ def quarantine(tmp, good):
     row("devices --test of an unknown device", ["devices", "--test", "--device", "vulkan:77"], 1, err=["77"])
 
 
+def decoder(folder, cache="heads first", mask=None, positions=False, kind=I, logits=F, table=64, capacity=None, **more):
+    """A decoder of one layer in the way that the options say; all ways have the same weights, so that they write the same.
+
+    cache: heads first, places first, packed, fixed, or None; mask: a data type, or causal; positions: an input, or counted.
+    """
+    heads, width, vocab = 2, 16, 1024
+    random = np.random.default_rng(5)
+    nodes, inputs, outputs, weights = [], [tensor("input_ids", ["batch", "seq"], kind)], [tensor("logits", ["batch", "seq", vocab], logits)], []
+
+    def node(op_type, *read, made=None, **attributes):
+        made = made or f"{op_type}_{len(nodes)}"
+        nodes.append(helper.make_node(op_type, [fixed(x) for x in read], [made], **attributes))
+        return made
+
+    def fixed(value):
+        if isinstance(value, str):
+            return value
+        weights.append(numpy_helper.from_array(np.array(value), f"constant_{len(weights)}"))
+        return weights[-1].name
+
+    def weight(*dims):
+        return fixed(random.standard_normal(dims).astype(np.float32))
+
+    def size(value, axis):
+        return node("Gather", node("Shape", value), np.int64(axis))
+
+    def given(name, dims, kind=F):
+        inputs.append(tensor(name, dims, kind))
+        return name
+
+    tokens, places, *maps, head = (weight(vocab, 32), weight(table, 32), *(weight(32, 32) for _ in range(4)), weight(32, vocab))
+    along = {"heads first": ("past_key_values.0.{}", "present.0.{}", 2), "places first": ("past_key_values.0.{}", "present.0.{}", 1),
+             "packed": ("past_0", "present_0", 3)}.get(cache)
+    seq = size("input_ids", 1)
+    if cache == "packed":
+        given("past_0", [2, "batch", heads, "past", width])
+    elif along:
+        for part in ("key", "value"):
+            given(along[0].format(part), ["batch", heads, "past", width] if along[2] == 2 else ["batch", "past", heads, width])
+    past = size(along[0].format("key"), along[2]) if along else np.int64(0)
+    if cache == "fixed":
+        past = node("ReduceMin", given("write_indices", ["batch"], I), keepdims=0)
+    total = node("Add", past, seq)
+    range_of = node("Range", past, total, np.int64(1))
+    if positions:
+        given("position_ids", ["batch", "seq"], I)
+    x = node("Add", node("Gather", tokens, "input_ids"), node("Gather", places, "position_ids" if positions else range_of))
+    query, key, value = (node("Reshape", node("MatMul", x, map), np.array([0, 0, heads, width])) for map in maps[:3])
+    query = node("Transpose", query, perm=[0, 2, 1, 3])
+    if cache != "places first":
+        key, value = (node("Transpose", part, perm=[0, 2, 1, 3]) for part in (key, value))
+    if cache in ("heads first", "places first"):
+        key, value = (node("Concat", along[0].format(name), part, made=along[1].format(name), axis=along[2]) for name, part in (("key", key), ("value", value)))
+    elif cache == "packed":
+        old = [node("Gather", "past_0", np.int64(i), axis=0) for i in (0, 1)]
+        key, value = (node("Concat", past, part, axis=2) for past, part in zip(old, (key, value)))
+        node("Concat", *(node("Unsqueeze", part, np.array([0])) for part in (key, value)), made="present_0", axis=0)
+    if along:
+        outputs += [tensor("present_0", None)] if cache == "packed" else [tensor(name, None) for name in (key, value)]
+    if cache == "places first":
+        key, value = (node("Transpose", part, perm=[0, 2, 1, 3]) for part in (key, value))
+    if cache == "fixed":
+        sizes = ["batch", heads, capacity or "capacity", width]
+        key, value = (node("TensorScatter", given(f"{part}_cache", sizes), new, "write_indices", made=f"{part}_present")
+                      for part, new in (("key", key), ("value", value)))
+        outputs += [tensor(name, sizes) for name in (key, value)]
+        attended = node("Attention", query, key, value, "", "", "", given("nonpad_kv_seqlen", ["batch"], I), is_causal=1)
+    else:
+        scores = node("Mul", node("MatMul", query, node("Transpose", key, perm=[0, 1, 3, 2])), np.float32(0.25))
+        if mask == "causal":
+            scores = node("Add", scores, given("attention_mask", ["batch", 1, "seq", "total"]))
+        else:
+            seen = node("LessOrEqual", node("Range", np.int64(0), total, np.int64(1)), node("Unsqueeze", range_of, np.array([1])))
+            if mask:
+                wanted = given("attention_mask", ["batch", "total"], mask)
+                seen = node("And", seen, node("Unsqueeze", node("Cast", wanted, to=TensorProto.BOOL), np.array([1, 2])))
+            scores = node("Where", seen, scores, np.float32(np.finfo(np.float32).min))
+        attended = node("MatMul", node("Softmax", scores, axis=-1), value)
+    attended = node("Reshape", node("Transpose", attended, perm=[0, 2, 1, 3]), np.array([0, 0, heads * width]))
+    x = node("Add", x, node("MatMul", attended, maps[3]))
+    node("Cast", node("MatMul", x, head), made="logits", to=logits)
+    folder.mkdir()
+    (folder / "tokenizer.json").write_bytes((GPT / "tokenizer.json").read_bytes())
+    save(folder / "model.onnx", nodes, inputs, outputs, weights, opset=24 if cache == "fixed" else 17)
+    for name, content in more.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+def written(model, *options, prompts=("ROMEO:",), ids=True):
+    """The ids of each text, or the texts."""
+    command = [str(HEED), "generate", str(model), "--max-tokens", "12", *(["--ids"] if ids else []), *options]
+    for prompt in prompts:
+        command += ["--prompt", prompt]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    texts = done.stdout.split("----\n")
+    return [text.split("\n")[-2] for text in texts] if ids else texts
+
+
+def decoders(tmp, good):
+    """Whatever way a decoder takes its inputs, it writes the same."""
+    folder = tmp / "decoders"
+    folder.mkdir()
+    [expected] = written(decoder(folder / "plain", cache=None))
+    BOOL, I32, F16 = TensorProto.BOOL, TensorProto.INT32, TensorProto.FLOAT16
+    ways = {
+        "caches with heads first": dict(),
+        "caches with places first": dict(cache="places first"),
+        "a packed cache": dict(cache="packed"),
+        "caches of a fixed size": dict(cache="fixed", capacity=32),
+        "caches of an open size": dict(cache="fixed"),
+        "a mask of i64 and positions": dict(mask=I, positions=True),
+        "a mask of i32": dict(mask=I32),
+        "a mask of bool": dict(mask=BOOL),
+        "a mask of f32": dict(mask=F),
+        "a causal mask": dict(mask="causal", positions=True),
+        "no cache, a mask and positions": dict(cache=None, mask=I, positions=True),
+        "ids of i32": dict(kind=I32),
+        "logits of f16": dict(logits=F16),
+    }
+    prompts = ("ROMEO:", "JULIET, my love:", "a")
+    alone = [text for prompt in prompts for text in written(folder / "plain", prompts=[prompt])]
+    for name, options in ways.items():
+        model = decoder(folder / name.replace(" ", "_"), **options)
+        row(f"generate: {name}", ["generate", model, "--prompt", "ROMEO:", "--max-tokens", "12", "--ids"], 0, [expected])
+        row(f"generate: several prompts, {name}", ["--help"], 0, check=lambda _: written(model, prompts=prompts) == alone)
+
+
 def on_vulkan():
     """Whether there is a Vulkan device; that there is none is said, and counted."""
     devices = json.loads(subprocess.run([str(HEED), "devices", "--json"], capture_output=True).stdout)["vulkan"]
@@ -346,7 +475,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         tmp = Path(folder)
         good = save(tmp / "good.onnx", [helper.make_node("Add", ["x", "x"], ["y"], name="add")], [tensor("x", [1, 3])], [tensor("y", [1, 3])])
-        for part in (command_lines, generation, bad_files, bad_graphs, plugins, comparison, quarantine):
+        for part in (command_lines, generation, decoders, bad_files, bad_graphs, plugins, comparison, quarantine):
             part(tmp, good)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     sys.exit(1 if counts["failed"] else 0)

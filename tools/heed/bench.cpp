@@ -40,15 +40,17 @@ size_t peak_bytes() {
 
 // One token after another, the likeliest each: what a generation costs without tokenizer and terminal.
 Result<void> bench_decoding(const Options& options, const RunOptions& run_options) {
-  HEED_ASSIGN(const auto decoder, Decoder::open(options.model, run_options, Decoder::Gives::likeliest));
+  HEED_ASSIGN(const auto decoder,
+              Decoder::open(options.model, run_options, Decoder::Gives::likeliest, options.decode_tokens));
   std::vector<double> samples;
   for (int64_t round = 0; round <= (options.warm_up > 0 ? 1 : 0); ++round) {
-    decoder->reset();
+    decoder->begin({0});
     samples.clear();
     int64_t id = 1;
     for (int64_t i = 0; i < options.decode_tokens; ++i) {
       const auto begin = Clock::now();
-      HEED_ASSIGN(id, decoder->likeliest(std::span(&id, 1)));
+      HEED_ASSIGN(const auto next, decoder->likeliest(std::span(&id, 1)));
+      id = next[0];
       samples.push_back(milliseconds(Clock::now() - begin));
     }
   }

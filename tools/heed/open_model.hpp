@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "options.hpp"
@@ -21,9 +22,9 @@ Result<std::shared_ptr<const Model>> open_model(const std::string& model, const 
 class ModelSource {
  public:
   // `adapt` may change what is asked for when it has seen the file; null: nothing.
-  using Adapt = Result<void> (*)(const Graph& graph, ModelOptions& options);
+  using Adapt = std::function<Result<void>(const Graph& graph, ModelOptions& options)>;
   ModelSource(std::string model, RunOptions options, Adapt adapt = nullptr)
-      : model_(std::move(model)), options_(std::move(options)), adapt_(adapt) {}
+      : model_(std::move(model)), options_(std::move(options)), adapt_(std::move(adapt)) {}
 
   // Where --device auto finds a GPU that cannot hold the model, the CPU takes it, with a note.
   Result<std::shared_ptr<const Model>> open();
