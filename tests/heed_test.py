@@ -49,10 +49,11 @@ def constant(name, values, kind=np.int64):
     return numpy_helper.from_array(np.array(values, kind), name)
 
 
-def save(path, nodes, inputs, outputs, initializers=(), opset=17, **more):
+def save(path, nodes, inputs, outputs, initializers=(), opset=17, metadata=None, **more):
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], **more)
     model.ir_version = 8
+    helper.set_model_props(model, metadata or {})
     path.write_bytes(model.SerializeToString())
     return path
 
@@ -139,7 +140,8 @@ def generation(tmp, good):
     texts = [subprocess.run([str(HEED), *map(str, base), "--temperature", "1", "--seed", "7"], capture_output=True).stdout for _ in range(2)]
     row("generate: the same seed, the same text", [*base, "--temperature", "1", "--seed", "7"], 0, ["ROMEO:"],
         check=lambda _: texts[0] == texts[1] and len(texts[0]) > 6)
-    for option, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-k", "-1"), ("--top-p", "2"), ("--top-p", "0")):
+    for option, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-k", "-1"), ("--top-p", "2"), ("--top-p", "0"), ("--min-p", "2"),
+                          ("--repetition-penalty", "0")):
         row(f"generate {option} {value}", [*base, option, value], 1)
     text = subprocess.run([str(HEED), *map(str, base)], capture_output=True, text=True).stdout
     for lose_at in ("1", "4", "7"):
@@ -157,6 +159,9 @@ def generation(tmp, good):
         row(f"generate --warm-start {option[0]} is refused", [*base, "--warm-start", *option], 1, err=["contradict"])
     row("generate --warm-start of a device that is not there", [*base, "--warm-start", "--device", "vulkan:no-such"], 0, [text], err=["on cpu"])
     row("generate: no number", [*base, "--max-tokens=x"], 2)
+    for stop in ("\nI", "be a b", "I'll be a brief and more", "no such"):
+        row(f"generate --stop {stop!r}", [*base, "--stop", "never", "--stop", stop], 0, check=lambda met: met == text.partition(stop)[0].rstrip("\n") + "\n")
+    row("generate: no tokens", ["generate", GPT, "--prompt", "a", "--max-tokens", "0"], 1, err=["--max-tokens 0"])
     row("generate: an empty prompt", ["generate", GPT, "--prompt", "", "--max-tokens", "4"], 1, err=["prompt"])
     met = subprocess.run([os.fsencode(HEED), b"generate", os.fsencode(GPT), b"--prompt", b"\xff\xfeA", b"--max-tokens", b"4"], capture_output=True)
     row("generate: a prompt of invalid UTF-8 is no crash", ["--help"], 0, check=lambda _: met.returncode in (0, 1))
@@ -325,14 +330,16 @@ def quarantine(tmp, good):
     row("devices --test of an unknown device", ["devices", "--test", "--device", "vulkan:77"], 1, err=["77"])
 
 
-def decoder(folder, cache="heads first", mask=None, positions=False, kind=I, logits=F, table=64, capacity=None, **more):
+def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logits=F, table=64, capacity=None, told=(), ids=("batch", "seq"),
+            encoder=False, logits_name="logits", metadata=None, **files):
     """A decoder of one layer in the way that the options say; all ways have the same weights, so that they write the same.
 
-    cache: heads first, places first, packed, fixed, or None; mask: a data type, or causal; positions: an input, or counted.
+    cache: heads first, places first, packed, fixed, or None; mask: a data type, or causal; positions: the name of an input, or
+    None where the graph counts them; told: what else is an input; files: what stands beside it as JSON.
     """
     heads, width, vocab = 2, 16, 1024
     random = np.random.default_rng(5)
-    nodes, inputs, outputs, weights = [], [tensor("input_ids", ["batch", "seq"], kind)], [tensor("logits", ["batch", "seq", vocab], logits)], []
+    nodes, inputs, outputs, weights = [], [tensor("input_ids", ids, kind)], [tensor(logits_name, [*ids, vocab], logits)], []
 
     def node(op_type, *read, made=None, **attributes):
         made = made or f"{op_type}_{len(nodes)}"
@@ -367,11 +374,22 @@ def decoder(folder, cache="heads first", mask=None, positions=False, kind=I, log
     past = size(along[0].format("key"), along[2]) if along else np.int64(0)
     if cache == "fixed":
         past = node("ReduceMin", given("write_indices", ["batch"], I), keepdims=0)
+    if "past_sequence_length" in told:
+        past = node("Cast", node("Squeeze", given("past_sequence_length", [1], TensorProto.INT32)), to=I)
+    if "use_cache_branch" in told:
+        past = node("Where", node("Squeeze", given("use_cache_branch", [1], TensorProto.BOOL)), past, np.int64(0))
     total = node("Add", past, seq)
-    range_of = node("Range", past, total, np.int64(1))
+    if "seqlens_k" in told:
+        last = node("ReduceMax", given("seqlens_k", ["batch"], TensorProto.INT32), keepdims=0)
+        total = node("Add", node("Cast", last, to=I), np.int64(1))
+    if "total_sequence_length" in told:
+        total = node("Max", total, node("Cast", given("total_sequence_length", [], TensorProto.INT32), to=I))
+    range_of = given("cache_position", ["seq"], I) if "cache_position" in told else node("Range", past, total, np.int64(1))
     if positions:
-        given("position_ids", ["batch", "seq"], I)
-    x = node("Add", node("Gather", tokens, "input_ids"), node("Gather", places, "position_ids" if positions else range_of))
+        given(positions, ["batch", "seq"], I)
+    x = node("Add", node("Gather", tokens, "input_ids"), node("Gather", places, positions or range_of))
+    if "token_type_ids" in told:
+        x = node("Add", x, node("Gather", np.zeros((2, 32), np.float32), given("token_type_ids", ["batch", "seq"], I)))
     query, key, value = (node("Reshape", node("MatMul", x, map), np.array([0, 0, heads, width])) for map in maps[:3])
     query = node("Transpose", query, perm=[0, 2, 1, 3])
     if cache != "places first":
@@ -405,53 +423,105 @@ def decoder(folder, cache="heads first", mask=None, positions=False, kind=I, log
         attended = node("MatMul", node("Softmax", scores, axis=-1), value)
     attended = node("Reshape", node("Transpose", attended, perm=[0, 2, 1, 3]), np.array([0, 0, heads * width]))
     x = node("Add", x, node("MatMul", attended, maps[3]))
-    node("Cast", node("MatMul", x, head), made="logits", to=logits)
+    if "num_logits_to_keep" in told:
+        x = node("Slice", x, node("Unsqueeze", node("Neg", given("num_logits_to_keep", [], I)), np.array([0])), np.array([1 << 60]), np.array([1]))
+        outputs[0] = tensor(logits_name, None, logits)
+    if encoder:
+        x = node("Add", x, node("ReduceMean", given("encoder_hidden_states", ["batch", "places", 32]), axes=[1]))
+    node("Cast", node("MatMul", x, head), made=logits_name, to=logits)
     folder.mkdir()
     (folder / "tokenizer.json").write_bytes((GPT / "tokenizer.json").read_bytes())
-    save(folder / "model.onnx", nodes, inputs, outputs, weights, opset=24 if cache == "fixed" else 17)
-    for name, content in more.items():
+    save(folder / "model.onnx", nodes, inputs, outputs, weights, opset=24 if cache == "fixed" else 17, metadata=metadata)
+    for name, content in files.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
     return folder
 
 
-def written(model, *options, prompts=("ROMEO:",), ids=True):
-    """The ids of each text, or the texts."""
-    command = [str(HEED), "generate", str(model), "--max-tokens", "12", *(["--ids"] if ids else []), *options]
+def written(model, *options, prompts=("ROMEO:",)):
+    """The ids of each text."""
+    command = [HEED, "generate", model, "--max-tokens", "12", "--ids", *options]
     for prompt in prompts:
         command += ["--prompt", prompt]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    texts = done.stdout.split("----\n")
-    return [text.split("\n")[-2] for text in texts] if ids else texts
+    return [text.split("\n")[-2] for text in done.stdout.split("----\n")]
 
 
 def decoders(tmp, good):
-    """Whatever way a decoder takes its inputs, it writes the same."""
+    """Whatever way a decoder takes its inputs, it writes the same, alone or in a batch."""
     folder = tmp / "decoders"
     folder.mkdir()
-    [expected] = written(decoder(folder / "plain", cache=None))
-    BOOL, I32, F16 = TensorProto.BOOL, TensorProto.INT32, TensorProto.FLOAT16
-    ways = {
-        "caches with heads first": dict(),
-        "caches with places first": dict(cache="places first"),
-        "a packed cache": dict(cache="packed"),
-        "caches of a fixed size": dict(cache="fixed", capacity=32),
-        "caches of an open size": dict(cache="fixed"),
-        "a mask of i64 and positions": dict(mask=I, positions=True),
-        "a mask of i32": dict(mask=I32),
-        "a mask of bool": dict(mask=BOOL),
-        "a mask of f32": dict(mask=F),
-        "a causal mask": dict(mask="causal", positions=True),
-        "no cache, a mask and positions": dict(cache=None, mask=I, positions=True),
-        "ids of i32": dict(kind=I32),
-        "logits of f16": dict(logits=F16),
-    }
     prompts = ("ROMEO:", "JULIET, my love:", "a")
-    alone = [text for prompt in prompts for text in written(folder / "plain", prompts=[prompt])]
-    for name, options in ways.items():
+    plain = decoder(folder / "plain", cache=None)
+    alone = [text for prompt in prompts for text in written(plain, prompts=[prompt])]
+    BOOL, I32, F16 = TensorProto.BOOL, TensorProto.INT32, TensorProto.FLOAT16
+    in_step, padded = "as one batch, in step", "as one batch, padded on the left"
+    ways = {
+        "no cache": (dict(cache=None), in_step, "none: the whole text is read again"),
+        "caches with heads first": (dict(), in_step, "grow with the text"),
+        "caches with places first": (dict(cache="places first"), in_step, "grow with the text"),
+        "a packed cache": (dict(cache="packed"), in_step, "grow with the text"),
+        "caches of a fixed size": (dict(cache="fixed", capacity=32), in_step, "room for 32 tokens"),
+        "caches of an open size": (dict(cache="fixed"), in_step, "room for as many tokens as are asked for"),
+        "a mask of i64 and positions": (dict(mask=I, positions="position_ids"), padded, "mask: 1 for tokens"),
+        "a mask of i32": (dict(mask=I32), in_step, "mask: 1 for tokens"),
+        "a mask of bool and positions": (dict(mask=BOOL, positions="positions"), padded, "mask: 1 for tokens"),
+        "a mask of f32 and positions": (dict(mask=F, positions="position_ids", cache="places first"), padded, "mask: 1 for tokens"),
+        "a causal mask": (dict(mask="causal", positions="position_ids", cache="packed"), padded, "causal mask"),
+        "no cache, a mask and positions": (dict(cache=None, mask=I, positions="position_ids"), padded, "positions of the new tokens"),
+        "positions without a batch": (dict(told=["cache_position"]), in_step, "positions of the new tokens"),
+        "lengths": (dict(told=["past_sequence_length", "total_sequence_length", "seqlens_k"]), in_step, "tokens so far, less one"),
+        "what turns the cache on": (dict(told=["use_cache_branch"]), in_step, "whether there is a past"),
+        "token types": (dict(told=["token_type_ids"], mask=I, positions="position_ids"), padded, "token types: zeros"),
+        "how many logits": (dict(told=["num_logits_to_keep"]), in_step, "places that logits are wanted of: 1"),
+        "one token a run": (dict(ids=("batch", 1)), in_step, "grow with the text"),
+        "one text": (dict(ids=(1, "seq")), "one after the other", "grow with the text"),
+        "ids of i32": (dict(kind=I32), in_step, "token ids"),
+        "logits of f16, of another name": (dict(logits=F16, logits_name="scores"), in_step, "scores"),
+    }
+    for name, (options, batch, role) in ways.items():
         model = decoder(folder / name.replace(" ", "_"), **options)
-        row(f"generate: {name}", ["generate", model, "--prompt", "ROMEO:", "--max-tokens", "12", "--ids"], 0, [expected])
-        row(f"generate: several prompts, {name}", ["--help"], 0, check=lambda _: written(model, prompts=prompts) == alone)
+        row(f"inspect: {name}", ["inspect", model], 0, [role, batch, "at most"], check=fits(120))
+        several = [word for prompt in prompts for word in ("--prompt", prompt)]
+        row(f"generate: {name}", ["generate", model, "--max-tokens", "12", "--ids", *several], 0, err=[batch],
+            check=lambda text: [part.split("\n")[-2] for part in text.split("----\n")] == alone)
+    model = folder / "a_mask_of_i64_and_positions"
+    row("inspect --json of a decoder", ["inspect", model, "--json"], 0, check=lambda text: json.loads(text)["decoder"]["context"]["tokens"] == 64)
+    row("generate: samples in a batch are those alone", ["--help"], 0, check=lambda _: written(model, "--temperature", "1", prompts=prompts) ==
+        [text for prompt in prompts for text in written(model, "--temperature", "1", prompts=[prompt])])
+    row("generate: a repetition penalty", ["--help"], 0, check=lambda _: len(set(written(model, "--repetition-penalty", "1000")[0].split()))
+        == len(written(model)[0].split()))
+    row("generate on another device", ["--help"], 0, check=lambda _: not on_vulkan() or written(model, "--device", "vulkan", prompts=prompts) == alone)
+
+    long = "ROMEO: " * 8
+    ends = {
+        "the rows of 'constant_": dict(table=16),
+        "config.json: n_positions": dict(config={"n_positions": 16}),
+        "genai_config.json: model.context_length": dict(genai_config={"model": {"context_length": 16}}),
+        "the size of its caches": dict(cache="fixed", capacity=16),
+        "heed.context": dict(metadata={"heed.context": "16"}),
+    }
+    for i, (source, options) in enumerate(ends.items()):
+        model = decoder(folder / f"end_{i}", **options)
+        row(f"generate: a prompt that is too long: {source}", ["generate", model, "--prompt", long], 1, err=["at most 16 tokens", source],
+            check=lambda text: text == "")
+        row(f"generate: a text that becomes too long: {source}", ["generate", model, "--prompt", "ROMEO:", "--prompt", "a", "--ids"], 0,
+            err=["a text ends here: the model reads at most 16 tokens", source],
+            check=lambda text: [len(part.split("\n")[-2].split()) for part in text.split("----\n")] == [17, 17])
+    eos = int(alone[0].split()[5])
+    for file in ("generation_config", "config"):
+        model = decoder(folder / file, **{file: {"eos_token_id": [eos, 3]}})
+        row(f"generate: {file}.json says what ends a text", ["generate", model, "--prompt", "ROMEO:", "--ids"], 0,
+            check=lambda text: text.split("\n")[-2].split() == alone[0].split()[:alone[0].split().index(str(eos))])
+    no_decoder = {
+        "what input 'encoder_hidden_states' is for cannot be told": dict(encoder=True),
+        "no output can be logits": dict(cache=None, logits_name="last_hidden_state"),
+        "its batch is 2 texts": dict(ids=(2, "seq")),
+        "each run reads 4 tokens": dict(ids=("batch", 4)),
+    }
+    for i, (why, options) in enumerate(no_decoder.items()):
+        row(f"generate: no decoder: {why}", ["generate", decoder(folder / f"no_decoder_{i}", **options), "--prompt", "a"], 1,
+            err=[why, "Expected are token ids", "input input_ids  i64 ["])
 
 
 def on_vulkan():

@@ -163,14 +163,15 @@ DecoderGraph DecoderGraph::of(const Graph& graph) {
   found.table = find_table(graph);
   const auto might_be_logits = [&](size_t output) {
     const ValueType& type = graph.values[graph.outputs[output]].type;
-    return type.kind == Kind::tensor && (!type.dims || type.dims->size() == 3) &&
+    return !contains(graph.output_names[output], "hidden") && type.kind == Kind::tensor &&
+           (!type.dims || type.dims->size() == 3) &&
            (!type.element || std::find(floats.begin(), floats.end(), *type.element) != floats.end());
   };
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     if (!might_be_logits(i)) continue;
-    const bool is_named = contains(graph.output_names[i], "logits");
-    if (is_named || !found.logits) found.logits = i;
-    if (is_named) break;
+    found.names_logits = contains(graph.output_names[i], "logits");
+    if (found.names_logits || !found.logits) found.logits = i;
+    if (found.names_logits) break;
   }
   for (const Node& node : graph.nodes) {
     const bool scatters = is_op(node, "", "TensorScatter"),
@@ -199,7 +200,7 @@ Result<Decoding> Decoding::of(const Plan& plan, const DecoderGraph& graph, const
     return std::find_if(plan.states.begin(), plan.states.end(),
                         [&](const auto& state) { return state.input == input; });
   };
-  if (!graph.logits) return no_decoder(plan, "no output can be logits");
+  if (!graph.logits || (!graph.names_logits && plan.states.empty())) return no_decoder(plan, "no output can be logits");
   Decoding found;
   std::optional<size_t> ids;  // among the inputs found: the one that is called so, or the first
   for (size_t i = 0; i < plan.inputs.size(); ++i) {

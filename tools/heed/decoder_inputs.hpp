@@ -1,5 +1,5 @@
-// What a decoder's inputs are for, what its caches hold and how many tokens it reads: found from its graph, by the names
-// and types that exporters give.
+// What a decoder's inputs are for, what its caches hold and how many tokens it reads: found from its graph, by the
+// names and types that exporters give.
 #pragma once
 
 #include <filesystem>
@@ -16,19 +16,19 @@ namespace heed::tool {
 // What a run gives an input that is no state.
 enum class Role : uint8_t {
   ids,
-  mask,           // 1 for a token, 0 for padding
-  causal_mask,    // for each query, the keys that it sees; floats are added: 0 or the lowest
-  positions,      // of the new tokens in their text
-  uses_cache,     // whether there is a past
-  past_length,    // tokens in the cache, which the new ones follow
-  total_length,   // and the new ones
-  last_place,     // the same less one
-  token_types,    // zeros
-  logits_count,   // 1: of the last place
+  mask,          // 1 for a token, 0 for padding
+  causal_mask,   // for each query, the keys that it sees; floats are added: 0 or the lowest
+  positions,     // of the new tokens in their text
+  uses_cache,    // whether there is a past
+  past_length,   // tokens in the cache, which the new ones follow
+  total_length,  // and the new ones
+  last_place,    // the same less one
+  token_types,   // zeros
+  logits_count,  // 1: of the last place
 };
 
 struct DecoderInput {
-  size_t input;           // position among the inputs
+  size_t input;  // position among the inputs
   Role role;
   // A letter for each axis: b batch, s new tokens, t all tokens or the capacity, n as the model says, or 1.
   std::string_view axes;
@@ -43,6 +43,7 @@ struct ContextLimit {
 // What the graph of a file tells before passes change it.
 struct DecoderGraph {
   std::optional<size_t> logits;                  // position among the outputs
+  bool names_logits = false;                     // and it is called so
   std::map<std::string, int32_t> capacity_axes;  // of caches that are written in place, by input
   bool counts_mask = false;  // a text's tokens are counted by its mask, so that padding stands behind them alone
   ContextLimit table;        // of rows of positions
@@ -60,14 +61,14 @@ struct Decoding {
 
   std::vector<DecoderInput> inputs;  // all but the states; the ids come first
   bool has_cache = false;
-  int64_t most_new = INT64_MAX;               // tokens of one run
-  std::optional<int64_t> capacity;            // of caches of one size
-  std::string capacity_symbol;                // its name, where the model leaves it open
+  int64_t most_new = INT64_MAX;     // tokens of one run
+  std::optional<int64_t> capacity;  // of caches of one size
+  std::string capacity_symbol;      // its name, where the model leaves it open
   Batch batch = Batch::alone;
   ContextLimit context;
 
-  // What the inputs of a decoder are for. `model_folder` may hold config.json or genai_config.json. Fails where an input
-  // cannot be told, or where the model does not give logits, and says what was met and what is expected.
+  // What the inputs of a decoder are for. `model_folder` may hold config.json or genai_config.json. Fails where an
+  // input cannot be told, or where the model does not give logits, and says what was met and what is expected.
   static Result<Decoding> of(const Plan& plan, const DecoderGraph& graph, const ModelFile& file,
                              const std::filesystem::path& model_folder);
 };

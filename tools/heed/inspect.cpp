@@ -2,8 +2,9 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <optional>
 
+#include "decoder_inputs.hpp"
 #include "onnx/read_model.hpp"
 #include "open_model.hpp"
 #include "passes/inline_functions.hpp"
@@ -58,6 +59,37 @@ void print_values(const char* title, const Graph& graph, const std::vector<Value
   table.print(std::cout);
 }
 
+nlohmann::json decoder_json(const Graph& graph, const DecoderGraph& found, const Decoding& decoding) {
+  nlohmann::json report = {{"logits", graph.output_names[*found.logits]},
+                           {"inputs", nlohmann::json::array()},
+                           {"several_texts", describe(decoding.batch)}};
+  for (const auto& input : decoding.inputs)
+    report["inputs"].push_back(
+        {{"name", graph.values[graph.inputs[input.input]].name}, {"role", describe(input.role)}});
+  if (decoding.context.tokens != INT64_MAX)
+    report["context"] = {{"tokens", decoding.context.tokens}, {"source", decoding.context.source}};
+  return report;
+}
+
+// What `heed generate` takes it for.
+void print_decoder(const Graph& graph, const DecoderGraph& found, const Decoding& decoding) {
+  std::cout << "decoder\n";
+  Table table({Table::Align::left, Table::Align::left});
+  for (const auto& input : decoding.inputs)
+    table.add({graph.values[graph.inputs[input.input]].name, std::string(describe(input.role))});
+  table.add({graph.output_names[*found.logits], "logits"});
+  table.add({"caches", !decoding.has_cache ? "none: the whole text is read again for each token"
+                       : decoding.capacity ? "room for " + std::to_string(*decoding.capacity) + " tokens"
+                       : !decoding.capacity_symbol.empty()
+                           ? "room for as many tokens as are asked for: '" + decoding.capacity_symbol + "'"
+                           : "grow with the text"});
+  table.add({"several texts", std::string(describe(decoding.batch))});
+  if (decoding.context.tokens != INT64_MAX)
+    table.add(
+        {"context", "at most " + std::to_string(decoding.context.tokens) + " tokens: " + decoding.context.source});
+  table.print(std::cout);
+}
+
 std::string domain_name(const std::string& domain) { return domain.empty() ? "ai.onnx" : domain; }
 
 Result<void> inspect_model(const std::string& model, bool json, const RunOptions& options) {
@@ -74,8 +106,14 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
 
   // States show in the plan, which a model with unknown operators has none of.
   std::vector<StatePair> states;
+  std::optional<Decoding> decoding;
+  const DecoderGraph decoder_graph = DecoderGraph::of(graph);
   const auto loaded = Model::load(path, *registry, on_cpu);
-  if (loaded) states = (*loaded)->plan().states;
+  if (loaded) {
+    states = (*loaded)->plan().states;
+    if (auto found = Decoding::of((*loaded)->plan(), decoder_graph, file, path.parent_path()))
+      decoding = std::move(*found);
+  }
 
   if (json) {
     nlohmann::json report = {{"file", path.string()},
@@ -105,6 +143,7 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
                                   {"output", state.output_name},
                                   {"growing_axis", state.growing_axis},
                                   {"in_place", state.in_place}});
+    if (decoding) report["decoder"] = decoder_json(graph, decoder_graph, *decoding);
     std::cout << report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     return {};
   }
@@ -129,6 +168,7 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
                      : ""});
     table.print(std::cout);
   }
+  if (decoding) print_decoder(graph, decoder_graph, *decoding);
   std::cout << "operators\n";
   Table table({Table::Align::right, Table::Align::left, Table::Align::left});
   for (const auto& [key, use] : found.operators)
