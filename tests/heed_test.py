@@ -106,6 +106,8 @@ def command_lines(tmp, good):
     row("run with a bad --state", ["run", good, "--random", "--state", "x"], 1, err=["INPUT=OUTPUT"])
     row("run with a --state of no input", ["run", good, "--random", "--state", "z=y"], 1, err=["good.onnx", "no input 'z'", "'x'"])
     row("run with a --state", ["run", good, "--state", "x=y"], 0)
+    row("run --text of several texts is a batch", ["run", GPT, "--text", "ROMEO:", "--text", "To be"], 0, ["logits  f32 [2, 2,"])
+    row("run --text of texts whose lengths differ, without a mask", ["run", GPT, "--text", "ROMEO:", "--text", "JULIE"], 1, err=["differ in length"])
     open_sizes = save(tmp / "open.onnx", [helper.make_node("NonZero", ["x"], ["i"], name="finds"), helper.make_node("Cast", ["i"], ["y"], to=1)],
                       [tensor("x", ["n", 3])], [tensor("y", None)])
     row("explain tells what memory needs", ["explain", open_sizes], 0, ["these sizes are open: n"])

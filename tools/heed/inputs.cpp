@@ -130,26 +130,70 @@ Result<HostValue> read_input(const std::string& name, const std::string& text, c
 
 bool has_part(const std::string& name, std::string_view part) { return name.find(part) != std::string::npos; }
 
-// Token ids, and beside them a mask and token types, for every input that looks like one of these.
-Result<void> add_text(const Model& model, const std::string& text, const std::filesystem::path& folder,
-                      Session::NamedValues& values) {
+// How many tokens the model says that it reads at most.
+std::optional<int64_t> context_of(const Model& model) {
+  const auto& metadata = model.file().metadata;
+  const auto found = metadata.find("heed.context");
+  int64_t context = 0;
+  if (found == metadata.end()) return std::nullopt;
+  const auto& text = found->second;
+  if (std::from_chars(text.data(), text.data() + text.size(), context).ec != std::errc()) return std::nullopt;
+  return context;
+}
+
+int64_t padding_token(const text::Tokenizer& tokenizer) {
+  for (const auto* name : {"[PAD]", "<pad>"})
+    if (const auto id = tokenizer.find(name)) return *id;
+  return 0;
+}
+
+// A batch of texts as token ids [batch, seq], padded at their ends, for the input that looks like that; and a mask,
+// token types (all 0) and positions for those that look like these.
+Result<void> add_texts(const Model& model, const std::vector<std::string>& texts, const std::filesystem::path& folder,
+                       Session::NamedValues& values) {
   HEED_ASSIGN(const auto tokenizer, text::Tokenizer::open(folder));
-  HEED_ASSIGN(const auto ids, tokenizer->encode(text));
-  const std::vector<int64_t> dims = {1, static_cast<int64_t>(ids.size())};
-  const std::vector<double> tokens(ids.begin(), ids.end()), ones(ids.size(), 1), zeros(ids.size(), 0);
-  bool used = false;
+  std::vector<std::vector<int64_t>> batch;
+  size_t length = 0;
+  bool is_padded = false;
+  for (const auto& text : texts) {
+    HEED_ASSIGN(auto ids, tokenizer->encode(text));
+    is_padded |= !batch.empty() && ids.size() != length;
+    length = std::max(length, ids.size());
+    batch.push_back(std::move(ids));
+  }
+  if (const auto context = context_of(model); context && static_cast<int64_t>(length) > *context)
+    return Error{Code::invalid_argument, "--text: a text has " + std::to_string(length) +
+                                             " tokens; the model reads at most " + std::to_string(*context)};
+  const size_t count = batch.size() * length;
+  std::vector<double> tokens(count, static_cast<double>(padding_token(*tokenizer))), mask(count), types(count),
+      positions(count);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    std::copy(batch[i].begin(), batch[i].end(), tokens.begin() + static_cast<ptrdiff_t>(i * length));
+    for (size_t j = 0; j < length; ++j) {
+      mask[i * length + j] = j < batch[i].size();
+      positions[i * length + j] = static_cast<double>(j);
+    }
+  }
+  bool has_tokens = false, has_mask = false;
   for (const SlotId input : model.plan().inputs) {
     const Slot& slot = model.plan().slots[input];
     const bool integers = slot.type.element == DataType::i64 || slot.type.element == DataType::i32;
     if (!integers || !slot.type.dims || slot.type.dims->size() != 2) continue;
-    const bool mask = has_part(slot.name, "mask"), types = has_part(slot.name, "token_type"),
-               positions = has_part(slot.name, "position");
-    if (positions) continue;
-    HEED_ASSIGN(Tensor tensor, tensor_of_numbers(*slot.type.element, dims, mask ? ones : types ? zeros : tokens));
+    const bool is_mask = has_part(slot.name, "mask"), is_types = has_part(slot.name, "token_type"),
+               is_positions = has_part(slot.name, "position");
+    const auto& numbers = is_mask ? mask : is_types ? types : is_positions ? positions : tokens;
+    const std::vector<int64_t> dims = {static_cast<int64_t>(batch.size()), static_cast<int64_t>(length)};
+    HEED_ASSIGN(Tensor tensor, tensor_of_numbers(*slot.type.element, dims, numbers));
     values.emplace_back(slot.name, host_value(std::move(tensor)));
-    used |= !mask && !types;
+    has_mask |= is_mask;
+    has_tokens |= !is_mask && !is_types && !is_positions;
   }
-  if (!used) return Error{Code::invalid_argument, "--text: the model has no input of token ids, i64 [batch, seq]"};
+  if (!has_tokens)
+    return Error{Code::invalid_argument, "--text: the model has no input of token ids, i64 [batch, seq]"};
+  if (is_padded && !has_mask)
+    return Error{Code::invalid_argument,
+                 "--text: these texts differ in length, and the model has no input of a mask, i64 [batch, seq], that "
+                 "would tell"};
   return {};
 }
 
@@ -160,9 +204,9 @@ boost::program_options::options_description InputRequest::described() {
   po::options_description all("inputs");
   all.add_options()("input", po::value(&given)->composing()->value_name("NAME=FILE|VALUE"),
                     "an input from a .npy, .npz[:ARRAY] or .pb file, or typed: ids=1,2,3")(
-      "text", po::value<std::string>()->value_name("TEXT")->notifier([this](const auto& typed) { text = typed; }),
-      "text, through the tokenizer of the model's folder")("random", po::bool_switch(&random),
-                                                           "make up what is not given")(
+      "text", po::value(&texts)->composing()->value_name("TEXT"),
+      "text, through the tokenizer of the model's folder; several make a batch")("random", po::bool_switch(&random),
+                                                                                 "make up what is not given")(
       "seed", po::value(&seed)->default_value(0)->value_name("S"), "of what is made up");
   return all;
 }
@@ -221,7 +265,7 @@ Result<Session::NamedValues> make_inputs(const Model& model, const InputRequest&
     HEED_ASSIGN(auto value, read_input(name, text.substr(at + 1), *type));
     values.emplace_back(name, std::move(value));
   }
-  if (request.text) HEED_TRY(add_text(model, *request.text, folder, values));
+  if (!request.texts.empty()) HEED_TRY(add_texts(model, request.texts, folder, values));
   if (!request.random) return values;
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const Slot& slot = plan.slots[plan.inputs[i]];

@@ -3,7 +3,6 @@
 
 #include <boost/program_options.hpp>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +13,8 @@ namespace heed::tool {
 
 struct InputRequest {
   std::vector<std::string> given;  // "NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "NAME=FILE.pb", "NAME=1,2,3"
-  std::optional<std::string>
-      text;             // through the folder's tokenizer: ids, and mask and token types where the model has them
+  // Through the folder's tokenizer, a row each: ids, and mask, token types and positions where the model has them.
+  std::vector<std::string> texts;
   bool random = false;  // fills what is missing
   uint64_t seed = 0;
   std::vector<std::pair<std::string, int64_t>> dims;  // sizes of what is filled; 1 where nothing tells
