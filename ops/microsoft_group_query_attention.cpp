@@ -1,9 +1,9 @@
-// GroupQueryAttention of com.microsoft: attention of grouped heads behind a cache, as onnxruntime's decoders have it. Query,
-// key and value are [batch, sequence, heads * width], apart or side by side in one; q and k may be turned by the angles of
-// their positions. With T = seqlens_k[b] + 1 keys after this step, of which Q = query_seqlens[b], or min(sequence, T), are
-// new, P = T - Q lie in the past, and the new ones are put right behind them. The presents have as many places as
-// total_sequence_length says, or as the past has, if it has more: then past and present are one buffer with room.
-// The contract alone: a rewrite lowers it to heed.Attention, which has the kernels.
+// GroupQueryAttention of com.microsoft: attention of grouped heads behind a cache, as onnxruntime's decoders have it.
+// Query, key and value are [batch, sequence, heads * width], apart or side by side in one; q and k may be turned by the
+// angles of their positions. With T = seqlens_k[b] + 1 keys after this step, of which Q = query_seqlens[b], or
+// min(sequence, T), are new, P = T - Q lie in the past, and the new ones are put right behind them. The presents have
+// as many places as total_sequence_length says, or as the past has, if it has more: then past and present are one
+// buffer with room. The contract alone: a rewrite lowers it to heed.Attention, which has the kernels.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -37,8 +37,8 @@ Result<void> check_pair(const NodeView& node, int32_t a, int32_t b, std::string_
 Result<void> check_attributes(const NodeView& node) {
   const int64_t heads = node.integer("num_heads"), kv_heads = node.integer("kv_num_heads");
   if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
-    return Error{Code::invalid_model, "attributes 'num_heads' and 'kv_num_heads' are " + std::to_string(heads) + " and " +
-                                          std::to_string(kv_heads) + "; expected a multiple of the other"};
+    return Error{Code::invalid_model, "attributes 'num_heads' and 'kv_num_heads' are " + std::to_string(heads) +
+                                          " and " + std::to_string(kv_heads) + "; expected a multiple of the other"};
   for (const std::string_view name : {"k_quant_type", "v_quant_type"})
     if (const auto type = node.text(name, "NONE"); type != "NONE")
       return Error{Code::unsupported, "attribute '" + std::string(name) + "' is '" + std::string(type) +
@@ -46,15 +46,18 @@ Result<void> check_attributes(const NodeView& node) {
   if (node.has_input(key_scale_input) || node.has_input(value_scale_input))
     return Error{Code::unsupported, "inputs 'k_scale' and 'v_scale': quantised caches are not read"};
   if (node.integer("sliding_window_cache") != 0)
-    return Error{Code::unsupported, "attribute 'sliding_window_cache' is 1: caches that evict are not kept; expected 0"};
-  const int64_t window = node.integer("local_window_size", -1), causal = node.integer("causal", 1), qk = node.integer("qk_output");
+    return Error{Code::unsupported,
+                 "attribute 'sliding_window_cache' is 1: caches that evict are not kept; expected 0"};
+  const int64_t window = node.integer("local_window_size", -1), causal = node.integer("causal", 1),
+                qk = node.integer("qk_output");
   if (window != -1 && (window < 1 || causal == 0))
     return Error{Code::invalid_model, "attribute 'local_window_size' is " + std::to_string(window) +
                                           "; expected -1, or, of causal attention, a number of keys"};
   if (qk < 0 || qk > 2)
     return Error{Code::invalid_model, "attribute 'qk_output' is " + std::to_string(qk) + "; expected 0, 1 or 2"};
   if (node.number("softcap") < 0)
-    return Error{Code::invalid_model, "attribute 'softcap' is " + std::to_string(node.number("softcap")) + ", negative"};
+    return Error{Code::invalid_model,
+                 "attribute 'softcap' is " + std::to_string(node.number("softcap")) + ", negative"};
   return {};
 }
 
@@ -73,8 +76,10 @@ Result<void> check_rotary(Inference& node, Dim batch, Dim sequence, Dim width) {
   HEED_TRY(node.require_rank(sin_input, 2));
   if (cos.has_rank() && sin.has_rank()) {
     for (const int32_t axis : {0, 1})
-      HEED_TRY(node.require_equal(cos.dim(axis), sin.dim(axis), "axis " + std::to_string(axis) + " of cos_cache and sin_cache"));
-    HEED_TRY(node.require_equal(max(cos.dim(1) * 2, width), width, "twice the width of cos_cache, at most, and a head"));
+      HEED_TRY(node.require_equal(cos.dim(axis), sin.dim(axis),
+                                  "axis " + std::to_string(axis) + " of cos_cache and sin_cache"));
+    HEED_TRY(
+        node.require_equal(max(cos.dim(1) * 2, width), width, "twice the width of cos_cache, at most, and a head"));
   }
   if (!node.has_input(positions_input)) return {};
   HEED_TRY(node.require_rank(positions_input, 2));
@@ -119,7 +124,8 @@ Result<void> infer(Inference& node) {
     const std::string name = input == key_input ? "key" : "value";
     HEED_TRY(node.require_equal(node.input(input).dim(0), batch, "batch of query and " + name));
     HEED_TRY(node.require_equal(node.input(input).dim(1), sequence, "sequence of query and " + name));
-    HEED_TRY(node.require_equal(node.input(input).dim(2), width * kv_heads, "hidden size of " + name + " and kv_num_heads heads of the query's width"));
+    HEED_TRY(node.require_equal(node.input(input).dim(2), width * kv_heads,
+                                "hidden size of " + name + " and kv_num_heads heads of the query's width"));
   }
   Dim room = 0;
   for (const int32_t input : {past_key_input, past_value_input}) {
@@ -138,15 +144,17 @@ Result<void> infer(Inference& node) {
   if (const auto total = node.input(total_input); total.has_rank())
     HEED_TRY(node.require_equal(count_of(total.dims()), 1, "elements of total_sequence_length"));
   if (node.has_input(query_seqlens_input) && node.input(query_seqlens_input).has_rank())
-    HEED_TRY(node.require_equal(count_of(node.input(query_seqlens_input).dims()), batch, "elements of query_seqlens and batch"));
+    HEED_TRY(node.require_equal(count_of(node.input(query_seqlens_input).dims()), batch,
+                                "elements of query_seqlens and batch"));
   HEED_TRY(check_rotary(node, batch, sequence, width));
   if (node.has_input(bias_input) && node.input(bias_input).has_rank()) {
     const auto bias = node.input(bias_input);
     const Dims weights{batch, heads, sequence};
     for (int32_t axis = 0; axis < 3; ++axis) {
       const Dim size = bias.dim(axis), whole = weights[static_cast<size_t>(axis)];
-      HEED_TRY(node.require_equal(axis < 2 ? select(equal(size, 1), whole, size) : size, whole,
-                                  "axis " + std::to_string(axis) + " of attention_bias and [batch, num_heads, sequence]"));
+      HEED_TRY(
+          node.require_equal(axis < 2 ? select(equal(size, 1), whole, size) : size, whole,
+                             "axis " + std::to_string(axis) + " of attention_bias and [batch, num_heads, sequence]"));
     }
   }
   if (node.has_input(sink_input) && node.input(sink_input).has_rank()) {
@@ -155,7 +163,8 @@ Result<void> infer(Inference& node) {
   }
   for (const int32_t input : {query_norm_input, key_norm_input})
     if (node.has_input(input) && node.input(input).has_rank())
-      HEED_TRY(node.require_equal(count_of(node.input(input).dims()), width, "elements of q_norm_weight, k_norm_weight and the width of a head"));
+      HEED_TRY(node.require_equal(count_of(node.input(input).dims()), width,
+                                  "elements of q_norm_weight, k_norm_weight and the width of a head"));
 
   HEED_TRY(node.set_output(0, element, Dims{batch, sequence, width * heads}));
   const bool has_key = !is_packed && node.input(key_input).has_rank();
@@ -167,7 +176,8 @@ Result<void> infer(Inference& node) {
   if (node.integer("qk_output") == 0)
     return Error{Code::invalid_model, "output 'output_qk' is asked for, and attribute 'qk_output' is 0"};
   if (has_past && !node.elements(total_input))
-    return Error{Code::unsupported, "output 'output_qk' is as long as input 'total_sequence_length' says, which only the run tells"};
+    return Error{Code::unsupported,
+                 "output 'output_qk' is as long as input 'total_sequence_length' says, which only the run tells"};
   return node.set_output(3, element, Dims{batch, heads, sequence, total});
 }
 
@@ -196,8 +206,16 @@ extern const Operator microsoft_group_query_attention{
                {"k_norm_weight", "T", HEED_OPTIONAL_PARAMETER},
                {"query_seqlens", "M", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"output", "T"},
-                {.name = "present_key", .type = "C", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_key_input, .state_axis = 2},
-                {.name = "present_value", .type = "C", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_value_input, .state_axis = 2},
+                {.name = "present_key",
+                 .type = "C",
+                 .flags = HEED_OPTIONAL_PARAMETER,
+                 .state_of = past_key_input,
+                 .state_axis = 2},
+                {.name = "present_value",
+                 .type = "C",
+                 .flags = HEED_OPTIONAL_PARAMETER,
+                 .state_of = past_value_input,
+                 .state_axis = 2},
                 {"output_qk", "T", HEED_OPTIONAL_PARAMETER}},
     .types = {{"T", float_types},
               {"C", float_types | Types{DataType::u8, DataType::i8, DataType::f8e4m3fn}},

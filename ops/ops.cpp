@@ -70,10 +70,13 @@ extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, d
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
 extern const Operator matmul_nbits;
-// com.microsoft's attention, by rewrites: microsoft_group_query_attention.cpp; and of rotary_embedding.cpp
-extern const Operator microsoft_group_query_attention;
-extern const Operator heed_rotary_embedding;
-extern const Rewrite microsoft_group_query_attention_lowered;
+// com.microsoft's attention, by rewrites: microsoft_attention.cpp, microsoft_group_query_attention.cpp,
+// microsoft_multi_head_attention.cpp; and of rotary_embedding.cpp
+extern const Operator microsoft_attention, microsoft_qattention;
+extern const Rewrite microsoft_attention_lowered, microsoft_qattention_lowered;
+extern const Operator microsoft_group_query_attention, microsoft_multi_head_attention;
+extern const Operator heed_rotary_embedding, microsoft_rotary_embedding;
+extern const Rewrite microsoft_group_query_attention_lowered, microsoft_multi_head_attention_lowered;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, microsoft_linear_attention, causal_conv_with_state,
     microsoft_causal_conv_with_state;
@@ -146,6 +149,9 @@ PluginContent content() {
               &heed_pack,
               &microsoft_group_query_attention,
               &heed_rotary_embedding,
+              &microsoft_attention, &microsoft_qattention,
+              &microsoft_group_query_attention, &microsoft_multi_head_attention,
+              &heed_rotary_embedding, &microsoft_rotary_embedding,
               &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
               &microsoft_causal_conv_with_state,
           },
@@ -162,7 +168,8 @@ PluginContent content() {
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
               &dynamic_quantize_matmul_bias, &matmul_nbits_bias,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
-              &microsoft_group_query_attention_lowered,
+              &microsoft_attention_lowered, &microsoft_qattention_lowered,
+              &microsoft_group_query_attention_lowered, &microsoft_multi_head_attention_lowered,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,
               &dropout_as_identity,

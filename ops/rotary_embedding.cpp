@@ -173,4 +173,16 @@ extern const Operator heed_rotary_embedding{
     .plan = plan,
     .bind = bind};
 
+// `scale` is in onnxruntime's contract and in none of its kernels.
+extern const Operator microsoft_rotary_embedding{
+    .domain = "com.microsoft",
+    .op_type = "RotaryEmbedding",
+    .inputs = {{"input", "T"}, {"position_ids", "M"}, {"cos_cache", "T"}, {"sin_cache", "T"}},
+    .outputs = {{"output", "T"}},
+    .types = {{"T", {DataType::f32, DataType::f16, DataType::bf16}}, {"M", {DataType::i64}}},
+    .attributes = {attribute("interleaved", 0), attribute("num_heads", 0), attribute("rotary_embedding_dim", 0),
+                   attribute("is_packed_batching", 0), attribute("scale", 1.0f)},
+    .body = "output = heed.RotaryEmbedding<interleaved = @interleaved, num_heads = @num_heads, rotary_embedding_dim = "
+            "@rotary_embedding_dim>(input, cos_cache, sin_cache, position_ids)"};
+
 }  // namespace heed::ops

@@ -1,15 +1,17 @@
-// com.microsoft's GroupQueryAttention -> heed.Attention behind a past of past_lengths keys, and heed.RotaryEmbedding. Where
-// there is no past, padded prompts are short by valid_lengths alone.
+// com.microsoft's GroupQueryAttention -> heed.Attention behind a past of past_lengths keys, and heed.RotaryEmbedding.
+// Where there is no past, padded prompts are short by valid_lengths alone.
 #include "split_heads.hpp"
 
 namespace heed::ops {
 namespace {
 
 // A root-mean-square norm of each head; `weight` and `epsilon` are named so.
-std::string normed(const std::string& x, const std::string& weight, const std::string& epsilon, int64_t heads, Dim width) {
-  const std::string per_head = constant_ints({0, 0, heads, width.number()}), flat = constant_ints({0, 0, heads * width.number()});
-  return x + "_normed = Reshape(RMSNormalization<axis = -1, epsilon = @" + epsilon + ">(Reshape(" + x + ", " + per_head + "), " +
-         weight + "), " + flat + ");";
+std::string normed(const std::string& x, const std::string& weight, const std::string& epsilon, int64_t heads,
+                   Dim width) {
+  const std::string per_head = constant_ints({0, 0, heads, width.number()}),
+                    flat = constant_ints({0, 0, heads * width.number()});
+  return x + "_normed = Reshape(RMSNormalization<axis = -1, epsilon = @" + epsilon + ">(Reshape(" + x + ", " +
+         per_head + "), " + weight + "), " + flat + ");";
 }
 
 bool accept(Match& match) {
@@ -38,17 +40,20 @@ bool accept(Match& match) {
   // T keys, of which the first P lie in the past.
   text += "one = Constant<value = int32[1] {1}>(); lengths = Reshape(seqlens, " + constant_ints({-1}) + ");";
   text += "valid = Add(lengths, one);";
-  const bool is_turned = node.integer("do_rotary") != 0, needs_past = past.has_value() || (is_turned && !match.type("positions"));
+  const bool is_turned = node.integer("do_rotary") != 0,
+             needs_past = past.has_value() || (is_turned && !match.type("positions"));
   if (needs_past && match.type("query_seqlens"))
     text += "past = Sub(valid, Reshape(query_seqlens, " + constant_ints({-1}) + "));";
   else if (needs_past)
-    text += "nothing = Constant<value = int32[1] {0}>(); sequence = Cast<to = 6>(Shape<start = 1, end = 2>(query));"
-            "past = Max(Sub(valid, sequence), nothing);";
+    text +=
+        "nothing = Constant<value = int32[1] {0}>(); sequence = Cast<to = 6>(Shape<start = 1, end = 2>(query));"
+        "past = Max(Sub(valid, sequence), nothing);";
   if (is_turned) {
     const std::string positions = match.type("positions") ? "positions" : "past";
     match.set("turned", cos->has_rank() && cos->dim(1).is_number() ? 2 * cos->dim(1).number() : int64_t{0});
     for (const auto& [x, count] : {std::pair(&q, heads), std::pair(&k, kv_heads)}) {
-      text += *x + "_turned = heed.RotaryEmbedding<interleaved = @rotary_interleaved, num_heads = " + std::to_string(count) +
+      text += *x +
+              "_turned = heed.RotaryEmbedding<interleaved = @rotary_interleaved, num_heads = " + std::to_string(count) +
               ", rotary_embedding_dim = @turned>(" + *x + ", cos, sin, " + positions + ");";
       *x += "_turned";
     }
@@ -68,14 +73,15 @@ bool accept(Match& match) {
   match.set("scale", node.number("scale", 0));
   const bool gives_weights = node.integer("qk_output") == 2;
   match.set("qk_mode", int64_t{gives_weights ? 3 : 2});
-  text += "y_heads, present_key, present_value, all_qk"
-          " = heed.Attention<scale = @scale, causal = @causal, top_left = 1, softcap = @softcap, window = @window, "
-          "qk_output_mode = @qk_mode>(" +
-          q + "_heads, " + k + "_heads, " + v + "_heads, bias, past_key, past_value, valid, " + sinks +
-          (past ? ", past, total" : "") + ");" + join_heads("y", width * heads);
+  text +=
+      "y_heads, present_key, present_value, all_qk"
+      " = heed.Attention<scale = @scale, causal = @causal, top_left = 1, softcap = @softcap, window = @window, "
+      "qk_output_mode = @qk_mode>(" +
+      q + "_heads, " + k + "_heads, " + v + "_heads, bias, past_key, past_value, valid, " + sinks +
+      (past ? ", past, total" : "") + ");" + join_heads("y", width * heads);
   // Places without a key are left out; the scores of hidden keys are zeros.
-  text += "there = " + (past ? "Slice(all_qk, " + constant_ints({0}) + ", Reshape(Cast<to = 7>(total), " + constant_ints({1}) +
-                                   "), " + constant_ints({3}) + ");"
+  text += "there = " + (past ? "Slice(all_qk, " + constant_ints({0}) + ", Reshape(Cast<to = 7>(total), " +
+                                   constant_ints({1}) + "), " + constant_ints({3}) + ");"
                              : std::string("Identity(all_qk);"));
   text += gives_weights ? "qk = Identity(there);"
                         : "qk = Where(IsInf(there), CastLike(Constant<value_float = 0.0>(), there), there);";
@@ -87,8 +93,10 @@ bool accept(Match& match) {
 
 extern const Rewrite microsoft_group_query_attention_lowered{
     .name = "group_query_attention",
-    .patterns = {"y, present_key, present_value, qk = com.microsoft.GroupQueryAttention(query, key, value, past_key, past_value, "
-                 "seqlens, total, cos, sin, positions, bias, sink, key_scale, value_scale, q_norm, k_norm, query_seqlens)"},
+    .patterns =
+        {"y, present_key, present_value, qk = com.microsoft.GroupQueryAttention(query, key, value, past_key, "
+         "past_value, "
+         "seqlens, total, cos, sin, positions, bias, sink, key_scale, value_scale, q_norm, k_norm, query_seqlens)"},
     .replacement = "",
     .accept = accept};
 
