@@ -238,7 +238,7 @@ std::optional<Tensor> FoldedNode::view() {
 
 class Folding {
  public:
-  Folding(const Registry& registry, ThreadPool* pool) : registry_(registry), pool_(pool) {}
+  Folding(const Registry& registry, Folded nodes, ThreadPool* pool) : registry_(registry), nodes_(nodes), pool_(pool) {}
 
   Result<void> fold(Graph& graph);
 
@@ -250,6 +250,7 @@ class Folding {
   std::optional<std::vector<Tensor>> compute(const Graph& graph, const Node& node, const OperatorEntry& contract);
 
   const Registry& registry_;
+  Folded nodes_;
   ThreadPool* pool_;
 };
 
@@ -327,7 +328,12 @@ std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const No
   return tensors;
 }
 
+bool reads_nothing(const Node& node) {
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [](ValueId id) { return id == no_id; });
+}
+
 bool Folding::fold(Graph& graph, Node& node) {
+  if (nodes_ == Folded::sources && !reads_nothing(node)) return false;
   const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
   if (contract == nullptr || contract->is(HEED_RANDOM) || contract->is(HEED_CONTROL) || !subgraphs_of(node).empty())
     return false;
@@ -385,10 +391,10 @@ Result<void> Folding::fold(Graph& graph) {
 
 }  // namespace
 
-Result<size_t> fold_constants(Graph& graph, const Registry& registry, ThreadPool* pool) {
+Result<size_t> fold_constants(Graph& graph, const Registry& registry, Folded nodes, ThreadPool* pool) {
   size_t total = 0;
   for (int32_t round = 0; round < round_limit; ++round) {
-    Folding folding(registry, pool);
+    Folding folding(registry, nodes, pool);
     HEED_TRY(folding.fold(graph));
     total += folding.folded_count;
     if (!folding.changed_types) break;

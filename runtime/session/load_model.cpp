@@ -50,10 +50,8 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
   constexpr int most_rounds = 16;
   for (int round = 0; round < most_rounds; ++round) {
     int64_t changes = 0;
-    if (options.fold) {
-      HEED_ASSIGN(const size_t folded, fold_constants(graph, registry));
-      changes += static_cast<int64_t>(folded);
-    }
+    HEED_ASSIGN(const size_t folded, fold_constants(graph, registry, options.fold ? Folded::all : Folded::sources));
+    changes += static_cast<int64_t>(folded);
     HEED_TRY(merge_equal(graph, registry));  // patterns ask for the same value, not for an equal one
     if (options.rewrite) {
       HEED_ASSIGN(const int32_t rewritten, rewrite(graph, registry, fired));

@@ -220,6 +220,18 @@ TEST_CASE("a transposed constant is read where it lies, on every device") {
   }
 }
 
+TEST_CASE("a constant that is written as a node is no step, folded or not") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n] x) => (float[n] y) { two = Constant<value_float = 2.0>() four = Mul(two, two) y = Add(x, four) })",
+                               {.fold = false, .rewrite = false});
+  std::vector<std::string> op_types;
+  for (const Step& step : model->plan().steps)
+    if (step.node != no_id) op_types.push_back(model->plan().graph->nodes[step.node].op_type);
+  CHECK(op_types == std::vector<std::string>{"Mul", "Add"});
+  const auto session = take(Session::create(model));
+  CHECK(floats(take(session->run({{"x", f32({2}, {1, 2})}}))[0].second) == std::vector<float>{5, 6});
+}
+
 TEST_CASE("a run like the one before takes no more memory of the device, and records nothing") {
   if (devices().size() < 2) return;
   for (const std::string mask : {"", "unified_memory"}) {
