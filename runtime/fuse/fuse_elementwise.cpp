@@ -43,8 +43,6 @@ class Fusing {
       if (graph_.nodes[root].removed || !expressions_[root] || !is_passed(graph_.nodes[root].outputs[0])) continue;
       for (const Growth growth : {Growth::hopeful, Growth::careful}) {
         const auto group = grow(root, growth);
-        if (group.size() < 2) HEED_TRY(check_single(root));
-        if (group.size() < 2 && !single_is_wanted_) continue;
         const auto fusion = fuse(group);
         if (!fusion) continue;
         HEED_TRY(replace(group, *fusion));
@@ -77,8 +75,8 @@ class Fusing {
     if (node.outputs.size() != 1 || node.outputs[0] == no_id) return nullptr;
     const std::string_view text = view_of(contract->c->expression);
     for (const auto& [name, attribute] : node.attributes) {
-      // One that the expression does not mention may mean anything.
-      if (text.find("@" + name) == std::string_view::npos) return nullptr;
+      // One that the expression does not mention may mean anything, unless it says what its absence would say.
+      if (text.find("@" + name) == std::string_view::npos && !is_default(attribute, *contract, name)) return nullptr;
     }
     const Value& output = graph_.values[node.outputs[0]];
     // Sizes need no step, as long as their node tells them.
@@ -124,12 +122,16 @@ class Fusing {
 
   static std::optional<ExpressionAttribute> attribute_of(const Node& node, const OperatorEntry& contract,
                                                          std::string_view name) {
-    if (const auto found = node.attributes.find(name); found != node.attributes.end()) {
-      if (const auto* f = std::get_if<float>(&found->second.content)) return *f;
-      if (const auto* i = std::get_if<int64_t>(&found->second.content)) return static_cast<double>(*i);
-      if (const auto* text = std::get_if<std::string>(&found->second.content)) return std::string_view(*text);
-      return std::nullopt;
-    }
+    const auto found = node.attributes.find(name);
+    return found != node.attributes.end() ? given(found->second) : default_of(contract, name);
+  }
+  static std::optional<ExpressionAttribute> given(const Attribute& attribute) {
+    if (const auto* f = std::get_if<float>(&attribute.content)) return *f;
+    if (const auto* i = std::get_if<int64_t>(&attribute.content)) return static_cast<double>(*i);
+    if (const auto* text = std::get_if<std::string>(&attribute.content)) return std::string_view(*text);
+    return std::nullopt;
+  }
+  static std::optional<ExpressionAttribute> default_of(const OperatorEntry& contract, std::string_view name) {
     for (size_t i = 0; i < contract.c->attribute_count; ++i) {
       const heed_attribute_rule& rule = contract.c->attributes[i];
       if (view_of(rule.name) != name) continue;
@@ -138,6 +140,10 @@ class Fusing {
       if (rule.default_value.kind == HEED_ATTRIBUTE_STRING) return view_of(rule.default_value.s);
     }
     return std::nullopt;
+  }
+  static bool is_default(const Attribute& attribute, const OperatorEntry& contract, std::string_view name) {
+    const auto here = given(attribute);
+    return here && here == default_of(contract, name);
   }
 
   const std::vector<Dim>& dims_of(ValueId value) const { return *graph_.values[value].type.dims; }
@@ -233,16 +239,6 @@ class Fusing {
       default:
         return real(float());
     }
-  }
-
-  Result<void> check_single(NodeId root) {
-    const Node& node = graph_.nodes[root];
-    const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
-    const int32_t version = contract->version_at(node.opset).value_or(1);
-    HEED_ASSIGN(const auto on_cpu, registry_.cpu_kernels(node.domain, node.op_type, version));
-    HEED_ASSIGN(const auto on_gpu, registry_.gpu_kernels(node.domain, node.op_type, version));
-    single_is_wanted_ = on_cpu.empty() || on_gpu.empty();
-    return {};
   }
 
   // Null where the group cannot be one node: it reads a type that is not passed, or nothing but constants tells its
@@ -354,7 +350,6 @@ class Fusing {
   std::span<const DataType> types_;
   std::vector<std::unique_ptr<Expression>> expressions_;  // by node, of those that the graph had
   std::vector<int32_t> uses_;
-  bool single_is_wanted_ = false;
 };
 
 Result<int32_t> fuse_graph(Graph& graph, const Registry& registry, const OperatorEntry& fused,
