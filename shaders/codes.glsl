@@ -2,12 +2,13 @@
 // words from the lowest bits on. Types are numbered as ONNX does.
 #include "rounding.glsl"
 
-const uint f32 = 1, u8 = 2, i8 = 3, u16 = 4, i16 = 5, i32 = 6, f16 = 10, bf16 = 16, f8e4m3fn = 17, f8e4m3fnuz = 18,
-           f8e5m2 = 19, f8e5m2fnuz = 20, u4 = 21, i4 = 22, f4e2m1 = 23, f8e8m0 = 24, u2 = 25, i2 = 26;
+const uint f32 = 1, u8 = 2, i8 = 3, u16 = 4, i16 = 5, i32 = 6, boolean = 9, f16 = 10, u32 = 12, bf16 = 16,
+           f8e4m3fn = 17, f8e4m3fnuz = 18, f8e5m2 = 19, f8e5m2fnuz = 20, u4 = 21, i4 = 22, f4e2m1 = 23, f8e8m0 = 24,
+           u2 = 25, i2 = 26;
 
 uint bits_of(uint type) {
   switch (type) {
-    case f32: case i32: return 32;
+    case f32: case i32: case u32: return 32;
     case u16: case i16: case f16: case bf16: return 16;
     case u4: case i4: case f4e2m1: return 4;
     case u2: case i2: return 2;
@@ -15,7 +16,9 @@ uint bits_of(uint type) {
   return 8;
 }
 bool is_signed_integer(uint type) { return type == i8 || type == i16 || type == i32 || type == i4 || type == i2; }
-bool is_integer(uint type) { return is_signed_integer(type) || type == u8 || type == u16 || type == u4 || type == u2; }
+bool is_integer(uint type) {
+  return is_signed_integer(type) || type == u8 || type == u16 || type == u32 || type == u4 || type == u2;
+}
 
 // A float of fewer than 16 bits: sign, exponent, mantissa.
 struct Small {
@@ -78,4 +81,33 @@ float float_of(uint type, uint code) {
 // A float as the code of a plain type.
 uint plain_code(uint type, float value) {
   return type == f32 ? floatBitsToUint(value) : type == f16 ? heed_f16_bits(value) : heed_bf16_bits(value);
+}
+
+// The code of a small float nearest to a value, ties to the even one; what is outside becomes the greatest, or infinity or
+// NaN. The significand is an integer, shifted right to the target's last place.
+uint small_code(uint type, float value, bool saturate) {
+  Small s = small_of(type);
+  uint sign_bit = 1u << (s.exponent_bits + s.mantissa_bits);
+  uint bits = floatBitsToUint(value), sign = (bits >> 31) != 0u ? sign_bit : 0u, magnitude = bits & 0x7FFFFFFFu;
+  bool is_nan = magnitude > 0x7F800000u, is_outside = magnitude == 0x7F800000u;
+  uint code = 0u;
+  int exponent = int(magnitude >> 23) - 127, least_exponent = 1 - int(s.bias);
+  if (magnitude >= 0x00800000u && magnitude < 0x7F800000u) {
+    uint significand = (magnitude & 0x7FFFFFu) | 0x800000u;
+    int shift = 23 - int(s.mantissa_bits) + max(least_exponent - exponent, 0);
+    if (exponent > least_exponent) significand += uint(exponent - least_exponent) << 23;
+    if (shift <= 24) {
+      uint rest = significand & ((1u << shift) - 1u), half_step = 1u << (shift - 1);
+      code = significand >> shift;
+      if (rest > half_step || (rest == half_step && (code & 1u) != 0u)) ++code;
+    }
+  }
+  is_outside = is_outside || code > greatest_code(type);
+  if (type == f4e2m1) return is_nan ? sign_bit : sign | (is_outside ? 7u : code);
+  if (is_nan || (is_outside && !saturate)) {
+    if (is_nan_at_minus_zero(type)) return sign_bit;
+    return sign | (type == f8e5m2 ? (is_nan ? 0x7Eu : 0x7Cu) : 0x7Fu);
+  }
+  if (is_outside) return sign | greatest_code(type);
+  return code == 0u && is_nan_at_minus_zero(type) ? 0u : sign | code;
 }

@@ -15,35 +15,6 @@ uint integer_code(float value, int zero) {
   return uint(int(rounded) + zero) & ((1u << bits_of(y_type)) - 1u);
 }
 
-// The code nearest to a value, ties to the even one: the significand is an integer, shifted right to the target's last
-// place.
-uint small_code(float value) {
-  Small s = small_of(y_type);
-  uint sign_bit = 1u << (s.exponent_bits + s.mantissa_bits);
-  uint bits = floatBitsToUint(value), sign = (bits >> 31) != 0u ? sign_bit : 0u, magnitude = bits & 0x7FFFFFFFu;
-  bool is_nan = magnitude > 0x7F800000u, is_outside = magnitude == 0x7F800000u;
-  uint code = 0u;
-  int exponent = int(magnitude >> 23) - 127, least_exponent = 1 - int(s.bias);
-  if (magnitude >= 0x00800000u && magnitude < 0x7F800000u) {
-    uint significand = (magnitude & 0x7FFFFFu) | 0x800000u;
-    int shift = 23 - int(s.mantissa_bits) + max(least_exponent - exponent, 0);
-    if (exponent > least_exponent) significand += uint(exponent - least_exponent) << 23;
-    if (shift <= 24) {
-      uint rest = significand & ((1u << shift) - 1u), half_step = 1u << (shift - 1);
-      code = significand >> shift;
-      if (rest > half_step || (rest == half_step && (code & 1u) != 0u)) ++code;
-    }
-  }
-  is_outside = is_outside || code > greatest_code(y_type);
-  if (y_type == f4e2m1) return is_nan ? sign_bit : sign | (is_outside ? 7u : code);
-  if (is_nan || (is_outside && !saturate)) {
-    if (is_nan_at_minus_zero(y_type)) return sign_bit;
-    return sign | (y_type == f8e5m2 ? (is_nan ? 0x7Eu : 0x7Cu) : 0x7Fu);
-  }
-  if (is_outside) return sign | greatest_code(y_type);
-  return code == 0u && is_nan_at_minus_zero(y_type) ? 0u : sign | code;
-}
-
 uint quantized(uint index) {
   int at = x_offset + int(index), chosen = scale_index(index), zero_at = zero_point_offset + chosen;
   float value = quotient(float_of(x_type, code_in(x_type, x[word_of(x_type, at)], at)), scale_at(chosen));
@@ -52,7 +23,7 @@ uint quantized(uint index) {
   uint zero_word = has_zero_point != 0u ? zero_point[word_of(y_type, zero_at)] : 0u;
   if (is_integer(y_type)) return integer_code(value, has_zero_point != 0u ? integer_in(y_type, zero_word, zero_at) : 0);
   if (has_zero_point != 0u) value += float_of(y_type, code_in(y_type, zero_word, zero_at));
-  return small_code(value);
+  return small_code(y_type, value, saturate);
 }
 
 void main() {

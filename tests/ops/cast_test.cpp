@@ -159,6 +159,51 @@ TEST_CASE("Cast and CastLike run on Vulkan between all pairs of types that GLSL 
     }
 }
 
+// Every code of the narrow types, and floats around what they hold.
+TEST_CASE("Cast runs on Vulkan from and to all types that GLSL does not hold") {
+  const DataType narrow[] = {DataType::f8e4m3fn, DataType::f8e4m3fnuz, DataType::f8e5m2, DataType::f8e5m2fnuz,
+                             DataType::f8e8m0,   DataType::f4e2m1,     DataType::i4,     DataType::u4,
+                             DataType::i2,       DataType::u2};
+  const DataType plain[] = {DataType::f32, DataType::f16, DataType::bf16, DataType::i8,  DataType::u8,
+                            DataType::i16, DataType::u16, DataType::i32,  DataType::u32, DataType::boolean};
+  const auto check = [](const Tensor& x, const std::vector<std::pair<DataType, std::string>>& targets) {
+    std::string outputs, nodes;
+    for (const auto& [target, attributes] : targets) {
+      if (target == x.type) continue;
+      const auto y = "y" + std::to_string(outputs.size());
+      outputs += (outputs.empty() ? "" : ", ") + std::string(name_of(target)) + "[N] " + y;
+      nodes += y + " = Cast<" + to(target, attributes) + ">(x)\n";
+    }
+    INFO(name_of(x.type));
+    check_on_vulkan("<ir_version: 12, opset_import: [\"\" : 25]> g (" + std::string(name_of(x.type)) + "[N] x) => (" +
+                        outputs + ") {" + nodes + "}",
+                    {x});
+  };
+  for (const DataType from : narrow) {
+    auto codes = *Tensor::allocate(from, {256});
+    for (size_t i = 0; i < codes.size_bytes; ++i) codes.writable()[i] = static_cast<std::byte>(i);
+    std::vector<std::pair<DataType, std::string>> targets;
+    for (const DataType target : plain) targets.emplace_back(target, "");
+    for (const DataType target : narrow) targets.emplace_back(target, "");
+    check(codes, targets);
+  }
+  std::vector<double> floats = {0, 1, 0.75, 6, 7.5, 440, 460, 480, 57344, 61440, 0x1p-9, 0x1p-10, 0x1.8p-10, 3, 5, 1e-30};
+  for (const double magnitude : std::vector<double>(floats)) floats.push_back(-magnitude);
+  for (const double special : {nan, infinity, -infinity, 1e38, 0x1p-126, 0x1.8p-127, 0x1p-130, 2147483648.0, 4294967301.0})
+    floats.push_back(special);
+  for (const DataType from : plain) {
+    std::vector<double> values = floats;
+    if (!is_float(from)) values = {0, 1, 2, 3, 7, 8, 15, 100, 126};
+    if (is_signed_integer(from))
+      for (const double value : {-1, -2, -8, -9, -128}) values.push_back(value);
+    std::vector<std::pair<DataType, std::string>> targets;
+    for (const DataType target : narrow)
+      for (const char* attributes : {"", ", saturate = 0", ", round_mode = \"down\"", ", round_mode = \"nearest\""})
+        targets.emplace_back(target, attributes);
+    check(numbers(from, {static_cast<int64_t>(values.size())}, values), targets);
+  }
+}
+
 TEST_CASE("types that a device lacks are computed on the CPU") {
   const char* text = R"(<ir_version: 10, opset_import: ["" : 23]>
     agraph (float16[n, m] h, uint8[n, m] u, int64[n, m] l, double[n, m] d, int32[2] at)
@@ -186,6 +231,11 @@ TEST_CASE("types that a device lacks are computed on the CPU") {
     CHECK((actual ? "" : actual.error().message) == "");
     for (size_t i = 0; actual && i < expected->size(); ++i) check_equal((*actual)[i], (*expected)[i], 1e-3);
   }
+}
+
+TEST_CASE("Cast says how it cannot round") {
+  check_refused("Cast", {"a direction", {f32({1}, {0})}, {f32({1}, {0})}, 0, to(DataType::f8e8m0, ", round_mode = \"off\"")},
+                "attribute 'round_mode' is 'off'");
 }
 
 TEST_CASE("Cast says which text is no number") {

@@ -70,8 +70,8 @@ std::vector<Place> places_of(std::string_view op_type, int32_t opset) {
   if (kernels->empty()) places.push_back({"cpu", options});  // a control kernel, or a body
   const auto gpu_kernels = registry().gpu_kernels(domain, name, *version);
   REQUIRE(gpu_kernels.has_value());
-  const bool is_fused = gpu_kernels->empty() && contract->c->expression.size > 0;
-  if (!gpu_kernels->empty() || is_fused) {
+  for (const bool is_fused : {false, true}) {
+    if (is_fused ? contract->c->expression.size == 0 : gpu_kernels->empty()) continue;
     places.push_back({is_fused ? "vulkan, as a fused node" : "vulkan", options});
     places.back().options.device = "vulkan";
     places.back().options.rewrite = is_fused;
