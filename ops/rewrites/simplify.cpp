@@ -11,6 +11,50 @@ bool same_type(Match& match) {
   return from && to && from->has_element() && from->c.element == to->c.element;
 }
 
+// Whether each number of the first type is one of the second.
+bool keeps_numbers(DataType from, DataType to) {
+  struct Kept {
+    DataType from;
+    Types to;
+  };
+  using enum DataType;
+  static constexpr Kept kept[] = {{boolean, any_number},
+                                  {u8, {u16, u32, u64, i16, i32, i64, f16, f32, f64}},
+                                  {i8, {i16, i32, i64, f16, f32, f64}},
+                                  {u16, {u32, u64, i32, i64, f32, f64}},
+                                  {i16, {i32, i64, f32, f64}},
+                                  {u32, {u64, i64, f64}},
+                                  {i32, {i64, f64}},
+                                  {f16, {f32, f64}},
+                                  {bf16, {f32, f64}},
+                                  {f32, {f64}}};
+  for (const Kept& row : kept)
+    if (row.from == from) return (row.to.bits() >> static_cast<int32_t>(to) & 1) != 0;
+  return false;
+}
+
+// What is widened first need not be.
+bool accept_casts(Match& match) {
+  const auto x = match.type("x"), wide = match.type("wide");
+  if (!x || !wide || !x->has_element() || !keeps_numbers(x->element(), wide->element())) return false;
+  match.set("wide_type", int64_t{wide->c.element});
+  return true;
+}
+
+// Each index is one number: a row.
+bool accept_rows(Match& match) {
+  const auto indices = match.type("indices");
+  return match.node("y").integer("batch_dims") == 0 && indices && indices->has_rank() && indices->rank() > 1 &&
+         indices->dim(-1).is_number(1);
+}
+
+// A column by a row.
+bool accept_outer(Match& match) {
+  const auto a = match.type("a"), b = match.type("b");
+  return a && b && a->has_rank() && b->has_rank() && a->rank() >= 2 && b->rank() >= 2 && a->dim(-1).is_number(1) &&
+         b->dim(-2).is_number(1) && !match.constant("a") && !match.constant("b");
+}
+
 // Two permutations, the inner one first, as one.
 bool combine(Match& match) {
   const auto inner = match.node("t").integers("perm"), outer = match.node("y").integers("perm");
@@ -75,6 +119,22 @@ extern const Rewrite mean_as_sum{
 
 extern const Rewrite cast_to_same{
     .name = "cast_to_same", .patterns = {"y = Cast(x)"}, .replacement = "y = Identity(x)", .accept = same_type};
+
+extern const Rewrite casts{.name = "casts",
+                           .patterns = {"wide = Cast(x); y = Cast(wide)"},
+                           .replacement = "wide = Cast<to = @wide_type>(x); y = Cast<to = @to>(x)",
+                           .accept = accept_casts};
+
+extern const Rewrite gather_of_rows{
+    .name = "gather_of_rows",
+    .patterns = {"y = GatherND(data, indices)"},
+    .replacement = "y = Gather<axis = 0>(data, Squeeze(indices, Constant<value_ints = [-1]>()))",
+    .accept = accept_rows};
+
+extern const Rewrite outer_product{.name = "outer_product",
+                                   .patterns = {"y = MatMul(a, b)"},
+                                   .replacement = "y = Mul(a, b)",
+                                   .accept = accept_outer};
 
 extern const Rewrite where_not{.name = "where_not",
                                .patterns = {"n = Not(condition); y = Where(n, a, b)"},
