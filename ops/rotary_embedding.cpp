@@ -49,7 +49,8 @@ Result<void> infer_turned(Inference& node, bool counts_on) {
       HEED_TRY(node.require_equal(node.input(3).dim(0), batch, "batch of position_ids"));
       HEED_TRY(node.require_equal(node.input(3).dim(1), sequence, "sequence of position_ids"));
     } else if (!positions) {
-      HEED_TRY(node.require_equal(cos.dim(0), batch, "batch of cos_cache"));
+      // torch writes one for all, which ONNX does not have.
+      HEED_TRY(node.require_equal(select(equal(cos.dim(0), 1), batch, cos.dim(0)), batch, "batch of cos_cache"));
       HEED_TRY(node.require_equal(cos.dim(1), sequence, "sequence of cos_cache"));
     }
   }
@@ -105,7 +106,7 @@ Layout layout_of(const TensorView& x, uint32_t channel_count) {
 // Of [batch, sequence, pair] or [position, pair].
 Layout cache_layout_of(const TensorView& cache) {
   return {.offset = offset_of(cache),
-          .batch = cache.rank() == 3 ? stride_of(cache, 0) : 0,
+          .batch = cache.rank() == 3 && cache.dim(0) != 1 ? stride_of(cache, 0) : 0,
           .sequence = stride_of(cache, -2),
           .channel = stride_of(cache, -1)};
 }

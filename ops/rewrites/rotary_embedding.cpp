@@ -64,28 +64,22 @@ bool accept_table(Match& match) {
 
 // ---- the turn ----------------------------------------------------------------------------------------------------
 
-// Brings a table of pairs, which broadcasts to x, to [batch, sequence, pair]: text that makes `result` of `table`.
-// `dims` are the table's; null where it has no such form. x is [batch, head, sequence, channel], or, where
-// `heads_follow`, [batch, sequence, head, channel].
-std::optional<std::string> cache_of(const std::string& table, const std::string& result, Dims dims, TypeView x,
+// Brings a table of pairs, which broadcasts to x, to [batch, sequence, pair], where the batch may be 1: text that makes
+// `result` of `table`. `dims` are the table's; null where it has no such form. x is [batch, head, sequence, channel],
+// or, where `heads_follow`, [batch, sequence, head, channel].
+std::optional<std::string> cache_of(const std::string& table, const std::string& result, const Dims& dims, TypeView x,
                                     bool heads_follow) {
   const int32_t sequence_axis = heads_follow ? 1 : 2, head_axis = heads_follow ? 2 : 1;
-  std::string text = result + "_rows = ";
   if (dims.size() == 4) {
     if (!dims[head_axis].is_number(1) || !(dims[sequence_axis] == x.dim(sequence_axis))) return std::nullopt;
-    text += "Squeeze(" + table + ", Constant<value_ints = [" + std::to_string(head_axis) + "]>());";
-  } else if (dims.size() == 3 && !heads_follow && dims[0].is_number(1) && dims[1] == x.dim(2)) {
-    text += "Identity(" + table + ");";
-  } else if (dims.size() == 2 && !heads_follow && dims[0] == x.dim(2)) {
-    text += "Unsqueeze(" + table + ", Constant<value_ints = [0]>());";
-  } else {
-    return std::nullopt;
+    if (!dims[0].is_number(1) && !(dims[0] == x.dim(0))) return std::nullopt;
+    return result + " = Squeeze(" + table + ", Constant<value_ints = [" + std::to_string(head_axis) + "]>());";
   }
-  const Dim batch = dims.size() == 4 ? dims[0] : Dim(1);
-  if (batch == x.dim(0)) return text + result + " = Identity(" + result + "_rows);";
-  if (!batch.is_number(1)) return std::nullopt;
-  return text + result + " = Expand(" + result +
-         "_rows, Concat<axis = 0>(Shape<start = 0, end = 1>(x), Constant<value_ints = [1, 1]>()));";
+  if (heads_follow) return std::nullopt;
+  if (dims.size() == 3 && dims[0].is_number(1) && dims[1] == x.dim(2)) return result + " = Identity(" + table + ");";
+  if (dims.size() == 2 && dims[0] == x.dim(2))
+    return result + " = Unsqueeze(" + table + ", Constant<value_ints = [0]>());";
+  return std::nullopt;
 }
 
 // The replacement of y by a RotaryEmbedding of x, with `cos` and `sin` of these names and dims, one number a pair.
@@ -216,13 +210,10 @@ bool accept_part(Match& match) {
   if (!(part->dim(-1) + rest->dim(-1) == q->dim(-1))) return false;
   match.set("channels", part->dim(-1).number());
   match.set("interleaved", node.integer("interleaved"));
-  // The part may be asked for its batch.
-  const std::string again =
-      match.type("part_starts") ? "part = Slice(q, part_starts, part_ends, part_axes, part_steps);" : "";
   const std::string turned = "RotaryEmbedding<interleaved = @interleaved, rotary_embedding_dim = @channels>(";
-  match.replace_by(again + (match.type("heads") ? "y = Transpose<perm = [0, 2, 1, 3]>(" + turned +
-                                                      "Transpose<perm = [0, 2, 1, 3]>(q), cos, sin, positions))"
-                                                : "y = " + turned + "q, cos, sin, positions)"));
+  match.replace_by("y = " + (match.type("heads") ? "Transpose<perm = [0, 2, 1, 3]>(" + turned +
+                                                       "Transpose<perm = [0, 2, 1, 3]>(q), cos, sin, positions))"
+                                                 : turned + "q, cos, sin, positions)"));
   return true;
 }
 

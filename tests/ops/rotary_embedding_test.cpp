@@ -20,7 +20,7 @@ Tensors rotate(const Tensors& in, int64_t heads, int64_t turned, bool interleave
         const int64_t first =
             has_heads ? ((b * heads + h) * sequence + s) * channels : ((b * sequence + s) * heads + h) * channels;
         const int64_t angle = positions.empty()
-                                  ? b * sequence + s
+                                  ? (in[1].dims[0] == 1 ? s : b * sequence + s)
                                   : static_cast<int64_t>(positions[static_cast<size_t>(b * sequence + s)]);
         for (int64_t i = 0; i < half; ++i) {
           const auto one = static_cast<size_t>(first + (interleaved ? 2 * i : i)),
@@ -47,6 +47,8 @@ const std::vector<Case> cases = {
     row("rank 3", {random({2, 3, 24}), random({5, 4}), random({5, 4}, -1, 0), ids}, 3, 8, false, "num_heads = 3"),
     row("no positions: a cache per batch", {random({2, 3, 3, 8}), random({2, 3, 4}), random({2, 3, 4}, -1, 0)}, 3, 8,
         false, ""),
+    row("no positions: a cache for all", {random({2, 3, 3, 8}), random({1, 3, 4}), random({1, 3, 4}, -1, 0)}, 3, 8, true,
+        "interleaved = 1"),
     row("a part of the channels", {random({2, 3, 3, 8}), random({5, 2}), random({5, 2}, -1, 0), ids}, 3, 4, true,
         "interleaved = 1, rotary_embedding_dim = 4"),
     row("more pairs than a workgroup, a prime sequence",
@@ -103,9 +105,10 @@ const std::vector<Case> counting_cases = {
 
 HEED_TEST_OPERATOR("RotaryEmbedding", cases)
 HEED_TEST_OPERATOR("heed.RotaryEmbedding", counting_cases)
-TEST_CASE("RotaryEmbedding reads strided tensors on Vulkan, and writes where its input lies") {
+TEST_CASE("RotaryEmbedding reads strided tensors on both devices, and writes where its input lies") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
-    agraph (float[b, s, h, 8] x, float[4, p] cos, float[p, 4] sin, int64[s, b] at) => (float[b, h, s, 8] y, float[b, s, w] z) {
+    agraph (float[b, s, h, 8] x, float[4, p] cos, float[p, 4] sin, int64[s, b] at, float[b, h, 8, s] v, float[4, s, b] w)
+      => (float[b, h, s, 8] y, float[b, s, n] z, float[b, h, s, 8] u) {
       heads = Transpose<perm = [0, 2, 1, 3]>(x)
       c = Transpose(cos)
       positions = Transpose(at)
@@ -114,8 +117,13 @@ TEST_CASE("RotaryEmbedding reads strided tensors on Vulkan, and writes where its
       flat = Reshape(x, shape)
       once = RotaryEmbedding<num_heads = 2, interleaved = 1>(flat, c, sin, positions)
       z = RotaryEmbedding<num_heads = 2>(once, c, sin, positions)
+      channels_last = Transpose<perm = [0, 1, 3, 2]>(v)
+      pairs_last = Transpose<perm = [2, 1, 0]>(w)
+      u = RotaryEmbedding(channels_last, pairs_last, pairs_last)
     })",
-                  {random({2, 3, 2, 8}), random({4, 5}), random({5, 4}), i64({3, 2}, {0, 1, 2, 4, 3, 1})}, 1e-6);
+                  {random({2, 3, 2, 8}), random({4, 5}), random({5, 4}), i64({3, 2}, {0, 1, 2, 4, 3, 1}),
+                   random({2, 2, 8, 3}), random({4, 3, 2})},
+                  1e-6);
 }
 TEST_CASE("RotaryEmbedding names a position outside of the cache") {
   check_refused("RotaryEmbedding",
