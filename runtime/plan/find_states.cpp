@@ -63,8 +63,8 @@ int32_t growing_axis(const Plan& plan, uint32_t input, uint32_t output) {
 
 class StateFinder {
  public:
-  explicit StateFinder(const Plan& plan)
-      : plan_(plan), input_taken_(plan.inputs.size(), false), output_taken_(plan.outputs.size(), false) {}
+  StateFinder(const Plan& plan, const InPlacePairs& in_place)
+      : plan_(plan), in_place_(in_place), input_taken_(plan.inputs.size(), false), output_taken_(plan.outputs.size(), false) {}
 
   Result<void> add_named(const std::string& input_name, const std::string& output_name) {
     const auto missing = [](const char* what, const std::string& name, const std::string& has) {
@@ -135,7 +135,8 @@ class StateFinder {
 
   std::vector<StatePair> appended_by_contract() const {
     std::vector<StatePair> pairs;
-    for (const Step& step : plan_.steps) {
+    for (uint32_t index = 0; index < plan_.steps.size(); ++index) {
+      const Step& step = plan_.steps[index];
       if (!step.op) continue;
       for (size_t i = 0; i < std::min(step.outputs.size(), step.op->c->output_count); ++i) {
         const auto& parameter = step.op->c->outputs[i];
@@ -149,11 +150,29 @@ class StateFinder {
         const auto& dims = plan_.slots[plan_.inputs[*input]].type.dims;
         const bool grows = parameter.state_axis >= 0;
         if (grows && (!dims || !as_symbol((*dims)[static_cast<size_t>(parameter.state_axis)]))) continue;
-        pairs.push_back(
-            {"", "", *input, *output, parameter.state_axis, grows, std::string(step.op->op_type()) + " appends to it"});
+        const bool in_place = grows || may_overwrite(index, parameter.state_of, static_cast<int32_t>(i));
+        pairs.push_back({"", "", *input, *output, parameter.state_axis, in_place,
+                         std::string(step.op->op_type()) + (grows ? " appends to it" : " writes it")});
       }
     }
     return pairs;
+  }
+
+  // Whether a step can write an output where its input lies, for want of anything else that reads the input.
+  bool may_overwrite(uint32_t index, int32_t input, int32_t output) const {
+    const SlotId before = plan_.steps[index].inputs[static_cast<size_t>(input)];
+    const SlotId after = plan_.steps[index].outputs[static_cast<size_t>(output)];
+    const auto& allowed = in_place_[index];
+    if (std::find(allowed.begin(), allowed.end(), std::pair(input, output)) == allowed.end()) return false;
+    const Slot &from = plan_.slots[before], &to = plan_.slots[after];
+    if (from.type.dims != to.type.dims || from.location != to.location || to.root != after || to.strided) return false;
+    int64_t readers = 0;
+    for (const Step& step : plan_.steps)
+      for (const auto* list : {&step.inputs, &step.captured})
+        readers += std::count_if(list->begin(), list->end(), [&](SlotId slot) {
+          return slot != no_id && plan_.slots[slot].root == before;
+        });
+    return readers == 1;
   }
 
   bool add(uint32_t input, uint32_t output, int32_t axis, bool in_place, std::string why) {
@@ -166,15 +185,16 @@ class StateFinder {
   }
 
   const Plan& plan_;
+  const InPlacePairs& in_place_;
   std::vector<bool> input_taken_, output_taken_;
   std::vector<StatePair> states_;
 };
 
 }  // namespace
 
-Result<std::vector<StatePair>> find_states(const Plan& plan,
+Result<std::vector<StatePair>> find_states(const Plan& plan, const InPlacePairs& in_place,
                                            const std::vector<std::pair<std::string, std::string>>& named) {
-  StateFinder finder(plan);
+  StateFinder finder(plan, in_place);
   for (const auto& [input, output] : named) HEED_TRY(finder.add_named(input, output));
   finder.add_by_contract();
   finder.add_by_data_flow();

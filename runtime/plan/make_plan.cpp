@@ -48,7 +48,7 @@ class Planner {
     merge_in_place();
     compile_sizes();
     if (!is_body_) {
-      HEED_ASSIGN(plan_->states, find_states(*plan_, options_.states));
+      HEED_ASSIGN(plan_->states, find_states(*plan_, in_place_, options_.states));
     }
     return std::move(plan_);
   }
@@ -474,34 +474,39 @@ class Planner {
   }
 
   void add_input(ValueId value) {
-    const auto appender = is_body_ ? std::nullopt : appender_of(value);
-    const SlotId slot = add_slot(value, Store::input, appender ? locations_[*appender] : Location::cpu);
+    const auto keeper = is_body_ ? std::nullopt : keeper_of(value);
+    const SlotId slot = add_slot(value, Store::input, keeper ? locations_[keeper->node] : Location::cpu);
     plan_->slots[slot].unsized = !is_known(graph_.values[value].type);
-    plan_->slots[slot].strided = appender.has_value();
+    plan_->slots[slot].strided = keeper && keeper->appends;
     if (is_body_) leave_open(slot);
     plan_->inputs.push_back(slot);
   }
 
-  // The node to whose kernel this input may be given as a state with room to grow: there it lives, and is not dense.
-  std::optional<NodeId> appender_of(ValueId value) const {
+  // The node to whose kernel this input may be given as a state: there it lives. One that is appended to has room to
+  // grow, and is not dense.
+  struct Keeper {
+    NodeId node;
+    bool appends;
+  };
+  std::optional<Keeper> keeper_of(ValueId value) const {
     for (NodeId id = 0; id < live_.size(); ++id) {
       if (!live_[id]) continue;
       const Node& node = graph_.nodes[id];
       for (size_t output = 0; output < node.outputs.size(); ++output)
-        if (appended_input(id, output) == value) return id;
+        if (state_input(id, output) == value)
+          return Keeper{id, operators_[id]->c->outputs[output].state_axis >= 0};
     }
     return std::nullopt;
   }
 
-  // The input of which an output is the grown later self; no_id where it is none.
-  ValueId appended_input(NodeId id, size_t output) const {
+  // The input of which an output is the later self; no_id where it is none.
+  ValueId state_input(NodeId id, size_t output) const {
     const Node& node = graph_.nodes[id];
     const heed_operator& op = *operators_[id]->c;
     if (output >= op.output_count) return no_id;
     const auto& parameter = op.outputs[output];
-    const bool grows = parameter.state_of >= 0 && parameter.state_axis >= 0;
-    return grows && static_cast<size_t>(parameter.state_of) < node.inputs.size() ? node.inputs[parameter.state_of]
-                                                                                 : no_id;
+    const bool is_state = parameter.state_of >= 0 && static_cast<size_t>(parameter.state_of) < node.inputs.size();
+    return is_state ? node.inputs[static_cast<size_t>(parameter.state_of)] : no_id;
   }
 
   // Whether an output of the graph is the later self of an input that lives on the device: it stays there.
@@ -510,7 +515,7 @@ class Planner {
     if (producer == no_id || producer >= live_.size() || locations_[producer] == Location::cpu) return false;
     const auto& outputs = graph_.nodes[producer].outputs;
     const auto place = std::find(outputs.begin(), outputs.end(), output);
-    const ValueId input = appended_input(producer, static_cast<size_t>(place - outputs.begin()));
+    const ValueId input = state_input(producer, static_cast<size_t>(place - outputs.begin()));
     return input != no_id && std::find(graph_.inputs.begin(), graph_.inputs.end(), input) != graph_.inputs.end();
   }
 
@@ -883,7 +888,7 @@ class Planner {
   std::vector<int32_t> use_count_;                                  // by value, of live nodes and outputs
   std::vector<std::array<SlotId, 2>> slots_of_;                     // by value, at each location
   std::vector<bool> open_;                                          // by slot: its first reader chooses the location
-  std::vector<std::vector<std::pair<int32_t, int32_t>>> in_place_;  // by step
+  InPlacePairs in_place_;                                           // by step
   std::map<SlotId, SlotId> dense_of_;
   std::vector<bool> known_;                        // by symbol
   std::unordered_map<uint32_t, ValueId> tellers_;  // by symbol; no_id: an input

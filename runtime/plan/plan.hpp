@@ -103,8 +103,8 @@ struct Step {
 struct StatePair {
   std::string input_name, output_name;
   uint32_t input = 0, output = 0;  // positions among Plan::inputs and Plan::outputs
-  int32_t growing_axis = -1;       // -1: its shape stays, and it is swapped instead of written in place
-  bool in_place = false;           // its kernel appends where the past lies
+  int32_t growing_axis = -1;       // -1: its shape stays
+  bool in_place = false;           // its kernel writes where the past lies; else the two are swapped
   std::string why;                 // "attention's own", "names", "given by the caller"
 };
 

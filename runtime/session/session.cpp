@@ -10,12 +10,12 @@
 
 namespace heed {
 
-// A pair of input and output that is carried from run to run. States that grow in place live in `grown`;
-// others are swapped: the output of one run is the input of the next.
+// A pair of input and output that is carried from run to run. States that grow in place live in `grown`, those of one
+// size that are written in place in `held`; others are swapped: the output of one run is the input of the next.
 struct Session::State {
   const StatePair& pair;
   std::optional<GrowingState> grown;
-  SharedValue held;           // swapped: empty before the first run
+  SharedValue held;           // empty before the first run
   SharedValue past, present;  // lent to the run under way
   bool in_use = false;        // by the run under way
   uint32_t growth_symbol = no_id;
@@ -58,7 +58,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
     if (pair.growing_axis >= 0)
       if (const auto* symbol = as_symbol((*input.type.dims)[static_cast<size_t>(pair.growing_axis)]))
         state->growth_symbol = symbol->index;
-    if (pair.in_place)
+    if (pair.in_place && pair.growing_axis >= 0)
       state->grown.emplace(*input.type.element, pair.growing_axis,
                            input.location == Location::vulkan ? session->gpu_.get() : nullptr, spoils_memory);
     session->states_.push_back(std::move(state));
@@ -125,7 +125,7 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
     if (!state->in_use) continue;
     if (state->grown) {
       state->grown->set_length(state->present->dims[static_cast<size_t>(state->pair.growing_axis)]);
-    } else {
+    } else if (!state->pair.in_place) {
       state->held = results_[state->pair.output];
     }
     outputs[state->pair.output] = {};
@@ -181,6 +181,12 @@ Result<void> Session::lend_states(std::span<const SharedValue> inputs, std::span
       HEED_ASSIGN(state->past, new_host_tensor(*slot.type.element, dims));
       HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, dims));
       if (size_bytes) std::fill_n(static_cast<std::byte*>(state->past->data), size_bytes, std::byte{0});
+      if (state->pair.in_place) {
+        if (slot.location == Location::vulkan) {
+          HEED_ASSIGN(state->past, gpu_->moved(*state->past.get(), Location::vulkan));
+        }
+        state->held = state->past;
+      }
     }
     arguments_[state->pair.input] = state->past.get();
   }
@@ -214,7 +220,11 @@ Result<std::vector<int64_t>> Session::state_dims(const Slot& state, std::span<co
 Result<void> Session::make_room() {
   const Plan& plan = model_->plan();
   for (auto& state : states_) {
-    if (!state->in_use || !state->grown) continue;
+    if (!state->in_use || !state->pair.in_place) continue;
+    if (!state->grown) {
+      frame_->set_output_memory(state->pair.output, state->held.get());
+      continue;
+    }
     const Slot& output = plan.slots[plan.outputs[state->pair.output]];
     std::vector<int64_t> dims;
     for (const Dim dim : *output.type.dims) {
@@ -272,8 +282,12 @@ int64_t Session::state_length() const {
 
 size_t Session::state_bytes() const {
   size_t bytes = 0;
-  for (const auto& state : states_)
+  for (const auto& state : states_) {
     if (state->grown) bytes += state->grown->size_bytes();
+    if (!state->pair.in_place || !state->held) continue;
+    const auto size_bytes = dense_size_bytes(state->held->element, state->held->dims);
+    if (size_bytes) bytes += *size_bytes;
+  }
   return bytes;
 }
 
@@ -283,6 +297,8 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
   std::vector<std::optional<int64_t>> symbols(pool.symbol_count());
   for (const auto& [name, value] : sizes)
     if (const DimSymbol* symbol = pool.find_symbol(name)) symbols[symbol->index] = value;
+  for (const auto& told : told_)
+    if (!symbols[told.symbol]) symbols[told.symbol] = told.value;
   for (const auto& state : states_)
     if (state->growth_symbol != no_id && !symbols[state->growth_symbol]) symbols[state->growth_symbol] = 0;
   std::string open;
@@ -300,15 +316,17 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
   for (const auto& symbol : symbols) values.push_back(symbol.value_or(0));
   std::vector<size_t> others;  // on the device
   for (const auto& state : states_) {
-    if (!state->grown) continue;
+    if (!state->pair.in_place) continue;
     const Slot& output = plan.slots[plan.outputs[state->pair.output]];
     std::vector<int64_t> dims;
     for (const Dim dim : *output.type.dims) {
       HEED_ASSIGN(const int64_t size, evaluate(dim, values));
       dims.push_back(size);
     }
-    auto& length = dims[static_cast<size_t>(state->pair.growing_axis)];
-    length = GrowingState::capacity_for(length);
+    if (state->grown) {
+      auto& length = dims[static_cast<size_t>(state->pair.growing_axis)];
+      length = GrowingState::capacity_for(length);
+    }
     HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*output.type.element, dims));
     need.state_bytes += size_bytes;
     if (output.location == Location::vulkan) others.push_back(size_bytes);
@@ -331,7 +349,7 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
   };
   const auto is_state = [&](uint32_t StatePair::*side, size_t position) {
     return std::any_of(states_.begin(), states_.end(),
-                       [&](const auto& state) { return state->grown && state->pair.*side == position; });
+                       [&](const auto& state) { return state->pair.in_place && state->pair.*side == position; });
   };
   for (size_t i = 0; i < plan.inputs.size(); ++i)
     if (plan.slots[plan.inputs[i]].location == Location::vulkan && !is_state(&StatePair::input, i)) {

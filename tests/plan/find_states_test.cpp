@@ -11,7 +11,7 @@ struct Row {
   const char* what;
   const char* graph;
   Names named;
-  std::vector<std::string> expected;  // "input>output@axis"; or one text of an error
+  std::vector<std::string> expected;  // "input>output@axis in place"; or one text of an error
 };
 
 constexpr const char* plain = "g (float[2, 3] a, float[2, 3] b) => (float[2, 3] y, float[2, 3] z) { y = Exp(a) \n z = Exp(b) }";
@@ -29,6 +29,18 @@ const std::vector<Row> rows = {
     {"a name and more", "g (float[3] states) => (float[3] stateN) { stateN = Exp(states) }", {}, {}},
     {"names of two types", "g (float[3] state) => (int64[3] stateN) { stateN = Cast<to = 7>(state) }", {}, {}},
     {"the past and more", cache, {}, {"past>all@1"}},
+    {"a cache that is written to, and read by who writes alone",
+     "g (float[2, n, 4] cache, float[2, m, 4] x, int64[2] at) => (float[2, n, 4] next, float[2, n, 4] y) "
+     "{ next = TensorScatter(cache, x, at) \n y = Exp(next) }",
+     {}, {"cache>next in place"}},
+    {"a cache that is written to, and read by others too",
+     "g (float[2, n, 4] cache, float[2, m, 4] x, int64[2] at) => (float[2, n, 4] next, float[2, n, 4] y) "
+     "{ next = TensorScatter(cache, x, at) \n y = Exp(cache) }",
+     {}, {"cache>next"}},
+    {"a cache of strings",
+     "g (string[2, n, 4] cache, string[2, m, 4] x, int64[2] at) => (string[2, n, 4] next) "
+     "{ next = TensorScatter(cache, x, at) }",
+     {}, {"cache>next"}},
     {"the caller names what nothing tells", plain, {{"a", "z"}}, {"a>z"}},
     {"the caller goes before names", swapped_names, {{"past_0", "present_1"}}, {"past_0>present_1"}},
     {"the caller names no input", plain, {{"c", "z"}}, {"no input 'c'; it has 'a' 'b'"}},
@@ -50,7 +62,8 @@ TEST_CASE("states are found by what the caller says, contracts, data flow and na
       std::vector<std::string> met;
       for (const StatePair& pair : (*plan)->states)
         met.push_back(pair.input_name + ">" + pair.output_name +
-                      (pair.growing_axis < 0 ? "" : "@" + std::to_string(pair.growing_axis)));
+                      (pair.growing_axis < 0 ? "" : "@" + std::to_string(pair.growing_axis)) +
+                      (pair.in_place ? " in place" : ""));
       CHECK(met == row.expected);
       good = met == row.expected;
     } else {

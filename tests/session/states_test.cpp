@@ -122,6 +122,40 @@ TEST_CASE("present = Concat(past, x) is a state, whatever its names are") {
   CHECK(floats(outputs[0].second) == std::vector<float>{1, 3, 0, 4});
 }
 
+TEST_CASE("a cache of one size is written in place, with room for what the caller tells") {
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(R"(<ir_version: 10, opset_import: ["" : 24]>
+      g (float[batch, room, 3] cache, float[batch, new, 3] x, int64[batch] at)
+        => (float[batch, room, 3] next, float[batch, room, 3] y) {
+        next = TensorScatter(cache, x, at) y = Neg(next) })",
+                                 {.device = device});
+    REQUIRE(model->plan().states.size() == 1);
+    CHECK(model->plan().states[0].in_place);
+    const auto session = take(Session::create(model, {.sizes = {{"room", 5}}}));
+    std::vector<float> expected(2 * 5 * 3, 0);
+    bool good = true;
+    int64_t recorded = 0;
+    for (int64_t i = 0; i < 5; ++i) {
+      const std::vector<int64_t> places = {i, 4 - i};  // of each batch its own
+      const auto update = numbers(2 * 3, static_cast<int>(i));
+      for (size_t k = 0; k < 6; ++k)
+        expected[k / 3 * 15 + static_cast<size_t>(places[k / 3]) * 3 + k % 3] = -update[k];
+      const auto outputs = take(session->run({{"x", f32({2, 1, 3}, update)}, {"at", i64({2}, places)}}));
+      REQUIRE(outputs.size() == 1);
+      good &= floats(outputs[0].second) == expected;
+      if (i == 2) recorded = session->recorded_count();
+    }
+    good &= session->recorded_count() == recorded && session->state_bytes() == expected.size() * sizeof(float);
+    session->reset_states();
+    const std::vector<int64_t> last = {4, 4};
+    good &= floats(take(session->run({{"x", f32({2, 1, 3}, numbers(6, 1))}, {"at", i64({2}, last)}}))[0].second)[0] == 0;
+    CHECK(good);
+    count_row(good);
+    CHECK_FALSE(session->run({{"x", f32({2, 6, 3}, numbers(36, 1))}, {"at", i64({2}, last)}}));
+  }
+}
+
 TEST_CASE("sessions of one model run from several threads at once") {
   const auto model = load_text(decoder, {.device = "cpu", .thread_count = 2});
   const auto run = [&](std::vector<float>& last) {

@@ -165,7 +165,8 @@ Result<void> inspect_model(const std::string& model, bool json, const RunOptions
       table.add({state.input_name, "-> " + state.output_name,
                  state.growing_axis >= 0
                      ? "grows along axis " + std::to_string(state.growing_axis) + (state.in_place ? ", in place" : "")
-                     : ""});
+                 : state.in_place ? "of one size, in place"
+                                  : ""});
     table.print(std::cout);
   }
   if (decoding) print_decoder(graph, decoder_graph, *decoding);
