@@ -30,20 +30,45 @@ class GraphWriter:
             self.initializers[name] = numpy_helper.from_array(numpy.asarray(array, order="C"), name)
         return name
 
+    def floats(self, name, array, data_type):
+        """An initializer FLOAT, FLOAT16 or BFLOAT16 of an array of float32."""
+        array = numpy.asarray(array, numpy.float32)
+        if data_type != BFLOAT16:
+            return self.constant(name, array.astype(numpy.float16 if data_type == FLOAT16 else numpy.float32))
+        bits = numpy.ascontiguousarray(array).view(numpy.uint32)
+        halfway = 0x7FFF + (bits >> 16 & 1)  # ties go to the even neighbour
+        return self.raw_constant(name, BFLOAT16, array.shape, (bits + halfway >> 16).astype(numpy.uint16))
+
+    def nibbles(self, name, array, data_type):
+        """An initializer UINT4 or INT4 of an array of small integers, the first of each two in the low half of a byte."""
+        halves = numpy.resize(array.astype(numpy.uint8) & 15, -(-array.size // 2) * 2)
+        return self.raw_constant(name, data_type, array.shape, halves[::2] | halves[1::2] << 4)
+
     def raw_constant(self, name, data_type, shape, array):
         """An initializer of a type that numpy lacks; the array holds its bytes."""
-        self.initializers[name] = TensorProto(name=name, data_type=data_type, dims=shape, raw_data=array.tobytes())
+        if name not in self.initializers:
+            self.initializers[name] = TensorProto(name=name, data_type=data_type, dims=shape, raw_data=array.tobytes())
         return name
 
     def integers(self, *numbers):
         """An int64 constant [len(numbers)]."""
         return self.constant("integers." + "_".join(map(str, numbers)), numpy.array(numbers, numpy.int64))
 
+    @staticmethod
+    def tensor(array):
+        """As an attribute."""
+        return numpy_helper.from_array(array)
+
     def node(self, op_type, inputs, name, outputs=(), first=None, **attributes):
         """Appends a node and returns its first output, `first` or named after the node; `outputs` are those behind it."""
         first = first or f"{name}.output"
         self.nodes.append(helper.make_node(op_type, inputs, [first, *outputs], name=name, **attributes))
         return first
+
+    def node_once(self, op_type, inputs, name, outputs=(), **attributes):
+        """The node of this name; appends it where it is not there yet."""
+        met = next((node for node in reversed(self.nodes) if node.name == name), None)
+        return met.output[0] if met else self.node(op_type, inputs, name, outputs, **attributes)
 
     def model(self, name, metadata=()):
         graph = helper.make_graph(self.nodes, name, self.inputs, self.outputs, list(self.initializers.values()))

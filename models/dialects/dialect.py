@@ -1,19 +1,76 @@
-"""What a dialect says: the parts of a transformer. x is [batch, seq, width] everywhere, weights are numpy's."""
-import numpy
-from onnx_graph import GraphWriter
+"""What a dialect says: the parts of a transformer, as one exporter writes them.
+
+x is [batch, seq, width] everywhere; parameters are numpy's, float32, and shaped as PyTorch keeps them.
+"""
+from onnx_graph import FLOAT, INT64, GraphWriter
+
+from .weights import WEIGHTS
 
 
 class Dialect(GraphWriter):
     """What all exporters write alike."""
     name = None  # as make.py takes it
+    weight_types = ("fp32", "fp16", "bf16")
+    decoder = None  # what begin() was given
+
+    def __init__(self, opset, ir_version, domains=(), weights="fp32"):
+        super().__init__(opset, ir_version, domains)
+        self.weights = WEIGHTS[weights]
+        self.float_type = self.weights.float_type
+
+    @classmethod
+    def serves(cls, decoder):
+        """Whether this dialect says the decoder in a way of its own."""
+        return True
+
+    def float_constant(self, name, array):
+        return self.floats(name, array, self.float_type)
+
+    def parameters(self, name, *arrays):
+        return [self.float_constant(f"{name}.{part}", array) for part, array in zip(("weight", "bias"), arrays)]
 
     def linear(self, x, name, weight, bias=None):
-        """weight [out, in], as PyTorch keeps it; MatMul takes [in, out]."""
-        product = self.node("MatMul", [x, self.constant(f"{name}.weight", weight.T)], f"{name}.product" if bias is not None else name)
-        return product if bias is None else self.node("Add", [product, self.constant(f"{name}.bias", bias)], name)
+        if bias is None:
+            return self.weights.product(self, x, name, weight)
+        product = self.weights.product(self, x, f"{name}.product", weight)
+        return self.node("Add", [product, self.float_constant(f"{name}.bias", bias)], name)
 
     def embedding(self, ids, name, table):
-        return self.node("Gather", [self.constant(f"{name}.weight", table), ids], name)
+        return self.node("Gather", [self.float_constant(f"{name}.weight", table), ids], name)
 
     def add(self, x, y, name):
         return self.node("Add", [x, y], name)
+
+    def logits(self, x, weight):
+        """The head, which is the last node and an output."""
+        self.linear(x, "head", weight)
+        self.nodes[-1].output[0] = "logits"
+        self.output("logits", self.float_type, ["batch", "seq", len(weight)])
+
+    def skip_norm(self, x, branch, name, *parameters, epsilon):
+        """(x + branch, that normalised): by LayerNormalization where there are a weight and a bias, else by RMS."""
+        if branch is not None:
+            x = self.add(x, branch, f"{name}.skip")
+        norm = self.layer_norm if len(parameters) == 2 else self.rms_norm
+        return x, norm(x, name, *parameters, epsilon=epsilon)
+
+    def swiglu(self, gate, up, name):
+        """gate * sigmoid(gate) * up"""
+        swish = self.node("Mul", [gate, self.node("Sigmoid", [gate], f"{name}.sigmoid")], f"{name}.swish")
+        return self.node("Mul", [swish, up], name)
+
+    def caches(self, layer, shape, grown, kinds=("key", "value")):
+        """Inputs and outputs of a layer's keys and values: (names of what was, names of what will be)."""
+        pasts = [self.input(f"past_key_values.{layer}.{kind}", self.float_type, shape) for kind in kinds]
+        for kind in kinds:
+            self.output(f"present.{layer}.{kind}", self.float_type, grown)
+        return pasts, [f"present.{layer}.{kind}" for kind in kinds]
+
+    def growing_caches(self, layer):
+        """Caches [batch, head, past, channel] to which new keys and values are appended."""
+        heads, width = self.decoder.key_heads, self.decoder.head_dim
+        return self.caches(layer, ["batch", heads, "past", width], ["batch", heads, "past + seq", width])
+
+    def text_inputs(self):
+        """Token ids and, over past and new tokens, a mask."""
+        return self.input("input_ids", INT64, ["batch", "seq"]), self.input("attention_mask", INT64, ["batch", "past + seq"])

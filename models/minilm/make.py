@@ -51,15 +51,15 @@ def build_model(config, weights, graph):
     ids, mask, types = (graph.input(name, INT64, ["batch", "seq"]) for name in ("input_ids", "attention_mask", "token_type_ids"))
     words, places, kinds = (
         graph.embedding(indices, f"embeddings.{name}", weights[f"embeddings.{name}_embeddings.weight"])
-        for name, indices in (("word", ids), ("position", graph.positions(ids)), ("token_type", types)))
+        for name, indices in (("word", ids), ("position", graph.encoder_positions(ids)), ("token_type", types)))
     x = graph.add(graph.add(words, kinds, "embeddings.kinds"), places, "embeddings.sum")
     x = layer_norm(x, "embeddings.LayerNorm")
 
-    seen = graph.padding_mask(mask)
+    heads, seen = config["num_attention_heads"], graph.padding_mask(mask)
     for layer in range(config["num_hidden_layers"]):
         scope = f"encoder.layer.{layer}"
         query, key, value = (linear(x, f"{scope}.attention.self.{part}") for part in ("query", "key", "value"))
-        attended = graph.attention(query, key, value, f"{scope}.attention.self", config["num_attention_heads"], seen)
+        attended = graph.encoder_attention(query, key, value, f"{scope}.attention.self", heads, config["hidden_size"] // heads, seen)
         projected = linear(attended, f"{scope}.attention.output.dense")
         x = layer_norm(graph.add(projected, x, f"{scope}.attention.skip"), f"{scope}.attention.output.LayerNorm")
         hidden = graph.gelu(linear(x, f"{scope}.intermediate.dense"), f"{scope}.intermediate.gelu")

@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+"""Decoders in every dialect: decoders_test.py PATH_TO_HEED [--quick]. All dialects of one model give the same greedy
+tokens and the same plan, on both devices. Rows are called MODEL.DIALECT.WEIGHTS.CHECK.DEVICE; those that stand in
+decoders/not_yet.txt are expected to fail, and fail the test when they pass. --quick leaves Vulkan to fp32 alone."""
+import json
+import subprocess
+import sys
+import tempfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS.parent / "models"))
+sys.path.insert(0, str(TESTS.parent / "models" / "decoders"))
+import make
+from dialects import DIALECTS
+
+HEED = Path(sys.argv[1]).resolve()
+PROMPT = "Hello, world"
+LIKE_ALL = "standard_23"  # the dialect whose plan, in fp32, all others should have
+# One name for steps that differ by the type of weights alone, and what writes caches that Attention writes elsewhere.
+ELEMENTWISE = {"Add", "Mul"}  # not fused in 16 bits
+PRODUCTS = {"MatMul", "FusedMatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"}
+CACHE_WRITES = {"TensorScatter"}
+LAYERS = ("layers.", "final_norm", "head")  # names of nodes that are no masks, positions or lengths
+counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+
+def read_table(name):
+    lines = (TESTS / "decoders" / name).read_text().splitlines()
+    return [line.split(None, 1) for line in lines if line and not line.startswith("#")]
+
+
+NOT_YET = read_table("not_yet.txt")
+TOKENS = {name: tokens.split() for name, tokens in read_table("tokens.txt")}
+
+
+def row(name, problem):
+    """A row that passes without a problem, or with one where it is listed."""
+    expected = next((reason for pattern, reason in NOT_YET if fnmatchcase(name, pattern)), None)
+    counts["passed" if bool(problem) == bool(expected) else "failed"] += 1
+    if problem and not expected:
+        print(f"FAILED {name}: {problem}")
+    if expected and not problem:
+        print(f"FAILED {name}: passes, and stands in the list of those that do not ({expected})")
+    return bool(problem and expected)
+
+
+def heed(*arguments):
+    done = subprocess.run([str(HEED), *map(str, arguments)], capture_output=True, text=True, errors="replace")
+    return (done.stdout, None) if done.returncode == 0 else (None, done.stderr.strip()[:300])
+
+
+def tokens_written(folder, device):
+    stdout, error = heed("generate", folder, "--device", device, "--temperature", 0, "--prompt", PROMPT, "--ids", "--max-tokens", 12)
+    return stdout.splitlines()[-1].split()[len(PROMPT):] if stdout else error
+
+
+def plan_of(folder, device):
+    """Sorted operators of the layers' steps, and where steps run."""
+    stdout, error = heed("explain", folder, "--device", device, "--dim", "batch=1", "--dim", "seq=1", "--dim", "past=8", "--json")
+    if not stdout:
+        return error, set()
+    steps = [step for step in json.loads(stdout)["steps"] if step["computes"]]
+    operators = [step["op_type"] for step in steps if step["node"].startswith(LAYERS) and step["op_type"] not in CACHE_WRITES]
+    operators = ["MatMul" if name in PRODUCTS else "FusedElementwise" if name in ELEMENTWISE else name for name in operators]
+    return sorted(operators), {step["on"] for step in steps}
+
+
+def check(folder, name, like, device, listed):
+    model, _, weights = name.split(".")
+    met, expected = tokens_written(folder, device), TOKENS[f"{model}.{weights}"]
+    listed += row(f"{name}.tokens.{device}", "" if met == expected else f"{met}, expected {expected}")
+    plan, places = plan_of(folder, device)
+    listed += row(f"{name}.plan.{device}", "" if plan == like else plan if isinstance(plan, str) else
+                  f"has {surplus(plan, like)} more and {surplus(like, plan)} less")
+    if device == "vulkan":
+        listed += row(f"{name}.whole.{device}", "" if places == {"vulkan"} else f"steps on {places or 'no device'}")
+    return listed
+
+
+def surplus(some, others):
+    return {operator: some.count(operator) - others.count(operator) for operator in sorted(set(some))
+            if some.count(operator) > others.count(operator)}
+
+
+def main():
+    devices = {"cpu": None, "vulkan": {"fp32"} if "--quick" in sys.argv else None}
+    listed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for decoder in make.SIZES["tiny"].values():
+            make.write(decoder, DIALECTS[LIKE_ALL]("fp32"), Path(folder))
+            like = {device: plan_of(folder, device)[0] for device in devices}
+            for dialect in DIALECTS.values():
+                for weights in dialect.weight_types if dialect.serves(decoder) else ():
+                    make.write(decoder, dialect(weights), Path(folder))
+                    for device, some in devices.items():
+                        if not some or weights in some:
+                            listed = check(folder, f"{decoder.name}.{dialect.name}.{weights}", like[device], device, listed)
+    print(f"{listed} of them fail as listed")
+
+
+main()
+print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
+sys.exit(1 if counts["failed"] else 0)
