@@ -1,14 +1,30 @@
-// Attention as exporters spell it out, softmax(q k' * scale + mask) v -> heed.Attention. attention_inputs.cpp then
-// takes in what stands before it.
+// Attention as exporters spell it out, softmax(softcap(q k' * scale) + mask) v -> heed.Attention. attention_inputs.cpp
+// then takes in what stands before it.
 #include "attention.hpp"
 
-#include <deque>
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "heed/plugin.hpp"
 
 namespace heed::ops {
 namespace {
+
+// q [batch, head, query, channel], as torch's bmm multiplies them without the first axis.
+constexpr std::string_view pattern =
+    "kt = Transpose(k) | columns;"
+    "qk = MatMul(q, kt);"
+    "s = Mul(qk, multiplier) | Div(qk, divisor) | qk;"
+    "c = Mul(Tanh(Div(s, cap_divisor)), cap) | Mul(Tanh(Mul(s, one_by_cap)), cap) | s;"
+    "seen = Where(visible, c, low) | Where(hidden, low, c) | c;"
+    "added = Add(seen, first_bias) | seen;"
+    "m = Add(added, bias) | added;"
+    "wide = Cast(m) | m;"
+    "p = Softmax(wide);"
+    "guarded = Where(IsNaN(p), zero, p) | p;"  // a query that sees no key: zeros, as heed.Attention gives
+    "w = Cast(guarded) | guarded;"
+    "y = MatMul(w, v)";
 
 // A mask that broadcasts to the scores and has all their keys: heed.Attention does not repeat a mask along keys.
 bool is_mask_of(TypeView mask, const Dims& scores) {
@@ -20,72 +36,99 @@ bool is_mask_of(TypeView mask, const Dims& scores) {
   return true;
 }
 
-bool accept(Match& match) {
-  const auto q = match.type("q"), kt = match.type("kt"), v = match.type("v"), qk = match.type("qk");
-  for (const auto& type : {q, kt, v, qk})
-    if (!type || type->rank() != 4 || !type->has_element() || !is_float(type->element())) return false;
-  // MatMul broadcasts batches and heads; attention does not.
-  for (const int32_t axis : {0, 1})
-    if (!(q->dim(axis) == kt->dim(axis)) || !(q->dim(axis) == v->dim(axis))) return false;
-  const Dims scores{q->dim(0), q->dim(1), q->dim(2), kt->dim(3)};
-  if (!(q->dim(3) == kt->dim(2)) || !(v->dim(2) == scores[3])) return false;
-  const auto softmax = match.node("p");
-  const int64_t axis = softmax.integer("axis", -1);
-  if (axis != -1 && axis != 3) return false;
-
-  const auto scale = scale_of(match, *qk);
-  if (!scale) return false;
-  match.set("scale", static_cast<float>(*scale));
-
-  // Keys lie in rows here; where they were transposed before, the two permutations cancel.
-  std::string before =
-      match.type("k") ? "kt = Transpose<perm = [0, 1, 3, 2]>(k);" : "k_rows = Transpose<perm = [0, 1, 3, 2]>(kt);";
-  std::string mask;
-  if (const auto bias = match.type("bias")) {
-    if (!is_mask_of(*bias, scores) || !is_float(bias->element())) return false;
-    mask = ", bias";
-  } else if (const auto seen = match.type("visible"), unseen = match.type("hidden"); seen || unseen) {
-    if (!is_mask_of(seen ? *seen : *unseen, scores)) return false;
-    switch (hiding(match, "low")) {
-      case Hiding::no:
-        return false;
-      case Hiding::infinite:
-        mask = seen ? ", visible" : ", Not(hidden)";
-        break;
-      case Hiding::finite:
-        // Where every key is hidden by a finite number, all weigh the same: a bias keeps that, a boolean mask does not.
-        before += "nothing = CastLike(Constant<value_float = 0.0>(), low);";
-        before += seen ? "bias = Where(visible, nothing, low);" : "bias = Where(hidden, low, nothing);";
-        mask = ", bias";
-        break;
-    }
+bool swaps_last_axes(const NodeView& transpose, int32_t rank) {
+  const auto perm = transpose.integers("perm");
+  if (!perm || static_cast<int32_t>(perm->size()) != rank) return false;
+  for (int32_t axis = 0; axis < rank; ++axis) {
+    const int32_t from = axis == rank - 1 ? rank - 2 : axis == rank - 2 ? rank - 1 : axis;
+    if ((*perm)[static_cast<size_t>(axis)] != from) return false;
   }
-  match.replace_by(before + "y = heed.Attention<scale = @scale>(q, " + (match.type("k") ? "k" : "k_rows") + ", v" +
-                   mask + ")");
   return true;
 }
 
-// Each way to hold the keys, to scale and to mask.
-std::vector<std::string_view> patterns() {
-  static const auto texts = [] {
-    std::deque<std::string> made;
-    for (const std::string keys : {"kt = Transpose<perm = [0, 1, 3, 2]>(k);", ""})
-      for (const std::string scaled : {"s = Div(qk, divisor);", "s = Mul(qk, multiplier);", ""})
-        for (const std::string masked :
-             {"m = Where(visible, SCORE, low);", "m = Where(hidden, low, SCORE);", "m = Add(SCORE, bias);", ""}) {
-          std::string text = keys + "qk = MatMul(q, kt);" + scaled + masked + "p = Softmax(" +
-                             (masked.empty() ? "SCORE" : "m") + "); y = MatMul(p, v)";
-          const std::string score = scaled.empty() ? "qk" : "s";
-          text.replace(text.find("SCORE"), 5, score);
-          made.push_back(std::move(text));
-        }
-    return made;
-  }();
-  return {texts.begin(), texts.end()};
+// Softmax over keys, which before opset 13 ran over all axes from its own on.
+bool is_over_keys(const NodeView& softmax, int32_t rank) {
+  if (softmax.version() < 13 && !softmax.has_attribute("axis")) return false;
+  const int64_t axis = softmax.integer("axis", -1);
+  return axis == -1 || axis == rank - 1;
+}
+
+// 0 where there is none; null where it is no softcap.
+std::optional<double> softcap_of(Match& match, TypeView scores) {
+  if (!match.type("cap")) return 0.0;
+  const auto cap = factor(match, "cap", scores);
+  const bool divides = match.type("cap_divisor").has_value();
+  const auto before = factor(match, divides ? "cap_divisor" : "one_by_cap", scores);
+  if (!cap || !before) return std::nullopt;
+  return std::abs((divides ? 1 / *before : *before) * *cap - 1) < 1e-5 ? cap : std::nullopt;
+}
+
+bool accept(Match& match) {
+  const auto q = match.type("q"), kt = match.type("kt"), v = match.type("v"), qk = match.type("qk");
+  if (!q->has_rank() || (q->rank() != 3 && q->rank() != 4)) return false;
+  const int32_t rank = q->rank();
+  for (const auto& type : {q, kt, v, qk})
+    if (type->rank() != rank || !type->has_element() || !is_float(type->element())) return false;
+  // MatMul broadcasts batches and heads; attention does so where keys and values have one head alone.
+  const bool is_one_head = rank == 4 && kt->dim(1).is_number(1) && v->dim(1).is_number(1);
+  for (int32_t axis = 0; axis < rank - 2; ++axis) {
+    if (is_one_head && axis == 1) continue;
+    if (!(q->dim(axis) == kt->dim(axis)) || !(q->dim(axis) == v->dim(axis))) return false;
+  }
+  const Dims scores{rank == 4 ? q->dim(0) : Dim(1), q->dim(-3), q->dim(-2), kt->dim(-1)};
+  if (!(q->dim(-1) == kt->dim(-2)) || !(v->dim(-2) == scores[3])) return false;
+  if (!is_over_keys(match.node("p"), rank)) return false;
+  if (match.type("k") && !swaps_last_axes(match.node("kt"), rank)) return false;
+  // A softmax of narrower numbers than the queries would not be ours.
+  if (bits_of(match.type("p")->element()) < bits_of(q->element()) || !is_float(match.type("p")->element())) return false;
+  if (match.type("zero") && match.scalar("zero") != 0.0) return false;
+
+  const auto scale = scale_of(match, *qk), softcap = softcap_of(match, *qk);
+  if (!scale || !softcap) return false;
+  match.set("scale", static_cast<float>(*scale));
+  match.set("softcap", static_cast<float>(*softcap));
+
+  // Keys lie in rows here; where they were transposed before, the two permutations cancel.
+  std::string text, query = "q", key = "k", value = "v", result = "y";
+  if (!match.type("k")) {
+    text += "k_rows = Transpose<perm = " + std::string(rank == 4 ? "[0, 1, 3, 2]" : "[0, 2, 1]") + ">(columns);";
+    key = "k_rows";
+  }
+  if (rank == 3) {
+    text += "first = Constant<value_ints = [0]>();";
+    for (std::string* input : {&query, &key, &value}) *input = "Unsqueeze(" + *input + ", first)";
+    result = "heads";
+  }
+  std::string mask;
+  for (const std::string bias : {"first_bias", "bias"}) {
+    const auto type = match.type(bias);
+    if (!type) continue;
+    if (!is_mask_of(*type, scores) || !is_float(type->element())) return false;
+    mask = mask.empty() ? bias : "Add(" + mask + ", " + bias + ")";
+  }
+  if (const auto visible = match.type("visible"), hidden = match.type("hidden"); visible || hidden) {
+    if (!is_mask_of(visible ? *visible : *hidden, scores)) return false;
+    const Hiding how = hiding(match, "low");
+    if (how == Hiding::no) return false;
+    if (how == Hiding::infinite && mask.empty()) {
+      mask = visible ? "visible" : "Not(hidden)";
+    } else {
+      // Where every key is hidden by a finite number, all weigh the same: a bias keeps that, a boolean mask does not.
+      text += "nothing = CastLike(Constant<value_float = 0.0>(), low);";
+      text += visible ? "chosen = Where(visible, nothing, low);" : "chosen = Where(hidden, low, nothing);";
+      mask = mask.empty() ? "chosen" : "Add(chosen, " + mask + ")";
+    }
+  }
+  text += result + " = heed.Attention<scale = @scale, softcap = @softcap>(" + query + ", " + key + ", " + value + ", " +
+          (mask.empty() ? "\"\"" : mask) + ")";
+  if (rank == 3) text += "; y = Squeeze(heads, first)";
+  match.replace_by(text);
+  return true;
 }
 
 }  // namespace
 
-extern const Rewrite attention_core{.name = "attention", .patterns = patterns(), .replacement = "", .accept = accept};
+extern const Rewrite attention_core{
+    .name = "attention", .patterns = {pattern}, .replacement = "", .accept = accept};
 
 }  // namespace heed::ops

@@ -13,23 +13,25 @@ namespace {
   "top_left = @top_left, softcap = @softcap, window = @window, right_window = @right_window, qk_output_mode = " \
   "@qk_output_mode"
 
+std::string with_mask(const std::string& mask) {
+  return "y, present_key, present_value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
+         ">(q, k, v, " + mask + ", past_key, past_value, valid, sinks)";
+}
+
 // ---- scales: (c q) k' = c (q k')
 // --------------------------------------------------------------------------------------
 
 bool accept_scale(Match& match) {
   const auto x = match.type("x");
   const float scale = match.node("y").number("scale");
-  if (!x || x->rank() != 4 || scale <= 0) return false;
+  if (!x || !x->has_rank() || scale <= 0) return false;
   const auto by = scale_of(match, *x);
   if (!by) return false;
   match.set("new_scale", static_cast<float>(scale * *by));
-  std::string inputs;
-  if (match.type("query"))
-    inputs = "x, k, v";
-  else if (match.type("kt"))
-    inputs = "q, Transpose<perm = [0, 1, 3, 2]>(x), v";
-  else
-    inputs = "q, x, v";
+  const std::string unscaled = match.type("axes") ? "Unsqueeze(x, axes)"
+                               : match.type("kt") ? "Transpose<perm = [0, 1, 3, 2]>(x)"
+                                                  : "x";
+  const std::string inputs = match.type("query") ? unscaled + ", k, v" : "q, " + unscaled + ", v";
   match.replace_by("y = heed.Attention<scale = @new_scale, causal = @causal, " OTHER_ATTRIBUTES ">(" + inputs +
                    ", mask)");
   return true;
@@ -38,16 +40,18 @@ bool accept_scale(Match& match) {
 // ---- the past: keys and values that new ones are appended to
 // ------------------------------------------------------------
 
+// Along the axis of the sequence, of 4.
+template <int64_t sequence>
 bool accept_past(Match& match) {
-  for (const auto name : {"key", "value"}) {
+  for (const auto name : {"all_keys", "all_values"}) {
     const int64_t axis = match.node(name).integer("axis");
-    if (axis != 2 && axis != -2) return false;
+    if (axis != sequence && axis != sequence - 4) return false;
   }
   const auto past_key = match.type("past_key"), past_value = match.type("past_value");
   const auto k = match.type("k"), v = match.type("v");
   for (const auto& type : {past_key, past_value, k, v})
     if (!type || type->rank() != 4) return false;
-  return past_key->dim(2) == past_value->dim(2) && k->dim(2) == v->dim(2);
+  return past_key->dim(sequence) == past_value->dim(sequence) && k->dim(sequence) == v->dim(sequence);
 }
 
 // ---- groups: key and value heads repeated, 0 0 1 1
@@ -65,48 +69,68 @@ bool is_repeated(Match& match, std::string_view one, std::string_view unsqueezed
          y->dim(0) == x->dim(0);
 }
 
-// One axis of size 1 may stand anywhere among others of size 1: only axis 2 is between heads and keys.
-bool is_axis_2(Match& match, std::string_view axes) {
-  const auto list = match.elements(axes);
-  return list && list->size() == 1 && ((*list)[0].is_number(2) || (*list)[0].is_number(-3));
-}
-
 bool accept_groups(Match& match) {
-  return is_axis_2(match, "key_axes") && is_axis_2(match, "value_axes") && is_repeated(match, "k", "ku", "ke", "key") &&
-         is_repeated(match, "v", "vu", "ve", "value");
+  return is_repeated(match, "k", "ku", "ke", "key") && is_repeated(match, "v", "vu", "ve", "value");
 }
 
-// ---- causal masks
-// ---------------------------------------------------------------------------------------------------------
+// ---- masks: of two values, repeated, causal
+// -------------------------------------------------------------------------------
+
+// How many keys there are, with the past; none where a rank is not 4.
+std::optional<Dim> key_count(Match& match) {
+  const auto k = match.type("k"), past = match.type("past_key");
+  if (!k || k->rank() != 4 || (past && past->rank() != 4)) return std::nullopt;
+  return past ? past->dim(2) + k->dim(2) : k->dim(2);
+}
+
+// 0 or -inf as booleans.
+bool accept_boolean(Match& match) {
+  const auto seen = match.type("visible") ? match.type("visible") : match.type("hidden"), mask = match.type("mask");
+  const auto key = key_count(match);
+  if (!key || !seen->has_rank() || seen->rank() < 1 || !(seen->dim(-1) == *key) || mask->rank() > 4) return false;
+  if (match.scalar("zero") != 0.0 || hiding(match, "low") != Hiding::infinite) return false;
+  const std::string made = match.type("visible") ? "mask = Where(visible, zero, low); seen = Identity(visible);"
+                                                 : "mask = Where(hidden, low, zero); seen = Not(hidden);";
+  match.replace_by(made + with_mask("seen"));
+  return true;
+}
+
+// heed.Attention repeats a mask itself, but not along keys.
+bool accept_expanded(Match& match) {
+  const auto one = match.type("one"), mask = match.type("mask");
+  const auto key = key_count(match);
+  return key && one->has_rank() && one->rank() >= 1 && mask->rank() <= 4 && one->dim(-1) == *key;
+}
 
 bool accept_causal(Match& match) {
-  const auto q = match.type("q"), k = match.type("k"), past = match.type("past_key"),
-             causal = match.type("causal_mask");
-  const auto mask = match.type("mask") ? match.type("mask") : causal;
-  if (!q || !k || q->rank() != 4 || k->rank() != 4 || !mask->has_rank() || !causal->has_rank()) return false;
-  if (past && past->rank() != 4) return false;
+  const auto q = match.type("q"), causal = match.type("causal_mask"), whole = match.type("mask");
+  const auto key = key_count(match);
+  if (!key || !q || q->rank() != 4 || !causal->has_rank() || !whole->has_rank()) return false;
   const auto node = match.node("y");
   if (node.integer("causal") != 0 || node.integer("top_left") != 0) return false;
-  const Dim query = q->dim(2), key = past ? past->dim(2) + k->dim(2) : k->dim(2);
-  if (!(causal->dim(0) == query) || !(causal->dim(1) == key)) return false;
-  if (mask->rank() < 2 || !(mask->dim(-1) == key) || !(mask->dim(-2) == query)) return false;
-  for (int32_t axis = 3; axis <= mask->rank(); ++axis)
-    if (!mask->dim(-axis).is_number(1)) return false;
+  const Dim query = q->dim(2);
+  if (!(causal->dim(0) == query) || !(causal->dim(1) == *key)) return false;
+  const auto wide = match.type("wide");
+  if (!wide->has_rank() || wide->rank() < 2 || !(wide->dim(-1) == *key) || !(wide->dim(-2) == query)) return false;
+  for (int32_t axis = 3; axis <= wide->rank(); ++axis)
+    if (!wide->dim(-axis).is_number(1)) return false;
 
-  std::string made = "causal_mask = heed.CausalMask(query_length, key_length);";
-  if (match.type("wide")) made += "wide = Unsqueeze(causal_mask, axes);";
+  std::string made = "causal_mask = heed.CausalMask(query_length, key_length);", name = "causal_mask";
+  if (match.type("axes")) made += "wide = Unsqueeze(causal_mask, axes);", name = "wide";
+  const auto rest = match.type("rest");
+  if (rest) {
+    if (!rest->has_rank() || rest->rank() < 1 || !(rest->dim(-1) == *key)) return false;
+    made += "both = And(" + name + ", rest);", name = "both";
+  }
   if (match.type("low")) {
-    const auto zero = match.scalar("zero");
     const Hiding how = hiding(match, "low");
-    if (!zero || *zero != 0 || how == Hiding::no) return false;
+    if (match.scalar("zero") != 0.0 || how == Hiding::no) return false;
     // A query that sees no key weighs all alike where the number is finite; here each sees the first key at least.
-    if (how == Hiding::finite && (key - query).lower_bound() < 0) return false;
-    made += std::string("mask = Where(") + (match.type("wide") ? "wide" : "causal_mask") + ", zero, low);";
-  } else {
-    made += match.type("mask") ? "mask = Unsqueeze(causal_mask, axes);" : "";
+    if (how == Hiding::finite && (rest || (*key - query).lower_bound() < 0)) return false;
+    made += "mask = Where(" + name + ", zero, low);";
   }
   match.replace_by(made + "y, present_key, present_value = heed.Attention<scale = @scale, causal = 1, " OTHER_ATTRIBUTES
-                          ">(q, k, v, , past_key, past_value)");
+                          ">(q, k, v, " + (rest ? "rest" : "") + ", past_key, past_value)");
   return true;
 }
 
@@ -115,41 +139,69 @@ bool accept_causal(Match& match) {
 // Only where there is no past yet: one that is not scaled would have to be.
 extern const Rewrite attention_scale{
     .name = "attention_scale",
-    .patterns =
-        {"query = Mul(x, multiplier); y = heed.Attention(query, k, v, mask)",
-         "query = Div(x, divisor); y = heed.Attention(query, k, v, mask)",
-         "key = Mul(x, multiplier); y = heed.Attention(q, key, v, mask)",
-         "key = Div(x, divisor); y = heed.Attention(q, key, v, mask)",
-         "kt = Mul(x, multiplier); key = Transpose<perm = [0, 1, 3, 2]>(kt); y = heed.Attention(q, key, v, mask)",
-         "kt = Div(x, divisor); key = Transpose<perm = [0, 1, 3, 2]>(kt); y = heed.Attention(q, key, v, mask)"},
+    .patterns = {"scaled = Mul(x, multiplier) | Div(x, divisor); query = Unsqueeze(scaled, axes) | scaled;"
+                 "y = heed.Attention(query, k, v, mask)",
+                 "scaled = Mul(x, multiplier) | Div(x, divisor); key = Unsqueeze(scaled, axes) | scaled;"
+                 "y = heed.Attention(q, key, v, mask)",
+                 "kt = Mul(x, multiplier) | Div(x, divisor); key = Transpose<perm = [0, 1, 3, 2]>(kt);"
+                 "y = heed.Attention(q, key, v, mask)"},
     .replacement = "",
     .accept = accept_scale};
 
 extern const Rewrite attention_past{
     .name = "attention_past",
-    .patterns = {"key = Concat(past_key, k); value = Concat(past_value, v); y = heed.Attention(q, key, value, mask)"},
-    .replacement = "y, key, value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
+    .patterns = {"all_keys = Concat(past_key, k); all_values = Concat(past_value, v);"
+                 "y = heed.Attention(q, all_keys, all_values, mask)"},
+    .replacement = "y, all_keys, all_values = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
                    ">(q, k, v, mask, past_key, past_value)",
-    .accept = accept_past};
+    .accept = accept_past<2>};
+
+// The past as [batch, sequence, head, channel].
+extern const Rewrite attention_past_of_rows{
+    .name = "attention_past",
+    .patterns = {"all_keys = Concat(past_key, k); all_values = Concat(past_value, v);"
+                 "key = Transpose<perm = [0, 2, 1, 3]>(all_keys); value = Transpose<perm = [0, 2, 1, 3]>(all_values);"
+                 "y = heed.Attention(q, key, value, mask)"},
+    .replacement = "y, present_key, present_value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
+                   ">(q, Transpose<perm = [0, 2, 1, 3]>(k), Transpose<perm = [0, 2, 1, 3]>(v), mask,"
+                   "Transpose<perm = [0, 2, 1, 3]>(past_key), Transpose<perm = [0, 2, 1, 3]>(past_value));"
+                   "all_keys = Transpose<perm = [0, 2, 1, 3]>(present_key);"
+                   "all_values = Transpose<perm = [0, 2, 1, 3]>(present_value)",
+    .accept = accept_past<1>};
 
 extern const Rewrite attention_groups{
     .name = "attention_groups",
-    .patterns = {"ku = Unsqueeze(k, key_axes); ke = Expand(ku, key_shape); key = Reshape(ke, key_heads);"
-                 "vu = Unsqueeze(v, value_axes); ve = Expand(vu, value_shape); value = Reshape(ve, value_heads);"
+    .patterns = {"ku = Unsqueeze(k, key_axes) | Reshape(k, key_groups);"
+                 "ke = Expand(ku, key_shape) | Tile(ku, key_repeats);"
+                 "key = Reshape(ke, key_heads);"
+                 "vu = Unsqueeze(v, value_axes) | Reshape(v, value_groups);"
+                 "ve = Expand(vu, value_shape) | Tile(vu, value_repeats);"
+                 "value = Reshape(ve, value_heads);"
                  "y = heed.Attention(q, key, value, mask)"},
     .replacement = "y = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES ">(q, k, v, mask)",
     .accept = accept_groups};
 
+extern const Rewrite attention_boolean_mask{
+    .name = "attention_boolean_mask",
+    .patterns = {"mask = Where(visible, zero, low) | Where(hidden, low, zero);"
+                 "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value, valid, sinks)"},
+    .replacement = "",
+    .accept = accept_boolean};
+
+extern const Rewrite attention_expanded_mask{
+    .name = "attention_expanded_mask",
+    .patterns = {"mask = Expand(one, shape);"
+                 "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value, valid, sinks)"},
+    .replacement = "mask = Expand(one, shape); y, present_key, present_value = heed.Attention<scale = @scale, causal = "
+                   "@causal, " OTHER_ATTRIBUTES ">(q, k, v, one, past_key, past_value, valid, sinks)",
+    .accept = accept_expanded};
+
 extern const Rewrite attention_causal{
     .name = "attention_causal",
     .patterns = {"causal_mask = heed.CausalMask(query_length, key_length);"
-                 "y, present_key, present_value = heed.Attention(q, k, v, causal_mask, past_key, past_value)",
-                 "causal_mask = heed.CausalMask(query_length, key_length); mask = Unsqueeze(causal_mask, axes);"
-                 "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value)",
-                 "causal_mask = heed.CausalMask(query_length, key_length); mask = Where(causal_mask, zero, low);"
-                 "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value)",
-                 "causal_mask = heed.CausalMask(query_length, key_length); wide = Unsqueeze(causal_mask, axes);"
-                 "mask = Where(wide, zero, low);"
+                 "wide = Unsqueeze(causal_mask, axes) | causal_mask;"
+                 "both = And(wide, rest) | wide;"
+                 "mask = Where(both, zero, low) | both;"
                  "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value)"},
     .replacement = "",
     .accept = accept_causal};

@@ -1,9 +1,9 @@
-// Positions of queries compared with positions of keys -> heed.CausalMask, where the sizes prove that the last query
-// stands at the last key: rows run from key - query on. `y` is what may be seen, `h` what is hidden (torch's way
-// round).
-#include <deque>
+// Positions of queries compared with positions of keys, rows of a triangle of constants, Trilu -> heed.CausalMask, where the
+// sizes prove that the last query stands at the last key: rows run from key - query on. `seen` is what may be seen,
+// `hidden` what may not (torch's way round).
 #include <string>
 
+#include "attention.hpp"
 #include "heed/plugin.hpp"
 
 namespace heed::ops {
@@ -22,71 +22,138 @@ bool lies_along(TypeView type, int32_t axis_from_end, Dim size) {
   return true;
 }
 
-// Which of the names that alternative patterns use this one has.
-std::string_view used_name(Match& match, std::initializer_list<std::string_view> names) {
-  for (const auto name : names)
-    if (match.type(name)) return name;
-  return {};
+// heed.CausalMask of these lengths, texts, with `lead` axes of size 1 before.
+std::string causal_mask_of(const std::string& query, const std::string& key, int32_t lead) {
+  const std::string mask = "heed.CausalMask(" + query + ", " + key + ")";
+  if (lead == 0) return mask;
+  std::string axes = "0";
+  for (int32_t axis = 1; axis < lead; ++axis) axes += ", " + std::to_string(axis);
+  return "Unsqueeze(" + mask + ", Constant<value_ints = [" + axes + "]>())";
 }
 
-bool accept(Match& match) {
+// ---- positions, compared
+
+bool accept_positions(Match& match) {
   const auto row = element_of(match, "row"), row_end = element_of(match, "row_end"),
              row_step = element_of(match, "row_step");
   const auto column = element_of(match, "column"), column_end = element_of(match, "column_end"),
              column_step = element_of(match, "column_step");
   if (!row || !row_end || !row_step || !column || !column_end || !column_step) return false;
   if (!row_step->is_number(1) || !column_step->is_number(1)) return false;
-  const auto rows = used_name(match, {"unsqueezed_rows", "reshaped_rows"});
-  const auto columns = used_name(match, {"unsqueezed_columns", "reshaped_columns", "c"});
-  const auto rows_type = match.type(rows), columns_type = match.type(columns);
-  if (!rows_type->has_rank() || !columns_type->has_rank() || rows_type->element() != DataType::i64) return false;
+  const auto rows = match.type("rows"), columns = match.type("columns");
+  if (!rows->has_rank() || !columns->has_rank() || rows->element() != DataType::i64) return false;
   // Queries go down, keys to the right.
   const Dim query = *row_end - *row, key = *column_end - *column;
-  if (!lies_along(*rows_type, 2, query) || !lies_along(*columns_type, 1, key)) return false;
+  if (!lies_along(*rows, 2, query) || !lies_along(*columns, 1, key)) return false;
   if (!((*row - *column) - (key - query)).is_number(0)) return false;
 
   // Ranges and layouts are made again for whoever else reads them.
-  const std::string_view result = used_name(match, {"y", "h"});
   std::string text = "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);";
-  text += rows == "unsqueezed_rows" ? "unsqueezed_rows = Unsqueeze(r, row_layout);"
-                                    : "reshaped_rows = Reshape(r, row_layout);";
-  if (columns == "unsqueezed_columns") text += "unsqueezed_columns = Unsqueeze(c, column_layout);";
-  if (columns == "reshaped_columns") text += "reshaped_columns = Reshape(c, column_layout);";
-  std::string mask = "heed.CausalMask(Sub(row_end, row), Sub(column_end, column))";
-  const int32_t lead = std::max(rows_type->rank(), columns_type->rank()) - 2;
-  if (lead > 0) {
-    std::string axes = "0";
-    for (int32_t axis = 1; axis < lead; ++axis) axes += ", " + std::to_string(axis);
-    mask = "Unsqueeze(" + mask + ", Constant<value_ints = [" + axes + "]>())";
-  }
-  match.replace_by(text + std::string(result) + " = " + (result == "y" ? mask : "Not(" + mask + ")"));
+  text += match.type("row_axes") ? "rows = Unsqueeze(r, row_axes);" : "rows = Reshape(r, row_shape);";
+  if (match.type("column_axes")) text += "columns = Unsqueeze(c, column_axes);";
+  if (match.type("column_shape")) text += "columns = Reshape(c, column_shape);";
+  const std::string mask = causal_mask_of("Sub(row_end, row)", "Sub(column_end, column)",
+                                          std::max(rows->rank(), columns->rank()) - 2);
+  match.replace_by(text + (match.type("seen") ? "seen = " + mask : "hidden = Not(" + mask + ")"));
   return true;
 }
 
-// Each layout of rows and columns with each comparison.
-std::vector<std::string_view> patterns() {
-  static const auto texts = [] {
-    std::deque<std::string> made;
-    const std::string ranges = "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);";
-    for (const std::string rows :
-         {"unsqueezed_rows = Unsqueeze(r, row_layout);", "reshaped_rows = Reshape(r, row_layout);"}) {
-      const std::string row = rows.substr(0, rows.find(' '));
-      for (const std::string columns :
-           {"", "unsqueezed_columns = Unsqueeze(c, column_layout);", "reshaped_columns = Reshape(c, column_layout);"}) {
-        const std::string column = columns.empty() ? "c" : columns.substr(0, columns.find(' '));
-        for (const std::string& comparison :
-             {"y = LessOrEqual(" + column + ", " + row + ")", "y = GreaterOrEqual(" + row + ", " + column + ")",
-              "h = Greater(" + column + ", " + row + ")", "h = Less(" + row + ", " + column + ")"})
-          made.push_back(ranges + rows + columns + comparison);
-      }
-    }
-    return made;
-  }();
-  return {texts.begin(), texts.end()};
+#define POSITIONS                                                                              \
+  "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);"             \
+  "rows = Unsqueeze(r, row_axes) | Reshape(r, row_shape);"                                     \
+  "columns = Unsqueeze(c, column_axes) | Reshape(c, column_shape) | c;"
+
+// ---- a triangle of ones [..., n, n], of which a few rows and columns are cut out, as GPT-2 was long written
+
+bool is_lower_triangle(const TensorView& table) {
+  if (table.rank() < 2 || (table.element() != DataType::boolean && table.element() != DataType::u8)) return false;
+  const int64_t size = table.dim(-1);
+  if (table.dim(-2) != size || table.count() != size * size) return false;
+  const auto* at = table.data<uint8_t>();
+  for (int64_t row = 0; row < size; ++row)
+    for (int64_t column = 0; column < size; ++column)
+      if ((at[row * size + column] != 0) != (column <= row)) return false;
+  return true;
+}
+
+// Whether a Slice goes in steps of 1 along one axis, told from the end (1 is the last), of a tensor of this rank.
+bool is_along(Match& match, std::string_view axes, std::string_view steps, int32_t axis_from_end, int32_t rank) {
+  const auto axis = element_of(match, axes), step = element_of(match, steps);
+  return axis && (axis->is_number(rank - axis_from_end) || axis->is_number(-axis_from_end)) &&
+         (!match.type(steps) || (step && step->is_number(1)));
+}
+
+bool accept_triangle(Match& match) {
+  const auto table = match.constant("table");
+  const auto scores = match.type("y");
+  const auto from = element_of(match, "row"), to = element_of(match, "row_end"),
+             first = element_of(match, "column"), key = element_of(match, "column_end");
+  if (!table || !is_lower_triangle(*table) || !from || !to || !first || !key) return false;
+  if (!is_along(match, "row_axes", "row_steps", 2, table->rank())) return false;
+  if (!is_along(match, "column_axes", "column_steps", 1, table->rank())) return false;
+  // The last row is the one of the last key. Where the table is too short, the scores have another shape.
+  if (from->lower_bound() < 0 || !(*to == *key) || !first->is_number(0)) return false;
+  if (!scores->has_rank() || scores->rank() < table->rank()) return false;
+  if (!(scores->dim(-2) == *to - *from) || !(scores->dim(-1) == *key)) return false;
+  std::string text = "cut_rows = Slice(table, row, row_end, row_axes, row_steps);"
+                     "cut = Slice(cut_rows, column, column_end, column_axes, column_steps);";
+  if (table->element() != DataType::boolean) text += "visible = Cast<to = 9>(cut);";
+  match.replace_by(text + "y = Where(" + causal_mask_of("Sub(row_end, row)", "column_end", table->rank() - 2) +
+                   ", scores, low)");
+  return true;
+}
+
+// ---- a triangle that Trilu cuts out of one number [n, n], as torch writes is_causal and generate_square_subsequent_mask
+
+bool accept_trilu(Match& match) {
+  const auto square = match.type("square");
+  const auto shape = match.elements("shape");
+  if (square->rank() != 2 || !(square->dim(0) == square->dim(1)) || !shape || shape->size() != 2) return false;
+  if (!((*shape)[1] == square->dim(1))) return false;
+  const double diagonal = match.type("k") ? match.scalar("k").value_or(-1) : 0;
+  const std::string text = "length = Gather(shape, Constant<value_int = -1>()); mask = heed.CausalMask(length, length);";
+  if (match.type("bias")) {
+    if (diagonal != 1 || hiding(match, "number") == Hiding::no) return false;
+    match.replace_by(text + "bias = Where(mask, CastLike(Constant<value_float = 0.0>(), number), number)");
+    return true;
+  }
+  const auto number = match.scalar("number");
+  if (diagonal != 0 || !number || *number == 0) return false;
+  if (match.type("hidden")) {
+    if (match.scalar("zero") != 0.0) return false;
+    match.replace_by(text + "hidden = Not(mask)");
+    return true;
+  }
+  if (match.type("seen")->element() != DataType::boolean) return false;
+  match.replace_by(text + "seen = Identity(mask)");
+  return true;
 }
 
 }  // namespace
 
-extern const Rewrite causal_mask{.name = "causal_mask", .patterns = patterns(), .replacement = "", .accept = accept};
+extern const Rewrite causal_mask{.name = "causal_mask",
+                                 .patterns = {POSITIONS "seen = LessOrEqual(columns, rows)",
+                                              POSITIONS "seen = GreaterOrEqual(rows, columns)",
+                                              POSITIONS "hidden = Greater(columns, rows)",
+                                              POSITIONS "hidden = Less(rows, columns)"},
+                                 .replacement = "",
+                                 .accept = accept_positions};
+
+extern const Rewrite causal_triangle{
+    .name = "causal_mask",
+    .patterns = {"cut_rows = Slice(table, row, row_end, row_axes, row_steps);"
+                 "cut = Slice(cut_rows, column, column_end, column_axes, column_steps);"
+                 "visible = Cast<to = 9>(cut) | cut;"
+                 "y = Where(visible, scores, low)"},
+    .replacement = "",
+    .accept = accept_triangle};
+
+extern const Rewrite causal_trilu{
+    .name = "causal_mask",
+    .patterns = {"square = Expand(number, shape); hidden = Equal(Trilu<upper = 0>(square, k), zero)",
+                 "square = Expand(number, shape); bias = Trilu<upper = 1>(square, k)",
+                 "square = Expand(number, shape); seen = Trilu<upper = 0>(square, k)"},
+    .replacement = "",
+    .accept = accept_trilu};
 
 }  // namespace heed::ops

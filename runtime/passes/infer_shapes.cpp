@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/dim_bounds.hpp"
 #include "passes/check_node.hpp"
 #include "passes/inline_functions.hpp"
 #include "registry/phases.hpp"
@@ -45,6 +46,8 @@ class Pass {
 
   // Demands a == b of a graph: checked now, or later as its constraint.
   Result<void> demand(Graph& graph, Dim a, Dim b, const std::string& what);
+  // The same, asked by a node.
+  Result<void> demand_of(const class InferredNode& node, Dim a, Dim b, const std::string& what);
 
  private:
   friend class InferredNode;
@@ -147,13 +150,8 @@ heed_dim InferredNode::infer_symbol(heed_text hint, heed_dim upper) {
 }
 
 int32_t InferredNode::infer_equal(heed_dim a, heed_dim b, heed_text what) {
-  const size_t before = changing_graph.constraints.size();
-  auto demanded = pass.demand(changing_graph, Dim(a), Dim(b), std::string(text_of(what)));
-  if (!demanded) return fail(demanded.error());
-  // Checked when nobody knows any more who asked.
-  if (changing_graph.constraints.size() > before)
-    changing_graph.constraints.back().what.insert(0, "node '" + node.name + "' (" + node.op_type + "): ");
-  return HEED_OK;
+  auto demanded = pass.demand_of(*this, Dim(a), Dim(b), std::string(text_of(what)));
+  return demanded ? HEED_OK : fail(demanded.error());
 }
 
 int32_t InferredNode::infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count) {
@@ -202,6 +200,16 @@ Result<void> Pass::demand(Graph& graph, Dim a, Dim b, const std::string& what) {
   return {};
 }
 
+Result<void> Pass::demand_of(const InferredNode& node, Dim a, Dim b, const std::string& what) {
+  auto& constraints = node.changing_graph.constraints;
+  const size_t before = constraints.size();
+  HEED_TRY(demand(node.changing_graph, a, b, what));
+  // Checked when nobody knows any more who asked.
+  if (constraints.size() > before)
+    constraints.back().what.insert(0, "node '" + node.node.name + "' (" + node.node.op_type + "): ");
+  return {};
+}
+
 std::vector<ValueType>& Pass::declared_of(const Graph& graph) {
   auto& declared = declared_[&graph];
   for (size_t id = declared.size(); id < graph.values.size(); ++id) declared.push_back(graph.values[id].type);
@@ -247,7 +255,11 @@ Result<void> Pass::infer_graph(Graph& graph, int32_t depth) {
     settle_input(graph.values[id]);
     introduce(graph.values[id]);
   }
-  return infer_nodes(graph, depth);
+  HEED_TRY(infer_nodes(graph, depth));
+  // What a node demanded says of values before it, too.
+  for (Value& value : graph.values)
+    if (!value.is_input && !value.constant) value.type = settled(graph, std::move(value.type));
+  return {};
 }
 
 Result<void> Pass::infer_body(Graph& body, const Graph& around, std::span<const ValueType> given, int32_t depth) {
@@ -412,13 +424,24 @@ Result<void> Pass::infer_by_body(InferredNode& node) {
   return {};
 }
 
-// A type as a contract gave it may hold what is no size.
+std::vector<DimBound> bounds_of(const Graph& graph) {
+  std::vector<DimBound> bounds;
+  for (const Constraint& constraint : graph.constraints)
+    if (const auto bound = bound_in_equality(constraint.a, constraint.b)) bounds.push_back(*bound);
+  return bounds;
+}
+
+// A type as a contract gave it may hold what is no size, and sizes that what the node demands makes simpler.
 Result<void> Pass::settle_dims(ValueType& type, const std::string& value, const InferredNode& node) {
   if (!type.dims || type.kind != Kind::tensor) return {};
   for (size_t axis = 0; axis < type.dims->size(); ++axis) {
     Dim& dim = (*type.dims)[axis];
     const auto place = "axis " + std::to_string(axis) + " of output '" + value + "'";
     if (dim.upper_bound() < 0) return Error{Code::shape_mismatch, place + " has the negative size " + to_string(dim)};
+    if (const auto equality = equality_in_broadcast(dim)) {
+      HEED_TRY(demand_of(node, equality->first, equality->second, place + ": sizes that are broadcast"));
+      dim = equality->second;
+    }
     if (!dim.is_unknown()) continue;
     switch (dim.why_unknown()) {
       case UnknownDim::outgrown:
@@ -432,6 +455,7 @@ Result<void> Pass::settle_dims(ValueType& type, const std::string& value, const 
         return Error{Code::shape_mismatch, list_shapes(node) + " do not broadcast"};
     }
   }
+  type = settled(node.changing_graph, std::move(type));
   return {};
 }
 
@@ -561,6 +585,13 @@ Result<void> check_operators(const Graph& graph, const Registry& registry) {
   }
   text += "\n  A plugin could bring " + std::string(unknown.size() == 1 ? "it" : "them") + ": --plugin LIBRARY";
   return Error{Code::unsupported, std::move(text)};
+}
+
+ValueType settled(const Graph& graph, ValueType type) {
+  if (!type.dims || graph.constraints.empty()) return type;
+  const auto bounds = bounds_of(graph);
+  for (Dim& dim : *type.dims) dim = within(dim, bounds);
+  return type;
 }
 
 Result<void> infer_shapes(Graph& graph, const Registry& registry) {

@@ -24,6 +24,9 @@ Result<void> infer_shapes(Graph& graph, const Registry& registry);
 // The same for one node whose inputs are typed: what a rewrite does after it added nodes. Adds to the constraints.
 Result<void> infer_node(Graph& graph, NodeId node, const Registry& registry);
 
+// A type with its sizes as they are where the graph's constraints hold: min(64, n) is n where n is at most 64.
+ValueType settled(const Graph& graph, ValueType type);
+
 // One error for all operators of a graph and its subgraphs that the registry does not know at their opset.
 Result<void> check_operators(const Graph& graph, const Registry& registry);
 

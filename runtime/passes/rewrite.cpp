@@ -266,12 +266,13 @@ class GraphRewriting {
       const size_t first_node = graph_.nodes.size();
       const size_t constraint_count = graph_.constraints.size();
       build();
-      auto inferred = infer(first_node);
-      if (inferred) {
+      const bool is_circle = reads_itself(first_node);
+      auto inferred = is_circle ? Result<void>{} : infer(first_node);
+      if (inferred && !is_circle) {
         finish(first_node);
         return true;
       }
-      log(Level::warning, "rewrite '" + rule_.name() + "' at " + describe(graph_.nodes[fit_.nodes.back()]) +
+      if (!is_circle) log(Level::warning, "rewrite '" + rule_.name() + "' at " + describe(graph_.nodes[fit_.nodes.back()]) +
                               " was taken back: " + inferred.error().message);
       graph_.nodes.resize(first_node);  // values that only they read or made stay behind, unread
       for (const auto& [name, id] : own_) graph_.values[id].producer = no_id;
@@ -496,13 +497,35 @@ class GraphRewriting {
              (open == std::string::npos ? "(" + rule_.name() + ")" : before.substr(open));
     }
 
+    // Whether a new node would read what comes of its own results: a variable of the pattern may depend on values that
+    // the replacement makes, but on the last node's, which stands behind all.
+    bool reads_itself(size_t first_node) const {
+      if (old_values_.size() < 2) return false;
+      for (size_t id = first_node; id < graph_.nodes.size(); ++id) {
+        std::vector<bool> seen(graph_.nodes.size(), false);
+        std::vector<NodeId> to_visit{static_cast<NodeId>(id)};
+        while (!to_visit.empty()) {
+          const NodeId at = to_visit.back();
+          to_visit.pop_back();
+          for (const ValueId value : reads_of(graph_.nodes[at])) {
+            const NodeId producer = graph_.values[value].producer;
+            if (producer == id) return true;
+            if (producer == no_id || seen[producer]) continue;
+            seen[producer] = true;
+            to_visit.push_back(producer);
+          }
+        }
+      }
+      return false;
+    }
+
     Result<void> infer(size_t first_node) {
       for (size_t id = first_node; id < graph_.nodes.size(); ++id) {
         HEED_TRY(infer_node(graph_, static_cast<NodeId>(id), r_.registry_));
       }
       for (const auto& [id, old] : old_values_) {
         const Value& made = graph_.values[id];
-        auto type = joined(old.type, made.type);
+        auto type = joined(settled(graph_, old.type), made.type);
         if (!type) {
           return Error{Code::shape_mismatch,
                        "'" + old.name + "' was " + to_string(old.type) + " and would be " + to_string(made.type)};
@@ -514,7 +537,7 @@ class GraphRewriting {
     void finish(size_t first_node) {
       for (const auto& [id, old] : old_values_) {
         Value& value = graph_.values[id];
-        value.type = *joined(old.type, value.type);
+        value.type = *joined(settled(graph_, old.type), value.type);
         if (old.elements) value.elements = old.elements;
       }
       r_.uses_.resize(graph_.values.size(), 0);

@@ -1,5 +1,5 @@
 // The arithmetic of sizes: what is equal has equal bits, what is known is shown, and no rewriting changes a value.
-#include "base/dim.hpp"
+#include "base/dim_bounds.hpp"
 
 #include <catch2/catch.hpp>
 #include <random>
@@ -122,6 +122,57 @@ TEST_CASE("what people write becomes one normal form with one text") {
     const Dim dim = read(pool, each.written);
     CHECK(to_string(dim) == each.normal);
     CHECK(read(pool, to_string(dim)) == dim);
+  }
+}
+
+TEST_CASE("a broadcast tells which sizes must be equal, where none of them can be 1") {
+  const struct {
+    const char *broadcast, *result;  // "": it tells nothing
+  } cases[] = {
+      {"broadcast(min(64, n), n)", "n"},
+      {"broadcast(n, min(n, 64))", "n"},
+      {"broadcast(n + 2, min(n + 2, 64))", "n + 2"},
+      {"broadcast(n + 2, m + 3)", "m + 3"},
+      {"broadcast(min(1, n), n)", ""},
+      {"broadcast(min(m, n), n)", ""},
+      {"broadcast(min(64, m), n)", ""},
+      {"broadcast(n + 1, m + 2)", ""},
+      {"broadcast(a, b, c)", ""},
+      {"n", ""},
+  };
+  for (const auto& each : cases) {
+    DimPool pool;
+    for (const char* name : {"a", "b", "c", "n", "m"}) pool.symbol(name);
+    INFO(each.broadcast);
+    const auto equality = equality_in_broadcast(read(pool, each.broadcast));
+    CHECK((equality ? to_string(equality->second) : "") == each.result);
+  }
+}
+
+TEST_CASE("what is known to be at most a number needs no min with more") {
+  DimPool pool;
+  for (const char* name : {"a", "n", "m"}) pool.symbol(name);
+  const auto bound = bound_in_equality(read(pool, "min(64, n + m)"), read(pool, "n + m"));
+  REQUIRE(bound);
+  CHECK_FALSE(bound_in_equality(read(pool, "min(64, n)"), read(pool, "m")));
+  CHECK_FALSE(bound_in_equality(read(pool, "n"), read(pool, "m")));
+  const struct {
+    const char *given, *within;
+  } cases[] = {
+      {"min(64, n + m)", "n + m"},
+      {"min(64, n)", "n"},
+      {"min(64, n + m) - min(64, n)", "m"},
+      {"2*a*min(100, m) + 3", "2*a*m + 3"},
+      {"broadcast(min(64, n + m) - min(64, n), m)", "m"},
+      {"max(0, min(64, n + m) - min(64, n))", "m"},
+      {"min(63, n)", "min(63, n)"},
+      {"min(64, a)", "min(64, a)"},
+      {"min(64, n + m + 1)", "min(64, n + m + 1)"},
+      {"12", "12"},
+  };
+  for (const auto& each : cases) {
+    INFO(each.given);
+    CHECK(within(read(pool, each.given), {&*bound, 1}) == read(pool, each.within));
   }
 }
 

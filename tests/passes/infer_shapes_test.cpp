@@ -139,6 +139,18 @@ TEST_CASE("equalities that cannot be proven become constraints, once") {
   CHECK(graph->constraints.size() == 1);
 }
 
+TEST_CASE("sizes that are broadcast and must be equal are, by a constraint, and what that says of others counts") {
+  const auto graph = typed_graph(R"(g (f32[min(64, n)] a, f32[n] b, f32[min(64, n), 1] c, f32[1, n] d) => (f32[x] r, f32[y, z] s, f32[w] t) {
+    t = Add(a, a)
+    r = Add(a, b)
+    s = Add(c, d) })");
+  CHECK(type_named(*graph, "r") == "f32 [n]");
+  CHECK(type_named(*graph, "s") == "f32 [n, n]");
+  CHECK(type_named(*graph, "t") == "f32 [n]");
+  REQUIRE(graph->constraints.size() == 1);
+  CHECK_THAT(graph->constraints[0].what, Catch::StartsWith("node '") && Catch::Contains("axis 0 of output 'r'"));
+}
+
 TEST_CASE("a declared name stands for a size that inference does not know, and stays when inference is repeated") {
   auto graph = typed_graph("g (f32[n] a) => (i64[1, found] r) { r = NonZero(a) }");
   CHECK(type_named(*graph, "r") == "i64 [1, found]");

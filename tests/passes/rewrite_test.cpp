@@ -81,6 +81,9 @@ const Rewrite rules[] = {
     {.name = "alternatives",
      .patterns = {"s = t.A<k = 5>(t.A<k = 6>(x)) | t.Both(w, x) | x; y = t.C<k = 50>(s)"},
      .replacement = "y = t.Fused(x, w)"},
+    {.name = "circle",
+     .patterns = {"u = t.C<k = 60>(x); y = t.Pair(u, w)"},
+     .replacement = "y, u = t.Fused(x, w)"},
     {.name = "wrong_shape", .patterns = {"y = t.C<k = 40>(x)"}, .replacement = "y = t.Flat(x)"},
 };
 
@@ -176,6 +179,13 @@ const std::vector<Row> rows = {
      "u = t.Both(p, q) r = t.C<k = 50>(u) s = t.Other(u)",
      {"u = t.Both(p, q)", "r = t.Fused(u)", "s = t.Other(u)"},
      "float[N] r, float[N] s"},
+    {"what would read what it makes is no match",
+     "u = t.C<k = 60>(p) v = t.Other(u) r = t.Pair(u, v)",
+     {"u = t.C<k = 60>(p)", "v = t.Other(u)", "r = t.Pair(u, v)"}},
+    {"what others read as well may be made together",
+     "u = t.C<k = 60>(p) v = t.Other(u) r = t.Pair(u, q)",
+     {"r, u = t.Fused(p, q)", "v = t.Other(u)"},
+     "float[N] r, float[N] v"},
     {"another shape is taken back", "r = t.C<k = 40>(p)", {"r = t.C<k = 40>(p)"}},
 };
 
