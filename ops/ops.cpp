@@ -94,7 +94,6 @@ extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_block
 // Views of views, and masks: layouts.cpp, attention_masks.cpp, attention_inputs.cpp
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
 extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_triangle, causal_trilu;
-extern const Rewrite attention_past_of_rows;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -178,7 +177,7 @@ PluginContent content() {
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
               &dynamic_quantize_matmul_bias, &matmul_nbits_bias,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
-              &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu, &attention_past_of_rows,
+              &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &microsoft_attention_lowered, &microsoft_qattention_lowered,
               &microsoft_group_query_attention_lowered, &microsoft_multi_head_attention_lowered,

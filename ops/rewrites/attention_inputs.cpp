@@ -40,18 +40,17 @@ bool accept_scale(Match& match) {
 // ---- the past: keys and values that new ones are appended to
 // ------------------------------------------------------------
 
-// Along the axis of the sequence, of 4.
-template <int64_t sequence>
+// A past whose sequence stands before its heads stays a Concat: appended to where it lies, and read with strides.
 bool accept_past(Match& match) {
   for (const auto name : {"all_keys", "all_values"}) {
     const int64_t axis = match.node(name).integer("axis");
-    if (axis != sequence && axis != sequence - 4) return false;
+    if (axis != 2 && axis != -2) return false;
   }
   const auto past_key = match.type("past_key"), past_value = match.type("past_value");
   const auto k = match.type("k"), v = match.type("v");
   for (const auto& type : {past_key, past_value, k, v})
     if (!type || type->rank() != 4) return false;
-  return past_key->dim(sequence) == past_value->dim(sequence) && k->dim(sequence) == v->dim(sequence);
+  return past_key->dim(2) == past_value->dim(2) && k->dim(2) == v->dim(2);
 }
 
 // ---- groups: key and value heads repeated, 0 0 1 1
@@ -154,20 +153,7 @@ extern const Rewrite attention_past{
                  "y = heed.Attention(q, all_keys, all_values, mask)"},
     .replacement = "y, all_keys, all_values = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
                    ">(q, k, v, mask, past_key, past_value)",
-    .accept = accept_past<2>};
-
-// The past as [batch, sequence, head, channel].
-extern const Rewrite attention_past_of_rows{
-    .name = "attention_past",
-    .patterns = {"all_keys = Concat(past_key, k); all_values = Concat(past_value, v);"
-                 "key = Transpose<perm = [0, 2, 1, 3]>(all_keys); value = Transpose<perm = [0, 2, 1, 3]>(all_values);"
-                 "y = heed.Attention(q, key, value, mask)"},
-    .replacement = "y, present_key, present_value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
-                   ">(q, Transpose<perm = [0, 2, 1, 3]>(k), Transpose<perm = [0, 2, 1, 3]>(v), mask,"
-                   "Transpose<perm = [0, 2, 1, 3]>(past_key), Transpose<perm = [0, 2, 1, 3]>(past_value));"
-                   "all_keys = Transpose<perm = [0, 2, 1, 3]>(present_key);"
-                   "all_values = Transpose<perm = [0, 2, 1, 3]>(present_value)",
-    .accept = accept_past<1>};
+    .accept = accept_past};
 
 extern const Rewrite attention_groups{
     .name = "attention_groups",

@@ -222,8 +222,8 @@ const std::vector<RewriteRow> rows = {
      y + ", float[batch, total, 3, 8] key, float[batch, total, 3, 5] value",
      "key = Concat<axis = 1>(pk, k) value = Concat<axis = -3>(pv, v) kt = Transpose<perm = [0, 2, 3, 1]>(key)"
      "vt = Transpose<perm = [0, 2, 1, 3]>(value) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, vt)",
-     {"heed.Attention"},
-     {"Softmax", "Concat"}},
+     {"heed.Attention", "Concat"},
+     {"Softmax", "MatMul", "Transpose<perm = [0, 1, 3, 2]>"}},
     // layouts.cpp, attention_masks.cpp
     {"torch's sdpa with transformers' masks, by -inf: causal, and the padding is left",
      with_past + padding,
