@@ -92,6 +92,7 @@ extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_block
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
     dynamic_quantize_matmul_bias, matmul_nbits_bias;
 // Views of views, and masks: layouts.cpp, attention_masks.cpp, attention_inputs.cpp
+extern const Rewrite gather_of_one, heads_from_batch, transpose_of_squeezed;
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
 extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_triangle, causal_trilu;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
@@ -176,6 +177,7 @@ PluginContent content() {
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
               &dynamic_quantize_matmul_bias, &matmul_nbits_bias,
+              &gather_of_one, &heads_from_batch, &transpose_of_squeezed,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,

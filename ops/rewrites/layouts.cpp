@@ -1,4 +1,5 @@
 // Views of views, as one: what exporters spell out in steps is one Unsqueeze, one Transpose.
+#include <limits>
 #include <string>
 
 #include "heed/plugin.hpp"
@@ -49,6 +50,49 @@ bool accept_matrices(Match& match) {
   return true;
 }
 
+// ---- one of the parts that torch.nn.MultiheadAttention lays side by side
+
+bool accept_select(Match& match) {
+  const auto x = match.type("x");
+  const auto index = match.constant("index");
+  if (!x->has_rank() || x->rank() < 3 || !index || index->rank() != 0) return false;  // of a table: heed.Embedding
+  const int64_t at = index->integers()[0], axis = match.node("y").integer("axis");
+  constexpr int64_t end = std::numeric_limits<int64_t>::max();
+  match.set("from", std::vector<int64_t>{at});
+  match.set("to", std::vector<int64_t>{at == -1 ? end : at + 1});
+  match.set("axes", std::vector<int64_t>{axis});
+  return x->dim(static_cast<int32_t>(axis)).is_number() && at >= -x->dim(static_cast<int32_t>(axis)).number() &&
+         at < x->dim(static_cast<int32_t>(axis)).number();
+}
+
+// Heads split with the batch on one axis, [sequence, batch * head, channel], and then from it: what is a view of parts
+// side by side only where they are split apart.
+bool accept_heads(Match& match) {
+  const auto x = match.type("x"), merged = match.type("merged"), y = match.type("y");
+  if (x->rank() != 3 || merged->rank() != 3 || y->rank() != 4) return false;
+  const Dim sequence = x->dim(0), batch = x->dim(1), head = y->dim(1), channel = y->dim(3);
+  if (!head.is_number() || !channel.is_number() || !(x->dim(2) == head * channel)) return false;
+  if (!(merged->dim(0) == sequence) || !(merged->dim(1) == batch * head) || !(merged->dim(2) == channel)) return false;
+  if (!(y->dim(0) == batch) || !(y->dim(2) == sequence)) return false;
+  match.set("split", std::vector<int64_t>{0, 0, head.number(), channel.number()});
+  return true;
+}
+
+// ---- an axis of size 1 goes after the others are turned, so that who makes x writes it turned
+
+bool accept_squeezed(Match& match) {
+  const auto x = match.type("x");
+  const auto axes = match.elements("axes");
+  const auto perm = match.node("y").integers("perm");
+  if (!x->has_rank() || !axes || axes->size() != 1 || !(*axes)[0].is_number() || !perm) return false;
+  const int64_t given = (*axes)[0].number(), gone = given < 0 ? given + x->rank() : given;
+  if (static_cast<int64_t>(perm->size()) + 1 != x->rank()) return false;
+  std::vector<int64_t> wide{gone};
+  for (const int64_t axis : *perm) wide.push_back(axis < gone ? axis : axis + 1);
+  match.set("wide", wide);
+  return true;
+}
+
 // ---- what is chosen between two numbers need not be repeated before
 
 bool accept_where(Match& match) {
@@ -70,6 +114,26 @@ extern const Rewrite transposed_matrices{
     .patterns = {"flat = Reshape(x, one_axis); t = Transpose<perm = [0, 2, 1]>(flat); y = Reshape(t, all_axes)"},
     .replacement = "y = Transpose<perm = @perm>(x)",
     .accept = accept_matrices};
+
+extern const Rewrite gather_of_one{.name = "gather_of_one",
+                                   .patterns = {"y = Gather(x, index)"},
+                                   .replacement = "axes = Constant<value_ints = @axes>();"
+                                                  "part = Slice(x, Constant<value_ints = @from>(), Constant<value_ints = "
+                                                  "@to>(), axes); y = Squeeze(part, axes)",
+                                   .accept = accept_select};
+
+extern const Rewrite heads_from_batch{
+    .name = "heads_from_batch",
+    .patterns = {"merged = Reshape(x, one_axis); t = Transpose<perm = [1, 0, 2]>(merged); y = Reshape(t, two_axes)"},
+    .replacement = "y = Transpose<perm = [1, 2, 0, 3]>(Reshape(x, Constant<value_ints = @split>()))",
+    .accept = accept_heads};
+
+extern const Rewrite transpose_of_squeezed{
+    .name = "transpose_of_squeezed",
+    .patterns = {"s = Squeeze(x, axes); y = Transpose(s)"},
+    .replacement = "s = Squeeze(x, axes);"
+                   "y = Squeeze(Transpose<perm = @wide>(x), Constant<value_ints = [0]>())",
+    .accept = accept_squeezed};
 
 extern const Rewrite where_of_expanded{.name = "where_of_expanded",
                                        .patterns = {"e = Expand(x, shape); y = Where(e, a, b)"},

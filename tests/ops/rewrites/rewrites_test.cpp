@@ -299,6 +299,32 @@ const std::vector<RewriteRow> rows = {
      "p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
      {"heed.Attention", "scale = 0.3"},
      {"Softmax", "Mul"}},
+    {"queries, keys and values as torch.nn.MultiheadAttention lays them side by side",
+     "float[seq, heads, 3, 8] qkv",
+     "float[seq, heads, 8] y",
+     "first = Constant<value_ints = [0]>() last2 = Constant<value_ints = [-2]>() u = Unsqueeze(qkv, first)"
+     "t = Transpose<perm = [3, 1, 2, 0, 4]>(u) parts = Squeeze(t, last2) i0 = Constant<value_int = 0>()"
+     "i1 = Constant<value_int = 1>() i2 = Constant<value_int = -1>() q3 = Gather(parts, i0) k3 = Gather(parts, i1)"
+     "v3 = Gather(parts, i2) q = Transpose<perm = [1, 0, 2]>(q3) kt = Transpose<perm = [1, 2, 0]>(k3)"
+     "v = Transpose<perm = [1, 0, 2]>(v3) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) o = MatMul(p, v)"
+     "y = Transpose<perm = [1, 0, 2]>(o)",
+     {"heed.Attention"},
+     {"Softmax", "Gather"}},
+    {"the same through scaled_dot_product_attention",
+     "float[seq, batch, 72] qkv",
+     "float[batch, 3, seq, 8] y",
+     "in_parts = Constant<value_ints = [0, 0, 3, 24]>() i0 = Constant<value_int = 0>() i1 = Constant<value_int = 1>()"
+     "i2 = Constant<value_int = 2>() three_d = Constant<value_ints = [3]>() eight_d = Constant<value_ints = [8]>()"
+     "x4 = Reshape(qkv, in_parts) parts = Transpose<perm = [2, 0, 1, 3]>(x4) q3 = Gather(parts, i0)"
+     "k3 = Gather(parts, i1) v3 = Gather(parts, i2) dims = Shape(q3) s = Gather(dims, i0) b = Gather(dims, i1)"
+     "bh = Mul(b, three_d) axis0 = Constant<value_ints = [0]>() s_d = Unsqueeze(s, axis0) b_d = Unsqueeze(b, axis0)"
+     "one_axis = Concat<axis = 0>(s_d, bh, eight_d) two_axes = Concat<axis = 0>(b_d, three_d, s_d, eight_d)"
+     "qm = Reshape(q3, one_axis) qt = Transpose<perm = [1, 0, 2]>(qm) q = Reshape(qt, two_axes)"
+     "km = Reshape(k3, one_axis) kx = Transpose<perm = [1, 0, 2]>(km) k = Reshape(kx, two_axes)"
+     "vm = Reshape(v3, one_axis) vx = Transpose<perm = [1, 0, 2]>(vm) v = Reshape(vx, two_axes)"
+     "kt = Transpose<perm = [0, 1, 3, 2]>(k) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"heed.Attention"},
+     {"Softmax", "heed.Copy"}},
     {"zeros that are no zeros guard nothing",
      qkv,
      y,
