@@ -1,5 +1,5 @@
-// heed.FusedMatMul: y = activation(scale * a b + bias) + residual; a b is MatMul's, the bias [column], the residual as
-// large as y. What stands behind a product of weights in a model is taken into it by rewrites/matmul_epilogue.cpp.
+// heed.FusedMatMul: y = activation(scale * a b + bias) + residual, or, where it is gated, times the residual; a b is
+// MatMul's, the bias [column], the residual as large as y. What stands behind a product of weights in a model is taken into it by rewrites/matmul_epilogue.cpp.
 #include "matmul.hpp"
 #include "shapes.hpp"
 
@@ -10,6 +10,10 @@ Result<void> infer(Inference& node) {
   const auto activation = node.text("activation", "none");
   if (std::find(std::begin(activations), std::end(activations), activation) == std::end(activations))
     return Error{Code::invalid_model, "attribute 'activation' is '" + std::string(activation) + "', which is none"};
+  const int64_t gated = node.integer("gated");
+  if (gated != 0 && (gated != 1 || !node.has_input(residual_input)))
+    return Error{Code::invalid_model, "attribute 'gated' is " + std::to_string(gated) +
+                                          (gated == 1 ? ", and there is no residual to be the factor" : "; expected 0 or 1")};
   HEED_ASSIGN(const auto dims, infer_product(node));
   const auto b = node.input(b_input), residual = node.input(residual_input);
   if (node.has_input(bias_input)) {
@@ -35,7 +39,7 @@ extern const Operator fused_matmul{
     .inputs = {{"a", "T"}, {"b", "T"}, {"bias", "T", HEED_OPTIONAL_PARAMETER}, {"residual", "T", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"y", "T"}},
     .types = {{"T", any_float}},
-    .attributes = {attribute("scale", 1.0f), attribute("activation", "none")},
+    .attributes = {attribute("scale", 1.0f), attribute("activation", "none"), attribute("gated", 0)},
     .infer = infer, .plan = plan_matmul, .bind = bind_matmul};
 
 }  // namespace heed::ops

@@ -192,7 +192,7 @@ void add_epilogue(const Binding& node, Parameters& p) {
   p.activation = static_cast<uint32_t>(
       std::find(std::begin(activations), std::end(activations), node.text("activation", "none")) - std::begin(activations));
   p.has_bias = node.has_input(bias_input);
-  p.has_residual = node.has_input(residual_input);
+  p.has_residual = node.has_input(residual_input) ? 1 + static_cast<uint32_t>(node.integer("gated")) : 0;
   if (p.has_bias) p.bias_offset = offset_of(node.input(bias_input));
   if (p.has_residual) p.residual_offset = offset_of(node.input(residual_input));
 }

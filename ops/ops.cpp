@@ -95,6 +95,8 @@ extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_block
 extern const Rewrite gather_of_one, heads_from_batch, transpose_of_squeezed;
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
 extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_triangle, causal_trilu;
+    matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual,
+    matmul_gate;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -192,6 +194,7 @@ PluginContent content() {
               &gelu_by_erf, &gelu_by_tanh, &silu,
               &gemm_as_matmul, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
+              &matmul_gate,
           },
   };
 }

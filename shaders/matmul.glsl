@@ -1,4 +1,4 @@
-// matmul.glsl: what the shaders of c = activation(scale * a b + bias) + residual share. Stacks of matrices, [batch..,
+// matmul.glsl: what the shaders of c = activation(scale * a b + bias) + residual, or times it, share. Stacks of matrices, [batch..,
 // row, inner] x [batch.., inner, column]: a and b are strided along every axis; c and the residual are dense, and may lie
 // in one place; the bias is [column]. Sums are f32, and are taken in an order that depends on sizes and strides alone.
 // NBITS: b is [column, inner] in packed codes, as com.microsoft.MatMulNBits has it, and there is no residual; it is read in
@@ -33,7 +33,7 @@ layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters
   int b_offset, b_inner_stride, b_column_stride;
   float scale;
   uint activation;
-  uint has_bias, has_residual;
+  uint has_bias, has_residual;  // 2: gated, the residual is a factor
   int bias_offset, residual_offset, c_offset;
   uint batch_dims[6];
   int a_batch_strides[6];  // 0 where a is broadcast
@@ -187,7 +187,8 @@ void finish(uint batch, uint row, uint column, float sum) {
   if (has_bias != 0) sum += LOAD(bias[bias_offset + int(column)]);
   sum = activated(sum);
 #ifndef NBITS
-  if (has_residual != 0) sum += LOAD(residual[residual_offset + at]);
+  if (has_residual == 1) sum += LOAD(residual[residual_offset + at]);
+  if (has_residual == 2) sum *= LOAD(residual[residual_offset + at]);
 #endif
   c[c_offset + at] = STORE(sum);
 }

@@ -1,5 +1,5 @@
-// What stands behind a product of weights, a scale, a bias, an activation, a residual -> heed.FusedMatMul, one after the
-// other. Only behind constants: attention's products belong to attention. Gemm becomes the MatMul that it is.
+// What stands behind a product of weights, a scale, a bias, an activation, a residual or a gate -> heed.FusedMatMul, one
+// after the other. Only behind constants: attention's products belong to attention. Gemm becomes the MatMul that it is.
 #include <cmath>
 #include <deque>
 #include <string>
@@ -23,7 +23,7 @@ bool is_fused(TypeView type) {
   return type.has_element() && is_float(type.element()) && type.element() != DataType::f64;
 }
 
-// What the product does already. Nothing follows a residual.
+// What the product does already. Nothing follows a residual or a gate.
 struct Product {
   float scale;
   std::string activation;
@@ -42,13 +42,15 @@ std::optional<Product> product_of(Match& match) {
 }
 
 // Writes the product with what it does now; an empty bias or residual is left out.
-bool fuse(Match& match, const Product& product, std::string bias, std::string residual = "") {
+bool fuse(Match& match, const Product& product, std::string bias, std::string residual = "", bool gated = false) {
   match.set("scale", product.scale);
+  match.set("gated", int64_t{gated});
   match.set("activation", product.activation);
   std::string arguments = "a, b";
   if (!bias.empty() || !residual.empty()) arguments += ", " + (bias.empty() ? "\"\"" : bias);
   if (!residual.empty()) arguments += ", " + residual;
-  match.replace_by("y = heed.FusedMatMul<scale = @scale, activation = @activation>(" + arguments + ")");
+  match.replace_by("y = heed.FusedMatMul<scale = @scale, activation = @activation, gated = @gated>(" + arguments +
+                   ")");
   return true;
 }
 
@@ -69,13 +71,15 @@ bool accept_bias(Match& match) {
   return is_of_columns && fuse(match, *product, "more");
 }
 
+// What is added to the product, or multiplied with, as another of its size: a residual, the other half of a SwiGLU.
+template <bool gated>
 bool accept_residual(Match& match) {
   const auto product = product_of(match);
   const auto residual = match.type("more"), p = match.type("p");
   if (!product || !residual || !residual->has_rank() || residual->rank() != p->rank()) return false;
   for (int32_t axis = 0; axis < p->rank(); ++axis)
     if (!(residual->dim(axis) == p->dim(axis))) return false;
-  return fuse(match, *product, product->has_bias ? "bias" : "", "more");
+  return fuse(match, *product, product->has_bias ? "bias" : "", "more", gated);
 }
 
 // Names of heed.FusedMatMul's activations.
@@ -123,7 +127,8 @@ bool accept_gemm(Match& match) {
 extern const Rewrite matmul_scale =
     behind_product("matmul_scale", {"y = Mul(p, factor)", "y = Div(p, divisor)"}, accept_scale);
 extern const Rewrite matmul_bias = behind_product("matmul_bias", {"y = Add(p, more)"}, accept_bias);
-extern const Rewrite matmul_residual = behind_product("matmul_residual", {"y = Add(p, more)"}, accept_residual);
+extern const Rewrite matmul_residual = behind_product("matmul_residual", {"y = Add(p, more)"}, accept_residual<false>);
+extern const Rewrite matmul_gate = behind_product("matmul_gate", {"y = Mul(p, more)"}, accept_residual<true>);
 
 extern const Rewrite matmul_relu = behind_product("matmul_relu", {"y = Relu(p)"}, accept_activation<relu>);
 extern const Rewrite matmul_sigmoid = behind_product("matmul_sigmoid", {"y = Sigmoid(p)"}, accept_activation<sigmoid>);

@@ -38,6 +38,7 @@ template <class T>
 void finish_row(const Running& run, std::vector<T>& row, int64_t y_offset) {
   const auto scale = static_cast<T>(run.number("scale", 1));
   const auto activation = run.text("activation", "none");
+  const bool gated = run.integer("gated") != 0;
   const auto bias = run.input(bias_input), residual = run.input(residual_input);
   const auto count = static_cast<int64_t>(row.size());
   RowReader<T> bias_row(bias), residual_row(residual);
@@ -45,7 +46,7 @@ void finish_row(const Running& run, std::vector<T>& row, int64_t y_offset) {
   const T* passed = residual.present() ? residual_row.row(y_offset, count) : nullptr;
   for (size_t j = 0; j < row.size(); ++j) {
     row[j] = activated(activation, scale * row[j] + (added ? added[j] : 0));
-    if (passed) row[j] += passed[j];
+    if (passed) row[j] = gated ? row[j] * passed[j] : row[j] + passed[j];
   }
 }
 
@@ -124,7 +125,7 @@ Result<void> prepare_epilogue(const Preparing& node, Kept& kept) {
   if (node.has_input(bias_input)) text += " + bias";
   for (const auto& [name, expression] : activations)
     if (name == node.text("activation", "none")) text += "; y = " + std::string(expression);
-  text += node.has_input(residual_input) ? "; y + residual" : "; y";
+  text += !node.has_input(residual_input) ? "; y" : node.integer("gated") ? "; y * residual" : "; y + residual";
   const ExpressionInput inputs[] = {{"sum", DataType::f32}, {"bias", DataType::f32}, {"residual", DataType::f32}};
   HEED_ASSIGN(const auto expression,
               parse_expression(text, inputs, [&](std::string_view name) { return std::optional(node.number(name)); }));

@@ -11,6 +11,7 @@ namespace {
 struct Epilogue {
   std::string activation = "none";
   double scale = 1;
+  bool gated = false;
 };
 
 double activated(const std::string& activation, double x) {
@@ -40,12 +41,14 @@ Case row(std::string what, int64_t rows, int64_t inner, int64_t columns, Epilogu
         for (int64_t k = 0; k < inner; ++k)
           sum += a[static_cast<size_t>(i * inner + k)] * b[static_cast<size_t>(k * columns + j)];
         sum = sum * epilogue.scale + (has_bias ? bias[static_cast<size_t>(j)] : 0);
-        y.push_back(activated(epilogue.activation, sum) + (has_residual ? residual[y.size()] : 0));
+        const double z = activated(epilogue.activation, sum), r = has_residual ? residual[y.size()] : 0;
+        y.push_back(epilogue.gated ? z * r : z + r);
       }
     return Tensors{numbers(type, {rows, columns}, y)};
   };
   std::string attributes = "activation = \"" + epilogue.activation + "\"";
   if (epilogue.scale != 1) attributes += ", scale = " + std::to_string(epilogue.scale);
+  if (epilogue.gated) attributes += ", gated = 1";
   return by(formula, std::move(what), std::move(in), tolerance, attributes);
 }
 
@@ -59,6 +62,10 @@ std::vector<Case> made() {
   cases.push_back(row("a bias alone", 3, 17, 5, {}, true, false));
   cases.push_back(row("a scale alone", 3, 17, 5, {"none", -2.5}, false, false));
   cases.push_back(row("a residual alone", 3, 17, 5, {}, false, true));
+  cases.push_back(row("gated, one row", 1, 37, 67, {"none", 1, true}, false, true));
+  cases.push_back(row("gated, tiles, everything", 33, 17, 41, {"silu", 0.5, true}, true, true));
+  cases.push_back(row("gated, f16", 5, 36, 68, {"gelu_tanh", 1, true}, true, true, DataType::f16, 3e-3));
+  cases.push_back(row("gated, pieces of a long k", 1, 1061, 65, {"none", 0.1, true}, true, true));
   cases.push_back(row("an activation alone", 40, 17, 41, {"relu"}, false, false));
   cases.push_back(row("nothing to sum", 3, 0, 5, {"sigmoid"}, true, true));
   cases.push_back(row("no rows", 0, 4, 5, {"relu"}, true, true));
