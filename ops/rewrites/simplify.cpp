@@ -1,4 +1,6 @@
 // What says the same with less, so that other patterns need not know every way of saying it.
+#include <algorithm>
+#include <deque>
 #include <string>
 
 #include "heed/plugin.hpp"
@@ -63,14 +65,57 @@ bool combine(Match& match) {
   const auto rank = static_cast<size_t>(type->rank());
   if (!inner || !outer || inner->size() != rank || outer->size() != rank) return false;
   std::vector<int64_t> perm;
-  bool unchanged = true;
-  for (size_t axis = 0; axis < rank; ++axis) {
-    perm.push_back((*inner)[static_cast<size_t>((*outer)[axis])]);
-    unchanged = unchanged && perm.back() == static_cast<int64_t>(axis);
-  }
+  for (size_t axis = 0; axis < rank; ++axis) perm.push_back((*inner)[static_cast<size_t>((*outer)[axis])]);
   match.set("perm", perm);
-  if (unchanged) match.replace_by("t = Transpose<perm = @inner>(x); y = Identity(x)");
   match.set("inner", *inner);
+  return true;
+}
+
+// Axes where they were.
+bool is_in_order(Match& match) {
+  const auto perm = match.node("y").integers("perm");
+  return perm && std::is_sorted(perm->begin(), perm->end());
+}
+
+// What works element by element, whichever way its input lies; named after what a pattern calls its result.
+struct Elementwise {
+  const char *result, *before, *after;  // the operator on `t`, and on `turned`
+};
+constexpr Elementwise elementwise[] = {
+    {"relu", "Relu(t)", "Relu(turned)"},
+    {"sigmoid", "Sigmoid(t)", "Sigmoid(turned)"},
+    {"tanh", "Tanh(t)", "Tanh(turned)"},
+    {"swish", "Swish(t)", "Swish<alpha = @alpha>(turned)"},
+    {"gelu", "Gelu(t)", "Gelu<approximate = @approximate>(turned)"},
+    {"neg", "Neg(t)", "Neg(turned)"},
+    {"cast", "Cast(t)", "Cast<to = @to>(turned)"},
+    {"product", "Mul(t, number)", "Mul(turned, number)"},
+    {"quotient", "Div(t, number)", "Div(turned, number)"},
+    {"sum", "Add(t, number)", "Add(turned, number)"},
+};
+
+std::vector<std::string_view> transposed_around() {
+  static const auto texts = [] {
+    std::deque<std::string> made;
+    for (const auto& [result, before, after] : elementwise)
+      made.push_back(std::string("t = Transpose(x); ") + result + " = " + before + "; y = Transpose(" + result + ")");
+    return made;
+  }();
+  return {texts.begin(), texts.end()};
+}
+
+bool combine_around(Match& match) {
+  if (!combine(match)) return false;
+  if (match.type("number") && (!match.scalar("number") || match.type("number")->rank() > match.type("x")->rank()))
+    return false;
+  const auto* between = std::find_if(std::begin(elementwise), std::end(elementwise),
+                                     [&](const Elementwise& each) { return match.type(each.result).has_value(); });
+  const auto node = match.node(between->result);
+  match.set("alpha", node.number("alpha", 1));
+  match.set("approximate", node.text("approximate", "none"));
+  match.set("to", node.integer("to"));
+  match.replace_by(std::string("t = Transpose<perm = @inner>(x); turned = Transpose<perm = @perm>(x); y = ") +
+                   between->after);
   return true;
 }
 
@@ -143,10 +188,16 @@ extern const Rewrite where_not{.name = "where_not",
 extern const Rewrite not_not{
     .name = "not_not", .patterns = {"n = Not(x); y = Not(n)"}, .replacement = "n = Not(x); y = Identity(x)"};
 
+extern const Rewrite axes_in_order{
+    .name = "transposes", .patterns = {"y = Transpose(x)"}, .replacement = "y = Identity(x)", .accept = is_in_order};
+
 extern const Rewrite transposes{.name = "transposes",
                                 .patterns = {"t = Transpose(x); y = Transpose(t)"},
                                 .replacement = "t = Transpose<perm = @inner>(x); y = Transpose<perm = @perm>(x)",
                                 .accept = combine};
+
+extern const Rewrite transposes_around{
+    .name = "transposes", .patterns = transposed_around(), .replacement = "", .accept = combine_around};
 
 extern const Rewrite dropout_as_identity{
     .name = "dropout",

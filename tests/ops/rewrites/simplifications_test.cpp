@@ -89,6 +89,21 @@ const std::vector<RewriteRow> rows = {
                 "y = Concat<axis = -1>(b, a)",
         {"Concat"}, {"fired cut_and_joined"}),
     // simplify.cpp
+    row("transposed around what works element by element",
+        numbers + "t = Transpose<perm = [2, 0, 1]>(x) a = Mul(t, two) b = Transpose<perm = [1, 2, 0]>(a) c = Neg(b)"
+                  "d = Transpose<perm = [1, 0, 2]>(c) e = Tanh(d) y = Transpose<perm = [1, 0, 2]>(e)",
+        {"heed.FusedElementwise"}, {"Transpose"}),
+    row("transposed before and after a cast",
+        "t = Transpose<perm = [2, 0, 1]>(x) a = Cast<to = 10>(t) b = Transpose<perm = [1, 2, 0]>(a) y = Cast<to = "
+        "1>(b)",
+        {"Cast<to = 10"}, {"Transpose"}),
+    {.what = "a list of numbers lies along an axis",
+     .inputs = "float[3, 3] x",
+     .outputs = "float[3, 3] y",
+     .nodes = "l = Constant<value_floats = [1.0, 2.0, 3.0]>() t = Transpose<perm = [1, 0]>(x) a = Mul(t, l)"
+              "y = Transpose<perm = [1, 0]>(a)",
+     .wanted = {"Transpose"},
+     .unwanted = {}},
     {.what = "casts through a wider type",
      .inputs = "float16[batch, seq] h, " + n,
      .outputs = "float16[batch, seq] y, " + m,
