@@ -131,6 +131,15 @@ class StateFinder {
     return found == list.end() ? std::nullopt : std::optional(static_cast<uint32_t>(found - list.begin()));
   }
 
+  int64_t reader_count(SlotId root) const {
+    int64_t count = 0;
+    for (const Step& step : plan_.steps)
+      for (const auto* list : {&step.inputs, &step.captured})
+        count += std::count_if(list->begin(), list->end(),
+                               [&](SlotId slot) { return slot != no_id && plan_.slots[slot].root == root; });
+    return count;
+  }
+
   const std::string& name_of_output(uint32_t output) const { return plan_.graph->output_names[output]; }
 
   std::vector<StatePair> appended_by_contract() const {
@@ -146,13 +155,22 @@ class StateFinder {
         const auto input = position(plan_.inputs, step.inputs[parameter.state_of]);
         const auto output = position(plan_.outputs, step.outputs[i]);
         if (!input || !output) continue;
-        // Appending in place needs the axis that grows to be bound by nothing but the state itself.
+        const std::string op_type(step.op->op_type());
         const auto& dims = plan_.slots[plan_.inputs[*input]].type.dims;
-        const bool grows = parameter.state_axis >= 0;
-        if (grows && (!dims || !as_symbol((*dims)[static_cast<size_t>(parameter.state_axis)]))) continue;
-        const bool in_place = grows || may_overwrite(index, parameter.state_of, static_cast<int32_t>(i));
-        pairs.push_back({"", "", *input, *output, parameter.state_axis, in_place,
-                         std::string(step.op->op_type()) + (grows ? " appends to it" : " writes it")});
+        if (parameter.state_axis < 0) {
+          const bool in_place = may_overwrite(index, parameter.state_of, static_cast<int32_t>(i));
+          pairs.push_back({"", "", *input, *output, -1, in_place, op_type + " writes it"});
+          continue;
+        }
+        if (!dims) continue;
+        const Dim length = (*dims)[static_cast<size_t>(parameter.state_axis)];
+        // Appending in place needs the axis that grows to be bound by nothing but the state itself. Into a buffer with
+        // room the kernel writes where it lies; nobody else may look at it meanwhile.
+        if (as_symbol(length)) {
+          pairs.push_back({"", "", *input, *output, parameter.state_axis, true, op_type + " appends to it"});
+        } else if (length.is_number() && reader_count(step.inputs[parameter.state_of]) == 1) {
+          pairs.push_back({"", "", *input, *output, -1, true, op_type + " writes into it"});
+        }
       }
     }
     return pairs;
@@ -166,13 +184,7 @@ class StateFinder {
     if (std::find(allowed.begin(), allowed.end(), std::pair(input, output)) == allowed.end()) return false;
     const Slot &from = plan_.slots[before], &to = plan_.slots[after];
     if (from.type.dims != to.type.dims || from.location != to.location || to.root != after || to.strided) return false;
-    int64_t readers = 0;
-    for (const Step& step : plan_.steps)
-      for (const auto* list : {&step.inputs, &step.captured})
-        readers += std::count_if(list->begin(), list->end(), [&](SlotId slot) {
-          return slot != no_id && plan_.slots[slot].root == before;
-        });
-    return readers == 1;
+    return reader_count(before) == 1;
   }
 
   bool add(uint32_t input, uint32_t output, int32_t axis, bool in_place, std::string why) {

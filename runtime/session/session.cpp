@@ -177,20 +177,23 @@ Result<void> Session::lend_states(std::span<const SharedValue> inputs, std::span
     if (state->grown) {
       HEED_TRY(state->grown->reserve(dims, std::max<int64_t>(state->grown->length(), 1)));
       state->past = state->grown->look(state->grown->length());
+    } else if (state->pair.in_place) {
+      HEED_ASSIGN(state->past, zeros(*slot.type.element, dims, slot.location));
+      state->held = state->past;
     } else {
-      HEED_ASSIGN(state->past, new_host_tensor(*slot.type.element, dims));
-      HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(*slot.type.element, dims));
-      if (size_bytes) std::fill_n(static_cast<std::byte*>(state->past->data), size_bytes, std::byte{0});
-      if (state->pair.in_place) {
-        if (slot.location == Location::vulkan) {
-          HEED_ASSIGN(state->past, gpu_->moved(*state->past.get(), Location::vulkan));
-        }
-        state->held = state->past;
-      }
+      HEED_ASSIGN(state->past, zeros(*slot.type.element, dims, Location::cpu));
     }
     arguments_[state->pair.input] = state->past.get();
   }
   return {};
+}
+
+Result<SharedValue> Session::zeros(DataType element, std::span<const int64_t> dims, Location location) {
+  HEED_ASSIGN(auto value, new_host_tensor(element, dims));
+  HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(element, dims));
+  if (size_bytes) std::fill_n(static_cast<std::byte*>(value->data), size_bytes, std::byte{0});
+  if (location == Location::cpu) return value;
+  return gpu_->moved(*value.get(), location);
 }
 
 Result<std::vector<int64_t>> Session::state_dims(const Slot& state, std::span<const SharedValue> inputs) const {
@@ -221,10 +224,6 @@ Result<void> Session::make_room() {
   const Plan& plan = model_->plan();
   for (auto& state : states_) {
     if (!state->in_use || !state->pair.in_place) continue;
-    if (!state->grown) {
-      frame_->set_output_memory(state->pair.output, state->held.get());
-      continue;
-    }
     const Slot& output = plan.slots[plan.outputs[state->pair.output]];
     std::vector<int64_t> dims;
     for (const Dim dim : *output.type.dims) {
@@ -233,6 +232,14 @@ Result<void> Session::make_room() {
         return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) +
                                             " is not known before the run"};
       dims.push_back(*number);
+    }
+    if (!state->grown) {
+      if (dims != state->held->dims)
+        return Error{Code::invalid_argument, "the state '" + state->pair.input_name + "' is a buffer of " +
+                                                 to_string(state->held->dims) + ", and this run needs " +
+                                                 to_string(dims) + ": there is no room for more"};
+      frame_->set_output_memory(state->pair.output, state->held.get());
+      continue;
     }
     const int64_t wanted = dims[static_cast<size_t>(state->pair.growing_axis)];
     const int64_t before = state->grown->capacity();

@@ -86,6 +86,7 @@ class Session {
   Session(std::shared_ptr<const Model> model, const SessionOptions& options);
   Result<void> run_once(std::span<const SharedValue> inputs, std::span<SharedValue> outputs);
   Result<void> lend_states(std::span<const SharedValue> inputs, std::span<const SharedValue> outputs);
+  Result<SharedValue> zeros(DataType element, std::span<const int64_t> dims, Location location);
   Result<std::vector<int64_t>> state_dims(const Slot& state, std::span<const SharedValue> inputs) const;
   Result<void> make_room();
   Result<void> fetch(const heed_value& result, SharedValue& output);

@@ -21,6 +21,15 @@ constexpr const char* swapped_names =
 constexpr const char* cache =
     "g (float[2, n] past, float[2, m] x) => (float[2, n + m] all) { all = Concat<axis = 1>(past, x) }";
 
+constexpr const char* buffers =
+    "g (float[1, 1, 1, 2] q, float[1, 1, 4, 2] a, float[1, 1, 4, 2] b, int64[1] n) => (float[1, 1, 1, 2] y, "
+    "float[1, 1, 4, 2] c, float[1, 1, 4, 2] d) { t = Constant<value_int = 0>() \n "
+    "y, c, d = heed.Attention(q, q, q, \"\", a, b, \"\", \"\", n, t) }";
+constexpr const char* shared_buffers =
+    "g (float[1, 1, 1, 2] q, float[1, 1, 4, 2] a, float[1, 1, 4, 2] b, int64[1] n) => (float[1, 1, 1, 2] y, "
+    "float[1, 1, 4, 2] c, float[1, 1, 4, 2] d, float[1, 1, 4, 2] e) { t = Constant<value_int = 0>() \n "
+    "y, c, d = heed.Attention(q, q, q, \"\", a, b, \"\", \"\", n, t) \n e = Exp(a) }";
+
 const std::vector<Row> rows = {
     {"nothing tells", plain, {}, {}},
     {"names of old and new", swapped_names, {}, {"past_0>present_0", "past_1>present_1"}},
@@ -41,6 +50,8 @@ const std::vector<Row> rows = {
      "g (string[2, n, 4] cache, string[2, m, 4] x, int64[2] at) => (string[2, n, 4] next) "
      "{ next = TensorScatter(cache, x, at) }",
      {}, {"cache>next"}},
+    {"buffers with room", buffers, {}, {"a>c in place", "b>d in place"}},
+    {"a buffer that others read too", shared_buffers, {}, {"b>d in place"}},
     {"the caller names what nothing tells", plain, {{"a", "z"}}, {"a>z"}},
     {"the caller goes before names", swapped_names, {{"past_0", "present_1"}}, {"past_0>present_1"}},
     {"the caller names no input", plain, {{"c", "z"}}, {"no input 'c'; it has 'a' 'b'"}},

@@ -109,6 +109,101 @@ TEST_CASE("another batch needs the states reset, and says so") {
   CHECK(session->run({{"q", token(0, 1, 1)}}));
 }
 
+namespace {
+
+// A layer of a decoder as onnxruntime's builders write it: lengths from a mask, whose size is that of all keys.
+std::string grouped_decoder(const std::string& past, const std::string& present) {
+  return R"(<ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
+  g (float[batch, seq, 48] qkv, int64[batch, total] mask, float[batch, 2, )" + past + R"(, 8] past_key, float[batch, 2, )" + past +
+         R"(, 8] past_value, float[128, 4] cos, float[128, 4] sin)
+    => (float[batch, seq, 16] y, float[batch, 2, )" + present + R"(, 8] present_key, float[batch, 2, )" + present + R"(, 8] present_value) {
+    axis = Constant<value_ints = [1]>()
+    one = Constant<value_ints = [1]>()
+    seen = ReduceSum<keepdims = 1>(mask, axis)
+    last = Sub(seen, one)
+    lengths = Cast<to = 6>(last)
+    shape = Shape(mask)
+    second = Constant<value_int = 1>()
+    count = Gather(shape, second)
+    total_length = Cast<to = 6>(count)
+    y, present_key, present_value = com.microsoft.GroupQueryAttention<num_heads = 2, kv_num_heads = 2, do_rotary = 1>(
+      qkv, "", "", past_key, past_value, lengths, total_length, cos, sin)
+  })";
+}
+
+// A step of two sequences: a prompt of 5 and of 3, padded to the right, and then tokens.
+std::vector<std::pair<std::string, HostValue>> grouped_step(int64_t step) {
+  const int64_t seq = step == 0 ? 5 : 1, total = 5 + step;
+  std::vector<int64_t> mask;
+  for (const int64_t length : {total, total - 2})
+    for (int64_t j = 0; j < total; ++j) mask.push_back(j < length);
+  return {{"qkv", f32({2, seq, 48}, numbers(static_cast<size_t>(2 * seq * 48), static_cast<int>(step)))},
+          {"mask", i64({2, total}, mask)},
+          {"cos", f32({128, 4}, numbers(512, 1))},
+          {"sin", f32({128, 4}, numbers(512, 2))}};
+}
+
+// What of a step's result belongs to tokens.
+std::vector<float> of_tokens(int64_t step, const HostValue& y) {
+  auto values = floats(y);
+  if (step == 0) values.resize(static_cast<size_t>(5 + 3) * 16);
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("a decoder of GroupQueryAttention appends in place, and gives what caches passed by hand give") {
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(grouped_decoder("past", "all"), {.device = device});
+    REQUIRE(model->plan().states.size() == 2);
+    CHECK(model->plan().states[0].in_place);
+    const auto with_states = take(Session::create(model));
+    const auto by_hand = take(Session::create(model, {.use_states = false}));
+    HostValue key = f32({2, 2, 0, 8}, {}), value = key;
+    bool good = true;
+    for (int64_t step = 0; good && step < 70; ++step) {
+      auto inputs = grouped_step(step);
+      const auto kept = take(with_states->run(inputs));
+      inputs.insert(inputs.end(), {{"past_key", key}, {"past_value", value}});
+      const auto plain = take(by_hand->run(inputs));
+      REQUIRE(kept.size() == 1);
+      REQUIRE(plain.size() == 3);
+      good = of_tokens(step, kept[0].second) == of_tokens(step, plain[0].second);
+      CHECK(good);
+      key = plain[1].second;
+      value = plain[2].second;
+    }
+    CHECK(with_states->state_length() == 74);
+    CHECK(good);
+    count_row(good);
+  }
+}
+
+TEST_CASE("a buffer with room is one state, written into where it lies, and says when it is full") {
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto fixed = load_text(grouped_decoder("9", "9"), {.device = device});
+    const auto growing = load_text(grouped_decoder("past", "all"), {.device = device});
+    REQUIRE(fixed->plan().states.size() == 2);
+    for (const StatePair& state : fixed->plan().states) CHECK((state.in_place && state.growing_axis == -1));
+    const auto in_buffer = take(Session::create(fixed)), grown = take(Session::create(growing));
+    bool good = true;
+    for (int64_t step = 0; good && step < 5; ++step) {
+      const auto met = take(in_buffer->run(grouped_step(step))), expected = take(grown->run(grouped_step(step)));
+      REQUIRE(met.size() == 1);
+      good = of_tokens(step, met[0].second) == of_tokens(step, expected[0].second);
+      CHECK(good);
+    }
+    const auto full = in_buffer->run(grouped_step(5));
+    REQUIRE_FALSE(full);
+    CHECK_THAT(full.error().message, Catch::Contains("a buffer of [2, 2, 9, 8]") && Catch::Contains("no room for more"));
+    in_buffer->reset_states();
+    CHECK(in_buffer->run(grouped_step(0)));
+    count_row(good);
+  }
+}
+
 TEST_CASE("present = Concat(past, x) is a state, whatever its names are") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[2, n] x, float[2, old] before) => (float[2, all] after, float[2, all] y) {
