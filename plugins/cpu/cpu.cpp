@@ -81,8 +81,13 @@ extern const CpuKernel
     qlinear_matmul, qlinear_matmul_neon, qlinear_matmul_avx2, qlinear_matmul_avx512,
     matmul_integer_to_float, matmul_integer_to_float_neon, matmul_integer_to_float_avx2, matmul_integer_to_float_avx512,
     dynamic_quantize_matmul, dynamic_quantize_matmul_neon, dynamic_quantize_matmul_avx2, dynamic_quantize_matmul_avx512;
+extern const CpuKernel
+    matmul_integer_avx_vnni, matmul_integer_avx512_vnni, qlinear_matmul_avx_vnni, qlinear_matmul_avx512_vnni,
+    matmul_integer_to_float_avx_vnni, matmul_integer_to_float_avx512_vnni, dynamic_quantize_matmul_avx_vnni,
+    dynamic_quantize_matmul_avx512_vnni;
 // Products of packed codes: matmul_nbits.cpp
 extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmul_nbits_avx512;
+extern const CpuKernel matmul_nbits_avx_vnni, matmul_nbits_avx512_vnni;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const CpuKernel
     linear_attention, microsoft_linear_attention, causal_conv_with_state, microsoft_causal_conv_with_state;
@@ -132,7 +137,11 @@ PluginContent content() {
               &qlinear_matmul, &qlinear_matmul_neon, &qlinear_matmul_avx2, &qlinear_matmul_avx512,
               &matmul_integer_to_float, &matmul_integer_to_float_neon, &matmul_integer_to_float_avx2, &matmul_integer_to_float_avx512,
               &dynamic_quantize_matmul, &dynamic_quantize_matmul_neon, &dynamic_quantize_matmul_avx2, &dynamic_quantize_matmul_avx512,
+              &matmul_integer_avx_vnni, &matmul_integer_avx512_vnni, &qlinear_matmul_avx_vnni,
+              &qlinear_matmul_avx512_vnni, &matmul_integer_to_float_avx_vnni, &matmul_integer_to_float_avx512_vnni,
+              &dynamic_quantize_matmul_avx_vnni, &dynamic_quantize_matmul_avx512_vnni,
               &matmul_nbits, &matmul_nbits_neon, &matmul_nbits_avx2, &matmul_nbits_avx512,
+              &matmul_nbits_avx_vnni, &matmul_nbits_avx512_vnni,
               &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
               &microsoft_causal_conv_with_state,
           },

@@ -1,7 +1,23 @@
 // Which instruction sets this machine has.
 #include "isa.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace heed::cpu {
+
+#if defined(__x86_64__)
+namespace {
+
+// Which gcc 12's __builtin_cpu_supports does not know: bit 4 of eax of leaf 7, subleaf 1.
+bool has_avx_vnni() {
+  unsigned int a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+}
+
+}  // namespace
+#endif
 
 bool machine_has(Isa isa) {
   switch (isa) {
@@ -21,6 +37,18 @@ bool machine_has(Isa isa) {
 #else
       return false;
 #endif
+    case Isa::avx_vnni:
+#if defined(__x86_64__)
+      return machine_has(Isa::avx2) && has_avx_vnni();
+#else
+      return false;
+#endif
+    case Isa::avx512_vnni:
+#if defined(__x86_64__)
+      return machine_has(Isa::avx512) && __builtin_cpu_supports("avx512vnni");
+#else
+      return false;
+#endif
     case Isa::avx512:
 #if defined(__x86_64__)
       return machine_has(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
@@ -37,13 +65,13 @@ Result<void> require_isa(const Planning& node, Isa isa) {
   if (!machine_has(isa)) return decline("this machine has no " + std::string(name_of(isa)));
   heed_text chosen{};
   if (!host->prepare_option(node.c(), to_c("cpu.isa"), &chosen)) return {};
-  for (const Isa named : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
+  for (const Isa named : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx_vnni, Isa::avx512, Isa::avx512_vnni}) {
     if (from_c(chosen) != name_of(named)) continue;
     if (named < isa) return decline("option cpu.isa is " + std::string(name_of(named)));
     return {};
   }
   return Error{Code::invalid_argument,
-               "option cpu.isa is '" + std::string(from_c(chosen)) + "'; expected scalar, neon, avx2 or avx512"};
+               "option cpu.isa is '" + std::string(from_c(chosen)) + "'; expected scalar, neon, avx2, avx_vnni, avx512 or avx512_vnni"};
 }
 
 }  // namespace heed::cpu

@@ -3,11 +3,13 @@
 //   QLinearMatMul          saturate(round(sum * a_scale * b_scale / y_scale) + y_zero_point)
 //   MatMulIntegerToFloat   sum * (a_scale * b_scale) + bias                              com.microsoft
 //   DynamicQuantizeMatMul  the same, of an a that DynamicQuantizeLinear makes u8         com.microsoft
-// Zero points and scales of a are one, or one a row; those of b one, or one a column. Zero points of a are subtracted
-// from its rows, those of b from the sums: sum(a (b - z)) = sum(a b) - z sum(a).
+// Zero points and scales of a are one, or one a row; those of b one, or one a column. Rows of a are laid out once, each with
+// the sum of its numbers: sum(a (b - z)) = sum(a b) - z sum(a). Constants b of bytes are multiplied four at a time where the
+// machine can, sum((a - z) b) = sum((a - l) b) + (l - z) sum(b), and else two at a time, as i16 less the zero points.
 #include <cmath>
 #include <cstring>
 
+#include "byte_panels.hpp"
 #include "convert.hpp"
 #include "half.hpp"
 #include "integer_panels.hpp"
@@ -16,28 +18,40 @@
 namespace heed::cpu {
 namespace {
 
+struct Kernels {
+  const IntegerPanelKernels* pairs;
+  const BytePanelKernels* fours;  // null: none here
+};
+Kernels kernels_of(Isa isa) { return {integer_panel_kernels(base_of(isa)), byte_panel_kernels(isa)}; }
+
 // The panels of all matrices of b, u8 lowered by 128 so that all are signed.
 struct Kept {
-  const int8_t* panels;  // null: b is no constant
+  const int8_t* panels;        // null: b is no constant
+  const int32_t* column_sums;  // of panels of fours; null: they are of pairs
 };
 
-int64_t matrix_bytes(const IntegerPanelKernels& kernels, int64_t k_count, int64_t columns) {
-  return ceil_divide(columns, kernels.panel_width) * kernels.panel_width * ceil_divide(k_count, 2) * 2;
-}
-
-// Panels from `begin` to `end` of one dense matrix.
-void pack(const IntegerPanelKernels& kernels, const uint8_t* b, bool is_unsigned, int64_t k_count, int64_t columns,
-          int64_t begin, int64_t end, int8_t* panels) {
-  const int64_t width = kernels.panel_width, pairs = ceil_divide(k_count, 2);
-  const uint8_t flipped = is_unsigned ? 0x80 : 0;
-  for (int64_t panel = begin; panel < end; ++panel) {
-    int8_t* to = panels + panel * width * pairs * 2;
-    const int64_t first = panel * width, count = std::min(width, columns - first);
-    std::memset(to, 0, static_cast<size_t>(width * pairs * 2));
-    for (int64_t k = 0; k < k_count; ++k)
-      for (int64_t c = 0; c < count; ++c)
-        to[(k / 2 * width + c) * 2 + k % 2] = static_cast<int8_t>(b[k * columns + first + c] ^ flipped);
+// How a panel holds numbers that follow each other along k: this many side by side, all filled up to `multiple` of k.
+struct Layout {
+  int64_t width, group, multiple;
+  int64_t padded(int64_t k_count) const { return ceil_divide(k_count, multiple) * multiple; }
+  int64_t panel_bytes(int64_t k_count) const { return width * padded(k_count); }
+  int64_t matrix_bytes(int64_t k_count, int64_t columns) const {
+    return ceil_divide(columns, width) * panel_bytes(k_count);
   }
+};
+Layout pairs_of(const Kernels& kernels) { return {kernels.pairs->panel_width, 2, 2}; }
+Layout fours_of(const Kernels& kernels) { return {kernels.fours->panel_width, 4, 8}; }
+
+// A panel of one dense matrix.
+void pack(const Layout& layout, const uint8_t* b, bool is_unsigned, int64_t k_count, int64_t columns, int64_t panel,
+          int8_t* to) {
+  const uint8_t flipped = is_unsigned ? 0x80 : 0;
+  const int64_t first = panel * layout.width, count = std::min(layout.width, columns - first);
+  std::memset(to, 0, static_cast<size_t>(layout.panel_bytes(k_count)));
+  for (int64_t k = 0; k < k_count; ++k)
+    for (int64_t c = 0; c < count; ++c)
+      to[(k / layout.group * layout.width + c) * layout.group + k % layout.group] =
+          static_cast<int8_t>(b[k * columns + first + c] ^ flipped);
 }
 
 struct Matrices {
@@ -50,20 +64,29 @@ Matrices matrices_of(std::span<const int64_t> dims) {
 }
 
 template <int32_t b_input>
-Result<void> prepare(Preparing& node, const IntegerPanelKernels& kernels) {
+Result<void> prepare(Preparing& node, const Kernels& kernels) {
   auto* kept = node.keep<Kept>();
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for a packed matrix"};
   const auto b = node.constant(b_input);
   if (!b || b->count() == 0) return {};
   const auto [count, k_count, columns] = matrices_of(b->dims());
-  const int64_t bytes = matrix_bytes(kernels, k_count, columns);
-  auto* panels = static_cast<int8_t*>(node.keep_bytes(static_cast<size_t>(count * bytes)));
-  if (panels == nullptr)
-    return Error{Code::out_of_memory, "no memory for a packed matrix of " + std::to_string(count * bytes) + " bytes"};
-  for (int64_t i = 0; i < count; ++i)
-    pack(kernels, b->data<uint8_t>() + i * k_count * columns, b->element() == DataType::u8, k_count, columns, 0,
-         ceil_divide(columns, kernels.panel_width), panels + i * bytes);
-  kept->panels = panels;
+  const bool by_fours = kernels.fours != nullptr, is_unsigned = b->element() == DataType::u8;
+  const Layout layout = by_fours ? fours_of(kernels) : pairs_of(kernels);
+  const int64_t bytes = count * layout.matrix_bytes(k_count, columns), panel_count = ceil_divide(columns, layout.width);
+  auto* panels = static_cast<int8_t*>(node.keep_bytes(static_cast<size_t>(bytes)));
+  auto* sums = by_fours ? static_cast<int32_t*>(node.keep_bytes(static_cast<size_t>(count * columns) * sizeof(int32_t)))
+                        : nullptr;
+  if (panels == nullptr || (by_fours && sums == nullptr))
+    return Error{Code::out_of_memory, "no memory for a packed matrix of " + std::to_string(bytes) + " bytes"};
+  for (int64_t i = 0; i < count; ++i) {
+    const auto* matrix = b->data<uint8_t>() + i * k_count * columns;
+    for (int64_t panel = 0; panel < panel_count; ++panel)
+      pack(layout, matrix, is_unsigned, k_count, columns, panel, panels + (i * panel_count + panel) * layout.panel_bytes(k_count));
+    for (int64_t k = 0; sums != nullptr && k < k_count; ++k)
+      for (int64_t c = 0; c < columns; ++c)
+        sums[i * columns + c] += static_cast<int8_t>(matrix[k * columns + c] ^ (is_unsigned ? 0x80 : 0));
+  }
+  *kept = {panels, sums};
   return {};
 }
 
@@ -80,10 +103,17 @@ class PerPlace {
   T operator[](int64_t index) const {
     return values_.size() == 1 ? values_[0] : values_[static_cast<size_t>(index) % values_.size()];
   }
+  // Those of `n` places of one matrix, from `index` on; n is at most that of `room`.
+  const T* from(int64_t index, int64_t n, T* room) const {
+    if (values_.size() != 1) return values_.data() + static_cast<size_t>(index) % values_.size();
+    std::fill_n(room, n, values_[0]);
+    return room;
+  }
 
  private:
   std::vector<T> values_;
 };
+constexpr int64_t most_width = 64;  // of panels
 
 // Where a part of a row of sums stands: of which row of a and which column of b, counted on over matrices, and of which
 // element of y.
@@ -91,110 +121,160 @@ struct Place {
   int64_t a_row, b_column, y;
 };
 
-// Calls pack_row(row of a, [k_count] to), which gives the sum of the numbers it writes, and finish(place, sums, n) for
-// parts of rows of y, which covers y's elements once.
-template <class PackRow, class Finish>
-Result<void> multiply(const Running& run, const IntegerPanelKernels& kernels, const TensorView& a, const TensorView& b,
-                      const TensorView& b_zero_point, PackRow&& pack_row, Finish&& finish) {
+// Rows of a as they are multiplied, in what was bound as scratch.
+struct Left {
+  uint8_t* rows;
+  int64_t row_bytes;
+  // Modulo 2^32, as all sums are:
+  uint32_t* sums;         // of a row's numbers less its zero point
+  uint32_t* zero_points;  // of its codes
+  uint32_t* lacking;      // of the products of its fours
+};
+int64_t aligned(int64_t bytes) { return ceil_divide(bytes, 64) * 64; }
+
+// Room for rows of either layout.
+int64_t row_bytes_of(int64_t k_count) { return aligned(2 * (ceil_divide(k_count, 8) * 8)); }
+
+template <int32_t a_input>
+Result<void> bind(Binding& node) {
+  const auto a = node.input(a_input);
+  const int64_t k_count = a.dim(-1), rows = k_count == 0 ? 0 : a.count() / k_count;
+  node.scratch(static_cast<size_t>(rows * (row_bytes_of(k_count) + 3 * static_cast<int64_t>(sizeof(uint32_t)))));
+  return {};
+}
+
+// Calls write_codes(row of a, [k_count] to), which gives the codes of a row, u8 or i8 raised by 128, and its zero point,
+// raised likewise; and finish(place, sums, n) for parts of rows of y, which covers y's elements once.
+template <class WriteCodes, class Finish>
+Result<void> multiply(const Running& run, const Kernels& kernels, const TensorView& a, const TensorView& b,
+                      const TensorView& b_zero_point, WriteCodes&& write_codes, Finish&& finish) {
   const auto y = run.output(0);
   Product p;
   HEED_TRY(describe(shape_of(a), shape_of(b), shape_of(y), p));
   if (p.batch_count * p.rows * p.columns == 0) return {};
   fold_batch_into_rows(p);
-  const Matrices all = matrices_of(b.dims());
-  const int64_t width = kernels.panel_width, panel_count = ceil_divide(p.columns, width);
-  const int64_t pairs = ceil_divide(p.k_count, 2), bytes = matrix_bytes(kernels, p.k_count, p.columns);
+  const auto& kept = *run.kept<Kept>();
+  const bool by_fours = kept.column_sums != nullptr;
+  const Layout layout = by_fours ? fours_of(kernels) : pairs_of(kernels);
+  const int64_t width = layout.width, panel_count = ceil_divide(p.columns, width);
+  const int64_t padded = layout.padded(p.k_count), panel_bytes = layout.panel_bytes(p.k_count);
 
-  const int8_t* panels = run.kept<Kept>()->panels;
+  const int8_t* panels = kept.panels;
   std::vector<int8_t> packed_here;
   if (panels == nullptr) {
-    packed_here.resize(static_cast<size_t>(all.count * bytes));
-    run.parallel_for(all.count * panel_count, std::max<int64_t>(1, 65536 / (width * pairs * 2 + 1)),
-                     [&](int64_t begin, int64_t end) {
-                       for (int64_t i = begin; i < end; ++i)
-                         pack(kernels, b.data<uint8_t>() + i / panel_count * p.k_count * p.columns,
-                              b.element() == DataType::u8, p.k_count, p.columns, i % panel_count, i % panel_count + 1,
-                              packed_here.data() + i / panel_count * bytes);
-                     });
+    const int64_t count = matrices_of(b.dims()).count * panel_count;
+    packed_here.resize(static_cast<size_t>(count * panel_bytes));
+    run.parallel_for(count, std::max<int64_t>(1, 65536 / (panel_bytes + 1)), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        pack(layout, b.data<uint8_t>() + i / panel_count * p.k_count * p.columns, b.element() == DataType::u8, p.k_count,
+             p.columns, i % panel_count, packed_here.data() + i * panel_bytes);
+    });
     panels = packed_here.data();
   }
 
-  // Zero points of b, lowered as its numbers are.
+  const int64_t all_rows = p.k_count == 0 ? 0 : a.count() / p.k_count;
+  Left left{run.scratch<uint8_t>(), row_bytes_of(p.k_count), nullptr, nullptr, nullptr};
+  left.sums = reinterpret_cast<uint32_t*>(left.rows + all_rows * left.row_bytes);
+  left.zero_points = left.sums + all_rows;
+  left.lacking = left.zero_points + all_rows;
+  run.parallel_for(all_rows, std::max<int64_t>(1, 16384 / (p.k_count + 1)), [&](int64_t begin, int64_t end) {
+    std::vector<uint8_t> codes(static_cast<size_t>(p.k_count));
+    for (int64_t row = begin; row < end; ++row) {
+      const int32_t zero_point = write_codes(row, codes.data());
+      uint32_t sum = 0;
+      for (const uint8_t code : codes) sum += code;
+      left.sums[row] = sum - static_cast<uint32_t>(zero_point) * static_cast<uint32_t>(p.k_count);
+      left.zero_points[row] = static_cast<uint32_t>(zero_point);
+      uint8_t* to = left.rows + row * left.row_bytes;
+      if (by_fours) {
+        left.lacking[row] = static_cast<uint32_t>(pack_row(*kernels.fours, codes.data(), p.k_count, padded, to));
+        continue;
+      }
+      auto* pairs = reinterpret_cast<int16_t*>(to);
+      for (int64_t k = 0; k < p.k_count; ++k) pairs[k] = static_cast<int16_t>(codes[static_cast<size_t>(k)] - zero_point);
+      std::fill(pairs + p.k_count, pairs + padded, int16_t{0});
+    }
+  });
+
   const PerPlace<int64_t> b_zero_points(b_zero_point, 0);
-  const int64_t lowered = b.element() == DataType::u8 ? 128 : 0;
-  // Blocks of rows that share what is packed of a; few rows share out the panels instead.
-  const int64_t row_block = std::min<int64_t>(p.rows, 8 * kernels.most_rows);
-  const int64_t row_blocks = ceil_divide(p.rows, row_block);
-  const int64_t wanted = 4 * run.thread_count(), tasks_by_rows = p.batch_count * row_blocks;
-  const int64_t column_ranges = std::clamp<int64_t>(ceil_divide(wanted, tasks_by_rows), 1, panel_count);
-  const int64_t tasks = tasks_by_rows * column_ranges;
-  const int64_t cost = std::max<int64_t>(1, p.batch_count * p.rows * p.columns * p.k_count / tasks);
-  run.parallel_for(tasks, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
-    std::vector<int16_t> rows(static_cast<size_t>(row_block * pairs * 2));
-    std::vector<int64_t> row_sums(static_cast<size_t>(row_block));
-    std::vector<int32_t> sums(static_cast<size_t>(kernels.most_rows * width));
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t range = task % column_ranges, row_begin = task / column_ranges % row_blocks * row_block;
-      const int64_t row_count = std::min(row_block, p.rows - row_begin);
-      const Offsets at = offsets_of(p, task / column_ranges / row_blocks);
-      const int64_t b_matrix = p.k_count == 0 ? 0 : at.b / (p.k_count * p.columns);
-      const auto a_row = [&](int64_t row) {
-        return p.k_count == 0 ? 0 : (at.a + (row_begin + row) * p.a_row) / p.k_count;
-      };
-      for (int64_t row = 0; row < row_count; ++row) {
-        int16_t* to = rows.data() + row * pairs * 2;
-        row_sums[static_cast<size_t>(row)] = pack_row(a_row(row), to);
-        if (p.k_count % 2 != 0) to[p.k_count] = 0;
+  const int32_t lowered = b.element() == DataType::u8 ? 128 : 0;  // as b's numbers are
+  const int64_t most_rows = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
+  constexpr int64_t row_block = 64;  // that meet panel after panel
+  const auto multiply_panel = [&](const Offsets& at, int64_t row_begin, int64_t row_end, int64_t panel) {
+    int32_t sums[12 * most_width];
+    int64_t zero_room[most_width];
+    const int64_t b_matrix = p.k_count == 0 ? 0 : at.b / (p.k_count * p.columns);
+    const int64_t column = panel * width, n = std::min(width, p.columns - column);
+    const int64_t b_column = b_matrix * p.columns + column;
+    const int8_t* b_panel = panels + (b_matrix * panel_count + panel) * panel_bytes;
+    const int64_t* b_zeros = b_zero_points.from(b_column, n, zero_room);
+    for (int64_t row = row_begin; row < row_end; row += most_rows) {
+      const int64_t now = std::min(most_rows, row_end - row);
+      const int64_t a_row = p.k_count == 0 ? 0 : (at.a + row * p.a_row) / p.k_count;
+      if (all_rows == 0) {
+        std::fill_n(sums, now * width, 0);
+      } else if (by_fours) {
+        kernels.fours->multiply(left.rows + a_row * left.row_bytes, left.row_bytes, now, padded / 4, b_panel, sums, width);
+      } else {
+        kernels.pairs->multiply(reinterpret_cast<const int16_t*>(left.rows + a_row * left.row_bytes), left.row_bytes / 2,
+                                now, padded / 2, b_panel, sums, width);
       }
-      for (int64_t panel = panel_count * range / column_ranges; panel < panel_count * (range + 1) / column_ranges;
-           ++panel) {
-        const int64_t column = panel * width, n = std::min(width, p.columns - column);
-        for (int64_t row = 0; row < row_count; row += kernels.most_rows) {
-          const int64_t now = std::min<int64_t>(kernels.most_rows, row_count - row);
-          kernels.multiply(rows.data() + row * pairs * 2, pairs * 2, now, pairs,
-                           panels + b_matrix * bytes + panel * width * pairs * 2, sums.data(), width);
-          for (int64_t r = 0; r < now; ++r) {
-            int32_t* of_row = sums.data() + r * width;
-            const int64_t b_column = b_matrix * p.columns + column;
-            for (int64_t c = 0; c < n; ++c)
-              of_row[c] = static_cast<int32_t>(of_row[c] - (b_zero_points[b_column + c] - lowered) *
-                                                               row_sums[static_cast<size_t>(row + r)]);
-            finish(Place{a_row(row + r), b_column, at.y + (row_begin + row + r) * p.y_row + column}, of_row, n);
-          }
+      for (int64_t r = 0; r < now; ++r) {
+        int32_t* of_row = sums + r * width;
+        const uint32_t row_sum = all_rows == 0 ? 0 : left.sums[a_row + r];
+        const auto less = [&](int64_t c) { return static_cast<uint32_t>(b_zeros[c] - lowered) * row_sum; };
+        if (by_fours) {
+          const uint32_t raised = static_cast<uint32_t>(kernels.fours->a_less) - left.zero_points[a_row + r];
+          const uint32_t lacking = left.lacking[a_row + r];
+          const auto* column_sums = reinterpret_cast<const uint32_t*>(kept.column_sums) + b_column;
+          for (int64_t c = 0; c < n; ++c)
+            of_row[c] = static_cast<int32_t>(static_cast<uint32_t>(of_row[c]) + lacking + raised * column_sums[c] - less(c));
+        } else {
+          for (int64_t c = 0; c < n; ++c) of_row[c] = static_cast<int32_t>(static_cast<uint32_t>(of_row[c]) - less(c));
         }
+        finish(Place{a_row + r, b_column, at.y + (row + r) * p.y_row + column}, of_row, n);
       }
+    }
+  };
+  const int64_t cost = std::max<int64_t>(1, p.rows * width * p.k_count);
+  run.parallel_for(p.batch_count * panel_count, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end;) {
+      const int64_t batch = task / panel_count, panel_end = std::min(end - batch * panel_count, panel_count);
+      const Offsets at = offsets_of(p, batch);
+      for (int64_t row = 0; row < p.rows; row += row_block)
+        for (int64_t panel = task % panel_count; panel < panel_end; ++panel)
+          multiply_panel(at, row, std::min(p.rows, row + row_block), panel);
+      task = batch * panel_count + panel_end;
     }
   });
   return {};
 }
 
-// Rows of a's bytes less its zero points.
+// Codes of a as it is.
 class Rows {
  public:
-  Rows(const TensorView& a, const TensorView& zero_point) : a_(a), k_count_(a.dim(-1)), zero_points_(zero_point, 0) {}
-  int64_t operator()(int64_t row, int16_t* to) const {
-    const auto zero = static_cast<int16_t>(zero_points_[row]);
-    if (a_.element() == DataType::u8) return fill(a_.data<uint8_t>() + row * k_count_, zero, to);
-    return fill(a_.data<int8_t>() + row * k_count_, zero, to);
+  Rows(const TensorView& a, const TensorView& zero_point)
+      : a_(a), raised_(a.element() == DataType::i8 ? 128 : 0), zero_points_(zero_point, 0) {}
+  int32_t operator()(int64_t row, uint8_t* to) const {
+    const int64_t k_count = a_.dim(-1);
+    const auto* from = a_.data<uint8_t>() + row * k_count;
+    for (int64_t k = 0; k < k_count; ++k) to[k] = static_cast<uint8_t>(from[k] + raised_);
+    return static_cast<int32_t>(zero_points_[row]) + raised_;
   }
 
  private:
-  template <class T>
-  int64_t fill(const T* from, int16_t zero, int16_t* to) const {
-    int64_t sum = 0;
-    for (int64_t k = 0; k < k_count_; ++k) {
-      to[k] = static_cast<int16_t>(from[k] - zero);
-      sum += to[k];
-    }
-    return sum;
-  }
-
   TensorView a_;
-  int64_t k_count_;
+  int32_t raised_;
   PerPlace<int64_t> zero_points_;
 };
 
-Result<void> run_integer(Running& run, const IntegerPanelKernels& kernels) {
+// The nearest integer, ties to the even one, of what is less than 2^22: loops of it are vectors, unlike nearbyint's.
+float nearest(float x) {
+  constexpr float shift = 12582912;  // 1.5 * 2^23
+  return x + shift - shift;
+}
+
+Result<void> run_integer(Running& run, const Kernels& kernels) {
   const auto a = run.input(0);
   auto* y = run.output(0).data<int32_t>();
   return multiply(run, kernels, a, run.input(1), run.input(3), Rows(a, run.input(2)),
@@ -203,7 +283,7 @@ Result<void> run_integer(Running& run, const IntegerPanelKernels& kernels) {
                   });
 }
 
-Result<void> run_qlinear(Running& run, const IntegerPanelKernels& kernels) {
+Result<void> run_qlinear(Running& run, const Kernels& kernels) {
   const auto a = run.input(0), y = run.output(0);
   const PerPlace<float> a_scales(run.input(1), 1), b_scales(run.input(4), 1), y_scales(run.input(6), 1),
       y_zero_points(run.input(7), 0);
@@ -212,9 +292,12 @@ Result<void> run_qlinear(Running& run, const IntegerPanelKernels& kernels) {
   return multiply(run, kernels, a, run.input(3), run.input(5), Rows(a, run.input(2)),
                   [&](const Place& at, const int32_t* sums, int64_t n) {
                     const float zero_point = y_zero_points[at.a_row], a_scale = a_scales[at.a_row];
+                    const float y_scale = y_scales[at.a_row];
+                    float room[most_width];
+                    const float* b_scale = b_scales.from(at.b_column, n, room);
                     for (int64_t c = 0; c < n; ++c) {
-                      const float scale = a_scale * b_scales[at.b_column + c] / y_scales[at.a_row];
-                      const float code = std::nearbyintf(static_cast<float>(sums[c]) * scale) + zero_point;
+                      const float scale = a_scale * b_scale[c] / y_scale;
+                      const float code = nearest(static_cast<float>(sums[c]) * scale) + zero_point;
                       y.data<uint8_t>()[at.y + c] =
                           static_cast<uint8_t>(static_cast<int32_t>(std::clamp(code, least, greatest)));
                     }
@@ -229,14 +312,11 @@ class Scaled {
   void scale_by(float a_scale) { a_scale_ = a_scale; }
   void operator()(const Place& at, const int32_t* sums, int64_t n) const {
     const float a_scale = a_scale_ * a_scales_[at.a_row];
-    float values[64];
-    for (int64_t first = 0; first < n; first += 64) {
-      const int64_t now = std::min<int64_t>(64, n - first);
-      for (int64_t c = 0; c < now; ++c)
-        values[c] = static_cast<float>(sums[first + c]) * (a_scale * b_scales_[at.b_column + first + c]) +
-                    bias_[at.b_column + first + c];
-      write_elements(y_.element(), values, now, y_.c.data, at.y + first);
-    }
+    float values[most_width], scale_room[most_width], bias_room[most_width];
+    const float* b_scale = b_scales_.from(at.b_column, n, scale_room);
+    const float* bias = bias_.from(at.b_column, n, bias_room);
+    for (int64_t c = 0; c < n; ++c) values[c] = static_cast<float>(sums[c]) * (a_scale * b_scale[c]) + bias[c];
+    write_elements(y_.element(), values, n, y_.c.data, at.y);
   }
 
  private:
@@ -245,67 +325,95 @@ class Scaled {
   float a_scale_ = 1;
 };
 
-Result<void> run_to_float(Running& run, const IntegerPanelKernels& kernels) {
+Result<void> run_to_float(Running& run, const Kernels& kernels) {
   const auto a = run.input(0);
   return multiply(run, kernels, a, run.input(1), run.input(5), Rows(a, run.input(4)),
                   Scaled(run.output(0), run.input(2), run.input(3), run.input(6)));
 }
 
-Result<void> run_dynamic(Running& run, const IntegerPanelKernels& kernels) {
-  const auto a = run.input(0);
-  const int64_t k_count = a.dim(-1);
+// The least and the greatest of numbers and 0; NaN is passed over.
+struct Range {
   float least = 0, greatest = 0;
-  for (const float x : a.as<const float>()) {
-    least = std::min(least, x);
-    greatest = std::max(greatest, x);
-  }
-  const float scale = least == greatest ? 1 : (greatest - least) / 255;
-  const float zero_point = std::nearbyintf(std::clamp(-least / scale, 0.0f, 255.0f));
-  Scaled scaled(run.output(0), {}, run.input(2), run.input(4));
-  scaled.scale_by(scale);
-  const auto pack_row = [&](int64_t row, int16_t* to) {
-    const float* from = a.data<float>() + row * k_count;
-    int64_t sum = 0;
-    for (int64_t k = 0; k < k_count; ++k) {
-      const float code = std::clamp(std::nearbyintf(from[k] / scale) + zero_point, 0.0f, 255.0f);
-      to[k] = static_cast<int16_t>(code - zero_point);
-      sum += to[k];
+};
+Range range_of(const Running& run, std::span<const float> numbers) {
+  constexpr int64_t lanes = 16, piece = 16384;
+  const auto count = static_cast<int64_t>(numbers.size());
+  std::vector<Range> parts(static_cast<size_t>(ceil_divide(count, piece)));
+  run.parallel_for(ceil_divide(count, piece), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      float least[lanes] = {}, greatest[lanes] = {};
+      const int64_t first = part * piece, last = std::min(count, first + piece);
+      const auto take = [&](int64_t lane, float x) {
+        least[lane] = x < least[lane] ? x : least[lane];
+        greatest[lane] = x > greatest[lane] ? x : greatest[lane];
+      };
+      int64_t i = first;
+      for (; i + lanes <= last; i += lanes)
+        for (int64_t lane = 0; lane < lanes; ++lane) take(lane, numbers[static_cast<size_t>(i + lane)]);
+      for (; i < last; ++i) take(0, numbers[static_cast<size_t>(i)]);
+      parts[static_cast<size_t>(part)] = {*std::min_element(least, least + lanes),
+                                          *std::max_element(greatest, greatest + lanes)};
     }
-    return sum;
-  };
-  return multiply(run, kernels, a, run.input(1), run.input(3), pack_row, scaled);
+  });
+  Range range;
+  for (const Range& part : parts)
+    range = {std::min(range.least, part.least), std::max(range.greatest, part.greatest)};
+  return range;
 }
 
-using Run = Result<void> (*)(Running&, const IntegerPanelKernels&);
+Result<void> run_dynamic(Running& run, const Kernels& kernels) {
+  const auto a = run.input(0);
+  const int64_t k_count = a.dim(-1);
+  const auto [least, greatest] = range_of(run, a.as<const float>());
+  const float scale = least == greatest ? 1 : (greatest - least) / 255;
+  const float zero_point = nearest(std::clamp(-least / scale, 0.0f, 255.0f));
+  Scaled scaled(run.output(0), {}, run.input(2), run.input(4));
+  scaled.scale_by(scale);
+  const auto write_codes = [&](int64_t row, uint8_t* to) {
+    const float* from = a.data<float>() + row * k_count;
+    for (int64_t k = 0; k < k_count; ++k) {
+      const float steps = from[k] / scale, low = steps > -zero_point ? steps : -zero_point;  // NaN is the least
+      const float code = nearest(low < 256.0f ? low : 256.0f) + zero_point;
+      to[k] = static_cast<uint8_t>(static_cast<int32_t>(code < 255.0f ? code : 255.0f));
+    }
+    return static_cast<int32_t>(zero_point);
+  };
+  return multiply(run, kernels, a, run.input(1), run.input(3), write_codes, scaled);
+}
 
-template <Isa isa, Run run, int32_t b_input>
+using Run = Result<void> (*)(Running&, const Kernels&);
+
+template <Isa isa, Run run, int32_t a_input, int32_t b_input>
 CpuKernel kernel(std::string_view domain, std::string_view op_type) {
-  static constexpr int32_t scores[] = {0, 5, 10, 20};
+  static constexpr int32_t scores[] = {0, 5, 10, 15, 20, 30};
   return {.domain = domain,
           .op_type = op_type,
           .name = name_of(isa),
           .score = scores[static_cast<int>(isa)],
           .plan = [](Planning& node) -> Result<void> {
             HEED_TRY(require_isa(node, isa));
-            if (integer_panel_kernels(isa) == nullptr)
+            if (kernels_of(isa).pairs == nullptr)
               return decline("it is not compiled for " + std::string(name_of(isa)));
             return {};
           },
-          .prepare = [](Preparing& node) { return prepare<b_input>(node, *integer_panel_kernels(isa)); },
-          .run = [](Running& running) { return run(running, *integer_panel_kernels(isa)); }};
+          .prepare = [](Preparing& node) { return prepare<b_input>(node, kernels_of(isa)); },
+          .bind = bind<a_input>,
+          .run = [](Running& running) { return run(running, kernels_of(isa)); }};
 }
 
 }  // namespace
 
-#define HEED_INTEGER_KERNELS(name, domain, op_type, run, b_input)                        \
-  extern const CpuKernel name = kernel<Isa::scalar, run, b_input>(domain, op_type);      \
-  extern const CpuKernel name##_neon = kernel<Isa::neon, run, b_input>(domain, op_type); \
-  extern const CpuKernel name##_avx2 = kernel<Isa::avx2, run, b_input>(domain, op_type); \
-  extern const CpuKernel name##_avx512 = kernel<Isa::avx512, run, b_input>(domain, op_type)
-HEED_INTEGER_KERNELS(matmul_integer, "", "MatMulInteger", run_integer, 1);
-HEED_INTEGER_KERNELS(qlinear_matmul, "", "QLinearMatMul", run_qlinear, 3);
-HEED_INTEGER_KERNELS(matmul_integer_to_float, "com.microsoft", "MatMulIntegerToFloat", run_to_float, 1);
-HEED_INTEGER_KERNELS(dynamic_quantize_matmul, "com.microsoft", "DynamicQuantizeMatMul", run_dynamic, 1);
-#undef HEED_INTEGER_KERNELS
+#define HEED_INTEGER_KERNEL(name, isa, ...) extern const CpuKernel name = kernel<Isa::isa, __VA_ARGS__>
+#define HEED_INTEGER_KERNELS(name, domain, op_type, ...)                                       \
+  HEED_INTEGER_KERNEL(name, scalar, __VA_ARGS__)(domain, op_type);                             \
+  HEED_INTEGER_KERNEL(name##_neon, neon, __VA_ARGS__)(domain, op_type);                        \
+  HEED_INTEGER_KERNEL(name##_avx2, avx2, __VA_ARGS__)(domain, op_type);                        \
+  HEED_INTEGER_KERNEL(name##_avx_vnni, avx_vnni, __VA_ARGS__)(domain, op_type);                \
+  HEED_INTEGER_KERNEL(name##_avx512, avx512, __VA_ARGS__)(domain, op_type);                    \
+  HEED_INTEGER_KERNEL(name##_avx512_vnni, avx512_vnni, __VA_ARGS__)(domain, op_type)
+HEED_INTEGER_KERNELS(matmul_integer, "", "MatMulInteger", run_integer, 0, 1);
+HEED_INTEGER_KERNELS(qlinear_matmul, "", "QLinearMatMul", run_qlinear, 0, 3);
+HEED_INTEGER_KERNELS(matmul_integer_to_float, "com.microsoft", "MatMulIntegerToFloat", run_to_float, 0, 1);
+HEED_INTEGER_KERNELS(dynamic_quantize_matmul, "com.microsoft", "DynamicQuantizeMatMul", run_dynamic, 0, 1);
 
 }  // namespace heed::cpu

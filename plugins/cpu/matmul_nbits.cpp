@@ -1,9 +1,13 @@
 // com.microsoft.MatMulNBits: y [row, n] = sum over k of a [row, k] * (code [n, k] - zero_point) * scale, and the bias.
 // The scalar kernel dequantises row after row of b; the vector kernels pack a constant b into panels once, of its own
 // codes (3 bits take 4, and 5 to 7 take 8), which few rows read as they are and many rows a block of f32 at a time.
+// accuracy_level 4 allows what x86 multiplies fast: a in codes of 8 bits, each block of a row from -127 to 127 by a scale of
+// its own, so that each a is off by at most a 254th of the largest of its block.
 #include <bit>
+#include <cmath>
 #include <cstring>
 
+#include "byte_panels.hpp"
 #include "convert.hpp"
 #include "gemm_panels.hpp"
 #include "half.hpp"
@@ -103,10 +107,13 @@ struct Kernels {
 };
 Kernels kernels_of(Isa isa) { return {panel_kernels(isa), nbit_kernels(isa)}; }
 
+bool allows_bytes(const NodeView& node) { return node.integer("accuracy_level", 0) == 4; }
+
 template <Isa isa>
 Result<void> plan_vector(Planning& node) {
   HEED_TRY(require_isa(node, isa));
-  if (nbit_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
+  if (isa != base_of(isa) && !allows_bytes(node)) return decline("accuracy_level asks for more than bytes");
+  if (nbit_kernels(base_of(isa)) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   if (node.has_input(g_idx_input)) return decline("g_idx scatters the blocks");
   for (const int32_t input : {b_input, scales_input, zero_points_input, bias_input})
     if (node.has_input(input) && !node.constant(input))
@@ -321,6 +328,165 @@ Result<void> run_vector(Running& run, const Kernels& kernels) {
   return {};
 }
 
+// ---- bytes
+// ------------------------------------------------------------------------------------------------------------
+
+struct KeptBytes {
+  const uint8_t* codes;
+  const float* scales;
+  const float* zero_points;  // of codes as they lie in panels
+  const float* bias;         // null: none
+  int32_t bits;
+  int64_t panel_bytes;
+};
+
+Result<void> prepare_bytes(Preparing& node, const BytePanelKernels& kernels) {
+  const Sizes s(node);
+  auto* kept = node.keep<KeptBytes>();
+  const int64_t width = kernels.panel_width, panels = ceil_divide(s.columns, width);
+  const int32_t bits = s.bits <= 4 ? 4 : 8;
+  const int64_t k_count = s.block_count * s.block_size, panel_bytes = width * k_count * bits / 8;
+  const int64_t padded = panels * width * s.block_count;
+  const auto floats = [&](int64_t count) {
+    return static_cast<float*>(node.keep_bytes(static_cast<size_t>(count) * sizeof(float)));
+  };
+  auto* codes = static_cast<uint8_t*>(node.keep_bytes(static_cast<size_t>(panels * panel_bytes)));
+  auto *scales = floats(padded), *zero_points = floats(padded);
+  auto* bias = node.has_input(bias_input) ? floats(s.columns) : nullptr;
+  if (!kept || !codes || !scales || !zero_points || (node.has_input(bias_input) && !bias))
+    return Error{Code::out_of_memory, "no memory for packed codes"};
+  const TensorView b = *node.constant(b_input), scale = *node.constant(scales_input);
+  const TensorView zeros = node.constant(zero_points_input).value_or(TensorView{});
+  if (bias) read_elements(scale.element(), node.constant(bias_input)->c.data, 0, 1, s.columns, bias);
+  const uint32_t less = bits == 8 ? static_cast<uint32_t>(kernels.code_less) : 0;
+  for (int64_t column = 0; column < s.columns; ++column) {
+    const uint8_t* from = b.data<uint8_t>() + column * s.row_bytes();
+    const int64_t panel = column / width, lane = column % width;
+    for (int64_t block = 0; block < s.block_count; ++block) {
+      const int64_t at = (panel * s.block_count + block) * width + lane;
+      scales[at] = read_element<float>(scale, column * s.block_count + block);
+      zero_points[at] = zero_point_at(zeros, s, column, block) - static_cast<float>(less);
+    }
+    uint8_t* to = codes + panel * panel_bytes;
+    for (int64_t k = 0; k < k_count; ++k) {
+      const uint32_t code = code_at(from, k, s.bits) - less;
+      if (bits == 8)
+        to[(k / 4 * width + lane) * 4 + k % 4] = static_cast<uint8_t>(code);
+      else
+        to[(k / 8 * width + lane) * 4 + k % 4] |= static_cast<uint8_t>(code << (k % 8 < 4 ? 0 : 4));
+    }
+  }
+  *kept = {codes, scales, zero_points, bias, bits, panel_bytes};
+  for (const int32_t input : {b_input, scales_input, zero_points_input})
+    if (node.has_input(input)) node.replaced(input);
+  return {};
+}
+
+// Rows of a in codes; then of each block of them the scale, the sum, and what its products lack.
+struct BytesScratch {
+  int64_t stride, scales, sums, lacking, size;
+  BytesScratch(const Sizes& s, int64_t rows) : stride(ceil_divide(2 * s.block_count * s.block_size, 64) * 64) {
+    const auto numbers = ceil_divide(rows * s.block_count, 16) * 16 * static_cast<int64_t>(sizeof(float));
+    scales = rows * stride;
+    sums = scales + numbers;
+    lacking = sums + numbers;
+    size = lacking + numbers;
+  }
+};
+
+Result<void> bind_bytes(Binding& node) {
+  const Sizes s(node);
+  node.scratch(static_cast<size_t>(BytesScratch(s, node.input(a_input).count() / s.k_count).size));
+  return {};
+}
+
+// A block of a row as codes, raised by 128; gives their scale, and the sum of what they were before.
+struct QuantizedBlock {
+  float scale, sum;
+};
+QuantizedBlock quantize_block(const float* a, int64_t count, uint8_t* codes) {
+  constexpr int64_t lanes = 16;
+  float largest[lanes] = {};
+  for (int64_t i = 0; i < count; i += lanes)
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const float size = std::fabs(a[i + lane]);
+      largest[lane] = size > largest[lane] ? size : largest[lane];
+    }
+  const float most = *std::max_element(largest, largest + lanes), by = most > 0 ? 127 / most : 0;
+  int32_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    constexpr float shift = 12582912;  // 1.5 * 2^23: what is added and taken away leaves the nearest integer
+    const auto code = static_cast<int32_t>(a[i] * by + shift - shift);
+    codes[i] = static_cast<uint8_t>(code + 128);
+    sum += code;
+  }
+  return {most / 127, static_cast<float>(sum)};
+}
+
+Result<void> run_bytes(Running& run, const BytePanelKernels& kernels) {
+  const auto a = run.input(a_input), y = run.output(0);
+  const Sizes s(run);
+  const int64_t rows = a.count() / s.k_count, padded = s.block_count * s.block_size;
+  if (rows == 0) return {};
+  const auto& kept = *run.kept<KeptBytes>();
+  const BytesScratch scratch(s, rows);
+  auto* const codes = run.scratch<uint8_t>();
+  auto* const scales = reinterpret_cast<float*>(codes + scratch.scales);
+  auto* const sums = reinterpret_cast<float*>(codes + scratch.sums);
+  auto* const lacking = reinterpret_cast<int32_t*>(codes + scratch.lacking);
+  const int64_t bytes_of_four = kept.bits == 8 ? kernels.bytes_of_four : 4;
+  run.parallel_for(rows, std::max<int64_t>(1, 16384 / s.k_count), [&](int64_t begin, int64_t end) {
+    std::vector<float> row_of_a(static_cast<size_t>(padded));
+    std::vector<uint8_t> block_codes(static_cast<size_t>(s.block_size));
+    for (int64_t row = begin; row < end; ++row) {
+      read_elements(a.element(), a.c.data, row * s.k_count, 1, s.k_count, row_of_a.data());
+      for (int64_t block = 0; block < s.block_count; ++block) {
+        const int64_t at = row * s.block_count + block;
+        const auto [scale, sum] = quantize_block(row_of_a.data() + block * s.block_size, s.block_size, block_codes.data());
+        scales[at] = scale;
+        sums[at] = sum;
+        uint8_t* to = codes + row * scratch.stride + block * s.block_size * bytes_of_four / 4;
+        if (bytes_of_four == 8)
+          lacking[at] = pack_row(kernels, block_codes.data(), s.block_size, s.block_size, to);
+        else
+          for (int64_t k = 0; k < s.block_size; ++k) to[k] = block_codes[static_cast<size_t>(k)] ^ 0x80;
+      }
+    }
+  });
+  const int64_t width = kernels.panel_width, panels = ceil_divide(s.columns, width);
+  constexpr int64_t row_block = 64;  // that meet panel after panel
+  run.parallel_for(panels, std::max<int64_t>(1, 65536 / (width * s.k_count * rows)), [&](int64_t begin, int64_t end) {
+    alignas(64) float products[8 * 32];
+    for (int64_t first = 0; first < rows; first += row_block)
+      for (int64_t panel = begin; panel < end; ++panel) {
+        const int64_t at = panel * s.block_count * width, column = panel * width, n = std::min(width, s.columns - column);
+        const ByteCodePanel of_b{kept.codes + panel * kept.panel_bytes, kept.scales + at, kept.zero_points + at, s.block_size,
+                                 s.block_count};
+        const int64_t last = std::min(rows, first + row_block);
+        for (int64_t row = first; row < last; row += kernels.most_rows) {
+          const int64_t now = std::min<int64_t>(kernels.most_rows, last - row), block = row * s.block_count;
+          const QuantizedRows left{codes + row * scratch.stride, scratch.stride, scales + block, sums + block,
+                                   lacking + block, s.block_count};
+          kernels.multiply_codes(of_b, kept.bits, left, now, products);
+          for (int64_t r = 0; r < now; ++r) {
+            float* const values = products + r * width;
+            if (kept.bias)
+              for (int64_t c = 0; c < n; ++c) values[c] += kept.bias[column + c];
+            write_elements(y.element(), values, n, y.c.data, (row + r) * s.columns + column);
+          }
+        }
+      }
+  });
+  return {};
+}
+
+// ----
+
+template <Isa isa>
+const BytePanelKernels* bytes_for(const NodeView& node) {
+  return allows_bytes(node) ? byte_panel_kernels(isa) : nullptr;
+}
+
 template <Isa isa, int32_t score>
 CpuKernel vector_kernel() {
   return {.domain = "com.microsoft",
@@ -328,9 +494,17 @@ CpuKernel vector_kernel() {
           .name = name_of(isa),
           .score = score,
           .plan = plan_vector<isa>,
-          .prepare = [](Preparing& node) { return prepare(node, *nbit_kernels(isa)); },
-          .bind = [](Binding& node) { return bind(node, kernels_of(isa)); },
-          .run = [](Running& run) { return run_vector(run, kernels_of(isa)); }};
+          .prepare =
+              [](Preparing& node) {
+                const auto* bytes = bytes_for<isa>(node);
+                return bytes ? prepare_bytes(node, *bytes) : prepare(node, *nbit_kernels(isa));
+              },
+          .bind = [](Binding& node) { return bytes_for<isa>(node) ? bind_bytes(node) : bind(node, kernels_of(isa)); },
+          .run =
+              [](Running& run) {
+                const auto* bytes = bytes_for<isa>(run);
+                return bytes ? run_bytes(run, *bytes) : run_vector(run, kernels_of(isa));
+              }};
 }
 
 }  // namespace
@@ -338,6 +512,8 @@ CpuKernel vector_kernel() {
 extern const CpuKernel matmul_nbits{.domain = "com.microsoft", .op_type = "MatMulNBits", .run = run_scalar};
 extern const CpuKernel matmul_nbits_neon = vector_kernel<Isa::neon, 5>();
 extern const CpuKernel matmul_nbits_avx2 = vector_kernel<Isa::avx2, 10>();
+extern const CpuKernel matmul_nbits_avx_vnni = vector_kernel<Isa::avx_vnni, 15>();
 extern const CpuKernel matmul_nbits_avx512 = vector_kernel<Isa::avx512, 20>();
+extern const CpuKernel matmul_nbits_avx512_vnni = vector_kernel<Isa::avx512_vnni, 30>();
 
 }  // namespace heed::cpu

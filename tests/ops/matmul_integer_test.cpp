@@ -102,6 +102,12 @@ std::vector<Case> integer_rows() {
   rows.push_back(integer_row("the largest numbers, which pairs must not saturate",
                              numbers(u8_type, {2, 64}, std::vector<double>(128, 255)),
                              numbers(i8, {64, 2}, std::vector<double>(128, -128)), numbers(u8_type, {}, {0})));
+  rows.push_back(integer_row("more rows than meet a panel at once, each its own", bytes(u8_type, {131, 9}),
+                             bytes(i8, {9, 19}), bytes(u8_type, {131}), bytes(i8, {19})));
+  for (const double b : {-128.0, 127.0})
+    for (const double a : {0.0, 255.0})
+      rows.push_back(integer_row("the largest numbers four at a time", numbers(u8_type, {5, 64}, std::vector<double>(320, a)),
+                                 numbers(i8, {64, 2}, std::vector<double>(128, b)), numbers(u8_type, {}, {3})));
   rows.push_back(integer_row("no rows", bytes(i8, {0, 4}), bytes(i8, {4, 3})));
   rows.push_back(integer_row("nothing to sum", bytes(i8, {2, 0}), bytes(u8_type, {0, 3}), bytes(i8, {})));
   return rows;
