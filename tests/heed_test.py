@@ -51,7 +51,8 @@ def constant(name, values, kind=np.int64):
 
 def save(path, nodes, inputs, outputs, initializers=(), opset=17, metadata=None, **more):
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], **more)
+    domains = {"": opset, **{node.domain: 1 for node in nodes if node.domain}}
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(domain, version) for domain, version in domains.items()], **more)
     model.ir_version = 8
     helper.set_model_props(model, metadata or {})
     path.write_bytes(model.SerializeToString())
@@ -336,7 +337,7 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
             encoder=False, logits_name="logits", metadata=None, **files):
     """A decoder of one layer in the way that the options say; all ways have the same weights, so that they write the same.
 
-    cache: heads first, places first, packed, fixed, or None; mask: a data type, or causal; positions: the name of an input, or
+    cache: heads first, places first, packed, fixed, grouped, fresh (given alone), or None; mask: a data type, or causal; positions: the name of an input, or
     None where the graph counts them; told: what else is an input; files: what stands beside it as JSON.
     """
     heads, width, vocab = 2, 16, 1024
@@ -380,6 +381,17 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
         past = node("Cast", node("Squeeze", given("past_sequence_length", [1], TensorProto.INT32)), to=I)
     if "use_cache_branch" in told:
         past = node("Where", node("Squeeze", given("use_cache_branch", [1], TensorProto.BOOL)), past, np.int64(0))
+    if cache == "grouped":  # com.microsoft's, whose lengths are inputs, or come of the mask
+        room = ["batch", heads, capacity or "past", width]
+        olds = [given(f"past_key_values.0.{part}", room) for part in ("key", "value")]
+        past = size(olds[0], 2)
+        if mask:
+            seen = given("attention_mask", ["batch", "total"], mask)
+            lengths = [node("Cast", node("Sub", node("ReduceSum", seen, np.array([1]), keepdims=0), np.int64(1)), to=TensorProto.INT32),
+                       node("Cast", size(seen, 1), to=TensorProto.INT32)]
+        else:
+            lengths = [given("seqlens_k", ["batch"], TensorProto.INT32), given("total_sequence_length", [], TensorProto.INT32)]
+            past = node("Sub", node("Cast", lengths[1], to=I), seq)
     total = node("Add", past, seq)
     if "seqlens_k" in told:
         last = node("ReduceMax", given("seqlens_k", ["batch"], TensorProto.INT32), keepdims=0)
@@ -392,9 +404,16 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
     x = node("Add", node("Gather", tokens, "input_ids"), node("Gather", places, positions or range_of))
     if "token_type_ids" in told:
         x = node("Add", x, node("Gather", np.zeros((2, 32), np.float32), given("token_type_ids", ["batch", "seq"], I)))
-    query, key, value = (node("Reshape", node("MatMul", x, map), np.array([0, 0, heads, width])) for map in maps[:3])
-    query = node("Transpose", query, perm=[0, 2, 1, 3])
-    if cache != "places first":
+    query, key, value = (node("MatMul", x, map) for map in maps[:3])
+    if cache == "grouped":
+        news = [f"present.0.{part}" for part in ("key", "value")]
+        nodes.append(helper.make_node("GroupQueryAttention", [query, key, value, *olds, *lengths], ["attended", *news], domain="com.microsoft",
+                                      num_heads=heads, kv_num_heads=heads))
+        outputs += [tensor(name, [*room[:2], capacity or "total", width]) for name in news]
+    else:
+        query, key, value = (node("Reshape", part, np.array([0, 0, heads, width])) for part in (query, key, value))
+        query = node("Transpose", query, perm=[0, 2, 1, 3])
+    if cache not in ("places first", "grouped"):
         key, value = (node("Transpose", part, perm=[0, 2, 1, 3]) for part in (key, value))
     if cache in ("heads first", "places first"):
         key, value = (node("Concat", along[0].format(name), part, made=along[1].format(name), axis=along[2]) for name, part in (("key", key), ("value", value)))
@@ -402,6 +421,9 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
         old = [node("Gather", "past_0", np.int64(i), axis=0) for i in (0, 1)]
         key, value = (node("Concat", past, part, axis=2) for past, part in zip(old, (key, value)))
         node("Concat", *(node("Unsqueeze", part, np.array([0])) for part in (key, value)), made="present_0", axis=0)
+    if cache == "fresh":
+        key, value = (node("Identity", part, made=f"present.0.{name}") for name, part in (("key", key), ("value", value)))
+        outputs += [tensor(name, None) for name in (key, value)]
     if along:
         outputs += [tensor("present_0", None)] if cache == "packed" else [tensor(name, None) for name in (key, value)]
     if cache == "places first":
@@ -412,7 +434,7 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
                       for part, new in (("key", key), ("value", value)))
         outputs += [tensor(name, sizes) for name in (key, value)]
         attended = node("Attention", query, key, value, "", "", "", given("nonpad_kv_seqlen", ["batch"], I), is_causal=1)
-    else:
+    elif cache != "grouped":
         scores = node("Mul", node("MatMul", query, node("Transpose", key, perm=[0, 1, 3, 2])), np.float32(0.25))
         if mask == "causal":
             scores = node("Add", scores, given("attention_mask", ["batch", 1, "seq", "total"]))
@@ -423,7 +445,7 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
                 seen = node("And", seen, node("Unsqueeze", node("Cast", wanted, to=TensorProto.BOOL), np.array([1, 2])))
             scores = node("Where", seen, scores, np.float32(np.finfo(np.float32).min))
         attended = node("MatMul", node("Softmax", scores, axis=-1), value)
-    attended = node("Reshape", node("Transpose", attended, perm=[0, 2, 1, 3]), np.array([0, 0, heads * width]))
+    attended = "attended" if cache == "grouped" else node("Reshape", node("Transpose", attended, perm=[0, 2, 1, 3]), np.array([0, 0, heads * width]))
     x = node("Add", x, node("MatMul", attended, maps[3]))
     if "num_logits_to_keep" in told:
         x = node("Slice", x, node("Unsqueeze", node("Neg", given("num_logits_to_keep", [], I)), np.array([0])), np.array([1 << 60]), np.array([1]))
@@ -436,6 +458,26 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
     save(folder / "model.onnx", nodes, inputs, outputs, weights, opset=24 if cache == "fixed" else 17, metadata=metadata)
     for name, content in files.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+def merged(folder, tmp):
+    """A decoder without a past and one with it in the branches of an If, as optimum merges them."""
+    with_past = onnx.load(decoder(tmp / "with_past") / "model.onnx").graph
+    without = onnx.load(decoder(tmp / "without", cache="fresh") / "model.onnx").graph
+    branches = {}
+    for name, graph in (("then_branch", with_past), ("else_branch", without)):
+        for node in graph.node:
+            for names in (node.input, node.output):
+                names[:] = [f"{name}/{x}" if x in {value.name for value in graph.output} else x for x in names]
+        outputs = [tensor(f"{name}/{value.name}", None) for value in graph.output]
+        branches[name] = helper.make_graph(graph.node, name, [], outputs, graph.initializer)
+    node = helper.make_node("If", ["use_cache_branch"], [value.name for value in with_past.output], **branches)
+    folder.mkdir()
+    (folder / "tokenizer.json").write_bytes((GPT / "tokenizer.json").read_bytes())
+    (folder / "config.json").write_text('{"n_positions": 64}')
+    save(folder / "model.onnx", [node], [*with_past.input, tensor("use_cache_branch", [1], TensorProto.BOOL)],
+         [with_past.output[0], *(tensor(value.name, ["batch", 2, "total", 16]) for value in with_past.output[1:])])
     return folder
 
 
@@ -474,6 +516,8 @@ def decoders(tmp, good):
         "positions without a batch": (dict(told=["cache_position"]), in_step, "positions of the new tokens"),
         "lengths": (dict(told=["past_sequence_length", "total_sequence_length", "seqlens_k"]), in_step, "tokens so far, less one"),
         "what turns the cache on": (dict(told=["use_cache_branch"]), in_step, "whether there is a past"),
+        "a branch with a cache and one without": (merged, in_step, "whether there is a past"),
+        "presents without pasts": (dict(cache="fresh"), in_step, "none: the whole text is read again"),
         "token types": (dict(told=["token_type_ids"], mask=I, positions="position_ids"), padded, "token types: zeros"),
         "how many logits": (dict(told=["num_logits_to_keep"]), in_step, "places that logits are wanted of: 1"),
         "one token a run": (dict(ids=("batch", 1)), in_step, "grow with the text"),
@@ -482,7 +526,8 @@ def decoders(tmp, good):
         "logits of f16, of another name": (dict(logits=F16, logits_name="scores"), in_step, "scores"),
     }
     for name, (options, batch, role) in ways.items():
-        model = decoder(folder / name.replace(" ", "_"), **options)
+        model = folder / name.replace(" ", "_")
+        merged(model, folder) if options is merged else decoder(model, **options)
         row(f"inspect: {name}", ["inspect", model], 0, [role, batch, "at most"], check=fits(120))
         several = [word for prompt in prompts for word in ("--prompt", prompt)]
         row(f"generate: {name}", ["generate", model, "--max-tokens", "12", "--ids", *several], 0, err=[batch],

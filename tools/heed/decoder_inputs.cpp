@@ -173,6 +173,8 @@ DecoderGraph DecoderGraph::of(const Graph& graph) {
     if (found.names_logits || !found.logits) found.logits = i;
     if (found.names_logits) break;
   }
+  for (const ValueId input : graph.inputs)
+    found.has_caches |= !match(graph.values[input].name, graph.values[input].type);
   for (const Node& node : graph.nodes) {
     const bool scatters = is_op(node, "", "TensorScatter"),
                groups = is_op(node, "com.microsoft", "GroupQueryAttention");

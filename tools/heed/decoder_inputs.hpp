@@ -45,6 +45,7 @@ struct DecoderGraph {
   std::optional<size_t> logits;                  // position among the outputs
   bool names_logits = false;                     // and it is called so
   std::map<std::string, int32_t> capacity_axes;  // of caches that are written in place, by input
+  bool has_caches = false;                       // or inputs that nothing is known of
   bool counts_mask = false;  // a text's tokens are counted by its mask, so that padding stands behind them alone
   ContextLimit table;        // of rows of positions
 

@@ -9,7 +9,7 @@
 namespace heed::tool {
 namespace {
 
-// What is asked of the model beside its states: next = something of the logits' last place.
+// What is asked of the model beside its caches: next = something of the logits' last place.
 constexpr std::string_view next_name = "heed.next";
 
 Result<void> ask_for_next(const Graph& graph, const DecoderGraph& decoder, Decoder::Gives gives,
@@ -22,8 +22,11 @@ Result<void> ask_for_next(const Graph& graph, const DecoderGraph& decoder, Decod
   if (logits.type.element != DataType::f32) last = "Cast<to = 1>(" + last + ")";
   options.append +=
       next + " = " + (gives == Decoder::Gives::logits ? last : "ArgMax<axis = -1, keepdims = 0>(" + last + ")");
-  for (size_t i = 0; i < graph.outputs.size(); ++i)
-    options.outputs.push_back(i == *decoder.logits ? next : graph.output_names[i]);
+  if (!decoder.has_caches)
+    options.outputs = {next};
+  else
+    for (size_t i = 0; i < graph.outputs.size(); ++i)
+      options.outputs.push_back(i == *decoder.logits ? next : graph.output_names[i]);
   return {};
 }
 
