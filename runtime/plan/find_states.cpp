@@ -167,13 +167,31 @@ class StateFinder {
         // Appending in place needs the axis that grows to be bound by nothing but the state itself. Into a buffer with
         // room the kernel writes where it lies; nobody else may look at it meanwhile.
         if (as_symbol(length)) {
-          pairs.push_back({"", "", *input, *output, parameter.state_axis, true, op_type + " appends to it"});
+          const bool in_place = is_told(plan_.slots[plan_.outputs[*output]].type);
+          pairs.push_back({"", "", *input, *output, parameter.state_axis, in_place, op_type + " appends to it"});
         } else if (length.is_number() && reader_count(step.inputs[parameter.state_of]) == 1) {
           pairs.push_back({"", "", *input, *output, -1, true, op_type + " writes into it"});
         }
       }
     }
     return pairs;
+  }
+
+  // Whether the sizes of what is given tell those of this type, before the run.
+  bool is_told(const ValueType& type) const {
+    const auto tells = [&](uint32_t symbol) {
+      return std::any_of(plan_.inputs.begin(), plan_.inputs.end(), [&](SlotId input) {
+        const auto& dims = plan_.slots[input].type.dims;
+        return dims && std::any_of(dims->begin(), dims->end(), [&](Dim dim) {
+                 const DimSymbol* met = as_symbol(dim);
+                 return met && met->index == symbol;
+               });
+      });
+    };
+    return type.dims && std::all_of(type.dims->begin(), type.dims->end(), [&](Dim dim) {
+             const auto symbols = symbols_of(dim);
+             return !dim.is_unknown() && std::all_of(symbols.begin(), symbols.end(), tells);
+           });
   }
 
   // Whether a step can write an output where its input lies, for want of anything else that reads the input.

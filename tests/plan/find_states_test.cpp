@@ -38,6 +38,17 @@ const std::vector<Row> rows = {
     {"a name and more", "g (float[3] states) => (float[3] stateN) { stateN = Exp(states) }", {}, {}},
     {"names of two types", "g (float[3] state) => (int64[3] stateN) { stateN = Cast<to = 7>(state) }", {}, {}},
     {"the past and more", cache, {}, {"past>all@1"}},
+    {"a cache that is appended to",
+     "g (float[1, 2, m, 4] x, float[1, 2, n, 4] key, float[1, 2, n, 4] value) => "
+     "(float[1, 2, m, 4] y, float[1, 2, all, 4] keys, float[1, 2, all, 4] values) "
+     "{ y, keys, values = heed.Attention(x, x, x, \"\", key, value) }",
+     {}, {"key>keys@2 in place", "value>values@2 in place"}},
+    {"a cache that is appended to, how much only the run tells",
+     "g (float[1, 2, m, 4] x, float[1, 2, n, 4] key, float[1, 2, n, 4] value) => "
+     "(float[1, 2, m, 4] y, float[1, 2, all, 4] keys, float[1, 2, all, 4] values) "
+     "{ few = Compress<axis = 2>(x, Cast<to = 9>(ReduceMax<axes = [0, 1, 3], keepdims = 0>(x))) \n "
+     "y, keys, values = heed.Attention(x, few, few, \"\", key, value) }",
+     {}, {"key>keys@2", "value>values@2"}},
     {"a cache that is written to, and read by who writes alone",
      "g (float[2, n, 4] cache, float[2, m, 4] x, int64[2] at) => (float[2, n, 4] next, float[2, n, 4] y) "
      "{ next = TensorScatter(cache, x, at) \n y = Exp(next) }",
