@@ -429,11 +429,12 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
     if cache == "places first":
         key, value = (node("Transpose", part, perm=[0, 2, 1, 3]) for part in (key, value))
     if cache == "fixed":
-        sizes = ["batch", heads, capacity or "capacity", width]
-        key, value = (node("TensorScatter", given(f"{part}_cache", sizes), new, "write_indices", made=f"{part}_present")
+        room = {part: ["batch", heads, capacity or f"{part}s", width] for part in ("key", "value")}
+        key, value = (node("TensorScatter", given(f"{part}_cache", room[part]), new, "write_indices", made=f"{part}_present")
                       for part, new in (("key", key), ("value", value)))
-        outputs += [tensor(name, sizes) for name in (key, value)]
-        attended = node("Attention", query, key, value, "", "", "", given("nonpad_kv_seqlen", ["batch"], I), is_causal=1)
+        outputs += [tensor(f"{part}_present", room[part]) for part in room]
+        seen = given("attention_mask", ["batch", 1, "seq", "all"]) if mask else ""
+        attended = node("Attention", query, key, value, seen, "", "", given("nonpad_kv_seqlen", ["batch"], I), is_causal=0 if mask else 1)
     elif cache != "grouped":
         scores = node("Mul", node("MatMul", query, node("Transpose", key, perm=[0, 1, 3, 2])), np.float32(0.25))
         if mask == "causal":
@@ -507,6 +508,7 @@ def decoders(tmp, good):
         "a packed cache": (dict(cache="packed"), in_step, "grow with the text"),
         "caches of a fixed size": (dict(cache="fixed", capacity=32), in_step, "room for 32 tokens"),
         "caches of an open size": (dict(cache="fixed"), in_step, "room for as many tokens as are asked for"),
+        "caches of an open size and a causal mask": (dict(cache="fixed", mask="causal"), in_step, "causal mask"),
         "a mask of i64 and positions": (dict(mask=I, positions="position_ids"), padded, "mask: 1 for tokens"),
         "a mask of i32": (dict(mask=I32), in_step, "mask: 1 for tokens"),
         "a mask of bool and positions": (dict(mask=BOOL, positions="positions"), padded, "mask: 1 for tokens"),
@@ -523,6 +525,7 @@ def decoders(tmp, good):
         "one token a run": (dict(ids=("batch", 1)), in_step, "grow with the text"),
         "one text": (dict(ids=(1, "seq")), "one after the other", "grow with the text"),
         "ids of i32": (dict(kind=I32), in_step, "token ids"),
+        "logits of bf16": (dict(logits=TensorProto.BFLOAT16), in_step, "logits"),
         "logits of f16, of another name": (dict(logits=F16, logits_name="scores"), in_step, "scores"),
     }
     for name, (options, batch, role) in ways.items():

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 #include "text/hints.hpp"
 
@@ -253,7 +252,7 @@ Result<Decoding> Decoding::of(const Plan& plan, const DecoderGraph& graph, const
     if (axis < 0 || axis >= rank) continue;  // its operator refuses
     const Dim size = dims[static_cast<size_t>(axis)];
     if (size.is_number()) found.capacity = std::min(found.capacity.value_or(INT64_MAX), size.number());
-    if (const DimSymbol* symbol = as_symbol(size)) found.capacity_symbol = symbol->name;
+    if (const DimSymbol* symbol = as_symbol(size)) found.open_capacities.insert(symbol->name);
   }
   if (!batch.is_number())
     found.batch = is_padded_by_mask && tells_positions && all_grow && !has_lengths ? Batch::padded : Batch::in_step;

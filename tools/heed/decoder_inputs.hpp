@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,9 +63,9 @@ struct Decoding {
 
   std::vector<DecoderInput> inputs;  // all but the states; the ids come first
   bool has_cache = false;
-  int64_t most_new = INT64_MAX;     // tokens of one run
-  std::optional<int64_t> capacity;  // of caches of one size
-  std::string capacity_symbol;      // its name, where the model leaves it open
+  int64_t most_new = INT64_MAX;           // tokens of one run
+  std::optional<int64_t> capacity;        // of caches of one size
+  std::set<std::string> open_capacities;  // of those whose size the model leaves open: its names
   Batch batch = Batch::alone;
   ContextLimit context;
 

@@ -82,9 +82,9 @@ Result<void> Decoder::adopt(std::shared_ptr<const Model> model) {
   outputs_.assign(plan.outputs.size(), {});
   SessionOptions options;
   capacity_ = decoding_.capacity;
-  if (!decoding_.capacity_symbol.empty()) {
+  for (const auto& symbol : decoding_.open_capacities) {
     capacity_ = std::min(most_tokens_, decoding_.context.tokens);
-    options.sizes.emplace_back(decoding_.capacity_symbol, *capacity_);
+    options.sizes.emplace_back(symbol, *capacity_);
   }
   HEED_ASSIGN(session_, Session::create(std::move(model), options));
   return {};
@@ -107,7 +107,6 @@ Result<void> Decoder::fill(const DecoderInput& input, std::span<const int64_t> i
   for (size_t axis = 0; axis < input.axes.size(); ++axis) {
     const Dim dim = (*type.dims)[axis];
     const auto size = [&](int64_t open) { return dims.emplace_back(dim.is_number() ? dim.number() : open); };
-    const DimSymbol* symbol = as_symbol(dim);
     switch (input.axes[axis]) {
       case 'b':
         texts = size(text_count());
@@ -117,7 +116,7 @@ Result<void> Decoder::fill(const DecoderInput& input, std::span<const int64_t> i
         first_query = 0;
         break;
       case 't':
-        keys = size(symbol && symbol->name == decoding_.capacity_symbol ? *capacity_ : total);
+        keys = size(capacity_.value_or(total));
         break;
       default:
         (axis == 0 ? ahead : behind) *= size(1);

@@ -80,9 +80,8 @@ void print_decoder(const Graph& graph, const DecoderGraph& found, const Decoding
   table.add({graph.output_names[*found.logits], "logits"});
   table.add({"caches", !decoding.has_cache ? "none: the whole text is read again for each token"
                        : decoding.capacity ? "room for " + std::to_string(*decoding.capacity) + " tokens"
-                       : !decoding.capacity_symbol.empty()
-                           ? "room for as many tokens as are asked for: '" + decoding.capacity_symbol + "'"
-                           : "grow with the text"});
+                       : !decoding.open_capacities.empty() ? "room for as many tokens as are asked for"
+                                                           : "grow with the text"});
   table.add({"several texts", std::string(describe(decoding.batch))});
   if (decoding.context.tokens != INT64_MAX)
     table.add(
