@@ -18,10 +18,11 @@ from dialects import DIALECTS
 HEED = Path(sys.argv[1]).resolve()
 PROMPT = "Hello, world"
 LIKE_ALL = "standard_23"  # the dialect whose plan, in fp32, all others should have
-# One name for steps that differ by the type of weights alone, and what writes caches that Attention writes elsewhere.
+# One name for steps that differ by the type of weights alone. Left out are what makes activations the type of weights, and
+# what writes caches that Attention writes elsewhere.
 ELEMENTWISE = {"Add", "Mul"}  # not fused in 16 bits
 PRODUCTS = {"MatMul", "FusedMatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"}
-CACHE_WRITES = {"TensorScatter"}
+LEFT_OUT = {"DynamicQuantizeLinear", "QuantizeLinear", "TensorScatter"}
 LAYERS = ("layers.", "final_norm", "head")  # names of nodes that are no masks, positions or lengths
 counts = {"passed": 0, "failed": 0, "skipped": 0}
 
@@ -48,7 +49,7 @@ def row(name, problem):
 
 def heed(*arguments):
     done = subprocess.run([str(HEED), *map(str, arguments)], capture_output=True, text=True, errors="replace")
-    return (done.stdout, None) if done.returncode == 0 else (None, done.stderr.strip()[:300])
+    return (done.stdout, None) if done.returncode == 0 else (None, " ".join(done.stderr.split())[:200])
 
 
 def tokens_written(folder, device):
@@ -62,7 +63,7 @@ def plan_of(folder, device):
     if not stdout:
         return error, set()
     steps = [step for step in json.loads(stdout)["steps"] if step["computes"]]
-    operators = [step["op_type"] for step in steps if step["node"].startswith(LAYERS) and step["op_type"] not in CACHE_WRITES]
+    operators = [step["op_type"] for step in steps if step["node"].startswith(LAYERS) and step["op_type"] not in LEFT_OUT]
     operators = ["MatMul" if name in PRODUCTS else "FusedElementwise" if name in ELEMENTWISE else name for name in operators]
     return sorted(operators), {step["on"] for step in steps}
 
