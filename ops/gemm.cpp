@@ -1,11 +1,11 @@
 // Gemm: y = alpha * a' * b' + beta * c, where a' and b' are a and b, transposed on request, and c broadcasts to [m, n].
 // Of f32 and 16-bit types it is rewritten to the MatMul that it is, on every device: rewrites/matmul_epilogue.cpp.
+#include "matmul.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
-namespace {
 
-Result<void> infer(Inference& node) {
+Result<void> infer_gemm(Inference& node) {
   HEED_TRY(node.require_rank(0, 2));
   HEED_TRY(node.require_rank(1, 2));
   const auto a = node.input(0), b = node.input(1);
@@ -26,8 +26,6 @@ Result<void> infer(Inference& node) {
   return node.set_output(0, a.element(), dims);
 }
 
-}  // namespace
-
 extern const Operator gemm{.op_type = "Gemm",
                            .versions = {13, 11, 9, 7, 6, 1},
                            .inputs = {{"A", "T"}, {"B", "T"}, {"C", "T", HEED_OPTIONAL_PARAMETER}},
@@ -35,6 +33,6 @@ extern const Operator gemm{.op_type = "Gemm",
                            .types = {{"T", any_number}},
                            .attributes = {attribute("alpha", 1.0f), attribute("beta", 1.0f), attribute("transA", 0),
                                           attribute("transB", 0), optional("broadcast", HEED_ATTRIBUTE_INT)},
-                           .infer = infer};
+                           .infer = infer_gemm};
 
 }  // namespace heed::ops

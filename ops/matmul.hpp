@@ -10,6 +10,9 @@ namespace heed::ops {
 Result<std::optional<Dims>> infer_product(Inference& node);
 Result<std::optional<Dims>> infer_product(Inference& node, int32_t a, int32_t b, DataType element);
 
+// Infers output 0 of Gemm.
+Result<void> infer_gemm(Inference& node);
+
 // On a GPU.
 Result<GpuPlan> plan_matmul(Planning& node);
 Result<Launch> bind_matmul(const Binding& node);

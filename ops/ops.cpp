@@ -49,6 +49,11 @@ extern const Operator lp_normalization, mean_variance_normalization;
 extern const Operator one_hot, eye_like, dropout;
 // Other names of operators above: com_microsoft.cpp
 extern const Operator com_microsoft_pad, com_microsoft_range, com_microsoft_trilu;
+// Sums, normalized: skip_layer_normalization.cpp, embed_layer_normalization.cpp
+extern const Operator skip_layer_normalization, skip_simplified_layer_normalization, simplified_layer_normalization,
+    microsoft_simplified_layer_normalization, embed_layer_normalization;
+// More products of com.microsoft: com_microsoft_matmul.cpp
+extern const Operator com_microsoft_fused_matmul, com_microsoft_fused_gemm;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
 extern const Operator matmul, gemm, conv, max_pool, attention;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
@@ -97,6 +102,9 @@ extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_tru
 extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_triangle, causal_trilu;
     matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual,
     matmul_gate;
+extern const Rewrite skip_layer_normalization_lowered, skip_simplified_layer_normalization_lowered,
+    simplified_layer_normalization_lowered, embed_layer_normalization_lowered;
+extern const Rewrite com_microsoft_fused_matmul_lowered, com_microsoft_fused_gemm_lowered;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -143,6 +151,9 @@ PluginContent content() {
               &lp_normalization, &mean_variance_normalization,
               &one_hot, &eye_like, &dropout,
               &com_microsoft_pad, &com_microsoft_range, &com_microsoft_trilu,
+              &skip_layer_normalization, &skip_simplified_layer_normalization, &simplified_layer_normalization,
+              &microsoft_simplified_layer_normalization, &embed_layer_normalization,
+              &com_microsoft_fused_matmul, &com_microsoft_fused_gemm,
               &matmul, &gemm, &conv, &max_pool, &attention,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
@@ -175,6 +186,9 @@ PluginContent content() {
               &rotary_tables, &rotary_table_rows, &rotary_cos, &rotary_sin, &rotary_cast, &rotary_scale,
               &rotary_unsqueeze, &rotary_squeeze, &rotary_gather, &rotary_halves, &rotary_joined, &rotary_interleaved,
               &rotary_part,
+              &skip_layer_normalization_lowered, &skip_simplified_layer_normalization_lowered,
+              &simplified_layer_normalization_lowered, &embed_layer_normalization_lowered,
+              &com_microsoft_fused_matmul_lowered, &com_microsoft_fused_gemm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
