@@ -52,6 +52,8 @@ extern const Operator com_microsoft_pad, com_microsoft_range, com_microsoft_tril
 // Sums, normalized: skip_layer_normalization.cpp, embed_layer_normalization.cpp
 extern const Operator skip_layer_normalization, skip_simplified_layer_normalization, simplified_layer_normalization,
     microsoft_simplified_layer_normalization, embed_layer_normalization;
+// Mixtures of experts: mixture_of_experts.cpp, heed_expert_matmul.cpp
+extern const Operator mixture_of_experts, quantized_mixture_of_experts, heed_expert_matmul;
 // More products of com.microsoft: com_microsoft_matmul.cpp
 extern const Operator com_microsoft_fused_matmul, com_microsoft_fused_gemm;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
@@ -104,6 +106,7 @@ extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_tri
     matmul_gate;
 extern const Rewrite skip_layer_normalization_lowered, skip_simplified_layer_normalization_lowered,
     simplified_layer_normalization_lowered, embed_layer_normalization_lowered;
+extern const Rewrite mixture_of_experts_lowered, quantized_mixture_of_experts_lowered;
 extern const Rewrite com_microsoft_fused_matmul_lowered, com_microsoft_fused_gemm_lowered;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
@@ -153,6 +156,7 @@ PluginContent content() {
               &com_microsoft_pad, &com_microsoft_range, &com_microsoft_trilu,
               &skip_layer_normalization, &skip_simplified_layer_normalization, &simplified_layer_normalization,
               &microsoft_simplified_layer_normalization, &embed_layer_normalization,
+              &mixture_of_experts, &quantized_mixture_of_experts, &heed_expert_matmul,
               &com_microsoft_fused_matmul, &com_microsoft_fused_gemm,
               &matmul, &gemm, &conv, &max_pool, &attention,
               &string_concat,
@@ -188,6 +192,7 @@ PluginContent content() {
               &rotary_part,
               &skip_layer_normalization_lowered, &skip_simplified_layer_normalization_lowered,
               &simplified_layer_normalization_lowered, &embed_layer_normalization_lowered,
+              &mixture_of_experts_lowered, &quantized_mixture_of_experts_lowered,
               &com_microsoft_fused_matmul_lowered, &com_microsoft_fused_gemm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
