@@ -93,8 +93,8 @@ extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div,
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
     causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
 extern const Rewrite dropout_as_identity;
-extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu,
-    matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual;
+extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
+    matmul_bias, matmul_residual, matmul_gate;
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
     dynamic_quantize_matmul_bias, matmul_nbits_bias;
@@ -102,8 +102,6 @@ extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_block
 extern const Rewrite gather_of_one, heads_from_batch, transpose_of_squeezed;
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
 extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_triangle, causal_trilu;
-    matmul_sigmoid, matmul_tanh, matmul_scale, matmul_bias, matmul_residual,
-    matmul_gate;
 extern const Rewrite skip_layer_normalization_lowered, skip_simplified_layer_normalization_lowered,
     simplified_layer_normalization_lowered, embed_layer_normalization_lowered;
 extern const Rewrite mixture_of_experts_lowered, quantized_mixture_of_experts_lowered;
@@ -171,8 +169,6 @@ PluginContent content() {
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &matmul_nbits,
               &heed_pack,
-              &microsoft_group_query_attention,
-              &heed_rotary_embedding,
               &microsoft_attention, &microsoft_qattention,
               &microsoft_group_query_attention, &microsoft_multi_head_attention,
               &heed_rotary_embedding, &microsoft_rotary_embedding,
