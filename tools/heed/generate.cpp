@@ -217,9 +217,9 @@ Result<void> generate_texts(const GenerateOptions& options, const RunOptions& ru
   HEED_ASSIGN(const auto path, find_model(options.model));
   HEED_ASSIGN(const auto tokenizer, text::Tokenizer::open(path.parent_path()));
   HEED_ASSIGN(auto texts, read_prompts(*tokenizer, options));
-  int64_t most_tokens = 0;
-  for (const Text& text : texts)
-    most_tokens = std::max(most_tokens, static_cast<int64_t>(text.prompt_length) + options.max_tokens);
+  int64_t longest_prompt = 0;
+  for (const Text& text : texts) longest_prompt = std::max(longest_prompt, static_cast<int64_t>(text.prompt_length));
+  const int64_t most_tokens = longest_prompt + std::min(options.max_tokens, INT64_MAX - longest_prompt);
   Show show(texts, options.ids);
   if (options.warm_start) {
     HEED_ASSIGN(auto warm, start_warm(options, run_options, most_tokens));
