@@ -155,26 +155,29 @@ class StateFinder {
         const auto input = position(plan_.inputs, step.inputs[parameter.state_of]);
         const auto output = position(plan_.outputs, step.outputs[i]);
         if (!input || !output) continue;
-        const std::string op_type(step.op->op_type());
-        const auto& dims = plan_.slots[plan_.inputs[*input]].type.dims;
-        if (parameter.state_axis < 0) {
-          const bool in_place = may_overwrite(index, parameter.state_of, static_cast<int32_t>(i));
-          pairs.push_back({"", "", *input, *output, -1, in_place, op_type + " writes it"});
-          continue;
-        }
-        if (!dims) continue;
-        const Dim length = (*dims)[static_cast<size_t>(parameter.state_axis)];
-        // Appending in place needs the axis that grows to be bound by nothing but the state itself. Into a buffer with
-        // room the kernel writes where it lies; nobody else may look at it meanwhile.
-        if (as_symbol(length)) {
-          const bool in_place = is_told(plan_.slots[plan_.outputs[*output]].type);
-          pairs.push_back({"", "", *input, *output, parameter.state_axis, in_place, op_type + " appends to it"});
-        } else if (length.is_number() && reader_count(step.inputs[parameter.state_of]) == 1) {
-          pairs.push_back({"", "", *input, *output, -1, true, op_type + " writes into it"});
-        }
+        // Appending in place needs the axis that grows to be bound by nothing but the state itself, or room in it.
+        const ValueType &before = plan_.slots[plan_.inputs[*input]].type,
+                        &after = plan_.slots[plan_.outputs[*output]].type;
+        const bool appends = parameter.state_axis >= 0;
+        if (appends && !before.dims) continue;
+        const bool grows = appends && as_symbol((*before.dims)[static_cast<size_t>(parameter.state_axis)]);
+        if (appends && !grows && !may_have_room(before, after, parameter.state_axis)) continue;
+        const bool in_place =
+            grows ? is_told(after)
+                  : may_overwrite(index, parameter.state_of, static_cast<int32_t>(i), parameter.state_axis);
+        pairs.push_back({"", "", *input, *output, grows ? parameter.state_axis : -1, in_place,
+                         std::string(step.op->op_type()) + (grows ? " appends to it" : " writes it")});
       }
     }
     return pairs;
+  }
+
+  // Whether an axis stays as long as it was where little is appended, as max(32, total) does.
+  bool may_have_room(const ValueType& before, const ValueType& after, int32_t axis) const {
+    if (!after.dims || after.dims->size() != before.dims->size()) return false;
+    const std::vector<int64_t> little(plan_.graph->dims().symbol_count(), 1);
+    const auto size = evaluate((*after.dims)[static_cast<size_t>(axis)], little);
+    return size && (*before.dims)[static_cast<size_t>(axis)].is_number(*size);
   }
 
   // Whether the sizes of what is given tell those of this type, before the run.
@@ -194,14 +197,16 @@ class StateFinder {
            });
   }
 
-  // Whether a step can write an output where its input lies, for want of anything else that reads the input.
-  bool may_overwrite(uint32_t index, int32_t input, int32_t output) const {
+  // Whether a step can write an output where its input lies, for want of anything else that reads the input: by its
+  // contract, where that names an axis that it appends along, else by its kernel.
+  bool may_overwrite(uint32_t index, int32_t input, int32_t output, int32_t axis) const {
     const SlotId before = plan_.steps[index].inputs[static_cast<size_t>(input)];
     const SlotId after = plan_.steps[index].outputs[static_cast<size_t>(output)];
     const auto& allowed = in_place_[index];
-    if (std::find(allowed.begin(), allowed.end(), std::pair(input, output)) == allowed.end()) return false;
+    const bool kernel_allows = std::find(allowed.begin(), allowed.end(), std::pair(input, output)) != allowed.end();
     const Slot &from = plan_.slots[before], &to = plan_.slots[after];
-    if (from.type.dims != to.type.dims || from.location != to.location || to.root != after || to.strided) return false;
+    if (axis < 0 && (!kernel_allows || from.type.dims != to.type.dims)) return false;
+    if (from.location != to.location || to.root != after || to.strided) return false;
     return reader_count(before) == 1;
   }
 

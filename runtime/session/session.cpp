@@ -15,9 +15,10 @@ namespace heed {
 struct Session::State {
   const StatePair& pair;
   std::optional<GrowingState> grown;
-  SharedValue held;           // empty before the first run
-  SharedValue past, present;  // lent to the run under way
-  bool in_use = false;        // by the run under way
+  SharedValue held;             // empty before the first run
+  SharedValue past, present;    // lent to the run under way
+  bool in_use = false;          // by the run under way
+  bool is_overwritten = false;  // by the run under way: `held` stays
   uint32_t growth_symbol = no_id;
 };
 
@@ -54,7 +55,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
       session->told_.push_back({symbol->index, size, size});
   for (const StatePair& pair : plan.states) {
     const Slot& input = plan.slots[plan.inputs[pair.input]];
-    auto state = std::unique_ptr<State>(new State{pair, {}, {}, {}, {}, false, no_id});
+    auto state = std::unique_ptr<State>(new State{pair, {}, {}, {}, {}});
     if (pair.growing_axis >= 0)
       if (const auto* symbol = as_symbol((*input.type.dims)[static_cast<size_t>(pair.growing_axis)]))
         state->growth_symbol = symbol->index;
@@ -125,7 +126,7 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
     if (!state->in_use) continue;
     if (state->grown) {
       state->grown->set_length(state->present->dims[static_cast<size_t>(state->pair.growing_axis)]);
-    } else if (!state->pair.in_place) {
+    } else if (!state->is_overwritten) {
       state->held = results_[state->pair.output];
     }
     outputs[state->pair.output] = {};
@@ -228,17 +229,19 @@ Result<void> Session::make_room() {
     std::vector<int64_t> dims;
     for (const Dim dim : *output.type.dims) {
       const auto number = frame_->number_of(dim);
+      if (!number && !state->grown) break;
       if (!number)
         return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) +
                                             " is not known before the run"};
       dims.push_back(*number);
     }
     if (!state->grown) {
-      if (dims != state->held->dims)
+      state->is_overwritten = dims.size() == output.type.dims->size();  // else swapped
+      if (state->is_overwritten && dims != state->held->dims)
         return Error{Code::invalid_argument, "the state '" + state->pair.input_name + "' is a buffer of " +
                                                  to_string(state->held->dims) + ", and this run needs " +
                                                  to_string(dims) + ": there is no room for more"};
-      frame_->set_output_memory(state->pair.output, state->held.get());
+      if (state->is_overwritten) frame_->set_output_memory(state->pair.output, state->held.get());
       continue;
     }
     const int64_t wanted = dims[static_cast<size_t>(state->pair.growing_axis)];
