@@ -562,6 +562,9 @@ def decoders(tmp, good):
         row(f"generate: a text that becomes too long: {source}", ["generate", model, "--prompt", "ROMEO:", "--prompt", "a", "--ids"], 0,
             err=["a text ends here: the model reads at most 16 tokens", source],
             check=lambda text: [len(part.split("\n")[-2].split()) for part in text.split("----\n")] == [17, 17])
+    model = decoder(folder / "end_padded", mask=I, positions="position_ids", table=10)
+    row("generate: padded texts become too long each for itself", ["--help"], 0, check=lambda _: written(model, prompts=prompts) ==
+        [text for prompt in prompts for text in written(model, prompts=[prompt])] and all(len(ids.split()) == 11 for ids in written(model, prompts=prompts)))
     eos = int(alone[0].split()[5])
     for file in ("generation_config", "config"):
         model = decoder(folder / file, **{file: {"eos_token_id": [eos, 3]}})
