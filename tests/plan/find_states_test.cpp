@@ -62,7 +62,7 @@ const std::vector<Row> rows = {
      "{ next = TensorScatter(cache, x, at) }",
      {}, {"cache>next"}},
     {"buffers with room", buffers, {}, {"a>c in place", "b>d in place"}},
-    {"a buffer that others read too", shared_buffers, {}, {"b>d in place"}},
+    {"a buffer that others read too", shared_buffers, {}, {"a>c", "b>d in place"}},
     {"the caller names what nothing tells", plain, {{"a", "z"}}, {"a>z"}},
     {"the caller goes before names", swapped_names, {{"past_0", "present_1"}}, {"past_0>present_1"}},
     {"the caller names no input", plain, {{"c", "z"}}, {"no input 'c'; it has 'a' 'b'"}},
