@@ -113,6 +113,22 @@ std::string key_of(const Node& node) {
   return key;
 }
 
+// What a node gives, as bytes, where that is sizes alone, whatever it reads them from; else empty.
+std::string key_of_sizes(const Graph& graph, const Node& node) {
+  std::string key = "sizes";
+  for (const ValueId output : node.outputs) {
+    if (output == no_id) return {};
+    const Value& value = graph.values[output];
+    if (!value.elements || !value.type.element || !value.type.dims) return {};
+    for (const Dim element : *value.elements)
+      if (element.is_unknown()) return {};
+    append(key, *value.type.element);
+    append_list(key, *value.type.dims);
+    append_list(key, *value.elements);
+  }
+  return key;
+}
+
 Substitution equal_constants(const Graph& graph) {
   Substitution replaced;
   std::unordered_map<std::string, ValueId> seen;
@@ -162,7 +178,8 @@ Result<size_t> merge_equal(Graph& graph, const Registry& registry) {
     if (contract == nullptr || contract->is(HEED_RANDOM) || contract->is(HEED_CONTROL) || !bodies.empty()) continue;
     const bool gives_output = std::any_of(node.outputs.begin(), node.outputs.end(),
                                           [&](ValueId output) { return output != no_id && is_output[output]; });
-    std::string key = key_of(node);
+    std::string key = key_of_sizes(graph, node);
+    if (key.empty()) key = key_of(node);
     if (key.empty()) continue;
     const auto [place, is_new] = seen.emplace(std::move(key), id);
     if (is_new || gives_output) continue;

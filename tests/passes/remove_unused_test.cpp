@@ -53,6 +53,14 @@ TEST_CASE("nodes that do the same with the same become one") {
        "g (f32[2] x) => (f32[2] y) <f32[2] p = {1, 2}, f32[2] q = {1, 2}> { a = Add(x, p) b = Add(x, q) y = Add(a, b) "
        "}",
        2},
+      {"of sizes, whatever has them",
+       "g (f32[n, 2] x) => (f32[n, 2] y) { a = Sigmoid(x) r = Shape(x) s = Shape(a) t = Reshape(a, r) u = Reshape(a, s) "
+       "y = Add(t, u) }",
+       4},
+      {"not of other sizes",
+       "g (f32[n, 2] x, f32[m, 2] z) => (f32[n, 2] y, f32[m, 2] w) { r = Shape(x) s = Shape(z) y = Reshape(x, r) w = "
+       "Reshape(z, s) }",
+       4},
       {"not with other attributes",
        "g (f32[n] x) => (f32[n] y) { a = Scale<factor = 1.0>(x) b = Scale<factor = 2.0>(x) y = Add(a, b) }", 3},
       {"not random ones", "g (f32[n] x) => (f32[n] y) { a = Noise(x) b = Noise(x) y = Add(a, b) }", 3},
