@@ -23,12 +23,15 @@ bool accept(Match& match) {
   const Dim width = floor_divide(query->dim(2), is_packed ? heads + 2 * kv_heads : heads);
   if (!width.is_number()) return false;
 
+  // Packed ones lie side by side: query and key are turned at once.
+  const bool is_turned = node.integer("do_rotary") != 0, turns_both = is_packed && is_turned && !match.type("q_norm");
+  const int64_t query_hidden = heads * width.number(), key_hidden = kv_heads * width.number();
   std::string text, q = "query", k = "key", v = "value";
-  if (is_packed) {
-    const int64_t w = width.number();
-    text += "q, k, v = Split<axis = 2>(query, " + constant_ints({heads * w, kv_heads * w, kv_heads * w}) + ");";
-    q = "q", k = "k", v = "v";
-  }
+  if (turns_both)
+    text += "both, v = Split<axis = 2>(query, " + constant_ints({query_hidden + key_hidden, key_hidden}) + ");";
+  else if (is_packed)
+    text += "q, k, v = Split<axis = 2>(query, " + constant_ints({query_hidden, key_hidden, key_hidden}) + ");";
+  if (is_packed) q = "q", k = "k", v = "v";
   if (match.type("q_norm")) {
     const float epsilon = node.number("qk_norm_epsilon", 1e-6f);
     match.set("q_epsilon", node.number("q_norm_epsilon", epsilon));
@@ -40,8 +43,7 @@ bool accept(Match& match) {
   // T keys, of which the first P lie in the past.
   text += "one = Constant<value = int32[1] {1}>(); lengths = Reshape(seqlens, " + constant_ints({-1}) + ");";
   text += "valid = Add(lengths, one);";
-  const bool is_turned = node.integer("do_rotary") != 0,
-             needs_past = past.has_value() || (is_turned && !match.type("positions"));
+  const bool needs_past = past.has_value() || (is_turned && !match.type("positions"));
   if (needs_past && match.type("query_seqlens"))
     text += "past = Sub(valid, Reshape(query_seqlens, " + constant_ints({-1}) + "));";
   else if (needs_past)
@@ -49,13 +51,20 @@ bool accept(Match& match) {
         "nothing = Constant<value = int32[1] {0}>(); sequence = Cast<to = 6>(Shape<start = 1, end = 2>(query));"
         "past = Max(Sub(valid, sequence), nothing);";
   if (is_turned) {
-    const std::string positions = match.type("positions") ? "positions" : "past";
-    match.set("turned", cos->has_rank() && cos->dim(1).is_number() ? 2 * cos->dim(1).number() : int64_t{0});
-    for (const auto& [x, count] : {std::pair(&q, heads), std::pair(&k, kv_heads)}) {
-      text += *x +
+    const auto turn = [&](const std::string& x, int64_t count) {
+      text += x +
               "_turned = heed.RotaryEmbedding<interleaved = @rotary_interleaved, num_heads = " + std::to_string(count) +
-              ", rotary_embedding_dim = @turned>(" + *x + ", cos, sin, " + positions + ");";
-      *x += "_turned";
+              ", rotary_embedding_dim = @turned>(" + x + ", cos, sin, " +
+              (match.type("positions") ? "positions" : "past") + ");";
+    };
+    match.set("turned", cos->has_rank() && cos->dim(1).is_number() ? 2 * cos->dim(1).number() : int64_t{0});
+    if (turns_both) {
+      turn("both", heads + kv_heads);
+      text += "q, k = Split<axis = 2>(both_turned, " + constant_ints({query_hidden, key_hidden}) + ");";
+    } else {
+      turn(q, heads);
+      turn(k, kv_heads);
+      q += "_turned", k += "_turned";
     }
   }
   text += split_heads(q, heads, width) + split_heads(k, kv_heads, width) + split_heads(v, kv_heads, width);
