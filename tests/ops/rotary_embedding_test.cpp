@@ -105,6 +105,30 @@ const std::vector<Case> counting_cases = {
 
 HEED_TEST_OPERATOR("RotaryEmbedding", cases)
 HEED_TEST_OPERATOR("heed.RotaryEmbedding", counting_cases)
+TEST_CASE("RotaryEmbedding reads a part of what lies side by side, of each rank") {
+  const auto run = [](const char* part) {
+    auto outputs = run_text(std::string(R"(<ir_version: 10, opset_import: ["" : 23]>
+    agraph (float[b, s, 4, 8] x, float[5, 4] c, float[5, 4] d, int64[b, s] at) => (float[b, 3, s, 8] y, float[b, s, 24] z) {
+      from = Constant<value_ints = [1]>()
+      to = Constant<value_ints = [4]>()
+      axis = Constant<value_ints = [2]>()
+      three = Slice(x, from, to, axis)
+      heads = Transpose<perm = [0, 2, 1, 3]>(three)
+      flat = Constant<value_ints = [0, 0, -1]>()
+      hidden = Reshape(three, flat)
+)") + part + "}",
+                         {random({2, 3, 4, 8}), random({5, 4}), random({5, 4}, -1, 0), i64({2, 3}, {0, 1, 2, 4, 3, 1})});
+    INFO((outputs ? "" : outputs.error().message));
+    REQUIRE(outputs.has_value());
+    return *std::move(outputs);
+  };
+  const auto strided = run("y = RotaryEmbedding(heads, c, d, at) z = RotaryEmbedding<num_heads = 3, interleaved = 1>(hidden, c, d, at)");
+  const auto dense = run(
+      "one = Constant<value_float = 1.0>() h = Mul(heads, one) i = Mul(hidden, one) y = RotaryEmbedding(h, c, d, at) "
+      "z = RotaryEmbedding<num_heads = 3, interleaved = 1>(i, c, d, at)");
+  for (size_t i = 0; i < 2; ++i) check_equal(strided[i], dense[i]);
+}
+
 TEST_CASE("RotaryEmbedding reads strided tensors on both devices, and writes where its input lies") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 23]>
     agraph (float[b, s, h, 8] x, float[4, p] cos, float[p, 4] sin, int64[s, b] at, float[b, h, 8, s] v, float[4, s, b] w)
