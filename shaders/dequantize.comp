@@ -56,7 +56,7 @@ void main() {
   for (uint w = gl_GlobalInvocationID.x; w < word_count; w += gl_NumWorkGroups.x * gl_WorkGroupSize.x) {
     uint value = 0u;
     for (uint i = 0u; i < elements && w * elements + i < count; ++i)
-      value |= plain_code(y_type, dequantized(w * elements + i)) << (i * bits);
+      value = bitfieldInsert(value, plain_code(y_type, dequantized(w * elements + i)), int(i * bits), int(bits));
     y[uint(y_word_offset) + w] = value;
   }
 }
