@@ -7,13 +7,15 @@
 namespace heed::ops {
 namespace {
 
-#define STATISTICS                                            \
-  "mean = ReduceMean(x, mean_axes); centered = Sub(x, mean);" \
-  "variance = ReduceMean(Mul(centered, centered), variance_axes); shifted = Add(variance, epsilon);"
+#define CENTERED "mean = ReduceMean(x, mean_axes); centered = Sub(x, mean);"
+#define STATISTICS(of) "variance = ReduceMean(Mul(" of ", " of "), variance_axes); shifted = Add(variance, epsilon);"
+#define INVERSE "inverse = Reciprocal(Sqrt(shifted)) | Pow(shifted, minus_half);"
+// torch widens what 16-bit models square, up to opset 16.
+#define WIDENED CENTERED "wide = Cast(centered);" STATISTICS("wide")
 
 bool accept(Match& match) {
   const auto x = match.type("x");
-  if (!x || !x->has_rank() || !is_narrow_float(*x)) return false;
+  if (!x || !x->has_rank() || !is_narrow_float(*x) || match.type("y")->c.element != x->c.element) return false;
   const auto axis = first_reduced_axis(match, "mean", "mean_axes", *x);
   if (!axis || first_reduced_axis(match, "variance", "variance_axes", *x) != axis) return false;
   const auto epsilon = match.scalar("epsilon");
@@ -77,9 +79,9 @@ bool accept_casts(Match& match) {
 
 extern const Rewrite layer_normalization_core{
     .name = "layer_normalization",
-    .patterns = {STATISTICS "y = Div(centered, Sqrt(shifted))",
-                 STATISTICS "inverse = Reciprocal(Sqrt(shifted)) | Pow(shifted, minus_half);"
-                            "y = Mul(centered, inverse)"},
+    .patterns = {CENTERED STATISTICS("centered") "y = Div(centered, Sqrt(shifted))",
+                 CENTERED STATISTICS("centered") INVERSE "y = Mul(centered, inverse)",
+                 WIDENED "y = Cast(Div(wide, Sqrt(shifted)))", WIDENED INVERSE "y = Cast(Mul(wide, inverse))"},
     .replacement =
         "y = LayerNormalization<axis = @axis, epsilon = @epsilon>(x, Cast<to = @type>(Constant<"
         "value_floats = [1.0]>()))",

@@ -76,6 +76,18 @@ const std::vector<RewriteRow> layers = {
      .wanted = {"LayerNormalization"},
      .unwanted = {"ReduceMean", "Cast", "heed.FusedElementwise"},
      .tolerance = 4e-3},
+    {.what = "16-bit floats of torch at opset 14, whose squares are f64",
+     .inputs = half_x,
+     .outputs = half_y,
+     .nodes = parameters +
+              "e64 = Constant<value = double {1e-5}>() two64 = Constant<value = double {2.0}>()"
+              "m = ReduceMean<axes = [-1]>(x) c = Sub(x, m) f = Cast<to = 11>(c) q = Pow(f, two64)"
+              "v = ReduceMean<axes = [-1]>(q) s = Add(v, e64) d = Sqrt(s) n = Div(f, d) p = Cast<to = 10>(n)"
+              "wh = Cast<to = 10>(w) bh = Cast<to = 10>(b) u = Mul(p, wh) y = Add(u, bh)",
+     .wanted = {"LayerNormalization"},
+     .unwanted = {"ReduceMean", "Cast"},
+     .tolerance = 4e-3,
+     .opset = 14},
     {.what = "16-bit floats, scaled after the cast",
      .inputs = half_x,
      .outputs = half_y,
