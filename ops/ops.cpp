@@ -181,7 +181,6 @@ PluginContent content() {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
               &one_sided_greater, &one_sided_equal,
               &times_one, &plus_zero, &power_as_product, &quotient_as_reciprocal,
-              &unchanged, &whole_slice, &there_and_back, &reshape_of_view, &split_and_joined, &cut_and_joined,
               &axes_in_order, &transposes_around, &casts, &gather_of_rows, &outer_product, &flattened_product,
               &rotary_tables, &rotary_table_rows, &rotary_cos, &rotary_sin, &rotary_cast, &rotary_scale,
               &rotary_unsqueeze, &rotary_squeeze, &rotary_gather, &rotary_halves, &rotary_joined, &rotary_interleaved,
@@ -210,6 +209,7 @@ PluginContent content() {
               &gemm_as_matmul, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
               &matmul_gate,
+              &unchanged, &whole_slice, &there_and_back, &reshape_of_view, &split_and_joined, &cut_and_joined,
           },
   };
 }

@@ -21,10 +21,14 @@ bool accept_slice(Match& match) {
   return steps && std::all_of(steps->begin(), steps->end(), [](Dim step) { return step.lower_bound() > 0; });
 }
 
-// A 0 in the shape would stand for the size that the view has there.
+// Where the view between was a detour, of fewer or of more axes than what it leads from and to; others have a meaning for
+// whoever looks for it. A 0 in the shape would stand for the size that the view has there.
 bool accept_reshape(Match& match) {
+  const auto x = match.type("x"), v = match.type("v"), y = match.type("y");
   const auto shape = match.elements("shape");
-  if (!shape) return false;
+  if (!x || !x->has_rank() || !v->has_rank() || !y->has_rank() || !shape) return false;
+  const auto [fewer, more] = std::minmax({x->rank(), y->rank()});
+  if (v->rank() > fewer && v->rank() < more) return false;
   const bool means_zero = match.node("y").integer("allowzero") != 0;
   return means_zero || std::none_of(shape->begin(), shape->end(), [](Dim size) { return size.is_number(0); });
 }
