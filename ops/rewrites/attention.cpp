@@ -23,17 +23,24 @@ constexpr std::string_view pattern =
     "wide = Cast(m) | m;"
     "p = Softmax(wide);"
     "guarded = Where(IsNaN(p), zero, p) | p;"  // a query that sees no key: zeros, as heed.Attention gives
-    "w = Cast(guarded) | guarded;"
+    "weights = Cast(guarded) | guarded;"
+    "w = Cast(weights) | weights;"
     "y = MatMul(w, v)";
 
-// A mask that broadcasts to the scores and has all their keys: heed.Attention does not repeat a mask along keys.
-bool is_mask_of(TypeView mask, const Dims& scores) {
-  if (!mask.has_rank() || mask.rank() < 1 || mask.rank() > 4 || !(mask.dim(-1) == scores[3])) return false;
-  for (int32_t axis = 2; axis <= mask.rank(); ++axis) {
-    const Dim size = mask.dim(-axis);
-    if (!size.is_number(1) && !(size == scores[static_cast<size_t>(4 - axis)])) return false;
+// How a mask lies on the scores [batch, head, query, key]: as heed.Attention takes it, which does not repeat a mask
+// along keys; by sizes that are not proven to be those of the scores, and are where the model can run at all; or not.
+enum class MaskFit { not_at_all, once_repeated, as_it_is };
+
+MaskFit fit_of(TypeView mask, const Dims& scores) {
+  if (!mask.has_rank() || mask.rank() < 1 || mask.rank() > 4) return MaskFit::not_at_all;
+  MaskFit fit = MaskFit::as_it_is;
+  for (int32_t axis = 1; axis <= mask.rank(); ++axis) {
+    const Dim size = mask.dim(-axis), wanted = scores[static_cast<size_t>(4 - axis)];
+    if (size == wanted || (axis > 1 && size.is_number(1))) continue;
+    if (axis > 2 || size.is_number()) return MaskFit::not_at_all;
+    fit = MaskFit::once_repeated;
   }
-  return true;
+  return fit;
 }
 
 bool swaps_last_axes(const NodeView& transpose, int32_t rank) {
@@ -79,8 +86,11 @@ bool accept(Match& match) {
   if (!(q->dim(-1) == kt->dim(-2)) || !(v->dim(-2) == scores[3])) return false;
   if (!is_over_keys(match.node("p"), rank)) return false;
   if (match.type("k") && !swaps_last_axes(match.node("kt"), rank)) return false;
-  // A softmax of narrower numbers than the queries would not be ours.
-  if (bits_of(match.type("p")->element()) < bits_of(q->element()) || !is_float(match.type("p")->element())) return false;
+  // A softmax of narrower numbers than the queries would not be ours, nor are weights that were narrower on their way.
+  for (const auto name : {"p", "weights"}) {
+    const DataType element = match.type(name)->element();
+    if (!is_float(element) || bits_of(element) < bits_of(q->element())) return false;
+  }
   if (match.type("zero") && match.scalar("zero") != 0.0) return false;
 
   const auto scale = scale_of(match, *qk), softcap = softcap_of(match, *qk);
@@ -100,14 +110,16 @@ bool accept(Match& match) {
     result = "heads";
   }
   std::string mask;
+  MaskFit fit = MaskFit::as_it_is;
   for (const std::string bias : {"first_bias", "bias"}) {
     const auto type = match.type(bias);
     if (!type) continue;
-    if (!is_mask_of(*type, scores) || !is_float(type->element())) return false;
+    fit = std::min(fit, fit_of(*type, scores));
+    if (!is_float(type->element())) return false;
     mask = mask.empty() ? bias : "Add(" + mask + ", " + bias + ")";
   }
   if (const auto visible = match.type("visible"), hidden = match.type("hidden"); visible || hidden) {
-    if (!is_mask_of(visible ? *visible : *hidden, scores)) return false;
+    fit = std::min(fit, fit_of(visible ? *visible : *hidden, scores));
     const Hiding how = hiding(match, "low");
     if (how == Hiding::no) return false;
     if (how == Hiding::infinite && mask.empty()) {
@@ -119,6 +131,9 @@ bool accept(Match& match) {
       mask = mask.empty() ? "chosen" : "Add(chosen, " + mask + ")";
     }
   }
+  if (fit == MaskFit::not_at_all) return false;
+  if (fit == MaskFit::once_repeated)
+    mask = "Expand(" + mask + ", Concat<axis = 0>(Shape<start = -2, end = -1>(q), Shape<start = -2, end = -1>(v)))";
   text += result + " = heed.Attention<scale = @scale, softcap = @softcap>(" + query + ", " + key + ", " + value + ", " +
           (mask.empty() ? "\"\"" : mask) + ")";
   if (rank == 3) text += "; y = Squeeze(heads, first)";
@@ -128,7 +143,6 @@ bool accept(Match& match) {
 
 }  // namespace
 
-extern const Rewrite attention_core{
-    .name = "attention", .patterns = {pattern}, .replacement = "", .accept = accept};
+extern const Rewrite attention_core{.name = "attention", .patterns = {pattern}, .replacement = "", .accept = accept};
 
 }  // namespace heed::ops

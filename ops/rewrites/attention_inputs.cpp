@@ -15,7 +15,8 @@ namespace {
 
 std::string with_mask(const std::string& mask) {
   return "y, present_key, present_value = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
-         ">(q, k, v, " + mask + ", past_key, past_value, valid, sinks)";
+         ">(q, k, v, " +
+         mask + ", past_key, past_value, valid, sinks)";
 }
 
 // ---- scales: (c q) k' = c (q k')
@@ -128,8 +129,10 @@ bool accept_causal(Match& match) {
     if (how == Hiding::finite && (rest || (*key - query).lower_bound() < 0)) return false;
     made += "mask = Where(" + name + ", zero, low);";
   }
-  match.replace_by(made + "y, present_key, present_value = heed.Attention<scale = @scale, causal = 1, " OTHER_ATTRIBUTES
-                          ">(q, k, v, " + (rest ? "rest" : "") + ", past_key, past_value)");
+  match.replace_by(made +
+                   "y, present_key, present_value = heed.Attention<scale = @scale, causal = 1, " OTHER_ATTRIBUTES
+                   ">(q, k, v, " +
+                   (rest ? "rest" : "") + ", past_key, past_value)");
   return true;
 }
 
@@ -178,8 +181,9 @@ extern const Rewrite attention_expanded_mask{
     .name = "attention_expanded_mask",
     .patterns = {"mask = Expand(one, shape);"
                  "y, present_key, present_value = heed.Attention(q, k, v, mask, past_key, past_value, valid, sinks)"},
-    .replacement = "mask = Expand(one, shape); y, present_key, present_value = heed.Attention<scale = @scale, causal = "
-                   "@causal, " OTHER_ATTRIBUTES ">(q, k, v, one, past_key, past_value, valid, sinks)",
+    .replacement =
+        "mask = Expand(one, shape); y, present_key, present_value = heed.Attention<scale = @scale, causal = "
+        "@causal, " OTHER_ATTRIBUTES ">(q, k, v, one, past_key, past_value, valid, sinks)",
     .accept = accept_expanded};
 
 extern const Rewrite attention_causal{

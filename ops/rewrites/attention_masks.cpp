@@ -1,5 +1,5 @@
-// Masks as transformers builds them (masking_utils.py: each position is asked for by its index, torch.vmap): what is true
-// everywhere goes, and a padding mask that is gathered position by position is the padding mask itself.
+// Masks as transformers builds them (masking_utils.py: each position is asked for by its index, torch.vmap): what is
+// true everywhere goes, and a padding mask that is gathered position by position is the padding mask itself.
 #include <string>
 
 #include "heed/plugin.hpp"
@@ -68,8 +68,9 @@ bool accept_gathered(Match& match) {
     if (flat->rank() != 1 && !(flat->rank() == 2 && flat->dim(1).is_number(1))) return false;
   }
   const bool is_all = *key == data->dim(1);
-  std::string text = "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);"
-                     "rows = Unsqueeze(r, row_axes); columns = Unsqueeze(c, column_axes);";
+  std::string text =
+      "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);"
+      "rows = Unsqueeze(r, row_axes); columns = Unsqueeze(c, column_axes);";
   if (match.type("places")) text += "places = Add(columns, Mul(rows, width));";  // the shape may be read off them
   text += is_all ? "seen = Identity(data);" : "seen = Gather<axis = 1>(data, c);";
   match.replace_by(text + "y = Unsqueeze(seen, Constant<value_ints = [1, 2]>())");
@@ -80,10 +81,9 @@ constexpr std::string_view positions =
     "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);"
     "rows = Unsqueeze(r, row_axes); columns = Unsqueeze(c, column_axes);";
 
-const std::string by_pairs =
-    std::string(positions) +
-    "tall = Expand(rows, tall_shape) | rows; wide = Expand(columns, wide_shape) | columns;"
-    "index = Concat(Unsqueeze(tall, last), Unsqueeze(wide, last)); y = GatherND(data, index)";
+const std::string by_pairs = std::string(positions) +
+                             "tall = Expand(rows, tall_shape) | rows; wide = Expand(columns, wide_shape) | columns;"
+                             "index = Concat(Unsqueeze(tall, last), Unsqueeze(wide, last)); y = GatherND(data, index)";
 const std::string by_places =
     std::string(positions) +
     "flat = Flatten(data) | Reshape(data, flat_shape); places = Add(columns, Mul(rows, width));"

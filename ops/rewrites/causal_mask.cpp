@@ -1,6 +1,6 @@
-// Positions of queries compared with positions of keys, rows of a triangle of constants, Trilu -> heed.CausalMask, where the
-// sizes prove that the last query stands at the last key: rows run from key - query on. `seen` is what may be seen,
-// `hidden` what may not (torch's way round).
+// Positions of queries compared with positions of keys, rows of a triangle of constants, Trilu -> heed.CausalMask,
+// where the sizes prove that the last query stands at the last key: rows run from key - query on. `seen` is what may be
+// seen, `hidden` what may not (torch's way round).
 #include <string>
 
 #include "attention.hpp"
@@ -52,15 +52,15 @@ bool accept_positions(Match& match) {
   text += match.type("row_axes") ? "rows = Unsqueeze(r, row_axes);" : "rows = Reshape(r, row_shape);";
   if (match.type("column_axes")) text += "columns = Unsqueeze(c, column_axes);";
   if (match.type("column_shape")) text += "columns = Reshape(c, column_shape);";
-  const std::string mask = causal_mask_of("Sub(row_end, row)", "Sub(column_end, column)",
-                                          std::max(rows->rank(), columns->rank()) - 2);
+  const std::string mask =
+      causal_mask_of("Sub(row_end, row)", "Sub(column_end, column)", std::max(rows->rank(), columns->rank()) - 2);
   match.replace_by(text + (match.type("seen") ? "seen = " + mask : "hidden = Not(" + mask + ")"));
   return true;
 }
 
-#define POSITIONS                                                                              \
-  "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);"             \
-  "rows = Unsqueeze(r, row_axes) | Reshape(r, row_shape);"                                     \
+#define POSITIONS                                                                  \
+  "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);" \
+  "rows = Unsqueeze(r, row_axes) | Reshape(r, row_shape);"                         \
   "columns = Unsqueeze(c, column_axes) | Reshape(c, column_shape) | c;"
 
 // ---- a triangle of ones [..., n, n], of which a few rows and columns are cut out, as GPT-2 was long written
@@ -86,8 +86,8 @@ bool is_along(Match& match, std::string_view axes, std::string_view steps, int32
 bool accept_triangle(Match& match) {
   const auto table = match.constant("table");
   const auto scores = match.type("y");
-  const auto from = element_of(match, "row"), to = element_of(match, "row_end"),
-             first = element_of(match, "column"), key = element_of(match, "column_end");
+  const auto from = element_of(match, "row"), to = element_of(match, "row_end"), first = element_of(match, "column"),
+             key = element_of(match, "column_end");
   if (!table || !is_lower_triangle(*table) || !from || !to || !first || !key) return false;
   if (!is_along(match, "row_axes", "row_steps", 2, table->rank())) return false;
   if (!is_along(match, "column_axes", "column_steps", 1, table->rank())) return false;
@@ -95,15 +95,17 @@ bool accept_triangle(Match& match) {
   if (from->lower_bound() < 0 || !(*to == *key) || !first->is_number(0)) return false;
   if (!scores->has_rank() || scores->rank() < table->rank()) return false;
   if (!(scores->dim(-2) == *to - *from) || !(scores->dim(-1) == *key)) return false;
-  std::string text = "cut_rows = Slice(table, row, row_end, row_axes, row_steps);"
-                     "cut = Slice(cut_rows, column, column_end, column_axes, column_steps);";
+  std::string text =
+      "cut_rows = Slice(table, row, row_end, row_axes, row_steps);"
+      "cut = Slice(cut_rows, column, column_end, column_axes, column_steps);";
   if (table->element() != DataType::boolean) text += "visible = Cast<to = 9>(cut);";
   match.replace_by(text + "y = Where(" + causal_mask_of("Sub(row_end, row)", "column_end", table->rank() - 2) +
                    ", scores, low)");
   return true;
 }
 
-// ---- a triangle that Trilu cuts out of one number [n, n], as torch writes is_causal and generate_square_subsequent_mask
+// ---- a triangle that Trilu cuts out of one number [n, n], as torch writes is_causal and
+// generate_square_subsequent_mask
 
 bool accept_trilu(Match& match) {
   const auto square = match.type("square");
@@ -111,7 +113,8 @@ bool accept_trilu(Match& match) {
   if (square->rank() != 2 || !(square->dim(0) == square->dim(1)) || !shape || shape->size() != 2) return false;
   if (!((*shape)[1] == square->dim(1))) return false;
   const double diagonal = match.type("k") ? match.scalar("k").value_or(-1) : 0;
-  const std::string text = "length = Gather(shape, Constant<value_int = -1>()); mask = heed.CausalMask(length, length);";
+  const std::string text =
+      "length = Gather(shape, Constant<value_int = -1>()); mask = heed.CausalMask(length, length);";
   if (match.type("bias")) {
     if (diagonal != 1 || hiding(match, "number") == Hiding::no) return false;
     match.replace_by(text + "bias = Where(mask, CastLike(Constant<value_float = 0.0>(), number), number)");
@@ -131,13 +134,12 @@ bool accept_trilu(Match& match) {
 
 }  // namespace
 
-extern const Rewrite causal_mask{.name = "causal_mask",
-                                 .patterns = {POSITIONS "seen = LessOrEqual(columns, rows)",
-                                              POSITIONS "seen = GreaterOrEqual(rows, columns)",
-                                              POSITIONS "hidden = Greater(columns, rows)",
-                                              POSITIONS "hidden = Less(rows, columns)"},
-                                 .replacement = "",
-                                 .accept = accept_positions};
+extern const Rewrite causal_mask{
+    .name = "causal_mask",
+    .patterns = {POSITIONS "seen = LessOrEqual(columns, rows)", POSITIONS "seen = GreaterOrEqual(rows, columns)",
+                 POSITIONS "hidden = Greater(columns, rows)", POSITIONS "hidden = Less(rows, columns)"},
+    .replacement = "",
+    .accept = accept_positions};
 
 extern const Rewrite causal_triangle{
     .name = "causal_mask",

@@ -104,10 +104,11 @@ bool accept_where(Match& match) {
 
 }  // namespace
 
-extern const Rewrite unsqueezes{.name = "unsqueezes",
-                                .patterns = {"u = Unsqueeze(x, inner); y = Unsqueeze(u, outer)"},
-                                .replacement = "u = Unsqueeze(x, inner); y = Unsqueeze(x, Constant<value_ints = @axes>())",
-                                .accept = accept_unsqueezes};
+extern const Rewrite unsqueezes{
+    .name = "unsqueezes",
+    .patterns = {"u = Unsqueeze(x, inner); y = Unsqueeze(u, outer)"},
+    .replacement = "u = Unsqueeze(x, inner); y = Unsqueeze(x, Constant<value_ints = @axes>())",
+    .accept = accept_unsqueezes};
 
 extern const Rewrite transposed_matrices{
     .name = "transposed_matrices",
@@ -117,9 +118,10 @@ extern const Rewrite transposed_matrices{
 
 extern const Rewrite gather_of_one{.name = "gather_of_one",
                                    .patterns = {"y = Gather(x, index)"},
-                                   .replacement = "axes = Constant<value_ints = @axes>();"
-                                                  "part = Slice(x, Constant<value_ints = @from>(), Constant<value_ints = "
-                                                  "@to>(), axes); y = Squeeze(part, axes)",
+                                   .replacement =
+                                       "axes = Constant<value_ints = @axes>();"
+                                       "part = Slice(x, Constant<value_ints = @from>(), Constant<value_ints = "
+                                       "@to>(), axes); y = Squeeze(part, axes)",
                                    .accept = accept_select};
 
 extern const Rewrite heads_from_batch{
@@ -128,12 +130,12 @@ extern const Rewrite heads_from_batch{
     .replacement = "y = Transpose<perm = [1, 2, 0, 3]>(Reshape(x, Constant<value_ints = @split>()))",
     .accept = accept_heads};
 
-extern const Rewrite transpose_of_squeezed{
-    .name = "transpose_of_squeezed",
-    .patterns = {"s = Squeeze(x, axes); y = Transpose(s)"},
-    .replacement = "s = Squeeze(x, axes);"
-                   "y = Squeeze(Transpose<perm = @wide>(x), Constant<value_ints = [0]>())",
-    .accept = accept_squeezed};
+extern const Rewrite transpose_of_squeezed{.name = "transpose_of_squeezed",
+                                           .patterns = {"s = Squeeze(x, axes); y = Transpose(s)"},
+                                           .replacement =
+                                               "s = Squeeze(x, axes);"
+                                               "y = Squeeze(Transpose<perm = @wide>(x), Constant<value_ints = [0]>())",
+                                           .accept = accept_squeezed};
 
 extern const Rewrite where_of_expanded{.name = "where_of_expanded",
                                        .patterns = {"e = Expand(x, shape); y = Where(e, a, b)"},

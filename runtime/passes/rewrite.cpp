@@ -272,8 +272,9 @@ class GraphRewriting {
         finish(first_node);
         return true;
       }
-      if (!is_circle) log(Level::warning, "rewrite '" + rule_.name() + "' at " + describe(graph_.nodes[fit_.nodes.back()]) +
-                              " was taken back: " + inferred.error().message);
+      if (!is_circle)
+        log(Level::warning, "rewrite '" + rule_.name() + "' at " + describe(graph_.nodes[fit_.nodes.back()]) +
+                                " was taken back: " + inferred.error().message);
       graph_.nodes.resize(first_node);  // values that only they read or made stay behind, unread
       for (const auto& [name, id] : own_) graph_.values[id].producer = no_id;
       graph_.constraints.resize(constraint_count);
@@ -554,8 +555,8 @@ class GraphRewriting {
     const Fit& fit_;
     FoundMatch& match_;
     const std::vector<Statement>& statements_;
-    std::vector<NodeId> in_order_;  // the nodes that go, as in the pattern: makers first
-    std::vector<NodeId> matched_;   // and sorted, each once
+    std::vector<NodeId> in_order_;                    // the nodes that go, as in the pattern: makers first
+    std::vector<NodeId> matched_;                     // and sorted, each once
     std::unordered_map<std::string, size_t> makers_;  // the replacement's names: which statement makes each
     std::unordered_set<ValueId> used_outside_;
     std::unordered_map<ValueId, std::pair<size_t, std::string>>

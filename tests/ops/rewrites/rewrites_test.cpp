@@ -46,12 +46,14 @@ const std::string x = "float[batch, seq, 8] x", x_and_r = x + ", float[batch, se
 
 // torch's scaled_dot_product_attention, as both of its exporters write it: the root of the scale on either side, keys
 // transposed with all axes before them as one, a guard against rows of -inf.
-const std::string root_scaled = "half = Constant<value_float = 0.6>() zero_f = Constant<value_float = 0.0>()"
-                                "sq = Mul(q, half) sk = Mul(kt, half) qk = MatMul(sq, sk) ",
+const std::string root_scaled =
+                      "half = Constant<value_float = 0.6>() zero_f = Constant<value_float = 0.0>()"
+                      "sq = Mul(q, half) sk = Mul(kt, half) qk = MatMul(sq, sk) ",
                   guarded = "p = Softmax<axis = -1>(m) nan = IsNaN(p) w = Where(nan, zero_f, p) y = MatMul(w, value)";
 const std::string transposed_as_one =
     "key_shape = Shape(key) minus = Constant<value_ints = [-1]>() minus2 = Constant<value_ints = [-2]>()"
-    "least = Constant<value_ints = [-9223372036854775808]>() end_of_all = Constant<value_ints = [9223372036854775807]>()"
+    "least = Constant<value_ints = [-9223372036854775808]>() end_of_all = Constant<value_ints = "
+    "[9223372036854775807]>()"
     "width = Slice(key_shape, minus, end_of_all) length = Slice(key_shape, minus2, minus)"
     "lead = Slice(key_shape, least, minus2) flat_shape = Concat<axis = 0>(minus, length, width)"
     "flat = Reshape(key, flat_shape) flat_t = Transpose<perm = [0, 2, 1]>(flat)"
@@ -60,10 +62,12 @@ const std::string transposed_as_one =
 const std::string padding = ", int64[batch, total] padding";
 const std::string indices =
     "axes12 = Constant<value_ints = [1, 2]>() axes01 = Constant<value_ints = [0, 1]>() axis3 = Constant<value_ints = "
-    "[3]>() axis2 = Constant<value_ints = [2]>() last = Constant<value_ints = [-1]>() batch_axis = Constant<value_int = "
+    "[3]>() axis2 = Constant<value_ints = [2]>() last = Constant<value_ints = [-1]>() batch_axis = Constant<value_int "
+    "= "
     "0>() batch = Gather(q_shape, batch_axis) batches = Range(zero, batch, one) fresh = Range(zero, seq, one)"
     "queries = Add(fresh, past) b12 = Unsqueeze(batches, axes12) bs = Unsqueeze(b12, axis3)"
-    "q01 = Unsqueeze(queries, axes01) qs = Unsqueeze(q01, axis3) k01 = Unsqueeze(keys, axes01) ks = Unsqueeze(k01, axis2)"
+    "q01 = Unsqueeze(queries, axes01) qs = Unsqueeze(q01, axis3) k01 = Unsqueeze(keys, axes01) ks = Unsqueeze(k01, "
+    "axis2)"
     "always = Constant<value = bool {1}>() seen_pad = Cast<to = 9>(padding) ";
 const std::string by_pairs =
     "most = Max(bs, ks) most_shape = Shape(most) be = Expand(bs, most_shape) bu = Unsqueeze(be, last)"
@@ -71,7 +75,8 @@ const std::string by_pairs =
     "not_pad = GatherND(seen_pad, pairs) ";
 const std::string by_places =
     "pad_shape = Shape(seen_pad) pad_width = Gather(pad_shape, one_d) flat_pad = Flatten<axis = 2>(seen_pad)"
-    "starts = Mul(bs, pad_width) places = Add(ks, starts) picked = Gather(flat_pad, places) line = Reshape(picked, last)"
+    "starts = Mul(bs, pad_width) places = Add(ks, starts) picked = Gather(flat_pad, places) line = Reshape(picked, "
+    "last)"
     "places_shape = Shape(places) not_pad = Reshape(line, places_shape) ";
 const std::string one_d = "one_d = Constant<value_ints = [1]>() ";
 const std::string causal_and_padding =
@@ -80,15 +85,17 @@ const std::string causal_and_padding =
     "mask_shape = Concat<axis = 0>(batch_d, one_d, seq_d, total_d) mask4 = Expand(both, mask_shape) ";
 
 const std::string triangle =
-    "sixteen = Constant<value_int = 16>() ramp = Range(zero, sixteen, one) tall = Constant<value_ints = [1, 1, 16, 1]>()"
+    "sixteen = Constant<value_int = 16>() ramp = Range(zero, sixteen, one) tall = Constant<value_ints = [1, 1, 16, "
+    "1]>()"
     "ramp_rows = Reshape(ramp, tall) lower = LessOrEqual(ramp, ramp_rows) tri = Cast<to = 2>(lower)"
     "axis2 = Constant<value_ints = [2]>() axis3 = Constant<value_ints = [3]>() ";
 const std::string cut_triangle =
     "past_d = Unsqueeze(past, axis0) total_d = Unsqueeze(total, axis0) nil = Constant<value_ints = [0]>()"
     "cut_rows = Slice(tri, past_d, total_d, axis2, axis1) cut = Slice(cut_rows, nil, total_d, axis3, axis1)"
     "seen = Cast<to = 9>(cut) ";
-const std::string square = "q_shape = Shape(q) two_d = Constant<value_ints = [2]>() n = Gather(q_shape, two_d)"
-                           "shape = Concat<axis = 0>(n, n) ";
+const std::string square =
+    "q_shape = Shape(q) two_d = Constant<value_ints = [2]>() n = Gather(q_shape, two_d)"
+    "shape = Concat<axis = 0>(n, n) ";
 
 const std::vector<RewriteRow> rows = {
     // embedding.cpp
@@ -182,20 +189,29 @@ const std::vector<RewriteRow> rows = {
          "w = Where(seen, s, low) m = Add(w, padding_bias)" + weighed,
      {"heed.Attention"},
      {"Softmax", "Slice", "MatMul"}},
+    {"a mask whose sizes the model calls by another name",
+     with_past + ", float[batch, 1, fresh, total] mask",
+     presents,
+     positions + appended + scores + "m = Add(s, mask)" + weighed,
+     {"heed.Attention"},
+     {"Softmax", "MatMul", "heed.Copy"}},
     {"the first rows of a triangle are not causal with a past",
      with_past,
      presents,
-     positions + triangle + "total_d = Unsqueeze(total, axis0) from = Constant<value_ints = [0]>()"
-                            "seq_d = Unsqueeze(seq, axis0) cut_rows = Slice(tri, from, seq_d, axis2, axis1)"
-                            "cut = Slice(cut_rows, from, total_d, axis3, axis1) seen = Cast<to = 9>(cut)" +
+     positions + triangle +
+         "total_d = Unsqueeze(total, axis0) from = Constant<value_ints = [0]>()"
+         "seq_d = Unsqueeze(seq, axis0) cut_rows = Slice(tri, from, seq_d, axis2, axis1)"
+         "cut = Slice(cut_rows, from, total_d, axis3, axis1) seen = Cast<to = 9>(cut)" +
          appended + scores + lowest + "m = Where(seen, s, low)" + weighed,
      {"heed.Attention<causal = 0"},
      {"heed.CausalMask"}},
     {"is_causal of torch's sdpa: Trilu of ones",
      qkv,
      y,
-     square + plain + "one_f = Constant<value_float = 1.0>() zero_f = Constant<value_float = 0.0>()"
-              "ones = Expand(one_f, shape) lower = Trilu<upper = 0>(ones) hidden = Equal(lower, zero_f)" + infinite +
+     square + plain +
+         "one_f = Constant<value_float = 1.0>() zero_f = Constant<value_float = 0.0>()"
+         "ones = Expand(one_f, shape) lower = Trilu<upper = 0>(ones) hidden = Equal(lower, zero_f)" +
+         infinite +
          "bias = Where(hidden, low, zero_f) qk = MatMul(q, kt) m = Add(qk, bias) p = Softmax<axis = -1>(m)"
          "y = MatMul(p, v)",
      {"heed.Attention<causal = 1"},
@@ -203,17 +219,19 @@ const std::vector<RewriteRow> rows = {
     {"torch's square subsequent mask: Trilu of -inf",
      qkv,
      y,
-     square + plain + infinite + "one_i = Constant<value_int = 1>() full = Expand(low, shape)"
-              "bias = Trilu<upper = 1>(full, one_i) qk = MatMul(q, kt) m = Add(qk, bias) p = Softmax<axis = -1>(m)"
-              "y = MatMul(p, v)",
+     square + plain + infinite +
+         "one_i = Constant<value_int = 1>() full = Expand(low, shape)"
+         "bias = Trilu<upper = 1>(full, one_i) qk = MatMul(q, kt) m = Add(qk, bias) p = Softmax<axis = -1>(m)"
+         "y = MatMul(p, v)",
      {"heed.Attention<causal = 1"},
      {"Softmax", "Trilu"}},
     {"another diagonal is not causal",
      qkv,
      y,
-     square + plain + infinite + "two_i = Constant<value_int = 2>() full = Expand(low, shape)"
-              "bias = Trilu<upper = 1>(full, two_i) qk = MatMul(q, kt) m = Add(qk, bias) p = Softmax<axis = -1>(m)"
-              "y = MatMul(p, v)",
+     square + plain + infinite +
+         "two_i = Constant<value_int = 2>() full = Expand(low, shape)"
+         "bias = Trilu<upper = 1>(full, two_i) qk = MatMul(q, kt) m = Add(qk, bias) p = Softmax<axis = -1>(m)"
+         "y = MatMul(p, v)",
      {"heed.Attention", "Trilu"},
      {"heed.CausalMask"}},
     {"a past whose sequence stands before its heads",
@@ -228,8 +246,9 @@ const std::vector<RewriteRow> rows = {
     {"torch's sdpa with transformers' masks, by -inf: causal, and the padding is left",
      with_past + padding,
      presents,
-     positions + one_d + indices + by_places + causal_and_padding + appended + "kt = Transpose<perm = [0, 1, 3, 2]>(key)" +
-         root_scaled + infinite + "bias = Where(mask4, zero_f, low) m = Add(qk, bias)" + guarded,
+     positions + one_d + indices + by_places + causal_and_padding + appended +
+         "kt = Transpose<perm = [0, 1, 3, 2]>(key)" + root_scaled + infinite +
+         "bias = Where(mask4, zero_f, low) m = Add(qk, bias)" + guarded,
      {"heed.Attention<causal = 1"},
      {"Softmax", "MatMul", "Where", "IsNaN", "Mul", "And", "Flatten"}},
     {"the same as the second exporter writes it, by the lowest float: all is one bias",
@@ -243,10 +262,12 @@ const std::vector<RewriteRow> rows = {
      qkv + ", bool[batch, seq] seen",
      y,
      plain + infinite +
-         "zero_f = Constant<value_float = 0.0>() axes12 = Constant<value_ints = [1, 2]>() zero = Constant<value_int = 0>()"
+         "zero_f = Constant<value_float = 0.0>() axes12 = Constant<value_ints = [1, 2]>() zero = Constant<value_int = "
+         "0>()"
          "one = Constant<value_int = 1>() q_shape = Shape(q) batch_d = Constant<value_ints = [0]>()"
          "two = Constant<value_ints = [2]>() one_d = Constant<value_ints = [1]>() b = Gather(q_shape, batch_d)"
-         "s = Gather(q_shape, two) sq = Squeeze(s) queries = Range(zero, sq, one) axes = Constant<value_ints = [0, 1, 3]>()"
+         "s = Gather(q_shape, two) sq = Squeeze(s) queries = Range(zero, sq, one) axes = Constant<value_ints = [0, 1, "
+         "3]>()"
          "rows = Unsqueeze(queries, axes) all = GreaterOrEqual(rows, zero) pad = Unsqueeze(seen, axes12)"
          "shape = Concat<axis = 0>(b, one_d, s, s) one_row = Expand(pad, shape) both = And(all, one_row)"
          "bias = Where(both, zero_f, low) qk = MatMul(q, kt) m = Add(qk, bias) p = Softmax<axis = -1>(m)"
@@ -268,7 +289,8 @@ const std::vector<RewriteRow> rows = {
     {"T5's relative positions, and a mask",
      qkv + ", float[1, 3, seq, seq] positions_bias, float[batch, 1, 1, seq] mask",
      y,
-     plain + "qk = MatMul(q, kt) s = Add(qk, positions_bias) m = Add(s, mask) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
+     plain +
+         "qk = MatMul(q, kt) s = Add(qk, positions_bias) m = Add(s, mask) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
      {"heed.Attention"},
      {"Softmax", "MatMul"}},
     {"softcap, as Gemma 2 writes it",
@@ -281,8 +303,9 @@ const std::vector<RewriteRow> rows = {
     {"a softcap of two numbers is none",
      qkv,
      y,
-     plain + "cap = Constant<value_float = 1.5>() cap2 = Constant<value_float = 2.5>() qk = MatMul(q, kt) s = Mul(qk, c)"
-             "d = Div(s, cap) t = Tanh(d) u = Mul(t, cap2) p = Softmax<axis = -1>(u) y = MatMul(p, v)",
+     plain +
+         "cap = Constant<value_float = 1.5>() cap2 = Constant<value_float = 2.5>() qk = MatMul(q, kt) s = Mul(qk, c)"
+         "d = Div(s, cap) t = Tanh(d) u = Mul(t, cap2) p = Softmax<axis = -1>(u) y = MatMul(p, v)",
      {"Softmax"},
      {"heed.Attention"}},
     {"a softmax of wider numbers",
@@ -292,6 +315,20 @@ const std::vector<RewriteRow> rows = {
              "w = Cast<to = 1>(p) y = MatMul(w, v)",
      {"heed.Attention"},
      {"Softmax", "Cast"}},
+    {"weights that are widened and narrowed again",
+     qkv,
+     y,
+     plain + "qk = MatMul(q, kt) s = Mul(qk, c) p = Softmax<axis = -1>(s) wide = Cast<to = 11>(p)"
+             "w = Cast<to = 1>(wide) y = MatMul(w, v)",
+     {"heed.Attention"},
+     {"Softmax", "Cast"}},
+    {"weights that are narrower on their way",
+     qkv,
+     y,
+     plain + "qk = MatMul(q, kt) s = Mul(qk, c) p = Softmax<axis = -1>(s) narrow = Cast<to = 10>(p)"
+             "w = Cast<to = 1>(narrow) y = MatMul(w, v)",
+     {"Softmax"},
+     {"heed.Attention"}},
     {"heads as torch.nn.MultiheadAttention has them: with the batch on one axis",
      "float[heads, seq, 8] q, float[seq, heads, 8] k, float[heads, seq, 5] v",
      "float[heads, seq, 5] y",
