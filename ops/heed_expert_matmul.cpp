@@ -74,13 +74,15 @@ Result<GpuPlan> plan(Planning& node) {
   if (y.has_rank() && x.has_rank()) node.work(2 * count_of(y.dims()) * x.dim(-1));
   // What is absent is bound to something that is there, and never touched.
   const auto read_or_x = [&](int32_t input) { return read(node.has_input(input) ? input : x_input); };
-  return GpuPlan{
-      .variants = {{.name = node.integer("bits") ? std::to_string(node.integer("bits")) + " bits" : "elements",
-                    .shader = shader,
-                    .constants = {{0, static_cast<uint32_t>(node.integer("bits"))}}}},
-      .bindings = {read(x_input), read(weights_input), read(experts_input), read_or_x(bias_input),
-                   read_or_x(scales_input), read_or_x(zero_points_input), write(0), error_word()},
-      .error = "choice {} is of an expert that there is not"};
+  const auto variant = [&](const char* name, uint32_t rows_at_once) {
+    return Variant{.name = name,
+                   .shader = shader,
+                   .constants = {{0, static_cast<uint32_t>(node.integer("bits"))}, {1, rows_at_once}}};
+  };
+  return GpuPlan{.variants = {variant("a choice a workgroup", 1), variant("an expert a workgroup", 8)},
+                 .bindings = {read(x_input), read(weights_input), read(experts_input), read_or_x(bias_input),
+                              read_or_x(scales_input), read_or_x(zero_points_input), write(0), error_word()},
+                 .error = "choice {} is of an expert that there is not"};
 }
 
 Result<Launch> bind(const Binding& node) {
@@ -114,8 +116,11 @@ Result<Launch> bind(const Binding& node) {
                      .scales_offset = offset(scales_input),
                      .zero_offset = offset(zero_points_input),
                      .y_offset = offset_of(y)};
-  const int64_t tiles = y.dim(0) * y.dim(1) * ceil_divide(y.dim(2), columns_at_once);
-  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(tiles, 1), 1, 1}}}};
+  // With more choices than experts it pays to read a row of weights once for several of them. Untuned.
+  const int64_t choices = y.dim(0) * y.dim(1), experts_there = weights.dim(0);
+  const bool by_expert = choices > experts_there;
+  const int64_t tiles = (by_expert ? experts_there : choices) * ceil_divide(y.dim(2), columns_at_once);
+  return Launch{.dispatches = {{by_expert, bytes_of(p), {workgroups_for(tiles, 1), 1, 1}}}};
 }
 
 constexpr Types floats{DataType::f32, DataType::f16, DataType::bf16};

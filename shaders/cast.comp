@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// cast.comp: Cast from or to a type that GLSL does not hold, floats of 4 and 8 bits, integers of 4 and 2. A thread makes a
-// word of y: 1 to 16 elements.
+// cast.comp: Cast from or to a type that GLSL does not hold, floats of 4 and 8 bits, integers of 4 and 2. A thread makes
+// a word of y: 1 to 16 elements.
 #include "codes.glsl"
 
 layout(constant_id = 0) const uint x_type = 0;
@@ -35,7 +35,7 @@ uint scale_code(float value) {
   if (bits < least || (bits >> 31) != 0u) return saturate ? 0u : 0xFFu;
   if (bits > greatest) return saturate ? 0xFEu : 0xFFu;
   uint code = bits >> 23;
-  if (code == 0u) fraction = fraction << 1 & 0x7FFFFFu;  // below 2^-126 the first bit of the fraction is the significand's
+  if (code == 0u) fraction = fraction << 1 & 0x7FFFFFu;  // below 2^-126 its first bit is the significand's
   bool is_above = scale_rounding == up ? fraction != 0u : scale_rounding == nearest && fraction >= 0x400000u;
   return is_above ? code + 1u : code;
 }

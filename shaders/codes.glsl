@@ -83,8 +83,8 @@ uint plain_code(uint type, float value) {
   return type == f32 ? floatBitsToUint(value) : type == f16 ? heed_f16_bits(value) : heed_bf16_bits(value);
 }
 
-// The code of a small float nearest to a value, ties to the even one; what is outside becomes the greatest, or infinity or
-// NaN. The significand is an integer, shifted right to the target's last place.
+// The code of a small float nearest to a value, ties to the even one; what is outside becomes the greatest, or infinity
+// or NaN. The significand is an integer, shifted right to the target's last place.
 uint small_code(uint type, float value, bool saturate) {
   Small s = small_of(type);
   uint sign_bit = 1u << (s.exponent_bits + s.mantissa_bits);

@@ -90,6 +90,25 @@ std::vector<Case> product_rows() {
                         1e-4,
                         "bits = " + std::to_string(bits) + ", block_size = " + std::to_string(block_size)});
       }
+  {
+    const Tensor few = i64({1, 2}, {3, 1}), b = random({5, 11});
+    const Tensor one = random({1, 37}), w = random({5, 11, 37});
+    rows.push_back({"fewer choices than experts", {one, w, few, b}, {product(one, w, few, b)}, 1e-5});
+    const auto codes = coded({5, 11, 64}, 8, 16, true);
+    const Tensor wide = random({1, 2, 64});
+    rows.push_back({"fewer choices than experts, codes",
+                    {wide, codes.codes, few, b, codes.scales, codes.zero_points},
+                    {product(wide, codes.values, few, b)},
+                    1e-4,
+                    "bits = 8, block_size = 16"});
+    std::vector<double> many;
+    for (int i = 0; i < 1300; ++i) many.push_back(i * i % 7 % 3);
+    const Tensor most = i32({650, 2}, many), each = random({650, 2, 5}), small = random({4, 9, 5});
+    rows.push_back({"more choices than are looked through at once, none of the last expert",
+                    {each, small, most},
+                    {product(each, small, most, absent())},
+                    1e-5});
+  }
   const Tensor x = random({2, 3}), w = random({1, 1, 3}), first = i32({2, 1}, {0, 0});
   rows.push_back({"one expert of one column, i32", {x, w, first}, {product(x, w, first, absent())}, 1e-6});
   rows.push_back({"no rows", {f32({0, 3}, {}), w, i64({0, 2}, {})}, {f32({0, 2, 1}, {})}});

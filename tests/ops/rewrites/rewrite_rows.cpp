@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 #include "built_in.hpp"
 #include "graph/parse.hpp"
 #include "ops/cases.hpp"
@@ -126,7 +128,8 @@ void check_row(const RewriteRow& row) {
       if (!model) continue;
       const auto actual = run(model, inputs);
       REQUIRE(expected.size() == actual.size());
-      for (size_t i = 0; i < expected.size(); ++i) check_equal(actual[i], expected[i], model == on_gpu ? std::max(row.tolerance, gpu_tolerance) : row.tolerance);
+      const double tolerance = model == on_gpu ? std::max(row.tolerance, gpu_tolerance) : row.tolerance;
+      for (size_t i = 0; i < expected.size(); ++i) check_equal(actual[i], expected[i], tolerance);
     }
   }
 }
