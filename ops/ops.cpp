@@ -80,6 +80,7 @@ extern const Operator matmul_nbits;
 // com.microsoft's attention, by rewrites: microsoft_attention.cpp, microsoft_group_query_attention.cpp,
 // microsoft_multi_head_attention.cpp; and of rotary_embedding.cpp
 extern const Operator microsoft_attention, microsoft_qattention;
+extern const Rewrite attention_scattered;
 extern const Rewrite microsoft_attention_lowered, microsoft_qattention_lowered;
 extern const Operator microsoft_group_query_attention, microsoft_multi_head_attention;
 extern const Operator heed_rotary_embedding, microsoft_rotary_embedding;
@@ -197,6 +198,7 @@ PluginContent content() {
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
+              &attention_scattered,
               &microsoft_attention_lowered, &microsoft_qattention_lowered,
               &microsoft_group_query_attention_lowered, &microsoft_multi_head_attention_lowered,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,

@@ -1,4 +1,4 @@
-// ai.onnx Attention (23 to 25) -> heed.Attention. Queries, keys and values of rank 3 are split into heads first. ONNX
+// ai.onnx Attention (23 to 25) -> heed.Attention, and TensorScatter before it into its cache. Queries, keys and values of rank 3 are split into heads first. ONNX
 // counts positions from the past on (top_left), except where nonpad_kv_seqlen tells how many keys there are: there the
 // last query stands at the last of them.
 #include <string>
@@ -41,6 +41,21 @@ bool accept(Match& match) {
   return true;
 }
 
+// Caches that new keys and values are scattered into, the last of what is valid in them being those: a past with room.
+bool accept_scattered(Match& match) {
+  const auto node = match.node("y");
+  const auto new_keys = match.type("k"), cache = match.type("past_key");
+  if (!new_keys || !new_keys->has_rank() || !cache || !cache->has_rank() || !match.type("at")) return false;
+  if (match.type("no_key") || match.type("no_value") || node.integer("top_left") != 0) return false;
+  for (const std::string_view result : {"key", "value"}) {
+    const auto scatter = match.node(result);
+    const int64_t axis = scatter.integer("axis", -2);
+    if ((axis != -2 && axis != 2) || scatter.text("mode", "linear") != "linear") return false;
+  }
+  const auto appended = match.elements("n");
+  return appended && appended->size() == 1 && appended->front() == new_keys->dim(2);
+}
+
 }  // namespace
 
 extern const Rewrite ai_onnx_attention{
@@ -48,5 +63,15 @@ extern const Rewrite ai_onnx_attention{
     .patterns = {"y, present_key, present_value, weights = Attention(Q, K, V, mask, past_key, past_value, valid)"},
     .replacement = "",
     .accept = accept};
+
+extern const Rewrite attention_scattered{
+    .name = "attention_scattered",
+    .patterns = {"valid = Add(at, n); key = TensorScatter(past_key, k, at); value = TensorScatter(past_value, v, at);"
+                 "y, present_key, present_value, weights = heed.Attention(q, key, value, mask, no_key, no_value, valid, sinks)"},
+    .replacement = "valid = Add(at, n); no_more = Constant<value_int = 0>();"
+                   "y, key, value, weights = heed.Attention<scale = @scale, causal = @causal, softcap = @softcap, window = "
+                   "@window, right_window = @right_window, qk_output_mode = @qk_output_mode>(q, k, v, mask, past_key, "
+                   "past_value, valid, sinks, at, no_more)",
+    .accept = accept_scattered};
 
 }  // namespace heed::ops

@@ -180,6 +180,35 @@ TEST_CASE("a decoder of GroupQueryAttention appends in place, and gives what cac
   }
 }
 
+TEST_CASE("a cache that is scattered into is a buffer with room: one state, written into where it lies") {
+  constexpr std::string_view scattering = R"(<ir_version: 13, opset_import: ["" : 24]>
+  g (float[batch, 2, seq, 4] q, int64[batch] at, float[batch, 2, 40, 4] past_key, float[batch, 2, 40, 4] past_value)
+    => (float[batch, 2, seq, 4] y, float[batch, 2, 40, 4] present_key, float[batch, 2, 40, 4] present_value) {
+    n = Shape<start = 2, end = 3>(q)
+    valid = Add(at, n)
+    present_key = TensorScatter(past_key, q, at)
+    present_value = TensorScatter(past_value, q, at)
+    y = Attention<is_causal = 1>(q, present_key, present_value, "", "", "", valid)
+  })";
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(scattering, {.device = device});
+    REQUIRE(model->plan().states.size() == 2);
+    for (const StatePair& state : model->plan().states) CHECK((state.in_place && state.growing_axis == -1));
+    const auto in_buffer = take(Session::create(model)), grown = take(Session::create(load_text(decoder, {.device = device})));
+    bool good = true;
+    for (int i = 0; good && i < 20; ++i) {
+      const HostValue q = i == 0 ? token(i, 1, 7) : token(i);
+      const auto met = take(in_buffer->run({{"q", q}, {"at", i64({1}, {i == 0 ? 0 : 6 + i})}}));
+      const auto expected = take(grown->run({{"q", q}}));
+      REQUIRE(met.size() == 1);
+      good = floats(met[0].second) == floats(expected[0].second);
+      CHECK(good);
+    }
+    count_row(good);
+  }
+}
+
 TEST_CASE("a buffer with room is one state, written into where it lies, and says when it is full") {
   for (const std::string& device : devices()) {
     INFO(device);

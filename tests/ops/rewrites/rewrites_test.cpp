@@ -97,6 +97,14 @@ const std::string square =
     "q_shape = Shape(q) two_d = Constant<value_ints = [2]>() n = Gather(q_shape, two_d)"
     "shape = Concat<axis = 0>(n, n) ";
 
+// Buffers of 29 places, the new keys and values from `at` on.
+const std::string with_buffers =
+                      "float[batch, 4, seq, 8] q, float[batch, 2, seq, 8] k, float[batch, 2, seq, 5] v, "
+                      "float[batch, 2, 29, 8] pk, float[batch, 2, 29, 5] pv, int64[batch] at",
+                  buffers = "float[batch, 4, seq, 5] y, float[batch, 2, 29, 8] key, float[batch, 2, 29, 5] value",
+                  scattered = "key = TensorScatter(pk, k, at) value = TensorScatter(pv, v, at) "
+                              "y = Attention<is_causal = 1>(q, key, value, \"\", \"\", \"\", valid)";
+
 const std::vector<RewriteRow> rows = {
     // embedding.cpp
     {"rows of a table",
@@ -492,6 +500,53 @@ const std::vector<RewriteRow> rows = {
      "y = Attention<q_num_heads = 6, kv_num_heads = 2, scale = 0.5>(q, k, v)",
      {"heed.Attention"},
      {" Attention"},
+     false},
+    {"caches that are scattered into",
+     with_buffers,
+     buffers,
+     "n = Shape<start = 2, end = 3>(q) valid = Add(n, at)" + scattered,
+     {"heed.Attention"},
+     {"TensorScatter"},
+     false},
+    {"caches that wrap around",
+     with_buffers,
+     buffers,
+     "n = Shape<start = 2, end = 3>(q) valid = Add(at, n) key = TensorScatter<mode = \"circular\">(pk, k, at) "
+     "value = TensorScatter(pv, v, at) y = Attention<is_causal = 1>(q, key, value, \"\", \"\", \"\", valid)",
+     {"TensorScatter", "heed.Attention"},
+     {},
+     false},
+    {"caches of which more may be valid", with_buffers + ", int64[batch] valid", buffers, scattered,
+     {"TensorScatter", "heed.Attention"}, {}, false},
+    // microsoft_group_query_attention.cpp, microsoft_multi_head_attention.cpp, microsoft_attention.cpp
+    {"GroupQueryAttention, packed and turned",
+     "float[batch, seq, 64] q, float[batch, 2, past, 8] pk, float[batch, 2, past, 8] pv, "
+     "float[64, 4] cos, float[64, 4] sin",
+     "float[batch, seq, 32] y, float[batch, 2, total, 8] key, float[batch, 2, total, 8] value",
+     "one = Constant<value_ints = [1]>() old = Shape<start = 2, end = 3>(pk) fresh = Shape<start = 1, end = 2>(q) "
+     "all = Add(old, fresh) all_keys = Cast<to = 6>(all) before = Sub(all, one) batches = Shape<start = 0, end = 1>(q) "
+     "each = Expand(before, batches) last = Cast<to = 6>(each) "
+     "y, key, value = com.microsoft.GroupQueryAttention<num_heads = 4, kv_num_heads = 2, do_rotary = 1>"
+     "(q, \"\", \"\", pk, pv, last, all_keys, cos, sin)",
+     {"heed.Attention", "heed.RotaryEmbedding<interleaved = 0>num_heads = 6"},
+     {"GroupQueryAttention", "Concat"},
+     false},
+    {"MultiHeadAttention of what products make, its biases theirs",
+     x,
+     "float[batch, seq, 5] y",
+     weights + "p = MatMul(x, w) one_zero = Concat<axis = 0>(bias, bias, bias) "
+               "y = com.microsoft.MultiHeadAttention<num_heads = 1>(p, p, p, one_zero)",
+     {"heed.Attention"},
+     {"MultiHeadAttention"},
+     false},
+    {"Attention with its projection",
+     x,
+     "float[batch, seq, 4] y",
+     "zero = Constant<value_float = 0.0>() all = Constant<value_float = 96.0>() step = Constant<value_float = 1.0>() "
+     "dims = Constant<value_ints = [8, 12]>() list = Range(zero, all, step) sines = Sin(list) w = Reshape(sines, dims) "
+     "y = com.microsoft.Attention<num_heads = 2>(x, w)",
+     {"heed.Attention", " MatMul"},
+     {"com.microsoft"},
      false},
     // matmul_epilogue.cpp
     {"a bias behind weights",
