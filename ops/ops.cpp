@@ -113,7 +113,7 @@ extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_
 extern const Rewrite rms_normalization_core, rms_normalization_scale, rms_normalization_casts;
 extern const Rewrite gelu_by_erf, gelu_by_tanh, silu;
 extern const Rewrite times_one, plus_zero, power_as_product, quotient_as_reciprocal;
-extern const Rewrite unchanged, whole_slice, there_and_back, reshape_of_view, split_and_joined, cut_and_joined;
+extern const Rewrite unchanged, whole_slice, there_and_back, split_and_joined, cut_and_joined;
 extern const Rewrite axes_in_order, transposes_around, casts, gather_of_rows, outer_product, flattened_product;
 extern const Rewrite rotary_tables, rotary_table_rows, rotary_cos, rotary_sin, rotary_cast, rotary_scale,
     rotary_unsqueeze, rotary_squeeze, rotary_gather, rotary_halves, rotary_joined, rotary_interleaved, rotary_part;
@@ -211,7 +211,7 @@ PluginContent content() {
               &gemm_as_matmul, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
               &matmul_gate,
-              &unchanged, &whole_slice, &there_and_back, &reshape_of_view, &split_and_joined, &cut_and_joined,
+              &unchanged, &whole_slice, &there_and_back, &split_and_joined, &cut_and_joined,
           },
   };
 }

@@ -21,18 +21,6 @@ bool accept_slice(Match& match) {
   return steps && std::all_of(steps->begin(), steps->end(), [](Dim step) { return step.lower_bound() > 0; });
 }
 
-// Where the view between was a detour, of fewer or of more axes than what it leads from and to; others have a meaning for
-// whoever looks for it. A 0 in the shape would stand for the size that the view has there.
-bool accept_reshape(Match& match) {
-  const auto x = match.type("x"), v = match.type("v"), y = match.type("y");
-  const auto shape = match.elements("shape");
-  if (!x || !x->has_rank() || !v->has_rank() || !y->has_rank() || !shape) return false;
-  const auto [fewer, more] = std::minmax({x->rank(), y->rank()});
-  if (v->rank() > fewer && v->rank() < more) return false;
-  const bool means_zero = match.node("y").integer("allowzero") != 0;
-  return means_zero || std::none_of(shape->begin(), shape->end(), [](Dim size) { return size.is_number(0); });
-}
-
 int64_t axis_of(NodeView node, TypeView of, int64_t otherwise) {
   const int64_t axis = node.integer("axis", otherwise);
   return axis < 0 ? axis + of.rank() : axis;
@@ -71,11 +59,6 @@ extern const Rewrite there_and_back{
     .patterns = {VIEW "y = Reshape(v, outer)", VIEW "y = Squeeze(v, outer)", VIEW "y = Unsqueeze(v, outer)"},
     .replacement = "y = Identity(x)",
     .accept = is_as_before};
-
-extern const Rewrite reshape_of_view{.name = "reshape_of_view",
-                                     .patterns = {VIEW "y = Reshape(v, shape)"},
-                                     .replacement = "y = Reshape<allowzero = @allowzero>(x, shape)",
-                                     .accept = accept_reshape};
 
 extern const Rewrite split_and_joined{
     .name = "cut_and_joined",

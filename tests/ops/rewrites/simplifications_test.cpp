@@ -60,22 +60,6 @@ const std::vector<RewriteRow> rows = {
         lists + "a = Unsqueeze(x, l2) b = Squeeze(a, l2) c = Neg(b) d = Unsqueeze(c, l0) flat = "
                 "Constant<value_ints = [0, -1, 5]>() s = Shape(x) y = Reshape(d, s)",
         {"heed.FusedElementwise"}, {"Unsqueeze", "Squeeze", "Reshape"}),
-    {.what = "reshaped twice",
-     .inputs = x,
-     .outputs = "float[seq2, 5] z",
-     .nodes =
-         "a_shape = Constant<value_ints = [-1]>() a = Reshape(x, a_shape) b_shape = Constant<value_ints = [-1, 5]>()"
-         "b = Reshape(a, b_shape) z = Neg(b)",
-     .wanted = {"fired reshape_of_view"},
-     .unwanted = {}},
-    {.what = "a size that is taken from between",
-     .inputs = "float[6, 4, 5] x",
-     .outputs = "float[24, 5] z",
-     .nodes =
-         "a_shape = Constant<value_ints = [24, 5]>() a = Reshape(x, a_shape) b_shape = Constant<value_ints = [0, 5, "
-         "1]>() b = Reshape(a, b_shape) l2 = Constant<value_ints = [2]>() c = Squeeze(b, l2) z = Neg(c)",
-     .wanted = {"Reshape"},
-     .unwanted = {"fired reshape_of_view"}},
     row("split and joined", "a, b, c = Split<axis = -1, num_outputs = 3>(x) j = Concat<axis = 2>(a, b, c) y = Neg(j)",
         {"heed.FusedElementwise"}, {"Split", "Concat"}),
     row("split and joined in another order",
