@@ -5,8 +5,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 FLOAT, FLOAT16, BFLOAT16 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16
-INT64, INT32, INT8, UINT8, BOOL = TensorProto.INT64, TensorProto.INT32, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL
-UINT4, INT4 = 21, 22  # younger than onnx 1.12
+INT64, INT32, BOOL = TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL
+INT4 = 22  # younger than onnx 1.12
 
 
 class GraphWriter:
@@ -40,7 +40,7 @@ class GraphWriter:
         return self.raw_constant(name, BFLOAT16, array.shape, (bits + halfway >> 16).astype(numpy.uint16))
 
     def nibbles(self, name, array, data_type):
-        """An initializer UINT4 or INT4 of an array of small integers, the first of each two in the low half of a byte."""
+        """An initializer of 4 bits, of an array of small integers: the first of each two in the low half of a byte."""
         halves = numpy.resize(array.astype(numpy.uint8) & 15, -(-array.size // 2) * 2)
         return self.raw_constant(name, data_type, array.shape, halves[::2] | halves[1::2] << 4)
 

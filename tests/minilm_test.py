@@ -15,6 +15,7 @@ HEED, FULL = Path(sys.argv[1]).resolve(), "--full" in sys.argv
 MINILM = Path(__file__).resolve().parent.parent / "models" / "minilm"
 TOLERANCE = 1e-5
 BATCH = 10
+SPELT_OUT = ("torchscript_14", "torchscript_17")  # dialects beside the one that make.py writes
 STEPS_A_LAYER, LAYERS = 10, 6
 AROUND_LAYERS = 20  # masks, embeddings, pooling
 counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -38,7 +39,7 @@ def package_folder():
     return Path(found.origin).parent / "model" if found else None
 
 
-def check_embeddings(model, device, sentences, expected):
+def check_embeddings(model, device, sentences, expected, where=""):
     """Batches of sentences of like length, padded: one row each."""
     order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
     for begin in range(0, len(order), BATCH):
@@ -48,12 +49,12 @@ def check_embeddings(model, device, sentences, expected):
             met, error = heed("run", model, "--device", device, "--output", out, *text)
             if met is None:
                 for i in batch:
-                    row(f"{sentences[i][:40]!r} on {device}", error)
+                    row(f"{sentences[i][:40]!r} on {device}{where}", error)
                 continue
             embeddings = np.load(Path(out) / "sentence_embedding.npy")
         for i, embedding in zip(batch, embeddings, strict=True):
             furthest = np.abs(embedding - expected[i]).max()
-            row(f"{sentences[i][:40]!r} on {device}", "" if furthest <= TOLERANCE else f"differs by up to {furthest:.3g}")
+            row(f"{sentences[i][:40]!r} on {device}{where}", "" if furthest <= TOLERANCE else f"differs by up to {furthest:.3g}")
 
 
 def check_plan(model, device):
@@ -84,6 +85,9 @@ def main():
             check_plan(model, device)
             few = slice(None) if FULL or device == "cpu" else slice(0, None, 10)
             check_embeddings(model, device, sentences[few], expected[few])
+        for dialect in SPELT_OUT:
+            subprocess.run([MINILM / "make.py", "--dialect", dialect, source, model], check=True)
+            check_embeddings(model, "cpu", sentences[::10], expected[::10], f" in {dialect}")
 
 
 main()

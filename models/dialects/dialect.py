@@ -2,7 +2,8 @@
 
 x is [batch, seq, width] everywhere; parameters are numpy's, float32, and shaped as PyTorch keeps them.
 """
-from onnx_graph import FLOAT, INT64, GraphWriter
+import numpy
+from onnx_graph import INT64, GraphWriter
 
 from .weights import WEIGHTS
 
@@ -59,12 +60,35 @@ class Dialect(GraphWriter):
         swish = self.node("Mul", [gate, self.node("Sigmoid", [gate], f"{name}.sigmoid")], f"{name}.swish")
         return self.node("Mul", [swish, up], name)
 
-    def caches(self, layer, shape, grown, kinds=("key", "value")):
+    def split(self, x, name, count):
+        """x in so many equal parts of its channels."""
+        outputs = [f"{name}.{i}" for i in range(count)]
+        self.node("Split", [x], name, outputs[1:], first=outputs[0], axis=-1, num_outputs=count)
+        return outputs
+
+    def head_norm(self, x, name, heads, scale):
+        """RMS of each head of x [batch, seq, heads * width]."""
+        split = self.node("Reshape", [x, self.integers(0, 0, heads, self.decoder.head_dim)], f"{name}.split")
+        normed = self.rms_norm(split, f"{name}.rms", scale, self.decoder.epsilon)
+        return self.node("Reshape", [normed, self.integers(0, 0, -1)], name)
+
+    def encoder_positions(self, ids):
+        """0, 1, 2 ... for ids [batch, seq]: [seq] i64."""
+        seq = self.node("Squeeze", [self.node("Shape", [ids], "positions.shape", start=1, end=2)], "positions.seq")
+        zero, one = (self.constant(f"integer.{number}", numpy.int64(number)) for number in (0, 1))
+        return self.node("Range", [zero, seq, one], "positions")
+
+    def rotary_parameters(self):
+        """cos and sin [context, width / 2]"""
+        return [self.float_constant(f"rotary.{name}", table) for name, table in self.decoder.rotary_tables().items()]
+
+    def caches(self, layer, shape, grown):
         """Inputs and outputs of a layer's keys and values: (names of what was, names of what will be)."""
-        pasts = [self.input(f"past_key_values.{layer}.{kind}", self.float_type, shape) for kind in kinds]
-        for kind in kinds:
-            self.output(f"present.{layer}.{kind}", self.float_type, grown)
-        return pasts, [f"present.{layer}.{kind}" for kind in kinds]
+        pasts, presents = ([f"{prefix}.{layer}.{kind}" for kind in ("key", "value")] for prefix in ("past_key_values", "present"))
+        for past, present in zip(pasts, presents):
+            self.input(past, self.float_type, shape)
+            self.output(present, self.float_type, grown)
+        return pasts, presents
 
     def growing_caches(self, layer):
         """Caches [batch, head, past, channel] to which new keys and values are appended."""

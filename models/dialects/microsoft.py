@@ -1,6 +1,6 @@
 """onnxruntime's own operators: what its optimiser and its generative AI builder write."""
 import numpy
-from onnx_graph import FLOAT, INT32, INT64
+from onnx_graph import INT32, INT64
 
 from .dialect import Dialect
 from .weights import BLOCK, DynamicInt8
@@ -55,20 +55,10 @@ class Microsoft(Dialect):
     def gelu_tanh(self, x, name):
         return self.own("FastGelu", [x], name)
 
-    def split(self, x, name, count):
-        outputs = [f"{name}.{i}" for i in range(count)]
-        self.node("Split", [x], name, outputs[1:], first=outputs[0], axis=-1, num_outputs=count)
-        return outputs
-
     # An encoder
 
     def padding_mask(self, attention_mask):
         return self.node("Cast", [attention_mask], "mask", to=INT32)
-
-    def encoder_positions(self, ids):
-        seq = self.node("Squeeze", [self.node("Shape", [ids], "positions.shape", start=1, end=2)], "positions.seq")
-        zero, one = (self.constant(f"integer.{number}", numpy.int64(number)) for number in (0, 1))
-        return self.node("Range", [zero, seq, one], "positions")
 
     def encoder_attention(self, query, key, value, name, heads, head_dim, mask):
         return self.own("MultiHeadAttention", [query, key, value, "", mask], name, num_heads=heads)
@@ -89,14 +79,6 @@ class Microsoft(Dialect):
         self.total = self.node("Cast", [total], "lengths.total", to=INT32)
         return ids, None
 
-    def tables(self):
-        return [self.float_constant(f"rotary.{name}", table) for name, table in self.decoder.rotary_tables().items()]
-
-    def head_norm(self, x, name, heads, scale):
-        split = self.node("Reshape", [x, self.integers(0, 0, heads, self.decoder.head_dim)], f"{name}.split")
-        normed = self.rms_norm(split, f"{name}.rms", scale, self.decoder.epsilon)
-        return self.node("Reshape", [normed, self.integers(0, 0, -1)], name)
-
     def attention(self, layer, name, query, key, value, head_norms=None):
         decoder = self.decoder
         pasts, presents = self.growing_caches(layer)
@@ -107,7 +89,7 @@ class Microsoft(Dialect):
             return self.own("MultiHeadAttention", [query, key, value, "", self.mask, "", *pasts], name, presents,
                             num_heads=decoder.query_heads, unidirectional=1)
         query, key, rotary = self.rotate(name, query, key)
-        inputs = [query, key, value, *pasts, self.last, self.total, *(self.tables() if rotary else ())]
+        inputs = [query, key, value, *pasts, self.last, self.total, *(self.rotary_parameters() if rotary else ())]
         return self.own("GroupQueryAttention", inputs, name, presents, num_heads=decoder.query_heads,
                         kv_num_heads=decoder.key_heads, do_rotary=int(rotary))
 
@@ -130,6 +112,6 @@ class MicrosoftRotary(Microsoft):
         return ids, self.positions
 
     def rotate(self, name, query, key):
-        query, key = (self.own("RotaryEmbedding", [x, self.positions, *self.tables()], f"{name}.{part}_rotary", num_heads=heads)
+        query, key = (self.own("RotaryEmbedding", [x, self.positions, *self.rotary_parameters()], f"{name}.{part}_rotary", num_heads=heads)
                       for x, part, heads in ((query, "query", self.decoder.query_heads), (key, "key", self.decoder.key_heads)))
         return query, key, False

@@ -1,5 +1,4 @@
 """ONNX's own newest operators: what torch's newer exporter writes when asked for them, and what is written by hand today."""
-import numpy
 from onnx_graph import BOOL, INT4, INT64
 
 from .dialect import Dialect
@@ -33,19 +32,14 @@ class Standard23(Dialect):
     def gelu_tanh(self, x, name):
         return self.node("Gelu", [x], name, approximate="tanh")
 
-    def split(self, x, name, count):
-        outputs = [f"{name}.{i}" for i in range(count)]
-        self.node("Split", [x], name, outputs[1:], first=outputs[0], axis=-1, num_outputs=count)
-        return outputs
-
     def split_heads(self, x, name, heads, width):
         """[batch, seq, heads * width] to [batch, head, seq, width]"""
         split = self.node("Reshape", [x, self.integers(0, 0, heads, width)], f"{name}.split")
         return self.node("Transpose", [split], f"{name}.heads", perm=[0, 2, 1, 3])
 
-    def join_heads(self, x, name, first=None):
+    def join_heads(self, x, name):
         joined = self.node("Transpose", [x], f"{name}.joined", perm=[0, 2, 1, 3])
-        return self.node("Reshape", [joined, self.integers(0, 0, -1)], name, first=first)
+        return self.node("Reshape", [joined, self.integers(0, 0, -1)], name)
 
     # An encoder: all look at all that the mask leaves.
 
@@ -55,12 +49,6 @@ class Standard23(Dialect):
         row = self.node("Unsqueeze", [seen, self.integers(1, 2)], "mask.row")
         queries = self.node("Shape", ["input_ids"], "mask.queries", start=1, end=2)
         return self.node("Expand", [row, self.node("Concat", [self.integers(1, 1), queries, self.integers(1)], "mask.sizes", axis=0)], "mask")
-
-    def encoder_positions(self, ids):
-        """0, 1, 2 ... for ids [batch, seq]: [seq] i64."""
-        seq = self.node("Squeeze", [self.node("Shape", [ids], "positions.shape", start=1, end=2)], "positions.seq")
-        zero, one = (self.constant(f"integer.{number}", numpy.int64(number)) for number in (0, 1))
-        return self.node("Range", [zero, seq, one], "positions")
 
     def encoder_attention(self, query, key, value, name, heads, head_dim, mask):
         return self.node("Attention", [query, key, value, mask], name, q_num_heads=heads, kv_num_heads=heads)
@@ -76,14 +64,7 @@ class Standard23(Dialect):
         return ids, self.positions
 
     def rotate(self, x, name, heads):
-        tables = [self.float_constant(f"rotary.{name}", table) for name, table in self.decoder.rotary_tables().items()]
-        return self.node("RotaryEmbedding", [x, *tables, self.positions], f"{name}_rotary", num_heads=heads)
-
-    def head_norm(self, x, name, heads, scale):
-        """RMS of each head of x [batch, seq, heads * width]."""
-        split = self.node("Reshape", [x, self.integers(0, 0, heads, self.decoder.head_dim)], f"{name}.split")
-        normed = self.rms_norm(split, f"{name}.rms", scale, self.decoder.epsilon)
-        return self.node("Reshape", [normed, self.integers(0, 0, -1)], name)
+        return self.node("RotaryEmbedding", [x, *self.rotary_parameters(), self.positions], f"{name}_rotary", num_heads=heads)
 
     def attention(self, layer, name, query, key, value, head_norms=None):
         """head_norms: the scales of RMS norms of each head of queries and keys."""

@@ -3,7 +3,7 @@
 `product(graph, x, name, weight)` takes x [batch, seq, in] and weight [out, in], as PyTorch keeps it; MatMul's own are [in, out].
 """
 import numpy
-from onnx_graph import BFLOAT16, FLOAT, FLOAT16, INT4
+from onnx_graph import BFLOAT16, FLOAT, FLOAT16
 
 BLOCK = 32  # weights of one scale, along `in`
 

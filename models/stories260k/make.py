@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from dialects import DIALECTS
+from onnx_graph import FLOAT, INT64, save
 
 RMS_EPSILON = 1e-5
 UNKNOWN, BOS, EOS = 0, 1, 2
@@ -52,84 +54,51 @@ def read_weights(path):
     return {**sizes, "head_dim": head_dim}, {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts)}
 
 
-class GraphWriter:
-    def __init__(self):
-        self.nodes, self.initializers = [], []
-
-    def constant(self, name, array):
-        self.initializers.append(numpy_helper.from_array(numpy.asarray(array, order="C"), name))
-        return name
-
-    def node(self, op_type, inputs, name, outputs=(), **attributes):
-        outputs = [f"{name}.output", *outputs]
-        self.nodes.append(helper.make_node(op_type, inputs, outputs, name=name, **attributes))
-        return outputs[0]
-
-    def linear(self, x, name, weight):
-        """weight [out, in], as PyTorch keeps it; MatMul takes [in, out]."""
-        return self.node("MatMul", [x, self.constant(f"{name}.weight", weight.T)], name)
-
-    def rms_norm(self, x, name, weight):
-        scale = self.constant(f"{name}.weight", weight)
-        return self.node("RMSNormalization", [x, scale], name, axis=-1, epsilon=RMS_EPSILON)
-
-
 def build_model(sizes, weights):
-    graph = GraphWriter()
+    graph = DIALECTS["standard_23"]()
+    ids = graph.input("input_ids", INT64, ["batch", "seq"])
     embedding = graph.constant("embedding.weight", weights["embedding"])
     caches = [graph.constant(f"rotary.{part}", weights[f"rotary_{part}"]) for part in ("cos", "sin")]
 
     past = graph.node("Shape", ["past_key_values.0.key"], "positions.past", start=2, end=3)
-    ids_shape = graph.node("Shape", ["input_ids"], "positions.ids_shape")
-    seq = graph.node("Shape", ["input_ids"], "positions.seq", start=1, end=2)
+    ids_shape = graph.node("Shape", [ids], "positions.ids_shape")
+    seq = graph.node("Shape", [ids], "positions.seq", start=1, end=2)
     total = graph.node("Add", [past, seq], "positions.total")
     first, end = (graph.node("Squeeze", [x], f"{x}.scalar") for x in (past, total))
     one = graph.constant("positions.one", numpy.int64(1))
     row = graph.node("Range", [first, end, one], "positions.range")
     positions = graph.node("Expand", [row, ids_shape], "positions")
 
-    x = graph.node("Gather", [embedding, "input_ids"], "embedding")
-    states_in, states_out = [], []
+    x = graph.node("Gather", [embedding, ids], "embedding")
     for layer in range(sizes["layers"]):
         scope = f"layers.{layer}"
 
-        normed = graph.rms_norm(x, f"{scope}.attention_norm", weights["attention_norm"][layer])
+        normed = graph.rms_norm(x, f"{scope}.attention_norm", weights["attention_norm"][layer], RMS_EPSILON)
         query, key, value = (graph.linear(normed, f"{scope}.attention.{part}", weights[part][layer])
                              for part in ("query", "key", "value"))
         query, key = (
             graph.node("RotaryEmbedding", [part, *caches, positions], f"{scope}.attention.{name}_rotary", interleaved=1,
                        num_heads=sizes[f"{name}_heads"])
             for name, part in (("query", query), ("key", key)))
-        pasts = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
-        presents = [f"present.{layer}.{part}" for part in ("key", "value")]
+        shapes = (["batch", sizes["key_heads"], length, sizes["head_dim"]] for length in ("past", "past + seq"))
+        pasts, presents = graph.caches(layer, *shapes)
         attended = graph.node("Attention", [query, key, value, "", *pasts], f"{scope}.attention", presents, is_causal=1,
                               q_num_heads=sizes["query_heads"], kv_num_heads=sizes["key_heads"])
         projected = graph.linear(attended, f"{scope}.attention.projection", weights["output"][layer])
         x = graph.node("Add", [x, projected], f"{scope}.attention_skip")
-        for names, axis, states in ((pasts, "past", states_in), (presents, "past + seq", states_out)):
-            shape = ["batch", sizes["key_heads"], axis, sizes["head_dim"]]
-            states += [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names]
 
-        normed = graph.rms_norm(x, f"{scope}.feed_forward_norm", weights["feed_forward_norm"][layer])
+        normed = graph.rms_norm(x, f"{scope}.feed_forward_norm", weights["feed_forward_norm"][layer], RMS_EPSILON)
         gate = graph.linear(normed, f"{scope}.feed_forward.gate", weights["gate"][layer])
         up = graph.linear(normed, f"{scope}.feed_forward.up", weights["up"][layer])
-        sigmoid = graph.node("Sigmoid", [gate], f"{scope}.feed_forward.sigmoid")
-        swish = graph.node("Mul", [gate, sigmoid], f"{scope}.feed_forward.swish")
-        gated = graph.node("Mul", [swish, up], f"{scope}.feed_forward.gated")
+        gated = graph.swiglu(gate, up, f"{scope}.feed_forward.gated")
         down = graph.linear(gated, f"{scope}.feed_forward.down", weights["down"][layer])
         x = graph.node("Add", [x, down], f"{scope}.feed_forward_skip")
 
-    x = graph.rms_norm(x, "final_norm", weights["final_norm"])
+    x = graph.rms_norm(x, "final_norm", weights["final_norm"], RMS_EPSILON)
     head = graph.node("Transpose", [embedding], "head.weight", perm=[1, 0])
-    graph.nodes.append(helper.make_node("MatMul", [x, head], ["logits"], name="head"))
-
-    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "seq"])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "seq", sizes["vocab"]])
-    whole = helper.make_graph(graph.nodes, "stories260k", [ids, *states_in], [logits, *states_out], graph.initializers)
-    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 23)])
-    model.ir_version = 11  # the first with opset 23; an older onnx package would write its own
-    helper.set_model_props(model, {"heed.context": str(sizes["context"])})
-    return model
+    graph.node("MatMul", [x, head], "head", first="logits")
+    graph.output("logits", FLOAT, ["batch", "seq", sizes["vocab"]])
+    return graph.model("stories260k", {"heed.context": str(sizes["context"])})
 
 
 def read_pieces(path, count):
@@ -184,8 +153,7 @@ def main():
     source, target = map(Path, sys.argv[1:])
     sizes, weights = read_weights(source / "stories260K.bin")
     tokenizer = build_tokenizer(read_pieces(source / "tok512.bin", sizes["vocab"]))
-    target.mkdir(parents=True, exist_ok=True)
-    onnx.save(build_model(sizes, weights), str(target / "model.onnx"))
+    save(build_model(sizes, weights), target)
     (target / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
