@@ -28,7 +28,8 @@ constexpr std::string_view pattern =
     "y = MatMul(w, v)";
 
 // How a mask lies on the scores [batch, head, query, key]: as heed.Attention takes it, which does not repeat a mask
-// along keys; by sizes that are not proven to be those of the scores, and are where the model can run at all; or not.
+// along keys; with a number of keys that is not proven to be that of the scores, and is where the model can run at all;
+// or not.
 enum class MaskFit { not_at_all, once_repeated, as_it_is };
 
 MaskFit fit_of(TypeView mask, const Dims& scores) {
@@ -37,7 +38,7 @@ MaskFit fit_of(TypeView mask, const Dims& scores) {
   for (int32_t axis = 1; axis <= mask.rank(); ++axis) {
     const Dim size = mask.dim(-axis), wanted = scores[static_cast<size_t>(4 - axis)];
     if (size == wanted || (axis > 1 && size.is_number(1))) continue;
-    if (axis > 2 || size.is_number()) return MaskFit::not_at_all;
+    if (axis > 1 || size.is_number()) return MaskFit::not_at_all;
     fit = MaskFit::once_repeated;
   }
   return fit;
@@ -83,7 +84,7 @@ bool accept(Match& match) {
     if (!(q->dim(axis) == kt->dim(axis)) || !(q->dim(axis) == v->dim(axis))) return false;
   }
   const Dims scores{rank == 4 ? q->dim(0) : Dim(1), q->dim(-3), q->dim(-2), kt->dim(-1)};
-  if (!(q->dim(-1) == kt->dim(-2)) || !(v->dim(-2) == scores[3])) return false;
+  // That there are as many values as keys both products demand, and so does attention.
   if (!is_over_keys(match.node("p"), rank)) return false;
   if (match.type("k") && !swaps_last_axes(match.node("kt"), rank)) return false;
   // A softmax of narrower numbers than the queries would not be ours, nor are weights that were narrower on their way.
@@ -132,8 +133,7 @@ bool accept(Match& match) {
     }
   }
   if (fit == MaskFit::not_at_all) return false;
-  if (fit == MaskFit::once_repeated)
-    mask = "Expand(" + mask + ", Concat<axis = 0>(Shape<start = -2, end = -1>(q), Shape<start = -2, end = -1>(v)))";
+  if (fit == MaskFit::once_repeated) mask = "Expand(" + mask + ", Shape<start = -2, end = -1>(v))";
   text += result + " = heed.Attention<scale = @scale, softcap = @softcap>(" + query + ", " + key + ", " + value + ", " +
           (mask.empty() ? "\"\"" : mask) + ")";
   if (rank == 3) text += "; y = Squeeze(heads, first)";

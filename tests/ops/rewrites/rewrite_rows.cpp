@@ -86,8 +86,7 @@ Session::NamedValues random_inputs(const Model& model, int64_t seq, int64_t past
                      : name == "batch" ? 2
                      : name == "heads" ? 6
                      : name == "seq"   ? seq
-                     : name == "fresh" ? seq
-                     : name == "past"  ? past
+                     : name == "past" || name == "before" ? past
                                        : seq + past);
     }
     HostValue host;

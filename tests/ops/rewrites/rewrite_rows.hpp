@@ -9,7 +9,7 @@ namespace heed::test {
 
 struct RewriteRow {
   const char* what;
-  std::string inputs;   // typed; sizes are numbers, batch, heads, seq or fresh (the same), past, or seq + past, total
+  std::string inputs;   // typed; sizes are numbers, batch, heads, seq, past or before (the same), or seq + past, total
   std::string outputs;  // typed
   std::string nodes;
   std::vector<const char*> wanted;  // nodes that must be there afterwards, as "heed.Attention<causal = 1" or "Softmax"
