@@ -29,22 +29,33 @@ struct QuantizedRows {
   int64_t block_stride;
 };
 
+// Rows of codes a, as pack_row lays them out, a_stride bytes apart, by one panel of signed b. Modulo 2^32.
+struct ByteProduct {
+  const uint8_t* a;
+  int64_t a_stride, row_count, four_count;
+  const int8_t* panel;
+  const int32_t* column_sums;  // of the panel
+  const uint32_t* raised;      // [row]: what codes of a are less by as they are laid out, less their zero point
+  const uint32_t* lacking;     // [row]: see pack_row
+};
+
 struct BytePanelKernels {
   int32_t panel_width, most_rows;  // at once
   int32_t bytes_of_four;           // of what a row has for four codes when pack_row has laid it out
-  int32_t a_less;                  // what codes of a are less by in sums
+  int32_t a_less;                  // what codes of a are less by as they are laid out
   int32_t code_less;
-  // sums [row, column] of (a - a_less) b, but for what pack_row says they lack, of rows that lie a_stride bytes apart, and
-  // one panel of signed b.
-  void (*multiply)(const uint8_t* a, int64_t a_stride, int64_t row_count, int64_t four_count, const int8_t* panel,
-                   int32_t* sums, int64_t sums_stride);
+  // sums [row, panel_width] of (a - zero_point) b.
+  void (*multiply)(const ByteProduct& product, int32_t* sums);
   // sums [row, panel_width].
   void (*multiply_codes)(const ByteCodePanel& panel, int32_t bits, const QuantizedRows& rows, int64_t row_count,
                          float* sums);
 };
 
+// Codes saturate(round(a / scale) + zero_point) of a row, NaN being the least; gives their sum.
+uint32_t quantize_row(const float* a, int64_t count, float scale, float zero_point, uint8_t* codes);
+
 // Lays out a row of codes, filled up to padded_count by what adds nothing; gives what its sums lack.
-int32_t pack_row(const BytePanelKernels& kernels, const uint8_t* codes, int64_t count, int64_t padded_count, uint8_t* to);
+uint32_t pack_row(const BytePanelKernels& kernels, const uint8_t* codes, int64_t count, int64_t padded_count, uint8_t* to);
 
 // Null where this build has none for it. The machine must have it.
 const BytePanelKernels* byte_panel_kernels(Isa isa);

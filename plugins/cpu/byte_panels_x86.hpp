@@ -15,6 +15,7 @@ HWY_INLINE Vector low_codes(Vector v) { return _mm512_and_si512(v, _mm512_set1_e
 HWY_INLINE Vector high_codes(Vector v) { return low_codes(_mm512_srli_epi16(v, 4)); }
 HWY_INLINE Vector add_four(Vector sum, Vector unsigned_bytes, Vector bytes) { return _mm512_dpbusd_epi32(sum, unsigned_bytes, bytes); }
 HWY_INLINE Vector add(Vector a, Vector b) { return _mm512_add_epi32(a, b); }
+HWY_INLINE Vector multiplied(Vector a, Vector b) { return _mm512_mullo_epi32(a, b); }
 HWY_INLINE Floats load_floats(const float* from) { return _mm512_loadu_ps(from); }
 HWY_INLINE Floats set(float x) { return _mm512_set1_ps(x); }
 HWY_INLINE Floats to_floats(Vector v) { return _mm512_maskz_cvtepi32_ps(0xFFFF, v); }
@@ -40,6 +41,7 @@ HWY_INLINE Vector flipped(Vector b, Vector sign) { return _mm256_xor_si256(b, si
 HWY_INLINE Vector fours_of(Vector pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 #endif
 HWY_INLINE Vector add(Vector a, Vector b) { return _mm256_add_epi32(a, b); }
+HWY_INLINE Vector multiplied(Vector a, Vector b) { return _mm256_mullo_epi32(a, b); }
 HWY_INLINE Floats load_floats(const float* from) { return _mm256_loadu_ps(from); }
 HWY_INLINE Floats set(float x) { return _mm256_set1_ps(x); }
 HWY_INLINE Floats to_floats(Vector v) { return _mm256_cvtepi32_ps(v); }
@@ -50,13 +52,12 @@ HWY_INLINE void store_floats(float* to, Floats v) { _mm256_storeu_ps(to, v); }
 #endif
 
 constexpr int lanes = BYTES_WIDE / 4;
+constexpr int bytes_of_four = BYTES_VNNI ? 4 : 8;
 constexpr int panel_width = 2 * lanes;
 constexpr int most_rows = BYTES_WIDE == 64 ? 8 : 4;
-constexpr int bytes_of_four = BYTES_VNNI ? 4 : 8;
 
 template <int rows>
-void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t four_count, const int8_t* panel, int32_t* sums,
-                   int64_t sums_stride) {
+void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t four_count, const int8_t* panel, int32_t* sums) {
   constexpr int chains = rows == 1 ? 2 : 1;  // of additions, each waiting for the one before
   Vector sum[chains][rows][2];
   HWY_UNROLL(2) for (int c = 0; c < chains; ++c)
@@ -81,7 +82,7 @@ void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t four_count, const
   }
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
     HWY_UNROLL(2) for (int v = 0; v < 2; ++v)
-      store(sums + r * sums_stride + v * lanes, chains == 1 ? sum[0][r][v] : add(sum[0][r][v], sum[chains - 1][r][v]));
+      store(sums + r * panel_width + v * lanes, chains == 1 ? sum[0][r][v] : add(sum[0][r][v], sum[chains - 1][r][v]));
 }
 
 // Sums of 8 of k, of codes of 4 bits. Without VNNI they are i16 for 32 of k: 8 sums of two products of at most 15 * 127.
@@ -123,20 +124,21 @@ void multiply_codes_of(const ByteCodePanel& p, const QuantizedRows& left, float*
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = set(0);
   const uint8_t* codes = p.codes;
   const uint8_t* a = left.codes;
+  const int64_t stride = left.stride;
   for (int64_t block = 0; block < p.block_count; ++block) {
     Vector sum[rows][2];
     HWY_UNROLL(8) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = zero();
     if constexpr (bits == 8) {
-      for (int64_t k = 0; k < p.block_size; k += 4, codes += 2 * BYTES_WIDE, a += bytes_of_four) add_four_of<rows>(codes, a, left.stride, sum);
+      for (int64_t k = 0; k < p.block_size; k += 4, codes += 2 * BYTES_WIDE, a += bytes_of_four) add_four_of<rows>(codes, a, stride, sum);
     } else {
 #if BYTES_VNNI
-      for (int64_t k = 0; k < p.block_size; k += 8, codes += 2 * BYTES_WIDE, a += 8) add_eight<rows>(codes, a, left.stride, sum);
+      for (int64_t k = 0; k < p.block_size; k += 8, codes += 2 * BYTES_WIDE, a += 8) add_eight<rows>(codes, a, stride, sum);
 #else
       for (int64_t first = 0; first < p.block_size; first += 32) {
         Vector pairs[rows][2];
         HWY_UNROLL(8) for (int r = 0; r < rows; ++r) pairs[r][0] = pairs[r][1] = zero();
         const int64_t count = p.block_size < 32 ? p.block_size : 32;
-        for (int64_t k = 0; k < count; k += 8, codes += 2 * BYTES_WIDE, a += 8) add_eight<rows>(codes, a, left.stride, pairs);
+        for (int64_t k = 0; k < count; k += 8, codes += 2 * BYTES_WIDE, a += 8) add_eight<rows>(codes, a, stride, pairs);
         HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
           HWY_UNROLL(2) for (int v = 0; v < 2; ++v) sum[r][v] = add(sum[r][v], fours_of(pairs[r][v]));
       }
@@ -159,15 +161,17 @@ void multiply_codes_of(const ByteCodePanel& p, const QuantizedRows& left, float*
 }
 
 template <int... row>
-void multiply_any(const uint8_t* a, int64_t a_stride, int64_t row_count, int64_t four_count, const int8_t* panel,
-                  int32_t* sums, int64_t sums_stride, std::integer_sequence<int, row...>) {
-  static constexpr void (*kernels[])(const uint8_t*, int64_t, int64_t, const int8_t*, int32_t*, int64_t) = {
-      multiply_rows<row + 1>...};
-  kernels[row_count - 1](a, a_stride, four_count, panel, sums, sums_stride);
+void multiply_any(const ByteProduct& p, int32_t* sums, std::integer_sequence<int, row...>) {
+  static constexpr void (*kernels[])(const uint8_t*, int64_t, int64_t, const int8_t*, int32_t*) = {multiply_rows<row + 1>...};
+  kernels[p.row_count - 1](p.a, p.a_stride, p.four_count, p.panel, sums);
 }
-void multiply(const uint8_t* a, int64_t a_stride, int64_t row_count, int64_t four_count, const int8_t* panel,
-              int32_t* sums, int64_t sums_stride) {
-  multiply_any(a, a_stride, row_count, four_count, panel, sums, sums_stride, std::make_integer_sequence<int, most_rows>{});
+void multiply(const ByteProduct& p, int32_t* sums) {
+  multiply_any(p, sums, std::make_integer_sequence<int, most_rows>{});
+  for (int64_t r = 0; r < p.row_count; ++r)
+    for (int v = 0; v < 2; ++v, sums += lanes) {
+      const Vector raised = multiplied(broadcast(p.raised + r), load(p.column_sums + v * lanes));
+      store(sums, add(add(load(sums), broadcast(p.lacking + r)), raised));
+    }
 }
 
 template <int... row>

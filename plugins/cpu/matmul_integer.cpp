@@ -27,7 +27,7 @@ Kernels kernels_of(Isa isa) { return {integer_panel_kernels(base_of(isa)), byte_
 // The panels of all matrices of b, u8 lowered by 128 so that all are signed.
 struct Kept {
   const int8_t* panels;        // null: b is no constant
-  const int32_t* column_sums;  // of panels of fours; null: they are of pairs
+  const int32_t* column_sums;  // [panel][width] of panels of fours; null: they are of pairs
 };
 
 // How a panel holds numbers that follow each other along k: this many side by side, all filled up to `multiple` of k.
@@ -74,7 +74,9 @@ Result<void> prepare(Preparing& node, const Kernels& kernels) {
   const Layout layout = by_fours ? fours_of(kernels) : pairs_of(kernels);
   const int64_t bytes = count * layout.matrix_bytes(k_count, columns), panel_count = ceil_divide(columns, layout.width);
   auto* panels = static_cast<int8_t*>(node.keep_bytes(static_cast<size_t>(bytes)));
-  auto* sums = by_fours ? static_cast<int32_t*>(node.keep_bytes(static_cast<size_t>(count * columns) * sizeof(int32_t)))
+  const int64_t padded_columns = panel_count * layout.width;
+  auto* sums = by_fours ? static_cast<int32_t*>(
+                              node.keep_bytes(static_cast<size_t>(count * padded_columns) * sizeof(int32_t)))
                         : nullptr;
   if (panels == nullptr || (by_fours && sums == nullptr))
     return Error{Code::out_of_memory, "no memory for a packed matrix of " + std::to_string(bytes) + " bytes"};
@@ -84,7 +86,7 @@ Result<void> prepare(Preparing& node, const Kernels& kernels) {
       pack(layout, matrix, is_unsigned, k_count, columns, panel, panels + (i * panel_count + panel) * layout.panel_bytes(k_count));
     for (int64_t k = 0; sums != nullptr && k < k_count; ++k)
       for (int64_t c = 0; c < columns; ++c)
-        sums[i * columns + c] += static_cast<int8_t>(matrix[k * columns + c] ^ (is_unsigned ? 0x80 : 0));
+        sums[i * padded_columns + c] += static_cast<int8_t>(matrix[k * columns + c] ^ (is_unsigned ? 0x80 : 0));
   }
   *kept = {panels, sums};
   return {};
@@ -109,6 +111,12 @@ class PerPlace {
     std::fill_n(room, n, values_[0]);
     return room;
   }
+  void lower_by(T less) {
+    for (T& value : values_) value -= less;
+  }
+  bool all_are(T value) const {
+    return std::all_of(values_.begin(), values_.end(), [&](T other) { return other == value; });
+  }
 
  private:
   std::vector<T> values_;
@@ -126,9 +134,9 @@ struct Left {
   uint8_t* rows;
   int64_t row_bytes;
   // Modulo 2^32, as all sums are:
-  uint32_t* sums;         // of a row's numbers less its zero point
-  uint32_t* zero_points;  // of its codes
-  uint32_t* lacking;      // of the products of its fours
+  uint32_t* sums;  // of a row's numbers less its zero point
+  uint32_t* raised;
+  uint32_t* lacking;  // see ByteProduct
 };
 int64_t aligned(int64_t bytes) { return ceil_divide(bytes, 64) * 64; }
 
@@ -143,8 +151,13 @@ Result<void> bind(Binding& node) {
   return {};
 }
 
-// Calls write_codes(row of a, [k_count] to), which gives the codes of a row, u8 or i8 raised by 128, and its zero point,
-// raised likewise; and finish(place, sums, n) for parts of rows of y, which covers y's elements once.
+// What a row's codes are: their zero point and their sum. Codes of i8 are raised by 128, and the zero point with them.
+struct Written {
+  int32_t zero_point;
+  uint32_t sum;
+};
+
+// Calls write_codes(row of a, [k_count] to), which gives a Written; and finish(place, sums, n) for parts of rows of y, which covers y's elements once.
 template <class WriteCodes, class Finish>
 Result<void> multiply(const Running& run, const Kernels& kernels, const TensorView& a, const TensorView& b,
                       const TensorView& b_zero_point, WriteCodes&& write_codes, Finish&& finish) {
@@ -175,19 +188,17 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
   const int64_t all_rows = p.k_count == 0 ? 0 : a.count() / p.k_count;
   Left left{run.scratch<uint8_t>(), row_bytes_of(p.k_count), nullptr, nullptr, nullptr};
   left.sums = reinterpret_cast<uint32_t*>(left.rows + all_rows * left.row_bytes);
-  left.zero_points = left.sums + all_rows;
-  left.lacking = left.zero_points + all_rows;
+  left.raised = left.sums + all_rows;
+  left.lacking = left.raised + all_rows;
   run.parallel_for(all_rows, std::max<int64_t>(1, 16384 / (p.k_count + 1)), [&](int64_t begin, int64_t end) {
     std::vector<uint8_t> codes(static_cast<size_t>(p.k_count));
     for (int64_t row = begin; row < end; ++row) {
-      const int32_t zero_point = write_codes(row, codes.data());
-      uint32_t sum = 0;
-      for (const uint8_t code : codes) sum += code;
+      const auto [zero_point, sum] = write_codes(row, codes.data());
       left.sums[row] = sum - static_cast<uint32_t>(zero_point) * static_cast<uint32_t>(p.k_count);
-      left.zero_points[row] = static_cast<uint32_t>(zero_point);
       uint8_t* to = left.rows + row * left.row_bytes;
       if (by_fours) {
-        left.lacking[row] = static_cast<uint32_t>(pack_row(*kernels.fours, codes.data(), p.k_count, padded, to));
+        left.raised[row] = static_cast<uint32_t>(kernels.fours->a_less - zero_point);
+        left.lacking[row] = pack_row(*kernels.fours, codes.data(), p.k_count, padded, to);
         continue;
       }
       auto* pairs = reinterpret_cast<int16_t*>(to);
@@ -196,8 +207,10 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
     }
   });
 
-  const PerPlace<int64_t> b_zero_points(b_zero_point, 0);
-  const int32_t lowered = b.element() == DataType::u8 ? 128 : 0;  // as b's numbers are
+  // Zero points of b, less by what its numbers are.
+  PerPlace<int64_t> b_zero_points(b_zero_point, 0);
+  b_zero_points.lower_by(b.element() == DataType::u8 ? 128 : 0);
+  const bool has_b_zero_points = !b_zero_points.all_are(0);
   const int64_t most_rows = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
   constexpr int64_t row_block = 64;  // that meet panel after panel
   const auto multiply_panel = [&](const Offsets& at, int64_t row_begin, int64_t row_end, int64_t panel) {
@@ -214,23 +227,20 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
       if (all_rows == 0) {
         std::fill_n(sums, now * width, 0);
       } else if (by_fours) {
-        kernels.fours->multiply(left.rows + a_row * left.row_bytes, left.row_bytes, now, padded / 4, b_panel, sums, width);
+        kernels.fours->multiply({left.rows + a_row * left.row_bytes, left.row_bytes, now, padded / 4, b_panel,
+                                 kept.column_sums + (b_matrix * panel_count + panel) * width, left.raised + a_row,
+                                 left.lacking + a_row},
+                                sums);
       } else {
         kernels.pairs->multiply(reinterpret_cast<const int16_t*>(left.rows + a_row * left.row_bytes), left.row_bytes / 2,
                                 now, padded / 2, b_panel, sums, width);
       }
       for (int64_t r = 0; r < now; ++r) {
         int32_t* of_row = sums + r * width;
-        const uint32_t row_sum = all_rows == 0 ? 0 : left.sums[a_row + r];
-        const auto less = [&](int64_t c) { return static_cast<uint32_t>(b_zeros[c] - lowered) * row_sum; };
-        if (by_fours) {
-          const uint32_t raised = static_cast<uint32_t>(kernels.fours->a_less) - left.zero_points[a_row + r];
-          const uint32_t lacking = left.lacking[a_row + r];
-          const auto* column_sums = reinterpret_cast<const uint32_t*>(kept.column_sums) + b_column;
+        if (has_b_zero_points && all_rows != 0) {
+          const uint32_t row_sum = left.sums[a_row + r];
           for (int64_t c = 0; c < n; ++c)
-            of_row[c] = static_cast<int32_t>(static_cast<uint32_t>(of_row[c]) + lacking + raised * column_sums[c] - less(c));
-        } else {
-          for (int64_t c = 0; c < n; ++c) of_row[c] = static_cast<int32_t>(static_cast<uint32_t>(of_row[c]) - less(c));
+            of_row[c] = static_cast<int32_t>(static_cast<uint32_t>(of_row[c]) - static_cast<uint32_t>(b_zeros[c]) * row_sum);
         }
         finish(Place{a_row + r, b_column, at.y + (row + r) * p.y_row + column}, of_row, n);
       }
@@ -255,11 +265,12 @@ class Rows {
  public:
   Rows(const TensorView& a, const TensorView& zero_point)
       : a_(a), raised_(a.element() == DataType::i8 ? 128 : 0), zero_points_(zero_point, 0) {}
-  int32_t operator()(int64_t row, uint8_t* to) const {
+  Written operator()(int64_t row, uint8_t* to) const {
     const int64_t k_count = a_.dim(-1);
     const auto* from = a_.data<uint8_t>() + row * k_count;
-    for (int64_t k = 0; k < k_count; ++k) to[k] = static_cast<uint8_t>(from[k] + raised_);
-    return static_cast<int32_t>(zero_points_[row]) + raised_;
+    uint32_t sum = 0;
+    for (int64_t k = 0; k < k_count; ++k) sum += to[k] = static_cast<uint8_t>(from[k] + raised_);
+    return {static_cast<int32_t>(zero_points_[row]) + raised_, sum};
   }
 
  private:
@@ -370,13 +381,8 @@ Result<void> run_dynamic(Running& run, const Kernels& kernels) {
   Scaled scaled(run.output(0), {}, run.input(2), run.input(4));
   scaled.scale_by(scale);
   const auto write_codes = [&](int64_t row, uint8_t* to) {
-    const float* from = a.data<float>() + row * k_count;
-    for (int64_t k = 0; k < k_count; ++k) {
-      const float steps = from[k] / scale, low = steps > -zero_point ? steps : -zero_point;  // NaN is the least
-      const float code = nearest(low < 256.0f ? low : 256.0f) + zero_point;
-      to[k] = static_cast<uint8_t>(static_cast<int32_t>(code < 255.0f ? code : 255.0f));
-    }
-    return static_cast<int32_t>(zero_point);
+    const uint32_t sum = quantize_row(a.data<float>() + row * k_count, k_count, scale, zero_point, to);
+    return Written{static_cast<int32_t>(zero_point), sum};
   };
   return multiply(run, kernels, a, run.input(1), run.input(3), write_codes, scaled);
 }

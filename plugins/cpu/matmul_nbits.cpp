@@ -447,7 +447,7 @@ Result<void> run_bytes(Running& run, const BytePanelKernels& kernels) {
         sums[at] = sum;
         uint8_t* to = codes + row * scratch.stride + block * s.block_size * bytes_of_four / 4;
         if (bytes_of_four == 8)
-          lacking[at] = pack_row(kernels, block_codes.data(), s.block_size, s.block_size, to);
+          lacking[at] = static_cast<int32_t>(pack_row(kernels, block_codes.data(), s.block_size, s.block_size, to));
         else
           for (int64_t k = 0; k < s.block_size; ++k) to[k] = block_codes[static_cast<size_t>(k)] ^ 0x80;
       }
