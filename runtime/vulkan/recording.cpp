@@ -561,8 +561,10 @@ Result<void> Recording::Content::wait() {
   }
   last_value = cut_value = 0;
   submitted_work = 0;
-  uploads.restart();
-  landing.restart();
+  if (open.commands.empty()) {  // what is listed finds its bytes in a ring
+    uploads.restart();
+    landing.restart();
+  }
   return read_marks();
 }
 

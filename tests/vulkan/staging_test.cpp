@@ -50,6 +50,21 @@ TEST_CASE("what is larger than a ring goes through it in pieces, in order with t
   }
 }
 
+TEST_CASE("what is listed keeps its bytes when older commands are forgotten") {
+  HEED_NEED_GPU(shared);
+  for (const auto& device : each_memory(shared.device)) {
+    INFO("unified memory: " << device->capability("unified_memory"));
+    Gpu gpu(device);
+    const auto first = some_bytes(64, 1), second = some_bytes(64, 2);
+    const auto x = gpu.room(64), y = gpu.room(64);
+    must(gpu.recording->write(whole(x), bytes_in(first)));
+    must(gpu.recording->forget());
+    must(gpu.recording->write(whole(y), bytes_in(second)));
+    CHECK(gpu.values<uint8_t>(x) == first);
+    CHECK(gpu.values<uint8_t>(y) == second);
+  }
+}
+
 TEST_CASE("a run like the one before takes no more memory, and is not recorded again") {
   HEED_NEED_GPU(shared);
   for (const auto& device : each_memory(shared.device)) {
