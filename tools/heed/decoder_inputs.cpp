@@ -257,15 +257,18 @@ Result<Decoding> Decoding::of(const Plan& plan, const DecoderGraph& graph, const
   if (!batch.is_number())
     found.batch = is_padded_by_mask && tells_positions && all_grow && !has_lengths ? Batch::padded : Batch::in_step;
 
-  const auto limit = [&](int64_t tokens, const std::string& source) {
-    if (tokens < found.context.tokens) found.context = {tokens, source};
-  };
-  if (const auto told = number_in(file.metadata, "heed.context")) limit(*told, "the metadata's heed.context");
-  HEED_ASSIGN(const auto told, text::read_context(model_folder));
-  if (told) limit(told->tokens, told->source);
-  limit(graph.table.tokens, graph.table.source);
-  if (found.capacity) limit(*found.capacity, "the size of its caches");
+  HEED_ASSIGN(found.context, ContextLimit::told(file, model_folder));
+  found.context.narrow(graph.table.tokens, graph.table.source);
+  if (found.capacity) found.context.narrow(*found.capacity, "the size of its caches");
   return found;
+}
+
+Result<ContextLimit> ContextLimit::told(const ModelFile& file, const std::filesystem::path& model_folder) {
+  ContextLimit limit;
+  if (const auto tokens = number_in(file.metadata, "heed.context")) limit = {*tokens, "the metadata's heed.context"};
+  HEED_ASSIGN(const auto configured, text::read_context(model_folder));
+  if (configured) limit.narrow(configured->tokens, configured->source);
+  return limit;
 }
 
 std::string_view describe(Role role) {

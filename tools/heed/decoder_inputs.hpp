@@ -39,6 +39,12 @@ struct DecoderInput {
 struct ContextLimit {
   int64_t tokens = INT64_MAX;
   std::string source;
+
+  void narrow(int64_t other_tokens, const std::string& other_source) {
+    if (other_tokens < tokens) *this = {other_tokens, other_source};
+  }
+  // What the file's metadata and the folder's config.json or genai_config.json tell.
+  static Result<ContextLimit> told(const ModelFile& file, const std::filesystem::path& model_folder);
 };
 
 // What the graph of a file tells before passes change it.

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <random>
 
+#include "decoder_inputs.hpp"
 #include "files/npy.hpp"
 #include "files/npz.hpp"
 #include "heed/numeric.hpp"
@@ -130,17 +131,6 @@ Result<HostValue> read_input(const std::string& name, const std::string& text, c
 
 bool has_part(const std::string& name, std::string_view part) { return name.find(part) != std::string::npos; }
 
-// How many tokens the model says that it reads at most.
-std::optional<int64_t> context_of(const Model& model) {
-  const auto& metadata = model.file().metadata;
-  const auto found = metadata.find("heed.context");
-  int64_t context = 0;
-  if (found == metadata.end()) return std::nullopt;
-  const auto& text = found->second;
-  if (std::from_chars(text.data(), text.data() + text.size(), context).ec != std::errc()) return std::nullopt;
-  return context;
-}
-
 int64_t padding_token(const text::Tokenizer& tokenizer) {
   for (const auto* name : {"[PAD]", "<pad>"})
     if (const auto id = tokenizer.find(name)) return *id;
@@ -161,9 +151,11 @@ Result<void> add_texts(const Model& model, const std::vector<std::string>& texts
     length = std::max(length, ids.size());
     batch.push_back(std::move(ids));
   }
-  if (const auto context = context_of(model); context && static_cast<int64_t>(length) > *context)
+  HEED_ASSIGN(const auto context, ContextLimit::told(model.file(), folder));
+  if (static_cast<int64_t>(length) > context.tokens)
     return Error{Code::invalid_argument, "--text: a text has " + std::to_string(length) +
-                                             " tokens; the model reads at most " + std::to_string(*context)};
+                                             " tokens; the model reads at most " + std::to_string(context.tokens) +
+                                             " (" + context.source + ")"};
   const size_t count = batch.size() * length;
   std::vector<double> tokens(count, static_cast<double>(padding_token(*tokenizer))), mask(count), types(count),
       positions(count);
