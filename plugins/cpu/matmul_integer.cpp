@@ -47,7 +47,7 @@ void pack(const Layout& layout, const uint8_t* b, bool is_unsigned, int64_t k_co
           int8_t* to) {
   const uint8_t flipped = is_unsigned ? 0x80 : 0;
   const int64_t first = panel * layout.width, count = std::min(layout.width, columns - first);
-  std::memset(to, 0, static_cast<size_t>(layout.panel_bytes(k_count)));
+  std::fill_n(to, layout.panel_bytes(k_count), int8_t{0});
   for (int64_t k = 0; k < k_count; ++k)
     for (int64_t c = 0; c < count; ++c)
       to[(k / layout.group * layout.width + c) * layout.group + k % layout.group] =
