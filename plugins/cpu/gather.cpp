@@ -1,4 +1,6 @@
 // Gather: copies the slices of the data that the indices choose along an axis.
+#include <algorithm>
+
 #include "move.hpp"
 
 namespace heed::cpu {
@@ -40,7 +42,7 @@ Result<void> run(Running& run) {
       outer * chosen, std::max<int64_t>(1, 65536 / static_cast<int64_t>(bytes + 1)), [&](int64_t begin, int64_t end) {
         for (int64_t at = begin; at < end; ++at) {
           const int64_t index = index_at(at % chosen), row = at / chosen * size + (index < 0 ? index + size : index);
-          std::memcpy(to + static_cast<size_t>(at) * bytes, from + static_cast<size_t>(row) * bytes, bytes);
+          std::copy_n(from + static_cast<size_t>(row) * bytes, bytes, to + static_cast<size_t>(at) * bytes);
         }
       });
   own_texts(run, 0, out);
