@@ -88,7 +88,8 @@ extern const Rewrite microsoft_group_query_attention_lowered, microsoft_multi_he
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, microsoft_linear_attention, causal_conv_with_state,
     microsoft_causal_conv_with_state;
-// Fusions and simplifications: the files in rewrites/. What comes first is tried first.
+// Fusions and simplifications: the files in rewrites/; what lowers an operator may stand beside its contract. What comes
+// first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,

@@ -227,23 +227,22 @@ Result<void> Session::make_room() {
     if (!state->in_use || !state->pair.in_place) continue;
     const Slot& output = plan.slots[plan.outputs[state->pair.output]];
     std::vector<int64_t> dims;
-    for (const Dim dim : *output.type.dims) {
-      const auto number = frame_->number_of(dim);
-      if (!number && !state->grown) break;
-      if (!number)
-        return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) +
-                                            " is not known before the run"};
-      dims.push_back(*number);
-    }
+    for (const Dim dim : *output.type.dims)
+      if (const auto number = frame_->number_of(dim)) dims.push_back(*number);
+    const bool is_known = dims.size() == output.type.dims->size();
     if (!state->grown) {
-      state->is_overwritten = dims.size() == output.type.dims->size();  // else swapped
-      if (state->is_overwritten && dims != state->held->dims)
+      state->is_overwritten = is_known;  // else swapped
+      if (!is_known) continue;
+      if (dims != state->held->dims)
         return Error{Code::invalid_argument, "the state '" + state->pair.input_name + "' is a buffer of " +
                                                  to_string(state->held->dims) + ", and this run needs " +
                                                  to_string(dims) + ": there is no room for more"};
-      if (state->is_overwritten) frame_->set_output_memory(state->pair.output, state->held.get());
+      frame_->set_output_memory(state->pair.output, state->held.get());
       continue;
     }
+    if (!is_known)
+      return Error{Code::unsupported, "the size of state '" + output.name + "' " + to_string(output.type) +
+                                          " is not known before the run"};
     const int64_t wanted = dims[static_cast<size_t>(state->pair.growing_axis)];
     const int64_t before = state->grown->capacity();
     HEED_TRY(state->grown->reserve(dims, wanted));
