@@ -1,6 +1,7 @@
 // The products over panels of bytes: which of them this build has, and how rows of a are laid out for them.
 #include "byte_panels.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -50,20 +51,30 @@ int64_t quantize(const float* a, int64_t count, float scale, float zero_point, u
   return i;
 }
 
-// Whole vectors of 32, as pack_row lays them out.
-int64_t pack(const uint8_t* codes, int64_t count, uint8_t* to, uint32_t& lacking) {
-  Vector sums = zero();
-  int64_t k = 0;
-  for (; k + 32 <= count; k += 32, to += 64) {
-    const Vector bytes = flipped(load(codes + k), _mm256_set1_epi8(-128));
-    const Vector size = _mm256_abs_epi8(bytes), sign = _mm256_cmpgt_epi8(zero(), bytes);
-    const Vector low = _mm256_unpacklo_epi32(size, sign), high = _mm256_unpackhi_epi32(size, sign);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute2x128_si256(low, high, 0x20));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32), _mm256_permute2x128_si256(low, high, 0x31));
-    sums = _mm256_add_epi64(sums, byte_sums(_mm256_and_si256(size, sign)));
+// i16 sums of pairs, each with those of a neighbouring four, or of two neighbouring fours.
+HWY_INLINE Vector with_next(Vector pairs) { return add_pairs(pairs, _mm256_shuffle_epi32(pairs, 0xB1)); }
+HWY_INLINE Vector with_next_two(Vector pairs) { return add_pairs(pairs, _mm256_shuffle_epi32(pairs, 0x4E)); }
+// Where one of both is more: a bit of each byte.
+HWY_INLINE uint32_t exceeding(Vector a, Vector b, Vector most) {
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpgt_epi16(_mm256_max_epi16(a, b), most)));
+}
+
+// How many fours of each 16 codes may be added as i16 before they widen: 4, 2, 1, or not even one. Products with them fit
+// where these codes, the positive and the negative ones by themselves, add up to at most 32767 / greatest_b.
+void find_room(const uint8_t* codes, bool is_signed, int64_t count, int32_t greatest_b, uint8_t* room) {
+  const Vector most = _mm256_set1_epi16(static_cast<int16_t>(32767 / std::max(greatest_b, 1)));
+  const Vector ones = _mm256_set1_epi8(1);
+  for (int64_t k = 0; k < count; k += 32) {  // 16 in each half of a vector
+    const Vector bytes = load(codes + k), positive = is_signed ? _mm256_max_epi8(bytes, zero()) : bytes;
+    const Vector above = pairs_of(positive, ones), below = pairs_of(_mm256_sub_epi8(positive, bytes), ones);
+    const Vector above_two = with_next(above), below_two = with_next(below);
+    const uint32_t one = exceeding(above, below, most), two = exceeding(above_two, below_two, most);
+    const uint32_t four = exceeding(with_next_two(above_two), with_next_two(below_two), most);
+    for (const int half : {0, 16}) {
+      const uint32_t bits = 0xFFFFu << half;
+      *room++ = (four & bits) == 0 ? 4 : (two & bits) == 0 ? 2 : (one & bits) == 0 ? 1 : 0;
+    }
   }
-  lacking += added_up(sums);
-  return k;
 }
 }  // namespace
 }  // namespace heed::cpu::bytes_avx2
@@ -107,26 +118,15 @@ uint32_t quantize_row(const float* a, int64_t count, float scale, float zero_poi
   return sum;
 }
 
-uint32_t pack_row(const BytePanelKernels& kernels, const uint8_t* codes, int64_t count, int64_t padded_count, uint8_t* to) {
-  if (kernels.bytes_of_four == 4) {
-    std::memcpy(to, codes, static_cast<size_t>(count));
-    std::memset(to + count, 0, static_cast<size_t>(padded_count - count));
-    return 0;
-  }
-  // The sizes of four, and all bits of those that are negative.
-  uint32_t lacking = 0;
-  int64_t k = 0;
+void pack_row([[maybe_unused]] const BytePanelKernels& kernels, bool is_signed, int64_t k_count,
+              [[maybe_unused]] int32_t greatest_b, uint8_t* row) {
+  if (is_signed)
+    for (int64_t k = 0; k < k_count; ++k) row[k] ^= 0x80;
+  const int64_t padded = padded_k(k_count);
+  std::fill(row + k_count, row + padded, uint8_t{0});
 #if defined(__x86_64__)
-  k = bytes_avx2::pack(codes, count, to, lacking);
+  if (kernels.adds_pairs) bytes_avx2::find_room(row, is_signed, padded, greatest_b, row + padded);
 #endif
-  for (; k < padded_count; ++k) {
-    const int32_t code = k < count ? codes[k] - kernels.a_less : 0, size = code < 0 ? -code : code;
-    uint8_t* four = to + k / 4 * 8 + k % 4;
-    four[0] = static_cast<uint8_t>(size);
-    four[4] = code < 0 ? 0xFF : 0;
-    if (code < 0) lacking += static_cast<uint32_t>(size);
-  }
-  return lacking;
 }
 
 const BytePanelKernels* byte_panel_kernels([[maybe_unused]] Isa isa) {

@@ -5,9 +5,12 @@
 //   DynamicQuantizeMatMul  the same, of an a that DynamicQuantizeLinear makes u8         com.microsoft
 // Zero points and scales of a are one, or one a row; those of b one, or one a column. Rows of a are laid out once, each with
 // the sum of its numbers: sum(a (b - z)) = sum(a b) - z sum(a). Constants b of bytes are multiplied four at a time where the
-// machine can, sum((a - z) b) = sum((a - l) b) + (l - z) sum(b), and else two at a time, as i16 less the zero points.
+// machine can, sum((a - z) b) = sum((a - 128) (b - l)) + l sum(a - 128) + (128 - z) sum(b), l being the least of b, and else
+// two at a time, as i16 less the zero points.
 #include <cmath>
 #include <cstring>
+
+#include <hwy/cache_control.h>
 
 #include "byte_panels.hpp"
 #include "convert.hpp"
@@ -26,8 +29,9 @@ Kernels kernels_of(Isa isa) { return {integer_panel_kernels(base_of(isa)), byte_
 
 // The panels of all matrices of b, u8 lowered by 128 so that all are signed.
 struct Kept {
-  const int8_t* panels;        // null: b is no constant
+  const uint8_t* panels;       // of pairs; of fours, less the least; null: b is no constant
   const int32_t* column_sums;  // [panel][width] of panels of fours; null: they are of pairs
+  int32_t least, greatest;     // of fours
 };
 
 // How a panel holds numbers that follow each other along k: this many side by side, all filled up to `multiple` of k.
@@ -40,18 +44,18 @@ struct Layout {
   }
 };
 Layout pairs_of(const Kernels& kernels) { return {kernels.pairs->panel_width, 2, 2}; }
-Layout fours_of(const Kernels& kernels) { return {kernels.fours->panel_width, 4, 8}; }
+Layout fours_of(const Kernels& kernels) { return {kernels.fours->panel_width, 4, padded_k(1)}; }
 
-// A panel of one dense matrix.
-void pack(const Layout& layout, const uint8_t* b, bool is_unsigned, int64_t k_count, int64_t columns, int64_t panel,
-          int8_t* to) {
+// A panel of one dense matrix, of numbers less `less`.
+void pack(const Layout& layout, const uint8_t* b, bool is_unsigned, int32_t less, int64_t k_count, int64_t columns,
+          int64_t panel, uint8_t* to) {
   const uint8_t flipped = is_unsigned ? 0x80 : 0;
   const int64_t first = panel * layout.width, count = std::min(layout.width, columns - first);
-  std::fill_n(to, layout.panel_bytes(k_count), int8_t{0});
+  std::fill_n(to, layout.panel_bytes(k_count), uint8_t{0});
   for (int64_t k = 0; k < k_count; ++k)
     for (int64_t c = 0; c < count; ++c)
       to[(k / layout.group * layout.width + c) * layout.group + k % layout.group] =
-          static_cast<int8_t>(b[k * columns + first + c] ^ flipped);
+          static_cast<uint8_t>((b[k * columns + first + c] ^ flipped) - less);
 }
 
 struct Matrices {
@@ -73,22 +77,30 @@ Result<void> prepare(Preparing& node, const Kernels& kernels) {
   const bool by_fours = kernels.fours != nullptr, is_unsigned = b->element() == DataType::u8;
   const Layout layout = by_fours ? fours_of(kernels) : pairs_of(kernels);
   const int64_t bytes = count * layout.matrix_bytes(k_count, columns), panel_count = ceil_divide(columns, layout.width);
-  auto* panels = static_cast<int8_t*>(node.keep_bytes(static_cast<size_t>(bytes)));
+  auto* panels = static_cast<uint8_t*>(node.keep_bytes(static_cast<size_t>(bytes)));
   const int64_t padded_columns = panel_count * layout.width;
   auto* sums = by_fours ? static_cast<int32_t*>(
                               node.keep_bytes(static_cast<size_t>(count * padded_columns) * sizeof(int32_t)))
                         : nullptr;
   if (panels == nullptr || (by_fours && sums == nullptr))
     return Error{Code::out_of_memory, "no memory for a packed matrix of " + std::to_string(bytes) + " bytes"};
+  const uint8_t flipped = is_unsigned ? 0x80 : 0;
+  int32_t least = by_fours ? 127 : 0, greatest = -128;
+  for (int64_t i = 0; by_fours && i < b->count(); ++i) {
+    const int32_t number = static_cast<int8_t>(b->data<uint8_t>()[i] ^ flipped);
+    least = std::min(least, number);
+    greatest = std::max(greatest, number);
+  }
   for (int64_t i = 0; i < count; ++i) {
     const auto* matrix = b->data<uint8_t>() + i * k_count * columns;
     for (int64_t panel = 0; panel < panel_count; ++panel)
-      pack(layout, matrix, is_unsigned, k_count, columns, panel, panels + (i * panel_count + panel) * layout.panel_bytes(k_count));
-    for (int64_t k = 0; sums != nullptr && k < k_count; ++k)
+      pack(layout, matrix, is_unsigned, least, k_count, columns, panel,
+           panels + (i * panel_count + panel) * layout.panel_bytes(k_count));
+    for (int64_t k = 0; by_fours && k < k_count; ++k)
       for (int64_t c = 0; c < columns; ++c)
-        sums[i * padded_columns + c] += static_cast<int8_t>(matrix[k * columns + c] ^ (is_unsigned ? 0x80 : 0));
+        sums[i * padded_columns + c] += static_cast<int8_t>(matrix[k * columns + c] ^ flipped);
   }
-  *kept = {panels, sums};
+  *kept = {panels, sums, least, greatest};
   return {};
 }
 
@@ -137,17 +149,19 @@ struct Left {
   uint32_t* sums;  // of a row's numbers less its zero point
   uint32_t* raised;
   uint32_t* lacking;  // see ByteProduct
+  bool* signs;        // whether a row is signed
 };
-int64_t aligned(int64_t bytes) { return ceil_divide(bytes, 64) * 64; }
+// Codes are around their zero point, and are laid out so that these are small.
+bool is_signed_by(const BytePanelKernels& kernels, int32_t zero_point) { return !kernels.adds_pairs || zero_point >= 64; }
 
 // Room for rows of either layout.
-int64_t row_bytes_of(int64_t k_count) { return aligned(2 * (ceil_divide(k_count, 8) * 8)); }
+int64_t row_bytes_of(int64_t k_count) { return std::max(packed_row_bytes(k_count), ceil_divide(2 * k_count, 64) * 64); }
 
 template <int32_t a_input>
 Result<void> bind(Binding& node) {
   const auto a = node.input(a_input);
   const int64_t k_count = a.dim(-1), rows = k_count == 0 ? 0 : a.count() / k_count;
-  node.scratch(static_cast<size_t>(rows * (row_bytes_of(k_count) + 3 * static_cast<int64_t>(sizeof(uint32_t)))));
+  node.scratch(static_cast<size_t>(rows * (row_bytes_of(k_count) + 3 * static_cast<int64_t>(sizeof(uint32_t)) + 1)));
   return {};
 }
 
@@ -172,33 +186,39 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
   const int64_t width = layout.width, panel_count = ceil_divide(p.columns, width);
   const int64_t padded = layout.padded(p.k_count), panel_bytes = layout.panel_bytes(p.k_count);
 
-  const int8_t* panels = kept.panels;
-  std::vector<int8_t> packed_here;
+  const uint8_t* panels = kept.panels;
+  std::vector<uint8_t> packed_here;
   if (panels == nullptr) {
     const int64_t count = matrices_of(b.dims()).count * panel_count;
     packed_here.resize(static_cast<size_t>(count * panel_bytes));
     run.parallel_for(count, std::max<int64_t>(1, 65536 / (panel_bytes + 1)), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        pack(layout, b.data<uint8_t>() + i / panel_count * p.k_count * p.columns, b.element() == DataType::u8, p.k_count,
+        pack(layout, b.data<uint8_t>() + i / panel_count * p.k_count * p.columns, b.element() == DataType::u8, 0, p.k_count,
              p.columns, i % panel_count, packed_here.data() + i * panel_bytes);
     });
     panels = packed_here.data();
   }
 
   const int64_t all_rows = p.k_count == 0 ? 0 : a.count() / p.k_count;
-  Left left{run.scratch<uint8_t>(), row_bytes_of(p.k_count), nullptr, nullptr, nullptr};
+  Left left{run.scratch<uint8_t>(), row_bytes_of(p.k_count), nullptr, nullptr, nullptr, nullptr};
   left.sums = reinterpret_cast<uint32_t*>(left.rows + all_rows * left.row_bytes);
   left.raised = left.sums + all_rows;
   left.lacking = left.raised + all_rows;
+  left.signs = reinterpret_cast<bool*>(left.lacking + all_rows);
   run.parallel_for(all_rows, std::max<int64_t>(1, 16384 / (p.k_count + 1)), [&](int64_t begin, int64_t end) {
-    std::vector<uint8_t> codes(static_cast<size_t>(p.k_count));
+    std::vector<uint8_t> codes(static_cast<size_t>(by_fours ? 0 : p.k_count));
+    const auto k_count = static_cast<uint32_t>(p.k_count);
     for (int64_t row = begin; row < end; ++row) {
-      const auto [zero_point, sum] = write_codes(row, codes.data());
-      left.sums[row] = sum - static_cast<uint32_t>(zero_point) * static_cast<uint32_t>(p.k_count);
       uint8_t* to = left.rows + row * left.row_bytes;
+      const auto [zero_point, sum] = write_codes(row, by_fours ? to : codes.data());
+      left.sums[row] = sum - static_cast<uint32_t>(zero_point) * k_count;
       if (by_fours) {
-        left.raised[row] = static_cast<uint32_t>(kernels.fours->a_less - zero_point);
-        left.lacking[row] = pack_row(*kernels.fours, codes.data(), p.k_count, padded, to);
+        const bool is_signed = is_signed_by(*kernels.fours, zero_point);
+        left.raised[row] = static_cast<uint32_t>((is_signed ? 128 : 0) - zero_point);
+        left.lacking[row] = is_signed ? static_cast<uint32_t>(kept.least) * (sum - 128 * k_count) : 0;
+        left.signs[row] = is_signed;
+        pack_row(*kernels.fours, is_signed, p.k_count,
+                 is_signed ? kept.greatest - kept.least : std::max(-kept.least, kept.greatest), to);
         continue;
       }
       auto* pairs = reinterpret_cast<int16_t*>(to);
@@ -212,28 +232,37 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
   b_zero_points.lower_by(b.element() == DataType::u8 ? 128 : 0);
   const bool has_b_zero_points = !b_zero_points.all_are(0);
   const int64_t most_rows = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
-  constexpr int64_t row_block = 64;  // that meet panel after panel
-  const auto multiply_panel = [&](const Offsets& at, int64_t row_begin, int64_t row_end, int64_t panel) {
+  // Rows that meet panel after panel: half of a cache of 1 MB holds them.
+  const int64_t row_block = std::max<int64_t>(1, (1 << 19) / left.row_bytes / most_rows) * most_rows;
+  const auto multiply_panel = [&](const Offsets& at, int64_t row_begin, int64_t row_end, int64_t panel, bool is_followed) {
     int32_t sums[12 * most_width];
     int64_t zero_room[most_width];
     const int64_t b_matrix = p.k_count == 0 ? 0 : at.b / (p.k_count * p.columns);
     const int64_t column = panel * width, n = std::min(width, p.columns - column);
     const int64_t b_column = b_matrix * p.columns + column;
-    const int8_t* b_panel = panels + (b_matrix * panel_count + panel) * panel_bytes;
+    const uint8_t* b_panel = panels + (b_matrix * panel_count + panel) * panel_bytes;
     const int64_t* b_zeros = b_zero_points.from(b_column, n, zero_room);
-    for (int64_t row = row_begin; row < row_end; row += most_rows) {
-      const int64_t now = std::min(most_rows, row_end - row);
+    int64_t now = 0;
+    for (int64_t row = row_begin; row < row_end; row += now) {
       const int64_t a_row = p.k_count == 0 ? 0 : (at.a + row * p.a_row) / p.k_count;
+      now = std::min(most_rows, row_end - row);
+      if (by_fours && all_rows != 0)
+        now = std::find(left.signs + a_row, left.signs + a_row + now, !left.signs[a_row]) - (left.signs + a_row);
+      if (is_followed)  // the next panel comes from memory while this one is multiplied
+        for (int64_t i = panel_bytes * (row - row_begin) / (row_end - row_begin) / 64;
+             i < panel_bytes * (row + now - row_begin) / (row_end - row_begin) / 64; ++i)
+          hwy::Prefetch(b_panel + panel_bytes + i * 64);
       if (all_rows == 0) {
         std::fill_n(sums, now * width, 0);
       } else if (by_fours) {
-        kernels.fours->multiply({left.rows + a_row * left.row_bytes, left.row_bytes, now, padded / 4, b_panel,
+        kernels.fours->multiply({left.rows + a_row * left.row_bytes, left.row_bytes, now, padded, left.signs[a_row], b_panel,
+                                 static_cast<uint8_t>(kept.least),
                                  kept.column_sums + (b_matrix * panel_count + panel) * width, left.raised + a_row,
                                  left.lacking + a_row},
                                 sums);
       } else {
         kernels.pairs->multiply(reinterpret_cast<const int16_t*>(left.rows + a_row * left.row_bytes), left.row_bytes / 2,
-                                now, padded / 2, b_panel, sums, width);
+                                now, padded / 2, reinterpret_cast<const int8_t*>(b_panel), sums, width);
       }
       for (int64_t r = 0; r < now; ++r) {
         int32_t* of_row = sums + r * width;
@@ -253,7 +282,7 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
       const Offsets at = offsets_of(p, batch);
       for (int64_t row = 0; row < p.rows; row += row_block)
         for (int64_t panel = task % panel_count; panel < panel_end; ++panel)
-          multiply_panel(at, row, std::min(p.rows, row + row_block), panel);
+          multiply_panel(at, row, std::min(p.rows, row + row_block), panel, panel + 1 < panel_end);
       task = batch * panel_count + panel_end;
     }
   });

@@ -334,8 +334,8 @@ Result<void> run_vector(Running& run, const Kernels& kernels) {
 struct KeptBytes {
   const uint8_t* codes;
   const float* scales;
-  const float* zero_points;  // of codes as they lie in panels
-  const float* bias;         // null: none
+  const float* zero_points;
+  const float* bias;  // null: none
   int32_t bits;
   int64_t panel_bytes;
 };
@@ -358,18 +358,17 @@ Result<void> prepare_bytes(Preparing& node, const BytePanelKernels& kernels) {
   const TensorView b = *node.constant(b_input), scale = *node.constant(scales_input);
   const TensorView zeros = node.constant(zero_points_input).value_or(TensorView{});
   if (bias) read_elements(scale.element(), node.constant(bias_input)->c.data, 0, 1, s.columns, bias);
-  const uint32_t less = bits == 8 ? static_cast<uint32_t>(kernels.code_less) : 0;
   for (int64_t column = 0; column < s.columns; ++column) {
     const uint8_t* from = b.data<uint8_t>() + column * s.row_bytes();
     const int64_t panel = column / width, lane = column % width;
     for (int64_t block = 0; block < s.block_count; ++block) {
       const int64_t at = (panel * s.block_count + block) * width + lane;
       scales[at] = read_element<float>(scale, column * s.block_count + block);
-      zero_points[at] = zero_point_at(zeros, s, column, block) - static_cast<float>(less);
+      zero_points[at] = zero_point_at(zeros, s, column, block);
     }
     uint8_t* to = codes + panel * panel_bytes;
     for (int64_t k = 0; k < k_count; ++k) {
-      const uint32_t code = code_at(from, k, s.bits) - less;
+      const uint32_t code = code_at(from, k, s.bits);
       if (bits == 8)
         to[(k / 4 * width + lane) * 4 + k % 4] = static_cast<uint8_t>(code);
       else
@@ -382,15 +381,14 @@ Result<void> prepare_bytes(Preparing& node, const BytePanelKernels& kernels) {
   return {};
 }
 
-// Rows of a in codes; then of each block of them the scale, the sum, and what its products lack.
+// Rows of a in codes; then of each block of them the scale and the sum.
 struct BytesScratch {
-  int64_t stride, scales, sums, lacking, size;
-  BytesScratch(const Sizes& s, int64_t rows) : stride(ceil_divide(2 * s.block_count * s.block_size, 64) * 64) {
+  int64_t stride, scales, sums, size;
+  BytesScratch(const Sizes& s, int64_t rows) : stride(packed_row_bytes(s.block_count * s.block_size)) {
     const auto numbers = ceil_divide(rows * s.block_count, 16) * 16 * static_cast<int64_t>(sizeof(float));
     scales = rows * stride;
     sums = scales + numbers;
-    lacking = sums + numbers;
-    size = lacking + numbers;
+    size = sums + numbers;
   }
 };
 
@@ -433,24 +431,18 @@ Result<void> run_bytes(Running& run, const BytePanelKernels& kernels) {
   auto* const codes = run.scratch<uint8_t>();
   auto* const scales = reinterpret_cast<float*>(codes + scratch.scales);
   auto* const sums = reinterpret_cast<float*>(codes + scratch.sums);
-  auto* const lacking = reinterpret_cast<int32_t*>(codes + scratch.lacking);
-  const int64_t bytes_of_four = kept.bits == 8 ? kernels.bytes_of_four : 4;
   run.parallel_for(rows, std::max<int64_t>(1, 16384 / s.k_count), [&](int64_t begin, int64_t end) {
     std::vector<float> row_of_a(static_cast<size_t>(padded));
-    std::vector<uint8_t> block_codes(static_cast<size_t>(s.block_size));
     for (int64_t row = begin; row < end; ++row) {
       read_elements(a.element(), a.c.data, row * s.k_count, 1, s.k_count, row_of_a.data());
       for (int64_t block = 0; block < s.block_count; ++block) {
         const int64_t at = row * s.block_count + block;
-        const auto [scale, sum] = quantize_block(row_of_a.data() + block * s.block_size, s.block_size, block_codes.data());
+        const int64_t k = block * s.block_size;
+        const auto [scale, sum] = quantize_block(row_of_a.data() + k, s.block_size, codes + row * scratch.stride + k);
         scales[at] = scale;
         sums[at] = sum;
-        uint8_t* to = codes + row * scratch.stride + block * s.block_size * bytes_of_four / 4;
-        if (bytes_of_four == 8)
-          lacking[at] = static_cast<int32_t>(pack_row(kernels, block_codes.data(), s.block_size, s.block_size, to));
-        else
-          for (int64_t k = 0; k < s.block_size; ++k) to[k] = block_codes[static_cast<size_t>(k)] ^ 0x80;
       }
+      pack_row(kernels, true, padded, kept.bits == 8 ? 255 : 15, codes + row * scratch.stride);
     }
   });
   const int64_t width = kernels.panel_width, panels = ceil_divide(s.columns, width);
@@ -466,7 +458,7 @@ Result<void> run_bytes(Running& run, const BytePanelKernels& kernels) {
         for (int64_t row = first; row < last; row += kernels.most_rows) {
           const int64_t now = std::min<int64_t>(kernels.most_rows, last - row), block = row * s.block_count;
           const QuantizedRows left{codes + row * scratch.stride, scratch.stride, scales + block, sums + block,
-                                   lacking + block, s.block_count};
+                                   s.block_count};
           kernels.multiply_codes(of_b, kept.bits, left, now, products);
           for (int64_t r = 0; r < now; ++r) {
             float* const values = products + r * width;

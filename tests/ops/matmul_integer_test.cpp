@@ -108,6 +108,19 @@ std::vector<Case> integer_rows() {
     for (const double a : {0.0, 255.0})
       rows.push_back(integer_row("the largest numbers four at a time", numbers(u8_type, {5, 64}, std::vector<double>(320, a)),
                                  numbers(i8, {64, 2}, std::vector<double>(128, b)), numbers(u8_type, {}, {3})));
+  // Rows of codes around a zero point, by columns of any numbers, of the greatest, of the least, and of both in turn.
+  for (const double zero_point : {0.0, 128.0})
+    for (const double greatest : {63.0, 127.0}) {
+      std::vector<double> codes, b = values_of(bytes(i8, {64, 19}));
+      for (const double step : {0, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255})
+        for (const double sign : {-1, 1}) codes.insert(codes.end(), 64, std::clamp(zero_point + sign * step, 0.0, 255.0));
+      for (size_t k = 0; k < 64; ++k) codes.push_back(zero_point + (k < 16 ? 5 : k < 32 ? 24 : k < 48 ? 50 : 100));
+      for (size_t i = 0; i < b.size(); ++i)
+        if (const size_t column = i % 19 % 4; column > 0)
+          b[i] = column == 1 || (column == 3 && i / 19 % 2 == 0) ? greatest : -greatest - 1;
+      rows.push_back(integer_row("as large as sums of 16 bits have room for, and larger", numbers(u8_type, {25, 64}, codes),
+                                 numbers(i8, {64, 19}, b), numbers(u8_type, {}, {zero_point})));
+    }
   rows.push_back(integer_row("no rows", bytes(i8, {0, 4}), bytes(i8, {4, 3})));
   rows.push_back(integer_row("nothing to sum", bytes(i8, {2, 0}), bytes(u8_type, {0, 3}), bytes(i8, {})));
   return rows;
