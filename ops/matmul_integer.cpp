@@ -70,8 +70,8 @@ Result<void> infer_dynamic(Inference& node) {
   return {};
 }
 
-// ---- on a GPU: bytes are read in words and multiplied four at a time; all but MatMulInteger finish the sums in a dispatch
-// ---- of its own, DynamicQuantizeMatMul quantises a in one or two before
+// ---- on a GPU: bytes are read in words and multiplied four at a time, of few rows by a shader that reads b once; all but
+// ---- MatMulInteger finish the sums in a dispatch of its own, DynamicQuantizeMatMul quantises a in one or two before
 // -------------------------------------------------
 
 constexpr int32_t most_batch_axes = 6, none = -1;
@@ -86,17 +86,32 @@ constexpr Roles qlinear_roles{.b = 3, .a_zero = 2, .b_zero = 5, .a_scale = 1, .b
 constexpr Roles to_float_roles{.a_zero = 4, .b_zero = 5, .a_scale = 2, .b_scale = 3, .bias = 6};
 constexpr Roles dynamic_roles{.b_zero = 3, .b_scale = 2, .bias = 4};
 
-// Mirrors shaders/matmul_integer.comp.
+// Mirrors shaders/matmul_integer.glsl.
 struct Parameters {
   uint32_t rows = 1, columns = 1, inner = 1;
   uint32_t batch_count = 1, batch_rank = 0;
+  uint32_t split_count = 1, split_inner = 0;
   int32_t a_offset = 0, b_offset = 0, y_offset = 0;  // in elements
   int32_t a_zero_offset = 0, b_zero_offset = 0;
   uint32_t a_zero_count = 0, b_zero_count = 0;  // 0: none
   uint32_t batch_dims[most_batch_axes] = {};
   uint32_t a_batch_strides[most_batch_axes] = {}, b_batch_strides[most_batch_axes] = {};  // in matrices
 };
-constexpr int64_t tile_size = 32;
+
+constexpr uint32_t few_rows[] = {1, 8};  // of which shaders/matmul_integer_rows.comp makes all at once
+constexpr int64_t columns_of_few_rows = 32;
+
+// Tiles of shaders/matmul_integer.comp: of each thread's rows and columns.
+struct Tile {
+  const char* name;
+  uint32_t row_count, column_count;
+  int64_t rows() const { return 8 * row_count; }
+  int64_t columns() const { return 16 * column_count; }
+};
+constexpr Tile tiles[] = {{"tiles of 64 x 64", 8, 4}, {"tiles of 32 x 32", 4, 2}};
+
+// Workgroups that are worth having, and pieces of the inner axis that are worth another: as ops/matmul.cpp has them.
+constexpr int64_t enough_workgroups = 64, least_split_inner = 512;
 
 // Mirrors shaders/matmul_integer_finish.comp.
 struct List {
@@ -105,6 +120,7 @@ struct List {
 };
 struct FinishParameters {
   uint32_t rows, columns, batch_count, batch_rank;
+  uint32_t split_count;
   uint32_t sums_offset = 0, y_offset = 0;  // in words
   List a_scales, b_scales, biases, y_scales, y_zeros;
   uint32_t batch_dims[most_batch_axes] = {};
@@ -118,13 +134,25 @@ struct DynamicScratch {
   static int64_t sums(int64_t code_count) { return codes + (code_count + 3) / 4; }
 };
 
-Variant product_variant(const Planning& node, DataType a, DataType b, std::vector<heed_binding> bindings) {
+// Places of the variants.
+enum { first_few_rows = 0, first_tile = std::size(few_rows), finish = first_tile + std::size(tiles), dynamic_quantize };
+
+std::vector<Variant> product_variants(const Planning& node, DataType a, DataType b, std::vector<heed_binding> bindings) {
   const bool has_dot = node.capability("integer_dot") != 0;
+  const std::string how = has_dot ? ", four at once" : ", one by one";
   const auto is_unsigned = [](DataType type) { return static_cast<uint32_t>(type == DataType::u8); };
-  return {.name = has_dot ? "four at once" : "one by one",
-          .shader = has_dot ? shaders::matmul_integer_dot : shaders::matmul_integer,
-          .constants = {{0, is_unsigned(a)}, {1, is_unsigned(b)}},
-          .bindings = std::move(bindings)};
+  const auto variant = [&](std::string name, const Shader& shader, std::vector<heed_constant> sizes) {
+    sizes.insert(sizes.end(), {{0, is_unsigned(a)}, {1, is_unsigned(b)}});
+    return Variant{.name = std::move(name), .shader = shader, .constants = std::move(sizes), .bindings = bindings};
+  };
+  std::vector<Variant> variants;
+  for (const uint32_t rows : few_rows)
+    variants.push_back(variant("at most " + std::to_string(rows) + (rows == 1 ? " row" : " rows") + how,
+                               has_dot ? shaders::matmul_integer_rows_dot : shaders::matmul_integer_rows, {{2, rows}}));
+  for (const Tile& tile : tiles)
+    variants.push_back(variant(tile.name + how, has_dot ? shaders::matmul_integer_dot : shaders::matmul_integer,
+                               {{2, tile.row_count}, {3, tile.column_count}}));
+  return variants;
 }
 
 Variant finish_variant(const Planning& node, const Roles& roles, heed_binding a_scale) {
@@ -137,9 +165,6 @@ Variant finish_variant(const Planning& node, const Roles& roles, heed_binding a_
                        read_or_b(roles.y_zero), write(0)}};
 }
 
-// Places of the variants.
-enum { product, finish, dynamic_quantize };
-
 template <const Roles& roles>
 Result<GpuPlan> plan(Planning& node) {
   const auto a = node.input(roles.a), b = node.input(roles.b);
@@ -150,15 +175,16 @@ Result<GpuPlan> plan(Planning& node) {
   const heed_binding b_zero = read_or(roles.b_zero, roles.b);
   GpuPlan plan;
   if (a.element() == DataType::f32) {
-    plan.variants = {product_variant(node, DataType::u8, b.element(), {scratch(), read(roles.b), scratch(), b_zero, scratch()}),
-                     finish_variant(node, roles, scratch())};
+    plan.variants = product_variants(node, DataType::u8, b.element(),
+                                     {scratch(), read(roles.b), scratch(), b_zero, scratch()});
+    plan.variants.push_back(finish_variant(node, roles, scratch()));
     for (Variant& variant : dynamic_quantize_variants({read(roles.a), scratch(), scratch(), scratch(), scratch()}))
       plan.variants.push_back(std::move(variant));
     return plan;
   }
   const heed_binding sums = roles.b_scale == none ? write(0) : scratch();
-  plan.variants = {product_variant(node, a.element(), b.element(),
-                                   {read(roles.a), read(roles.b), read_or(roles.a_zero, roles.a), b_zero, sums})};
+  plan.variants = product_variants(node, a.element(), b.element(),
+                                   {read(roles.a), read(roles.b), read_or(roles.a_zero, roles.a), b_zero, sums});
   if (roles.b_scale != none) plan.variants.push_back(finish_variant(node, roles, read(roles.a_scale)));
   return plan;
 }
@@ -197,9 +223,28 @@ List list_of(const Binding& node, int32_t input) {
   return {offset_of(node.input(input)), static_cast<uint32_t>(node.input(input).count())};
 }
 
-Dispatch product_dispatch(const Parameters& p) {
-  const int64_t tiles = int64_t{1} * ceil_divide(p.rows, tile_size) * ceil_divide(p.columns, tile_size) * p.batch_count;
-  return {product, bytes_of(p), {workgroups_for(tiles, 1), 1, 1}};
+// Of few rows the inner axis may be cut in pieces, whose sums somebody `adds`.
+Dispatch product_dispatch(Parameters& p, bool adds) {
+  const auto dispatch = [&](int64_t variant, int64_t workgroups) {
+    return Dispatch{static_cast<int32_t>(variant), bytes_of(p), {workgroups_for(workgroups, 1), 1, 1}};
+  };
+  p.split_inner = p.inner;
+  for (size_t few = 0; few < std::size(few_rows); ++few) {
+    if (p.rows > few_rows[few]) continue;
+    const int64_t workgroups = int64_t{1} * ceil_divide(p.columns, columns_of_few_rows) * p.batch_count;
+    if (adds && workgroups < enough_workgroups && p.inner >= 2 * least_split_inner) {
+      const int64_t splits = std::min(enough_workgroups / workgroups, p.inner / least_split_inner);
+      p.split_inner = ceil_divide(ceil_divide(p.inner, splits), 64) * 64;  // whole steps of a workgroup
+      p.split_count = ceil_divide(p.inner, p.split_inner);
+    }
+    return dispatch(static_cast<int64_t>(first_few_rows + few), workgroups * p.split_count);
+  }
+  const auto workgroups_of = [&](const Tile& tile) {
+    return int64_t{1} * ceil_divide(p.rows, tile.rows()) * ceil_divide(p.columns, tile.columns()) * p.batch_count;
+  };
+  size_t tile = 0;
+  while (tile + 1 < std::size(tiles) && workgroups_of(tiles[tile]) < enough_workgroups) ++tile;
+  return dispatch(static_cast<int64_t>(first_tile + tile), workgroups_of(tiles[tile]));
 }
 
 template <const Roles& roles>
@@ -238,17 +283,18 @@ Result<Launch> bind(const Binding& node) {
   }
   if (roles.b_scale == none) {
     p.y_offset = offset_of(y);
-    launch.dispatches.push_back(product_dispatch(p));
+    launch.dispatches.push_back(product_dispatch(p, false));
     return launch;
   }
   p.y_offset = static_cast<int32_t>(sums_offset);
-  launch.dispatches.push_back(product_dispatch(p));
-  launch.scratch_bytes = static_cast<size_t>(sums_offset + y.count()) * sizeof(int32_t);
+  launch.dispatches.push_back(product_dispatch(p, true));
+  launch.scratch_bytes = static_cast<size_t>(sums_offset + p.split_count * y.count()) * sizeof(int32_t);
   HEED_ASSIGN(const uint32_t y_offset, word_offset_of(y));
   FinishParameters f{.rows = p.rows,
                      .columns = p.columns,
                      .batch_count = p.batch_count,
                      .batch_rank = p.batch_rank,
+                     .split_count = p.split_count,
                      .sums_offset = static_cast<uint32_t>(sums_offset),
                      .y_offset = y_offset,
                      .a_scales = a_scales,

@@ -9,7 +9,7 @@ layout(constant_id = 0) const uint scale_type = 0;  // of all scales and the bia
 layout(constant_id = 1) const uint y_type = 0;
 layout(local_size_x = 128) in;
 
-layout(set = 0, binding = 0, std430) readonly buffer Sums { int sums[]; };  // [batch, row, column], dense
+layout(set = 0, binding = 0, std430) readonly buffer Sums { int sums[]; };  // [split, batch, row, column], dense
 layout(set = 0, binding = 1, std430) readonly buffer AScale { uint a_scale[]; };
 layout(set = 0, binding = 2, std430) readonly buffer BScale { uint b_scale[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Bias { uint bias[]; };
@@ -23,6 +23,7 @@ struct List {
 layout(set = 0, binding = 7, std430) readonly buffer Parameters {
   uint rows, columns;
   uint batch_count, batch_rank;
+  uint split_count;  // of the inner axis: so many sums are added
   uint sums_offset, y_offset;  // in words
   List a_scales, b_scales, biases, y_scales, y_zeros;
   uint batch_dims[6];
@@ -46,7 +47,10 @@ uint finished(uint index) {
   a_row = a_row * rows + row;
   b_column = b_column * columns + column;
   precise float scale = SCALE(a_scale, a_scales, a_row) * SCALE(b_scale, b_scales, b_column);
-  float sum = float(sums[sums_offset + index]);
+  int all = 0;
+  for (uint split = 0u; split < split_count; ++split)
+    all += sums[sums_offset + split * batch_count * rows * columns + index];
+  float sum = float(all);
   if (!is_integer(y_type)) {
     precise float value = sum * scale;
     if (biases.count != 0u) value += SCALE(bias, biases, b_column);

@@ -95,6 +95,10 @@ std::vector<Case> integer_rows() {
   rows.push_back(integer_row("batches of rows by one b", bytes(u8_type, {3, 11, 20}), bytes(i8, {20, 40}),
                              bytes(u8_type, {11}), bytes(i8, {})));
   rows.push_back(integer_row("a decoded token", bytes(u8_type, {1, 300}), bytes(i8, {300, 577}), bytes(u8_type, {})));
+  rows.push_back(integer_row("as many rows as are few, in fours", bytes(u8_type, {8, 72}), bytes(u8_type, {72, 132}),
+                             bytes(u8_type, {8}), bytes(u8_type, {132})));
+  rows.push_back(integer_row("a workgroup a batch of many rows", bytes(u8_type, {67, 9, 5}), bytes(i8, {67, 5, 7}),
+                             bytes(u8_type, {67, 9, 1}), bytes(i8, {67, 1, 7})));
   rows.push_back(integer_row("a vector on the left", bytes(u8_type, {67}), bytes(i8, {67, 41})));
   rows.push_back(integer_row("a vector on the right", bytes(u8_type, {41, 67}), bytes(i8, {67}), bytes(u8_type, {})));
   rows.push_back(integer_row("two vectors", bytes(u8_type, {3}), bytes(u8_type, {3})));
@@ -178,6 +182,8 @@ const std::vector<Case> float_cases = {
                       bytes(u8_type, {})}, 1e-3),
     float_row("in batches, each their own", {bytes(u8_type, {3, 5, 17}), bytes(i8, {3, 17, 19}), random({3, 5, 1}, 0.01, 0.02),
                                              random({3, 1, 19}, 0.01, 0.02), bytes(u8_type, {3, 5, 1}), bytes(i8, {3, 1, 19})}),
+    float_row("a few rows, the inner axis in pieces", {bytes(u8_type, {3, 1543}), bytes(u8_type, {1543, 37}), f32({}, {0.01}),
+                                                       random({37}, 0.01, 0.02), bytes(u8_type, {3}), bytes(u8_type, {37})}),
     float_row("a decoded token", {bytes(u8_type, {1, 301}), bytes(i8, {301, 577}), f32({}, {0.01}), random({577}, 0.01, 0.02)}),
 };
 
@@ -206,6 +212,7 @@ const std::vector<Case> dynamic_cases = {
     dynamic_row("all there is", {random({2, 9, 37}, -2, 3), bytes(u8_type, {37, 67}), random({67}, 0.01, 0.02),
                                  bytes(u8_type, {67}), random({67})}),
     dynamic_row("longer than a workgroup folds at once", {random({67, 131}, -2, 3), bytes(i8, {131, 35}), random({35}, 0.01, 0.02)}),
+    dynamic_row("a decoded token, the inner axis in pieces", {random({1, 3072}, -2, 3), bytes(i8, {3072, 36}), random({36}, 0.01, 0.02)}),
     dynamic_row("a decoded token", {random({1, 301}, -2, 3), bytes(i8, {301, 577}), f32({1}, {0.02})}),
 };
 
