@@ -93,7 +93,7 @@ extern const Operator swiglu{.op_type = "SwiGLU",
                              .expression = "A / (1 + exp(-@alpha * A)) * B",
                              .infer = infer_gate};
 
-extern const Operator microsoft_gelu{.domain = microsoft,
+extern const Operator com_microsoft_gelu{.domain = microsoft,
                                      .op_type = "Gelu",
                                      .inputs = {{"X", "T"}},
                                      .outputs = {{"Y", "T"}},

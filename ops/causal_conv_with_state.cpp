@@ -102,6 +102,6 @@ Operator causal_conv(std::string_view domain, int32_t version) {
 }  // namespace
 
 extern const Operator causal_conv_with_state = causal_conv("", 27);
-extern const Operator microsoft_causal_conv_with_state = causal_conv("com.microsoft", 1);
+extern const Operator com_microsoft_causal_conv_with_state = causal_conv("com.microsoft", 1);
 
 }  // namespace heed::ops

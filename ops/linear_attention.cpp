@@ -168,6 +168,6 @@ Operator linear(std::string_view domain, int32_t version) {
 }  // namespace
 
 extern const Operator linear_attention = linear("", 27);
-extern const Operator microsoft_linear_attention = linear("com.microsoft", 1);
+extern const Operator com_microsoft_linear_attention = linear("com.microsoft", 1);
 
 }  // namespace heed::ops

@@ -15,7 +15,7 @@ extern const Operator relu, sigmoid, tanh_of, erf_of, exp_of, log_of, sqrt_of, r
 extern const Operator where, clip, cast, cast_like;
 // activations.cpp, trigonometry.cpp, bitwise.cpp; and of comparison.cpp, elementwise_binary.cpp, elementwise_unary.cpp
 extern const Operator elu, celu, selu, leaky_relu, thresholded_relu, hard_sigmoid, hard_swish, softsign, mish, shrink;
-extern const Operator prelu, swiglu, microsoft_gelu, bias_gelu, quick_gelu, fast_gelu, bias_add;
+extern const Operator prelu, swiglu, com_microsoft_gelu, bias_gelu, quick_gelu, fast_gelu, bias_add;
 extern const Operator tan_of, asin_of, acos_of, atan_of, sinh_of, cosh_of, asinh_of, acosh_of, atanh_of;
 extern const Operator bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bit_shift;
 extern const Operator is_nan, is_inf, sum_of, mean_of, round_of;
@@ -51,7 +51,7 @@ extern const Operator one_hot, eye_like, dropout;
 extern const Operator com_microsoft_pad, com_microsoft_range, com_microsoft_trilu;
 // Sums, normalized: skip_layer_normalization.cpp, embed_layer_normalization.cpp
 extern const Operator skip_layer_normalization, skip_simplified_layer_normalization, simplified_layer_normalization,
-    microsoft_simplified_layer_normalization, embed_layer_normalization;
+    com_microsoft_simplified_layer_normalization, embed_layer_normalization;
 // Mixtures of experts: mixture_of_experts.cpp, heed_expert_matmul.cpp
 extern const Operator mixture_of_experts, quantized_mixture_of_experts, heed_expert_matmul;
 // More products of com.microsoft: com_microsoft_matmul.cpp
@@ -69,7 +69,7 @@ extern const ControlKernel if_else_control, loop_control;
 // fused_matmul.cpp
 extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise, fused_matmul;
 // Of narrow integers and floats: quantize_linear.cpp, dynamic_quantize_linear.cpp, gather_block_quantized.cpp
-extern const Operator quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
+extern const Operator quantize_linear, dequantize_linear, com_microsoft_quantize_linear, com_microsoft_dequantize_linear,
     dynamic_quantize_linear, gather_block_quantized;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
@@ -77,23 +77,20 @@ extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, d
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
 extern const Operator matmul_nbits;
-// com.microsoft's attention, by rewrites: microsoft_attention.cpp, microsoft_group_query_attention.cpp,
-// microsoft_multi_head_attention.cpp; and of rotary_embedding.cpp
-extern const Operator microsoft_attention, microsoft_qattention;
-extern const Rewrite attention_scattered;
-extern const Rewrite microsoft_attention_lowered, microsoft_qattention_lowered;
-extern const Operator microsoft_group_query_attention, microsoft_multi_head_attention;
-extern const Operator heed_rotary_embedding, microsoft_rotary_embedding;
-extern const Rewrite microsoft_group_query_attention_lowered, microsoft_multi_head_attention_lowered;
+// com.microsoft's attention: com_microsoft_attention.cpp, group_query_attention.cpp, multi_head_attention.cpp; and of
+// rotary_embedding.cpp
+extern const Operator com_microsoft_attention, qattention, group_query_attention, multi_head_attention;
+extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
-extern const Operator linear_attention, microsoft_linear_attention, causal_conv_with_state,
-    microsoft_causal_conv_with_state;
-// Fusions and simplifications: the files in rewrites/; what lowers an operator may stand beside its contract. What comes
-// first is tried first.
+extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
+    com_microsoft_causal_conv_with_state;
+// Fusions and simplifications: the files in rewrites/; what lowers an operator of com.microsoft stands beside its
+// contract. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
-    causal_mask, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
+    causal_mask, ai_onnx_attention, attention_scattered, attention_core, attention_scale, attention_groups,
+    attention_past, attention_causal;
 extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
     matmul_bias, matmul_residual, matmul_gate;
@@ -108,6 +105,8 @@ extern const Rewrite skip_layer_normalization_lowered, skip_simplified_layer_nor
     simplified_layer_normalization_lowered, embed_layer_normalization_lowered;
 extern const Rewrite mixture_of_experts_lowered, quantized_mixture_of_experts_lowered;
 extern const Rewrite com_microsoft_fused_matmul_lowered, com_microsoft_fused_gemm_lowered;
+extern const Rewrite com_microsoft_attention_lowered, qattention_lowered, group_query_attention_lowered,
+    multi_head_attention_lowered;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -134,7 +133,7 @@ PluginContent content() {
               &ceil_of, &softplus, &neg, &abs_of, &sign, &swish, &gelu,
               &where, &clip, &cast, &cast_like,
               &elu, &celu, &selu, &leaky_relu, &thresholded_relu, &hard_sigmoid, &hard_swish, &softsign, &mish, &shrink,
-              &prelu, &swiglu, &microsoft_gelu, &bias_gelu, &quick_gelu, &fast_gelu, &bias_add,
+              &prelu, &swiglu, &com_microsoft_gelu, &bias_gelu, &quick_gelu, &fast_gelu, &bias_add,
               &tan_of, &asin_of, &acos_of, &atan_of, &sinh_of, &cosh_of, &asinh_of, &acosh_of, &atanh_of,
               &bitwise_and, &bitwise_or, &bitwise_xor, &bitwise_not, &bit_shift,
               &is_nan, &is_inf, &sum_of, &mean_of, &round_of,
@@ -155,7 +154,7 @@ PluginContent content() {
               &one_hot, &eye_like, &dropout,
               &com_microsoft_pad, &com_microsoft_range, &com_microsoft_trilu,
               &skip_layer_normalization, &skip_simplified_layer_normalization, &simplified_layer_normalization,
-              &microsoft_simplified_layer_normalization, &embed_layer_normalization,
+              &com_microsoft_simplified_layer_normalization, &embed_layer_normalization,
               &mixture_of_experts, &quantized_mixture_of_experts, &heed_expert_matmul,
               &com_microsoft_fused_matmul, &com_microsoft_fused_gemm,
               &matmul, &gemm, &conv, &max_pool, &attention,
@@ -166,16 +165,16 @@ PluginContent content() {
               &if_else, &loop,
               &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
               &fused_matmul,
-              &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
+              &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &matmul_nbits,
               &heed_pack,
-              &microsoft_attention, &microsoft_qattention,
-              &microsoft_group_query_attention, &microsoft_multi_head_attention,
-              &heed_rotary_embedding, &microsoft_rotary_embedding,
-              &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
-              &microsoft_causal_conv_with_state,
+              &com_microsoft_attention, &qattention,
+              &group_query_attention, &multi_head_attention,
+              &heed_rotary_embedding, &com_microsoft_rotary_embedding,
+              &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
+              &com_microsoft_causal_conv_with_state,
           },
       .control_kernels = {&if_else_control, &loop_control},
       .rewrites =
@@ -200,8 +199,8 @@ PluginContent content() {
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
               &attention_scattered,
-              &microsoft_attention_lowered, &microsoft_qattention_lowered,
-              &microsoft_group_query_attention_lowered, &microsoft_multi_head_attention_lowered,
+              &com_microsoft_attention_lowered, &qattention_lowered,
+              &group_query_attention_lowered, &multi_head_attention_lowered,
               &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
               &attention_causal,
               &dropout_as_identity,

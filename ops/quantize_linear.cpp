@@ -199,7 +199,7 @@ Operator dequantize(std::string_view domain, std::vector<int32_t> versions) {
 
 extern const Operator quantize_linear = quantize("", {25, 24, 23, 21, 19, 13, 10});
 extern const Operator dequantize_linear = dequantize("", {25, 24, 23, 21, 19, 13, 10});
-extern const Operator microsoft_quantize_linear = quantize("com.microsoft", {1});
-extern const Operator microsoft_dequantize_linear = dequantize("com.microsoft", {1});
+extern const Operator com_microsoft_quantize_linear = quantize("com.microsoft", {1});
+extern const Operator com_microsoft_dequantize_linear = dequantize("com.microsoft", {1});
 
 }  // namespace heed::ops

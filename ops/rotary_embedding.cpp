@@ -175,7 +175,7 @@ extern const Operator heed_rotary_embedding{
     .bind = bind};
 
 // `scale` is in onnxruntime's contract and in none of its kernels.
-extern const Operator microsoft_rotary_embedding{
+extern const Operator com_microsoft_rotary_embedding{
     .domain = "com.microsoft",
     .op_type = "RotaryEmbedding",
     .inputs = {{"input", "T"}, {"position_ids", "M"}, {"cos_cache", "T"}, {"sin_cache", "T"}},

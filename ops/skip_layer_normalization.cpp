@@ -159,7 +159,7 @@ extern const Operator skip_layer_normalization = skip_operator("SkipLayerNormali
 extern const Operator skip_simplified_layer_normalization =
     skip_operator("SkipSimplifiedLayerNormalization", false, infer_skip<true>);
 extern const Operator simplified_layer_normalization = simplified_operator("");
-extern const Operator microsoft_simplified_layer_normalization = simplified_operator(microsoft);
+extern const Operator com_microsoft_simplified_layer_normalization = simplified_operator(microsoft);
 
 extern const Rewrite skip_layer_normalization_lowered{
     .name = "skip_layer_normalization",

@@ -46,7 +46,7 @@ Result<void> run(Running& run) {
 }  // namespace
 
 extern const CpuKernel causal_conv_with_state{.op_type = "CausalConvWithState", .run = run};
-extern const CpuKernel microsoft_causal_conv_with_state{
+extern const CpuKernel com_microsoft_causal_conv_with_state{
     .domain = "com.microsoft", .op_type = "CausalConvWithState", .run = run};
 
 }  // namespace heed::cpu

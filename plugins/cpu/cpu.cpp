@@ -75,7 +75,7 @@ extern const CpuKernel
     concat_from_sequence, optional_of, optional_has_element, optional_get_element;
 // Of narrow integers and floats: quantize_linear.cpp, gather_block_quantized.cpp
 extern const CpuKernel
-    quantize_linear, dequantize_linear, microsoft_quantize_linear, microsoft_dequantize_linear,
+    quantize_linear, dequantize_linear, com_microsoft_quantize_linear, com_microsoft_dequantize_linear,
     dynamic_quantize_linear, gather_block_quantized;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const CpuKernel
@@ -92,7 +92,7 @@ extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmu
 extern const CpuKernel matmul_nbits_avx_vnni, matmul_nbits_avx512_vnni;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const CpuKernel
-    linear_attention, microsoft_linear_attention, causal_conv_with_state, microsoft_causal_conv_with_state;
+    linear_attention, com_microsoft_linear_attention, causal_conv_with_state, com_microsoft_causal_conv_with_state;
 
 namespace {
 
@@ -134,7 +134,7 @@ PluginContent content() {
               &heed_pack,
               &string_concat, &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at,
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
-              &quantize_linear, &dequantize_linear, &microsoft_quantize_linear, &microsoft_dequantize_linear,
+              &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &matmul_integer_neon, &matmul_integer_avx2, &matmul_integer_avx512,
               &qlinear_matmul, &qlinear_matmul_neon, &qlinear_matmul_avx2, &qlinear_matmul_avx512,
@@ -145,8 +145,8 @@ PluginContent content() {
               &dynamic_quantize_matmul_avx_vnni, &dynamic_quantize_matmul_avx512_vnni,
               &matmul_nbits, &matmul_nbits_neon, &matmul_nbits_avx2, &matmul_nbits_avx512,
               &matmul_nbits_avx_vnni, &matmul_nbits_avx512_vnni,
-              &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
-              &microsoft_causal_conv_with_state,
+              &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
+              &com_microsoft_causal_conv_with_state,
           },
   };
 }

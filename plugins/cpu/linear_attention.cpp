@@ -86,6 +86,6 @@ Result<void> run(Running& run) {
 }  // namespace
 
 extern const CpuKernel linear_attention{.op_type = "LinearAttention", .run = run};
-extern const CpuKernel microsoft_linear_attention{.domain = "com.microsoft", .op_type = "LinearAttention", .run = run};
+extern const CpuKernel com_microsoft_linear_attention{.domain = "com.microsoft", .op_type = "LinearAttention", .run = run};
 
 }  // namespace heed::cpu

@@ -154,9 +154,9 @@ Result<void> run_dynamic(Running& run) {
 
 extern const CpuKernel quantize_linear{.op_type = "QuantizeLinear", .run = run_quantize};
 extern const CpuKernel dequantize_linear{.op_type = "DequantizeLinear", .run = run_dequantize};
-extern const CpuKernel microsoft_quantize_linear{
+extern const CpuKernel com_microsoft_quantize_linear{
     .domain = "com.microsoft", .op_type = "QuantizeLinear", .run = run_quantize};
-extern const CpuKernel microsoft_dequantize_linear{
+extern const CpuKernel com_microsoft_dequantize_linear{
     .domain = "com.microsoft", .op_type = "DequantizeLinear", .run = run_dequantize};
 extern const CpuKernel dynamic_quantize_linear{.op_type = "DynamicQuantizeLinear", .run = run_dynamic};
 

@@ -524,7 +524,7 @@ const std::vector<RewriteRow> rows = {
      false},
     {"caches of which more may be valid", with_buffers + ", int64[batch] valid", buffers, scattered,
      {"TensorScatter", "heed.Attention"}, {}, false},
-    // microsoft_group_query_attention.cpp, microsoft_multi_head_attention.cpp, microsoft_attention.cpp
+    // group_query_attention.cpp, multi_head_attention.cpp, com_microsoft_attention.cpp
     {"GroupQueryAttention, packed and turned",
      "float[batch, seq, 64] q, float[batch, 2, past, 8] pk, float[batch, 2, past, 8] pv, "
      "float[64, 4] cos, float[64, 4] sin",

@@ -1,7 +1,43 @@
-// The masks of com.microsoft's attention operators, as heed.Attention's: microsoft_attention.hpp.
-#include "microsoft_attention.hpp"
+// What com.microsoft's attention operators take alike: com_microsoft_attention_inputs.hpp.
+#include "com_microsoft_attention_inputs.hpp"
+
+#include "shapes.hpp"
 
 namespace heed::ops {
+
+Result<Dim> check_past(Inference& node, int32_t past_key_input, const PastSizes& sizes) {
+  const int32_t past_value_input = past_key_input + 1;
+  if (node.has_input(past_key_input) != node.has_input(past_value_input))
+    return Error{Code::invalid_model, "past_key and past_value come together"};
+  if (!node.has_input(past_key_input)) return Dim(0);
+  std::optional<Dim> places;
+  for (const int32_t input : {past_key_input, past_value_input}) {
+    HEED_TRY(node.require_rank(input, 4));
+    const auto past = node.input(input);
+    if (!past.has_rank()) continue;
+    const bool is_key = input == past_key_input;
+    const std::string name = is_key ? "past_key" : "past_value";
+    HEED_TRY(node.require_equal(past.dim(0), sizes.batch, "batch of query and " + name));
+    HEED_TRY(node.require_equal(past.dim(1), sizes.heads, "heads of " + name + " and " + std::string(sizes.heads_name)));
+    HEED_TRY(node.require_equal(past.dim(3), is_key ? sizes.width : sizes.value_width, "width of a head of " + name));
+    if (places) HEED_TRY(node.require_equal(past.dim(2), *places, "lengths of past_key and past_value"));
+    if (!places) places = past.dim(2);
+  }
+  return places ? *places : node.fresh_symbol("past");
+}
+
+Result<void> check_scores_bias(Inference& node, int32_t input, const Dims& weights) {
+  if (!node.has_input(input)) return {};
+  HEED_TRY(node.require_rank(input, 4));
+  const auto bias = node.input(input);
+  for (size_t axis = 0; bias.has_rank() && axis < weights.size(); ++axis) {
+    const Dim size = bias.dim(static_cast<int32_t>(axis)), whole = weights[axis];
+    const Dim met = axis < 2 ? select(equal(size, 1), whole, size) : axis == 3 ? max(size, whole) : size;
+    HEED_TRY(node.require_equal(met, whole,
+                                "axis " + std::to_string(axis) + " of attention_bias and of " + text_of(weights)));
+  }
+  return {};
+}
 
 MaskInputs mask_inputs(Match& match, Dim batch, float filter, bool adds, const std::string& keys,
                        const std::string& past_keys) {

@@ -1,8 +1,12 @@
 // Attention and QAttention of com.microsoft: projection and attention in one. weights [input, q + k + v] hold the three
 // projections side by side, of 8-bit integers in QAttention; past and present [2, batch, heads, key, width] hold keys
 // and then values. mask_index is 1 where a key is seen, [batch, key], [batch, query, key] or [batch, 1, room, room] by
-// places; or tells where keys end, [batch], or end and then begin, [2 * batch]. Who sees nothing gives zeros. The
-// contracts alone: a rewrite lowers them to a product and heed.Attention, which have the kernels.
+// places; or tells where keys end, [batch], or end and then begin, [2 * batch]. Who sees nothing gives zeros.
+// Lowered to one product for query, key and value and heed.Attention over views of it, which have the kernels.
+#include <cmath>
+#include <cstdio>
+
+#include "com_microsoft_attention_inputs.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -86,16 +90,7 @@ Result<void> infer_projected(Inference& node, const Inputs& at, DataType element
   if (has_length)
     HEED_TRY(node.require_equal(count_of(node.input(at.past_length).dims()), 1, "elements of past_sequence_length"));
   if (node.has_input(at.mask)) HEED_TRY(check_mask(node, at.mask, batch, sequence, total));
-  if (at.attention_bias >= 0 && node.has_input(at.attention_bias)) {
-    HEED_TRY(node.require_rank(at.attention_bias, 4));
-    const Dims weights_dims{batch, heads, sequence, total};
-    for (int32_t axis = 0; axis < 4; ++axis) {
-      const Dim size = node.input(at.attention_bias).dim(axis), whole = weights_dims[static_cast<size_t>(axis)];
-      const Dim met = axis < 2 ? select(equal(size, 1), whole, size) : axis == 3 ? max(size, whole) : size;
-      HEED_TRY(node.require_equal(
-          met, whole, "axis " + std::to_string(axis) + " of attention_bias and of " + text_of(weights_dims)));
-    }
-  }
+  if (at.attention_bias >= 0) HEED_TRY(check_scores_bias(node, at.attention_bias, {batch, heads, sequence, total}));
   if (node.has_output(1)) HEED_TRY(node.set_output(1, element, Dims{2, batch, heads, total, width}));
   return node.set_output(0, element, Dims{batch, sequence, value_hidden});
 }
@@ -116,9 +111,106 @@ Result<void> infer_of_integers(Inference& node) {
 
 constexpr Types bytes{DataType::i8, DataType::u8};
 
+// ---- lowering
+// ---------------------------------------------------------------------------------------------------------------------
+
+// Turns "q" and "k" by the angles of their places, whose first is "first_place" of i64: GPT-NeoX's rotary embedding (Su
+// et al., RoFormer, 2021), frequencies being powers of 10000.
+std::string turned(int64_t heads, int64_t channels) {
+  std::string frequencies;
+  for (int64_t i = 0; i < channels / 2; ++i) {
+    const double frequency = std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(channels));
+    char number[32];
+    std::snprintf(number, sizeof number, "%s%.9e", i ? ", " : "", frequency);
+    frequencies += number;
+  }
+  const std::string turn = " = heed.RotaryEmbedding<num_heads = " + std::to_string(heads) +
+                           ", rotary_embedding_dim = " + std::to_string(channels) + ">(";
+  return "step_place = Constant<value_int = 1>(); end_place = Add(first_place, Squeeze(Shape<start = 1, end = "
+         "2>(input)));"
+         "angles = Mul(Unsqueeze(Cast<to = 1>(Range(first_place, end_place, step_place)), " +
+         constant_ints({1}) + "), Constant<value_floats = [" + frequencies +
+         "]>()); cos = CastLike(Cos(angles), q); sin = CastLike(Sin(angles), q);"
+         "first_row = " +
+         constant_ints({0}) + "; q_turned" + turn + "q, cos, sin, first_row); k_turned" + turn +
+         "k, cos, sin, first_row);";
+}
+
+// Text of attention behind "projected" [batch, sequence, q + k + v].
+bool lower_projected(Match& match, std::string text) {
+  const auto node = match.node("y");
+  const auto input = match.type("input"), weights = match.type("weights"), past = match.type("past");
+  for (const std::string_view name : {"input", "weights", "mask", "past"})
+    if (const auto type = match.type(name); type && !type->has_rank()) return false;
+  if (!weights->dim(1).is_number()) return false;
+  const int64_t heads = node.integer("num_heads");
+  int64_t hidden = weights->dim(1).number() / 3, value_hidden = hidden;
+  if (const auto sizes = node.integers("qkv_hidden_sizes"); sizes && sizes->size() == 3)
+    hidden = (*sizes)[0], value_hidden = (*sizes)[2];
+  text += "q, k, v = Split<axis = 2>(projected, " + constant_ints({hidden, hidden, value_hidden}) + ");";
+
+  const bool shares = node.integer("past_present_share_buffer") != 0;
+  if (past)
+    text += "past_of_keys, past_of_values = Split<axis = 0>(past, " + constant_ints({1, 1}) +
+            "); past_key = Squeeze(past_of_keys, " + constant_ints({0}) + "); past_value = Squeeze(past_of_values, " +
+            constant_ints({0}) + ");";
+  const bool is_turned = node.integer("do_rotary") != 0,
+             has_places = match.type("mask") && match.type("mask")->rank() == 4;
+  if (is_turned || has_places) {
+    if (shares)
+      text += "first_place = Squeeze(Cast<to = 7>(past_length));";
+    else if (past)
+      text += "first_place = Squeeze(Shape<start = 2, end = 3>(past_key));";
+    else
+      text += "first_place = Constant<value_int = 0>();";
+  }
+  std::string q = "q", k = "k";
+  if (is_turned) {
+    const int64_t channels = node.integer("rotary_embedding_dim");
+    text += turned(heads, channels > 0 ? channels : hidden / heads);
+    q = "q_turned", k = "k_turned";
+  }
+  text += split_heads(q, heads, hidden / heads) + split_heads(k, heads, hidden / heads) +
+          split_heads("v", heads, value_hidden / heads);
+  q += "_heads", k += "_heads";
+  const auto mask =
+      mask_inputs(match, input->dim(0), node.number("mask_filter_value", -10000), false, k, past ? "past_key" : "");
+  text += mask.text;
+  std::string room;
+  if (shares) {
+    text += "there = Expand(Reshape(past_length, " + constant_ints({1}) +
+            "), Shape<start = 0, end = 1>(input));"
+            "no_more = Constant<value = int32[1] {0}>();";
+    room = ", \"\", there, no_more";
+  }
+  match.set("scale", node.number("scale", 0));
+  match.set("top_left", int64_t{shares});
+  text +=
+      "y_heads, present_key, present_value = heed.Attention<scale = @scale, causal = @unidirectional, top_left = "
+      "@top_left>(" +
+      q + ", " + k + ", v_heads, " + mask.mask + ", " + (past ? "past_key, past_value, " : "\"\", \"\", ") +
+      mask.valid + room + ");" + join_heads("y", value_hidden);
+  text += "present = Concat<axis = 0>(Unsqueeze(present_key, " + constant_ints({0}) + "), Unsqueeze(present_value, " +
+          constant_ints({0}) + "));";
+  match.replace_by(text);
+  return true;
+}
+
+bool lower(Match& match) {
+  const bool has_bias = match.type("bias").has_value();
+  return lower_projected(match,
+               has_bias ? "projected = Add(MatMul(input, weights), bias);" : "projected = MatMul(input, weights);");
+}
+
+bool lower_of_integers(Match& match) {
+  return lower_projected(match,
+               "projected = com.microsoft.MatMulIntegerToFloat(input, weights, input_scale, weight_scale, input_zero, "
+               "weight_zero, bias);");
+}
+
 }  // namespace
 
-extern const Operator microsoft_attention{
+extern const Operator com_microsoft_attention{
     .domain = "com.microsoft",
     .op_type = "Attention",
     .inputs = {{"input", "T"},
@@ -128,12 +220,7 @@ extern const Operator microsoft_attention{
                {"past", "T", HEED_OPTIONAL_PARAMETER},
                {"attention_bias", "T", HEED_OPTIONAL_PARAMETER},
                {"past_sequence_length", "M", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output", "T"},
-                {.name = "present",
-                 .type = "T",
-                 .flags = HEED_OPTIONAL_PARAMETER,
-                 .state_of = of_floats.past,
-                 .state_axis = 3}},
+    .outputs = {{"output", "T"}, present_of(of_floats.past, "present", "T", 3)},
     .types = {{"T", {DataType::f32, DataType::f16, DataType::bf16}}, {"M", {DataType::i32}}},
     .attributes = {required("num_heads", HEED_ATTRIBUTE_INT), attribute("scale", 0.0f), attribute("unidirectional", 0),
                    attribute("mask_filter_value", -10000.0f), optional("qkv_hidden_sizes", HEED_ATTRIBUTE_INTS),
@@ -141,7 +228,7 @@ extern const Operator microsoft_attention{
                    attribute("rotary_embedding_dim", 0)},
     .infer = infer};
 
-extern const Operator microsoft_qattention{
+extern const Operator qattention{
     .domain = "com.microsoft",
     .op_type = "QAttention",
     .inputs = {{"input", "X"},
@@ -153,16 +240,24 @@ extern const Operator microsoft_qattention{
                {"input_zero_point", "X", HEED_OPTIONAL_PARAMETER},
                {"weight_zero_point", "W", HEED_OPTIONAL_PARAMETER},
                {"past", "T", HEED_OPTIONAL_PARAMETER}},
-    .outputs = {{"output", "T"},
-                {.name = "present",
-                 .type = "T",
-                 .flags = HEED_OPTIONAL_PARAMETER,
-                 .state_of = of_integers.past,
-                 .state_axis = 3}},
+    .outputs = {{"output", "T"}, present_of(of_integers.past, "present", "T", 3)},
     .types = {{"X", bytes}, {"W", bytes}, {"T", {DataType::f32, DataType::f16}}, {"M", {DataType::i32}}},
     .attributes = {required("num_heads", HEED_ATTRIBUTE_INT), attribute("scale", 0.0f), attribute("unidirectional", 0),
                    attribute("mask_filter_value", -10000.0f), attribute("past_present_share_buffer", 0),
                    attribute("do_rotary", 0)},
     .infer = infer_of_integers};
+
+extern const Rewrite com_microsoft_attention_lowered{
+    .name = "attention_with_projection",
+    .patterns = {"y, present = com.microsoft.Attention(input, weights, bias, mask, past, bias_of_scores, past_length)"},
+    .replacement = "",
+    .accept = lower};
+
+extern const Rewrite qattention_lowered{
+    .name = "attention_with_integer_projection",
+    .patterns = {"y, present = com.microsoft.QAttention(input, weights, bias, input_scale, weight_scale, mask, "
+                 "input_zero, weight_zero, past)"},
+    .replacement = "",
+    .accept = lower_of_integers};
 
 }  // namespace heed::ops

@@ -3,7 +3,8 @@
 // angles of their positions. With T = seqlens_k[b] + 1 keys after this step, of which Q = query_seqlens[b], or
 // min(sequence, T), are new, P = T - Q lie in the past, and the new ones are put right behind them. The presents have
 // as many places as total_sequence_length says, or as the past has, if it has more: then past and present are one
-// buffer with room. The contract alone: a rewrite lowers it to heed.Attention, which has the kernels.
+// buffer with room. Lowered to heed.Attention, which has the kernels.
+#include "com_microsoft_attention_inputs.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -92,7 +93,6 @@ Result<void> check_rotary(Inference& node, Dim batch, Dim sequence, Dim width) {
 Result<void> infer(Inference& node) {
   HEED_TRY(check_attributes(node));
   HEED_TRY(check_pair(node, key_input, value_input, "key and value"));
-  HEED_TRY(check_pair(node, past_key_input, past_value_input, "past_key and past_value"));
   HEED_TRY(check_pair(node, cos_input, sin_input, "cos_cache and sin_cache"));
   HEED_TRY(check_pair(node, query_norm_input, key_norm_input, "q_norm_weight and k_norm_weight"));
   const bool has_past = node.has_input(past_key_input), is_packed = !node.has_input(key_input);
@@ -100,8 +100,6 @@ Result<void> infer(Inference& node) {
     return Error{Code::invalid_model, "query_seqlens needs past_key and past_value, and causal attention"};
   for (const int32_t input : {query_input, key_input, value_input})
     if (node.has_input(input)) HEED_TRY(node.require_rank(input, 3));
-  for (const int32_t input : {past_key_input, past_value_input, bias_input})
-    if (node.has_input(input)) HEED_TRY(node.require_rank(input, 4));
 
   const auto query = node.input(query_input);
   const auto element = query.element(), cache_element = has_past ? node.input(past_key_input).element() : element;
@@ -127,18 +125,7 @@ Result<void> infer(Inference& node) {
     HEED_TRY(node.require_equal(node.input(input).dim(2), width * kv_heads,
                                 "hidden size of " + name + " and kv_num_heads heads of the query's width"));
   }
-  Dim room = 0;
-  for (const int32_t input : {past_key_input, past_value_input}) {
-    if (!node.has_input(input) || !node.input(input).has_rank()) continue;
-    const auto past = node.input(input);
-    const std::string name = input == past_key_input ? "past_key" : "past_value";
-    HEED_TRY(node.require_equal(past.dim(0), batch, "batch of query and " + name));
-    HEED_TRY(node.require_equal(past.dim(1), kv_heads, "heads of " + name + " and kv_num_heads"));
-    HEED_TRY(node.require_equal(past.dim(3), width, "width of a head of query and " + name));
-    if (input == past_key_input) room = past.dim(2);
-    HEED_TRY(node.require_equal(past.dim(2), room, "lengths of past_key and past_value"));
-  }
-  if (has_past && !node.input(past_key_input).has_rank()) room = node.fresh_symbol("past");
+  HEED_ASSIGN(const Dim room, check_past(node, past_key_input, {batch, kv_heads, width, width, "kv_num_heads"}));
   if (const auto seqlens = node.input(seqlens_input); seqlens.has_rank())
     HEED_TRY(node.require_equal(count_of(seqlens.dims()), batch, "elements of seqlens_k and batch"));
   if (const auto total = node.input(total_input); total.has_rank())
@@ -147,16 +134,7 @@ Result<void> infer(Inference& node) {
     HEED_TRY(node.require_equal(count_of(node.input(query_seqlens_input).dims()), batch,
                                 "elements of query_seqlens and batch"));
   HEED_TRY(check_rotary(node, batch, sequence, width));
-  if (node.has_input(bias_input) && node.input(bias_input).has_rank()) {
-    const auto bias = node.input(bias_input);
-    const Dims weights{batch, heads, sequence};
-    for (int32_t axis = 0; axis < 3; ++axis) {
-      const Dim size = bias.dim(axis), whole = weights[static_cast<size_t>(axis)];
-      HEED_TRY(
-          node.require_equal(axis < 2 ? select(equal(size, 1), whole, size) : size, whole,
-                             "axis " + std::to_string(axis) + " of attention_bias and [batch, num_heads, sequence]"));
-    }
-  }
+  HEED_TRY(check_scores_bias(node, bias_input, {batch, heads, sequence}));
   if (node.has_input(sink_input) && node.input(sink_input).has_rank()) {
     HEED_TRY(node.require_rank(sink_input, 1));
     HEED_TRY(node.require_equal(node.input(sink_input).dim(0), heads, "elements of head_sink and num_heads"));
@@ -183,9 +161,105 @@ Result<void> infer(Inference& node) {
 
 constexpr Types float_types{DataType::f32, DataType::f16, DataType::bf16};
 
+// ---- lowering
+// ---------------------------------------------------------------------------------------------------------------------
+
+// A root-mean-square norm of each head; `weight` and `epsilon` are named so.
+std::string normed(const std::string& x, const std::string& weight, const std::string& epsilon, int64_t heads,
+                   Dim width) {
+  const std::string per_head = constant_ints({0, 0, heads, width.number()}),
+                    flat = constant_ints({0, 0, heads * width.number()});
+  return x + "_normed = Reshape(RMSNormalization<axis = -1, epsilon = @" + epsilon + ">(Reshape(" + x + ", " +
+         per_head + "), " + weight + "), " + flat + ");";
+}
+
+bool lower(Match& match) {
+  const auto node = match.node("y");
+  const auto query = match.type("query"), cos = match.type("cos"), past = match.type("past_key");
+  if (!query || !query->has_rank() || (past && !past->has_rank())) return false;
+  const int64_t heads = node.integer("num_heads"), kv_heads = node.integer("kv_num_heads");
+  const bool is_packed = !match.type("key");
+  const Dim width = floor_divide(query->dim(2), is_packed ? heads + 2 * kv_heads : heads);
+  if (!width.is_number()) return false;
+
+  // Packed ones lie side by side: query and key are turned at once.
+  const bool is_turned = node.integer("do_rotary") != 0, turns_both = is_packed && is_turned && !match.type("q_norm");
+  const int64_t query_hidden = heads * width.number(), key_hidden = kv_heads * width.number();
+  std::string text, q = "query", k = "key", v = "value";
+  if (turns_both)
+    text += "both, v = Split<axis = 2>(query, " + constant_ints({query_hidden + key_hidden, key_hidden}) + ");";
+  else if (is_packed)
+    text += "q, k, v = Split<axis = 2>(query, " + constant_ints({query_hidden, key_hidden, key_hidden}) + ");";
+  if (is_packed) q = "q", k = "k", v = "v";
+  if (match.type("q_norm")) {
+    const float epsilon = node.number("qk_norm_epsilon", 1e-6f);
+    match.set("q_epsilon", node.number("q_norm_epsilon", epsilon));
+    match.set("k_epsilon", node.number("k_norm_epsilon", epsilon));
+    text += normed(q, "q_norm", "q_epsilon", heads, width) + normed(k, "k_norm", "k_epsilon", kv_heads, width);
+    q += "_normed", k += "_normed";
+  }
+
+  // T keys, of which the first P lie in the past.
+  text += "one = Constant<value = int32[1] {1}>(); lengths = Reshape(seqlens, " + constant_ints({-1}) + ");";
+  text += "valid = Add(lengths, one);";
+  const bool needs_past = past.has_value() || (is_turned && !match.type("positions"));
+  if (needs_past && match.type("query_seqlens"))
+    text += "past = Sub(valid, Reshape(query_seqlens, " + constant_ints({-1}) + "));";
+  else if (needs_past)
+    text +=
+        "nothing = Constant<value = int32[1] {0}>(); sequence = Cast<to = 6>(Shape<start = 1, end = 2>(query));"
+        "past = Max(Sub(valid, sequence), nothing);";
+  if (is_turned) {
+    const auto turn = [&](const std::string& x, int64_t count) {
+      text += x +
+              "_turned = heed.RotaryEmbedding<interleaved = @rotary_interleaved, num_heads = " + std::to_string(count) +
+              ", rotary_embedding_dim = @turned>(" + x + ", cos, sin, " +
+              (match.type("positions") ? "positions" : "past") + ");";
+    };
+    match.set("turned", cos->has_rank() && cos->dim(1).is_number() ? 2 * cos->dim(1).number() : int64_t{0});
+    if (turns_both) {
+      turn("both", heads + kv_heads);
+      text += "q, k = Split<axis = 2>(both_turned, " + constant_ints({query_hidden, key_hidden}) + ");";
+    } else {
+      turn(q, heads);
+      turn(k, kv_heads);
+      q += "_turned", k += "_turned";
+    }
+  }
+  text += split_heads(q, heads, width) + split_heads(k, kv_heads, width) + split_heads(v, kv_heads, width);
+
+  std::string sinks = "\"\"";
+  if (match.type("sink")) {
+    text += "sinks = Cast<to = 1>(sink);";
+    sinks = "sinks";
+  } else if (node.integer("smooth_softmax", -1) > 0) {
+    text += "sinks = ConstantOfShape(" + constant_ints({heads}) + ");";
+    sinks = "sinks";
+  }
+  const int64_t window = node.integer("local_window_size", -1);
+  match.set("window", window > 0 ? window - 1 : int64_t{-1});
+  match.set("scale", node.number("scale", 0));
+  const bool gives_weights = node.integer("qk_output") == 2;
+  match.set("qk_mode", int64_t{gives_weights ? 3 : 2});
+  text +=
+      "y_heads, present_key, present_value, all_qk"
+      " = heed.Attention<scale = @scale, causal = @causal, top_left = 1, softcap = @softcap, window = @window, "
+      "qk_output_mode = @qk_mode>(" +
+      q + "_heads, " + k + "_heads, " + v + "_heads, bias, past_key, past_value, valid, " + sinks +
+      (past ? ", past, total" : "") + ");" + join_heads("y", width * heads);
+  // Places without a key are left out; the scores of hidden keys are zeros.
+  text += "there = " + (past ? "Slice(all_qk, " + constant_ints({0}) + ", Reshape(Cast<to = 7>(total), " +
+                                   constant_ints({1}) + "), " + constant_ints({3}) + ");"
+                             : std::string("Identity(all_qk);"));
+  text += gives_weights ? "qk = Identity(there);"
+                        : "qk = Where(IsInf(there), CastLike(Constant<value_float = 0.0>(), there), there);";
+  match.replace_by(text);
+  return true;
+}
+
 }  // namespace
 
-extern const Operator microsoft_group_query_attention{
+extern const Operator group_query_attention{
     .domain = "com.microsoft",
     .op_type = "GroupQueryAttention",
     .inputs = {{"query", "T"},
@@ -206,16 +280,8 @@ extern const Operator microsoft_group_query_attention{
                {"k_norm_weight", "T", HEED_OPTIONAL_PARAMETER},
                {"query_seqlens", "M", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"output", "T"},
-                {.name = "present_key",
-                 .type = "C",
-                 .flags = HEED_OPTIONAL_PARAMETER,
-                 .state_of = past_key_input,
-                 .state_axis = 2},
-                {.name = "present_value",
-                 .type = "C",
-                 .flags = HEED_OPTIONAL_PARAMETER,
-                 .state_of = past_value_input,
-                 .state_axis = 2},
+                present_of(past_key_input, "present_key", "C", 2),
+                present_of(past_value_input, "present_value", "C", 2),
                 {"output_qk", "T", HEED_OPTIONAL_PARAMETER}},
     .types = {{"T", float_types},
               {"C", float_types | Types{DataType::u8, DataType::i8, DataType::f8e4m3fn}},
@@ -230,5 +296,14 @@ extern const Operator microsoft_group_query_attention{
                    attribute("k_quant_type", "NONE"), attribute("v_quant_type", "NONE"),
                    attribute("kv_cache_bit_width", 0), attribute("sliding_window_cache", 0)},
     .infer = infer};
+
+extern const Rewrite group_query_attention_lowered{
+    .name = "group_query_attention",
+    .patterns =
+        {"y, present_key, present_value, qk = com.microsoft.GroupQueryAttention(query, key, value, past_key, "
+         "past_value, "
+         "seqlens, total, cos, sin, positions, bias, sink, key_scale, value_scale, q_norm, k_norm, query_seqlens)"},
+    .replacement = "",
+    .accept = lower};
 
 }  // namespace heed::ops

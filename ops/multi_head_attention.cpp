@@ -3,7 +3,8 @@
 // packed [batch, sequence, heads, 3, width]. A bias is added to each first. key_padding_mask is 1 where a key is seen,
 // [batch, key] or [batch, query, key]; or it tells how many keys are, [batch] or the first of [3 * batch + 2]. A key
 // that it hides has mask_filter_value added, which from -10000 down hides it altogether: who sees nothing gives zeros.
-// The contract alone: a rewrite lowers it to heed.Attention, which has the kernels.
+// Lowered to heed.Attention, which has the kernels.
+#include "com_microsoft_attention_inputs.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -103,8 +104,6 @@ Result<void> infer(Inference& node) {
                  "attribute 'num_heads' is " + std::to_string(node.integer("num_heads")) + "; expected 1 or more"};
   if (node.has_input(cache_indirection_input))
     return Error{Code::unsupported, "input 'cache_indirection': caches of beams are not read"};
-  if (node.has_input(past_key_input) != node.has_input(past_value_input))
-    return Error{Code::invalid_model, "past_key and past_value come together"};
   if (node.has_input(past_length_input) && !node.has_input(past_key_input))
     return Error{Code::invalid_model, "past_sequence_length without past_key and past_value"};
   const auto element = node.input(query_input).element();
@@ -116,21 +115,9 @@ Result<void> infer(Inference& node) {
   }
   HEED_ASSIGN(const Sizes sizes, sizes_of(node));
   const int64_t heads = node.integer("num_heads");
-  Dim total = sizes.kv_sequence;
-  if (node.has_input(past_key_input)) {
-    for (const int32_t input : {past_key_input, past_value_input}) {
-      HEED_TRY(node.require_rank(input, 4));
-      const auto past = node.input(input);
-      const std::string name = input == past_key_input ? "past_key" : "past_value";
-      HEED_TRY(node.require_equal(past.dim(0), sizes.batch, "batch of query and " + name));
-      HEED_TRY(node.require_equal(past.dim(1), heads, "heads of " + name + " and num_heads"));
-      HEED_TRY(
-          node.require_equal(past.dim(2), node.input(past_key_input).dim(2), "lengths of past_key and past_value"));
-      HEED_TRY(node.require_equal(past.dim(3), input == past_key_input ? sizes.width : sizes.value_width,
-                                  "width of a head of " + name));
-    }
-    total = node.input(past_key_input).dim(2) + (node.has_input(past_length_input) ? Dim(0) : sizes.kv_sequence);
-  }
+  const PastSizes past_sizes{sizes.batch, heads, sizes.width, sizes.value_width, "num_heads"};
+  HEED_ASSIGN(const Dim past, check_past(node, past_key_input, past_sizes));
+  const Dim total = past + (node.has_input(past_length_input) ? Dim(0) : sizes.kv_sequence);
   if (node.has_input(past_length_input))
     HEED_TRY(node.require_equal(count_of(node.input(past_length_input).dims()), 1, "elements of past_sequence_length"));
   if (node.has_input(bias_input)) {
@@ -139,16 +126,7 @@ Result<void> infer(Inference& node) {
                                 "elements of bias and the hidden sizes of query, key and value"));
   }
   if (node.has_input(mask_input)) HEED_TRY(check_mask(node, sizes, total));
-  if (node.has_input(attention_bias_input)) {
-    HEED_TRY(node.require_rank(attention_bias_input, 4));
-    const Dims weights{sizes.batch, heads, sizes.sequence, total};
-    for (int32_t axis = 0; axis < 4; ++axis) {
-      const Dim size = node.input(attention_bias_input).dim(axis), whole = weights[static_cast<size_t>(axis)];
-      const Dim met = axis < 2 ? select(equal(size, 1), whole, size) : axis == 3 ? max(size, whole) : size;
-      HEED_TRY(node.require_equal(met, whole,
-                                  "axis " + std::to_string(axis) + " of attention_bias and of " + text_of(weights)));
-    }
-  }
+  HEED_TRY(check_scores_bias(node, attention_bias_input, {sizes.batch, heads, sizes.sequence, total}));
   HEED_TRY(node.set_output(0, element, Dims{sizes.batch, sizes.sequence, sizes.value_width * heads}));
   if (node.has_output(1)) HEED_TRY(node.set_output(1, element, Dims{sizes.batch, heads, total, sizes.width}));
   if (node.has_output(2)) HEED_TRY(node.set_output(2, element, Dims{sizes.batch, heads, total, sizes.value_width}));
@@ -156,9 +134,92 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
+// ---- lowering
+// ---------------------------------------------------------------------------------------------------------------------
+
+// "x" becomes "x_heads" [batch, heads, sequence, width], of [batch, sequence, heads, 1, width].
+std::string heads_of_packed(const std::string& x) {
+  return x + "_heads = Transpose<perm = [0, 2, 1, 3]>(Squeeze(" + x + ", " + constant_ints({3}) + "));";
+}
+
+bool lower(Match& match) {
+  const auto node = match.node("y");
+  const auto query = match.type("query"), key = match.type("key"), value = match.type("value"),
+             past = match.type("past_key");
+  const int64_t heads = node.integer("num_heads");
+  for (const std::string_view name : {"query", "key", "value", "mask", "past_key"})
+    if (const auto type = match.type(name); type && !type->has_rank()) return false;
+  const bool all_packed = !key, pair_packed = key && key->rank() == 5, in_heads = key && key->rank() == 4;
+  const Dim width = all_packed ? query->dim(4) : floor_divide(query->dim(2), heads);
+  const Dim value_width = all_packed || pair_packed ? width
+                          : in_heads                ? value->dim(3)
+                                                    : floor_divide(value->dim(2), heads);
+  if (!width.is_number() || !value_width.is_number()) return false;
+
+  const bool has_bias = match.type("bias").has_value();
+  const int64_t w = width.number(), value_w = value_width.number();
+  std::string text;
+  if (has_bias)
+    text += "bias_q, bias_k, bias_v = Split<axis = 0>(bias, " + constant_ints({heads * w, heads * w, heads * value_w}) +
+            ");";
+  // What the parts of a packed tensor have added, [batch, sequence, heads, 1, width].
+  const auto biased = [&](const std::string& x, const std::string& part, int64_t part_width, bool flat) {
+    if (!has_bias) return x;
+    const std::string addend = flat ? part : "Reshape(" + part + ", " + constant_ints({heads, 1, part_width}) + ")";
+    text += x + "_biased = Add(" + x + ", " + addend + ");";
+    return x + "_biased";
+  };
+  std::string q = "query", k = "key_heads", v = "value_heads";
+  if (all_packed) {
+    text += "q, k, v = Split<axis = 3>(query, " + constant_ints({1, 1, 1}) + ");";
+    q = biased("q", "bias_q", w, false), k = biased("k", "bias_k", w, false), v = biased("v", "bias_v", w, false);
+    text += heads_of_packed(q) + heads_of_packed(k) + heads_of_packed(v);
+    q += "_heads", k += "_heads", v += "_heads";
+  } else {
+    q = biased("query", "bias_q", w, true);
+    text += split_heads(q, heads, width);
+    q += "_heads";
+    if (pair_packed) {
+      text +=
+          "k, v = Split<axis = 3>(key, " + constant_ints({1, 1}) + ");" + heads_of_packed("k") + heads_of_packed("v");
+      k = "k_heads", v = "v_heads";
+    } else if (in_heads) {
+      k = "key", v = "value";
+    } else {
+      k = biased("key", "bias_k", w, true), v = biased("value", "bias_v", value_w, true);
+      text += split_heads(k, heads, width) + split_heads(v, heads, value_width);
+      k += "_heads", v += "_heads";
+    }
+  }
+
+  const bool has_room = match.type("past_length").has_value();
+  const auto mask = mask_inputs(match, query->dim(0), node.number("mask_filter_value", -10000),
+                                match.type("qk").has_value(), k, past ? "past_key" : "");
+  text += mask.text;
+  // A buffer with room stays as long as it is.
+  std::string room;
+  if (has_room) {
+    text += "past = Expand(Reshape(past_length, " + constant_ints({1}) +
+            "), Shape<start = 0, end = 1>(query));"
+            "no_more = Constant<value = int32[1] {0}>();";
+    room = ", \"\", past, no_more";
+  }
+  const bool as_many = !key || (!in_heads && query->dim(1) == key->dim(1));
+  match.set("scale", node.number("scale", 0));
+  match.set("top_left", int64_t{has_room || !as_many});
+  text +=
+      "y_heads, present_key, present_value, qk = heed.Attention<scale = @scale, causal = @unidirectional, top_left = "
+      "@top_left, "
+      "qk_output_mode = 2>(" +
+      q + ", " + k + ", " + v + ", " + mask.mask + ", past_key, past_value, " + mask.valid + room + ");" +
+      join_heads("y", value_width * heads);
+  match.replace_by(text);
+  return true;
+}
+
 }  // namespace
 
-extern const Operator microsoft_multi_head_attention{
+extern const Operator multi_head_attention{
     .domain = "com.microsoft",
     .op_type = "MultiHeadAttention",
     .inputs = {{"query", "T"},
@@ -172,20 +233,20 @@ extern const Operator microsoft_multi_head_attention{
                {"past_sequence_length", "M", HEED_OPTIONAL_PARAMETER},
                {"cache_indirection", "M", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"output", "T"},
-                {.name = "present_key",
-                 .type = "T",
-                 .flags = HEED_OPTIONAL_PARAMETER,
-                 .state_of = past_key_input,
-                 .state_axis = 2},
-                {.name = "present_value",
-                 .type = "T",
-                 .flags = HEED_OPTIONAL_PARAMETER,
-                 .state_of = past_value_input,
-                 .state_axis = 2},
+                present_of(past_key_input, "present_key", "T", 2),
+                present_of(past_value_input, "present_value", "T", 2),
                 {"qk", "T", HEED_OPTIONAL_PARAMETER}},
     .types = {{"T", {DataType::f32, DataType::f16, DataType::bf16}}, {"M", {DataType::i32}}},
     .attributes = {required("num_heads", HEED_ATTRIBUTE_INT), attribute("scale", 0.0f), attribute("unidirectional", 0),
                    attribute("mask_filter_value", -10000.0f)},
     .infer = infer};
+
+extern const Rewrite multi_head_attention_lowered{
+    .name = "multi_head_attention",
+    .patterns = {"y, present_key, present_value, qk = com.microsoft.MultiHeadAttention(query, key, value, bias, mask, "
+                 "bias_of_scores, "
+                 "past_key, past_value, past_length)"},
+    .replacement = "",
+    .accept = lower};
 
 }  // namespace heed::ops
