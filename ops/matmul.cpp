@@ -31,7 +31,7 @@ struct Parameters {
   int32_t a_offset = 0, a_row_stride = 0, a_inner_stride = 0;
   int32_t b_offset = 0, b_inner_stride = 0, b_column_stride = 0;
   float scale = 1;
-  uint32_t activation = 0;  // an index of `activations`
+  uint32_t activation = 0;
   uint32_t has_bias = 0, has_residual = 0;
   int32_t bias_offset = 0, residual_offset = 0, c_offset = 0;
   uint32_t batch_dims[most_batch_axes] = {};
@@ -187,14 +187,14 @@ Parameters parameters_of(const TensorView& a, const TensorView& b, const TensorV
   return p;
 }
 
-void add_epilogue(const Binding& node, Parameters& p) {
-  p.scale = node.number("scale", 1);
-  p.activation = static_cast<uint32_t>(
-      std::find(std::begin(activations), std::end(activations), node.text("activation", "none")) - std::begin(activations));
-  p.has_bias = node.has_input(bias_input);
-  p.has_residual = node.has_input(residual_input) ? 1 + static_cast<uint32_t>(node.integer("gated")) : 0;
-  if (p.has_bias) p.bias_offset = offset_of(node.input(bias_input));
-  if (p.has_residual) p.residual_offset = offset_of(node.input(residual_input));
+void add_epilogue(const Binding& node, Parameters& p, int32_t bias, int32_t residual) {
+  const Epilogue epilogue = epilogue_of(node, residual);
+  p.scale = epilogue.scale;
+  p.activation = epilogue.activation;
+  p.has_residual = epilogue.residual_kind;
+  p.residual_offset = epilogue.residual_offset;
+  p.has_bias = node.has_input(bias);
+  if (p.has_bias) p.bias_offset = offset_of(node.input(bias));
 }
 
 int64_t workgroups_of(const Parameters& p, TileSizes tile) {
@@ -426,7 +426,7 @@ Result<Launch> bind_matmul(const Binding& node) {
   HEED_TRY(check_addressable(b, "input 1"));
   HEED_TRY(check_addressable(c, "the output"));
   Parameters p = parameters_of(a, b, c);
-  add_epilogue(node, p);
+  add_epilogue(node, p, bias_input, residual_input);
   const Cooperative cooperative = cooperative_tiles(node);
   const int64_t most_bytes = most_binding_bytes(node);
   if (!fits_binding(a, most_bytes) || !fits_binding(b, most_bytes) || !fits_binding(c, most_bytes))
@@ -453,12 +453,13 @@ Result<GpuPlan> plan_matmul_nbits(Planning& node) {
   node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
   const auto read_or_a = [&](int32_t input) { return read(node.has_input(input) ? input : a_input); };
   GpuPlan plan;
-  plan.bindings = {read(a_input),         read(b_input), read_or_a(nbits_bias),         read(nbits_scales),
-                   write(0),              scratch(),     read_or_a(nbits_zero_points),
-                   read_or_a(nbits_g_idx)};
-  const Variant sum{.name = "the sum of pieces",
-                    .shader = sum_shader,
-                    .bindings = {read(a_input), read(b_input), read_or_a(nbits_bias), read(a_input), write(0), scratch()}};
+  const std::vector<heed_binding> as_of_floats = {read(a_input), read(b_input), read_or_a(nbits_bias),
+                                                  read_or_a(nbits_residual), write(0), scratch()};
+  plan.bindings = as_of_floats;
+  for (const heed_binding& binding : {read(nbits_scales), read_or_a(nbits_zero_points), read_or_a(nbits_g_idx)})
+    plan.bindings.push_back(binding);
+  if (node.has_input(nbits_residual)) node.in_place(nbits_residual, 0);
+  const Variant sum{.name = "the sum of pieces", .shader = sum_shader, .bindings = as_of_floats};
   const auto with_bits = [&](Variant variant) {
     variant.constants.push_back({4, static_cast<uint32_t>(node.integer("bits", 4))});
     variant.constants.push_back({6, has_group_indices});
@@ -495,8 +496,7 @@ Result<Launch> bind_matmul_nbits(const Binding& node) {
   p.b_order = fours_along_inner;
   p.c_offset = offset_of(c);
   p.c_row_stride = static_cast<int32_t>(p.columns);
-  p.has_bias = node.has_input(nbits_bias);
-  p.bias_offset = offset(nbits_bias);
+  add_epilogue(node, p, nbits_bias, nbits_residual);
   p.block_shift = static_cast<uint32_t>(std::countr_zero(static_cast<uint64_t>(block_size)));
   p.block_count = ceil_divide(p.inner, block_size);
   p.row_bytes = static_cast<uint32_t>(p.block_count * (block_size * bits / 8));

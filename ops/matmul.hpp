@@ -1,4 +1,5 @@
-// c = activation(scale * a b + bias) + residual: what MatMul and heed.FusedMatMul share.
+// What products share. Those of the domain heed finish their sums: y = activation(scale * sum + bias) + residual, or, where
+// they are gated, times the residual.
 #pragma once
 
 #include "heed/plugin.hpp"
@@ -13,19 +14,31 @@ Result<std::optional<Dims>> infer_product(Inference& node, int32_t a, int32_t b,
 // Infers output 0 of Gemm.
 Result<void> infer_gemm(Inference& node);
 
+// heed's operator `op_type` that finishes the sums of `product`: with attributes `scale`, `activation` and `gated`, and a last
+// input `residual`, as large as its output.
+Operator finishing(Operator product, std::string_view op_type);
+// Checks what it adds. Of `product` itself there is nothing to check.
+Result<void> check_epilogue(Inference& node, int32_t residual_input, const std::optional<Dims>& y);
+
+// As shaders take it; of a node without those attributes it does nothing.
+struct Epilogue {
+  float scale = 1;
+  uint32_t activation = 0;     // one of shaders/epilogue.glsl
+  uint32_t residual_kind = 0;  // 0: none, 1: added, 2: a factor
+  int32_t residual_offset = 0;
+};
+Epilogue epilogue_of(const Binding& node, int32_t residual_input);
+
 // On a GPU.
 Result<GpuPlan> plan_matmul(Planning& node);
 Result<Launch> bind_matmul(const Binding& node);
 
-// Of com.microsoft.MatMulNBits, whose b is packed codes; its inputs behind a and b.
-enum { nbits_scales = 2, nbits_zero_points, nbits_g_idx, nbits_bias };
+// Of com.microsoft.MatMulNBits and heed.FusedMatMulNBits, whose b is packed codes; its inputs behind a and b.
+enum { nbits_scales = 2, nbits_zero_points, nbits_g_idx, nbits_bias, nbits_residual };
 Result<GpuPlan> plan_matmul_nbits(Planning& node);
 Result<Launch> bind_matmul_nbits(const Binding& node);
 
 // Inputs of heed.FusedMatMul; MatMul has the first two.
 enum { a_input, b_input, bias_input, residual_input };
-
-// Names of heed.FusedMatMul's attribute `activation`; shaders/matmul.glsl knows them by their places.
-inline constexpr std::string_view activations[] = {"none", "relu", "sigmoid", "tanh", "silu", "gelu", "gelu_tanh"};
 
 }  // namespace heed::ops

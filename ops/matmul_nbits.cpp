@@ -1,6 +1,7 @@
-// com.microsoft.MatMulNBits: y = a b^T + bias, where b [N, K] is quantised in blocks along K: b = (code - zero_point) * scale.
+// com.microsoft.MatMulNBits and heed.FusedMatMulNBits: y = a b^T + bias, where b [N, K] is quantised in blocks along K: b = (code - zero_point) * scale.
 // Codes of `bits` bits lie side by side from the lowest bits on, each block in whole bytes; a zero point is a code, packed
-// likewise along the blocks of a row, or a float; without any it is 2^(bits - 1). g_idx tells the block of each k.
+// likewise along the blocks of a row, or a float; without any it is 2^(bits - 1). g_idx tells the block of each k. The latter
+// finishes its sums as heed.FusedMatMul does.
 #include "matmul.hpp"
 #include "shapes.hpp"
 
@@ -37,12 +38,16 @@ Result<void> infer(Inference& node) {
     return Error{Code::shape_mismatch, "g_idx has " + std::to_string(count_of(g_idx.dims()).number()) +
                                            " elements; expected " + std::to_string(k)};
   const auto a = node.input(a_input);
-  if (!a.has_rank()) return node.set_output(0, a.element());
+  if (!a.has_rank()) {
+    HEED_TRY(node.set_output(0, a.element()));
+    return check_epilogue(node, nbits_residual, std::nullopt);
+  }
   if (a.rank() == 0) return Error{Code::shape_mismatch, "A has rank 0; expected at least one axis"};
   HEED_TRY(node.require_equal(a.dim(-1), k, "the last axis of A and K"));
   Dims dims(a.dims().begin(), a.dims().end());
   dims.back() = n;
-  return node.set_output(0, a.element(), dims);
+  HEED_TRY(node.set_output(0, a.element(), dims));
+  return check_epilogue(node, nbits_residual, dims);
 }
 
 }  // namespace
@@ -57,5 +62,6 @@ extern const Operator matmul_nbits{
     .attributes = {required("K", HEED_ATTRIBUTE_INT), required("N", HEED_ATTRIBUTE_INT),
                    required("block_size", HEED_ATTRIBUTE_INT), attribute("bits", 4), attribute("accuracy_level", 0)},
     .infer = infer, .plan = plan_matmul_nbits, .bind = bind_matmul_nbits};
+extern const Operator fused_matmul_nbits = finishing(matmul_nbits, "FusedMatMulNBits");
 
 }  // namespace heed::ops

@@ -81,6 +81,15 @@ extern const Operator matmul_nbits;
 // rotary_embedding.cpp
 extern const Operator com_microsoft_attention, qattention, group_query_attention, multi_head_attention;
 extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
+extern const Operator matmul_nbits, fused_matmul_nbits;
+// com.microsoft's attention, by rewrites: microsoft_attention.cpp, microsoft_group_query_attention.cpp,
+// microsoft_multi_head_attention.cpp; and of rotary_embedding.cpp
+extern const Operator microsoft_attention, microsoft_qattention;
+extern const Rewrite attention_scattered;
+extern const Rewrite microsoft_attention_lowered, microsoft_qattention_lowered;
+extern const Operator microsoft_group_query_attention, microsoft_multi_head_attention;
+extern const Operator heed_rotary_embedding, microsoft_rotary_embedding;
+extern const Rewrite microsoft_group_query_attention_lowered, microsoft_multi_head_attention_lowered;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
     com_microsoft_causal_conv_with_state;
@@ -96,7 +105,7 @@ extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matm
     matmul_bias, matmul_residual, matmul_gate;
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
-    dynamic_quantize_matmul_bias, matmul_nbits_bias;
+    dynamic_quantize_matmul_bias;
 // Views of views, and masks: layouts.cpp, attention_masks.cpp, attention_inputs.cpp
 extern const Rewrite gather_of_one, heads_from_batch, transpose_of_squeezed;
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
@@ -168,7 +177,7 @@ PluginContent content() {
               &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
-              &matmul_nbits,
+              &matmul_nbits, &fused_matmul_nbits,
               &heed_pack,
               &com_microsoft_attention, &qattention,
               &group_query_attention, &multi_head_attention,
@@ -193,7 +202,7 @@ PluginContent content() {
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
-              &dynamic_quantize_matmul_bias, &matmul_nbits_bias,
+              &dynamic_quantize_matmul_bias,
               &gather_of_one, &heads_from_batch, &transpose_of_squeezed,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,

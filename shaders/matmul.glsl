@@ -1,25 +1,24 @@
 // matmul.glsl: what the shaders of c = activation(scale * a b + bias) + residual, or times it, share. Stacks of matrices, [batch..,
 // row, inner] x [batch.., inner, column]: a and b are strided along every axis; c and the residual are dense, and may lie
 // in one place; the bias is [column]. Sums are f32, and are taken in an order that depends on sizes and strides alone.
-// NBITS: b is [column, inner] in packed codes, as com.microsoft.MatMulNBits has it, and there is no residual; it is read in
-// fours along inner.
+// NBITS: b is [column, inner] in packed codes, as com.microsoft.MatMulNBits has it; it is read in fours along inner.
 #include "element.glsl"
-#include "math.glsl"
+#include "epilogue.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer A { STORED a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer Bias { STORED bias[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Residual { STORED residual[]; };
 #ifdef NBITS
 layout(set = 0, binding = 1, std430) readonly buffer B { uint b[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Scales { STORED scales[]; };  // [column, block]
-layout(set = 0, binding = 6, std430) readonly buffer ZeroPoints { uint zero_points[]; };
-layout(set = 0, binding = 7, std430) readonly buffer GroupIndices { int group_indices[]; };  // the block of each k
-#define PARAMETERS_BINDING 8
+layout(set = 0, binding = 6, std430) readonly buffer Scales { STORED scales[]; };  // [column, block]
+layout(set = 0, binding = 7, std430) readonly buffer ZeroPoints { uint zero_points[]; };
+layout(set = 0, binding = 8, std430) readonly buffer GroupIndices { int group_indices[]; };  // the block of each k
+#define PARAMETERS_BINDING 9
 layout(constant_id = 4) const uint bits = 4;
 layout(constant_id = 5) const uint zero_kind = 0;  // of zero points: 0: 2^(bits - 1), 1: codes, 2: numbers as scales are
 layout(constant_id = 6) const bool has_group_indices = false;  // all within the blocks; else blocks follow each other
 #else
 layout(set = 0, binding = 1, std430) readonly buffer B { STORED b[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Residual { STORED residual[]; };
 #define PARAMETERS_BINDING 6
 #endif
 layout(set = 0, binding = 4, std430) writeonly buffer C { STORED c[]; };
@@ -33,7 +32,7 @@ layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters
   int b_offset, b_inner_stride, b_column_stride;
   float scale;
   uint activation;
-  uint has_bias, has_residual;  // 2: gated, the residual is a factor
+  uint has_bias, has_residual;  // a kind of residual, or 0
   int bias_offset, residual_offset, c_offset;
   uint batch_dims[6];
   int a_batch_strides[6];  // 0 where a is broadcast
@@ -156,26 +155,6 @@ ivec2 bases_of(uint batch) {
 #endif
 }
 
-// Kinds of activation. The two of gelu: x * Phi(x), and its approximation by tanh (Hendrycks and Gimpel).
-const uint relu = 1, sigmoid = 2, tanh_of = 3, silu = 4, gelu = 5, gelu_tanh = 6;
-float activated(float x) {
-  switch (activation) {
-    case relu:
-      return x < 0.0 ? 0.0 : x;
-    case sigmoid:
-      return 1.0 / (1.0 + heed_exp(-x));
-    case tanh_of:
-      return heed_tanh(x);
-    case silu:
-      return x / (1.0 + heed_exp(-x));
-    case gelu:
-      return 0.5 * x * (1.0 + heed_erf(x * 0.70710678118654752));
-    case gelu_tanh:
-      return 0.5 * x * (1.0 + heed_tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
-  }
-  return x;
-}
-
 // All of a sum, into its place.
 void finish(uint batch, uint row, uint column, float sum) {
   int at = int(row) * c_row_stride + int(column);
@@ -185,11 +164,8 @@ void finish(uint batch, uint row, uint column, float sum) {
   }
   sum *= scale;
   if (has_bias != 0) sum += LOAD(bias[bias_offset + int(column)]);
-  sum = activated(sum);
-#ifndef NBITS
-  if (has_residual == 1) sum += LOAD(residual[residual_offset + at]);
-  if (has_residual == 2) sum *= LOAD(residual[residual_offset + at]);
-#endif
+  sum = activated(activation, sum);
+  if (has_residual != 0) sum = with_residual(has_residual, sum, LOAD(residual[residual_offset + at]));
   c[c_offset + at] = STORE(sum);
 }
 

@@ -21,7 +21,8 @@ LIKE_ALL = "standard_23"  # the dialect whose plan, in fp32, all others should h
 # One name for steps that differ by the type of weights alone. Left out are what makes activations the type of weights, and
 # what writes caches that Attention writes elsewhere.
 ELEMENTWISE = {"Add", "Mul"}  # not fused in 16 bits
-PRODUCTS = {"MatMul", "FusedMatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"}
+PRODUCTS = {f"{fused}{product}" for fused in ("", "Fused")
+            for product in ("MatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul")}
 LEFT_OUT = {"DynamicQuantizeLinear", "QuantizeLinear", "TensorScatter"}
 # Names of nodes of the last layer and behind it. Masks, positions and lengths, which layers share, are made in the first.
 LAYERS = ("layers.1.", "final_norm", "head")

@@ -1,10 +1,11 @@
-// What stands behind a product of weights, a scale, a bias, an activation, a residual or a gate -> heed.FusedMatMul, one
-// after the other. Only behind constants: attention's products belong to attention. Gemm becomes the MatMul that it is.
+// What stands behind a product of weights, a scale, a bias, an activation, a residual or a gate -> heed.FusedMatMul, or its
+// like of codes and of bytes, one after the other. Only behind constants: attention's products belong to attention. Gemm
+// becomes the MatMul that it is.
 #include <cmath>
 #include <deque>
 #include <string>
 
-#include "heed/plugin.hpp"
+#include "products.hpp"
 
 namespace heed::ops {
 namespace {
@@ -13,8 +14,7 @@ namespace {
 Rewrite behind_product(std::string_view name, std::initializer_list<std::string_view> ways, bool (*accept)(Match&)) {
   static std::deque<std::string> texts;
   std::vector<std::string_view> patterns;
-  for (const std::string_view product : {"p = MatMul(a, b);", "p = heed.FusedMatMul(a, b, bias);"})
-    for (const std::string_view way : ways) patterns.push_back(texts.emplace_back(std::string(product) + std::string(way)));
+  for (const std::string_view way : ways) patterns.push_back(texts.emplace_back(any_product("a") + std::string(way)));
   return {.name = name, .patterns = std::move(patterns), .replacement = "", .accept = accept};
 }
 
@@ -23,63 +23,47 @@ bool is_fused(TypeView type) {
   return type.has_element() && is_float(type.element()) && type.element() != DataType::f64;
 }
 
-// What the product does already. Nothing follows a residual or a gate.
-struct Product {
-  float scale;
-  std::string activation;
-  bool has_bias;
-  bool is_plain() const { return scale == 1 && is_linear() && !has_bias; }
-  bool is_linear() const { return activation == "none"; }
-};
-
-std::optional<Product> product_of(Match& match) {
-  constexpr int32_t bias_input = 2, residual_input = 3;
-  const auto p = match.node("p");
+// What a product of weights does already.
+std::optional<Finish> fusible(Match& match) {
   const auto type = match.type("p");
-  if (!type || !type->has_rank() || !is_fused(*type)) return std::nullopt;
-  if (!match.constant("b") || p.has_input(residual_input)) return std::nullopt;
-  return Product{p.number("scale", 1), std::string(p.text("activation", "none")), p.has_input(bias_input)};
+  if (!type || !type->has_rank() || !is_fused(*type) || !match.constant("b")) return std::nullopt;
+  return finish_of(match);
 }
 
-// Writes the product with what it does now; an empty bias or residual is left out.
-bool fuse(Match& match, const Product& product, std::string bias, std::string residual = "", bool gated = false) {
-  match.set("scale", product.scale);
-  match.set("gated", int64_t{gated});
-  match.set("activation", product.activation);
-  std::string arguments = "a, b";
-  if (!bias.empty() || !residual.empty()) arguments += ", " + (bias.empty() ? "\"\"" : bias);
-  if (!residual.empty()) arguments += ", " + residual;
-  match.replace_by("y = heed.FusedMatMul<scale = @scale, activation = @activation, gated = @gated>(" + arguments +
-                   ")");
+bool fuse(Match& match, const Finish& finish) {
+  match.replace_by(product_again(match, "a", finish));
   return true;
 }
 
 bool accept_scale(Match& match) {
-  auto product = product_of(match);
+  auto finish = fusible(match);
   const std::string_view name = match.type("factor") ? "factor" : "divisor";
   const auto number = match.scalar(name);
-  if (!product || !product->is_plain() || !number || match.type(name)->rank() > match.type("p")->rank()) return false;
-  product->scale = static_cast<float>(name == "factor" ? *number : 1 / *number);
-  return std::isfinite(product->scale) && fuse(match, *product, "");
+  if (!finish || finish->scale != 1 || !finish->is_linear() || !finish->bias.empty() || !number || match.type(name)->rank() > match.type("p")->rank()) return false;
+  finish->scale = static_cast<float>(name == "factor" ? *number : 1 / *number);
+  return std::isfinite(finish->scale) && fuse(match, *finish);
 }
 
 bool accept_bias(Match& match) {
-  const auto product = product_of(match);
+  auto finish = fusible(match);
   const auto bias = match.constant("more");
-  if (!product || product->has_bias || !product->is_linear() || !bias || bias->rank() != 1) return false;
-  const bool is_of_columns = match.type("b")->rank() >= 2 && match.type("p")->dim(-1).is_number(bias->dim(0));
-  return is_of_columns && fuse(match, *product, "more");
+  if (!finish || !finish->bias.empty() || !finish->is_linear() || !bias || bias->rank() != 1) return false;
+  finish->bias = "more";
+  const bool has_columns = match.type("b")->rank() >= 2;
+  return has_columns && match.type("p")->dim(-1).is_number(bias->dim(0)) && fuse(match, *finish);
 }
 
 // What is added to the product, or multiplied with, as another of its size: a residual, the other half of a SwiGLU.
 template <bool gated>
 bool accept_residual(Match& match) {
-  const auto product = product_of(match);
+  auto finish = fusible(match);
   const auto residual = match.type("more"), p = match.type("p");
-  if (!product || !residual || !residual->has_rank() || residual->rank() != p->rank()) return false;
+  if (!finish || !residual || !residual->has_rank() || residual->rank() != p->rank()) return false;
   for (int32_t axis = 0; axis < p->rank(); ++axis)
     if (!(residual->dim(axis) == p->dim(axis))) return false;
-  return fuse(match, *product, product->has_bias ? "bias" : "", "more", gated);
+  finish->residual = "more";
+  finish->is_gated = gated;
+  return fuse(match, *finish);
 }
 
 // Names of heed.FusedMatMul's activations.
@@ -88,10 +72,10 @@ constexpr char relu[] = "relu", sigmoid[] = "sigmoid", tanh_of[] = "tanh", silu[
 
 template <const char* activation>
 bool accept_activation(Match& match) {
-  auto product = product_of(match);
-  if (!product || !product->is_linear()) return false;
-  product->activation = activation;
-  return fuse(match, *product, product->has_bias ? "bias" : "");
+  auto finish = fusible(match);
+  if (!finish || !finish->is_linear()) return false;
+  finish->activation = activation;
+  return fuse(match, *finish);
 }
 
 bool accept_silu(Match& match) {

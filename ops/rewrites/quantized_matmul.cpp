@@ -73,11 +73,6 @@ bool accept_bias(Match& match) {
   const auto bias = match.constant("bias"), b = match.constant("b");
   const auto y = match.type("y");
   if (!bias || !b || bias->rank() != 1 || b->rank() < 2 || !y->dim(-1).is_number(bias->dim(0))) return false;
-  const auto product = match.node("p");
-  if (match.type("scales")) {
-    for (const char* name : {"K", "N", "bits", "block_size", "accuracy_level"})
-      match.set(name, product.integer(name, std::string_view(name) == "bits" ? 4 : 0));
-  }
   return true;
 }
 
@@ -122,13 +117,6 @@ extern const Rewrite dynamic_quantize_matmul_bias{
     .name = "quantized_matmul_bias",
     .patterns = {"p = com.microsoft.DynamicQuantizeMatMul(a, b, b_scale, b_zero); y = Add(p, bias)"},
     .replacement = "y = com.microsoft.DynamicQuantizeMatMul(a, b, b_scale, b_zero, bias)",
-    .accept = accept_bias};
-
-extern const Rewrite matmul_nbits_bias{
-    .name = "quantized_matmul_bias",
-    .patterns = {"p = com.microsoft.MatMulNBits(a, b, scales, zero_points, g_idx); y = Add(p, bias)"},
-    .replacement = "y = com.microsoft.MatMulNBits<K = @K, N = @N, bits = @bits, block_size = @block_size, accuracy_level "
-                   "= @accuracy_level>(a, b, scales, zero_points, g_idx, bias)",
     .accept = accept_bias};
 
 }  // namespace heed::ops

@@ -90,6 +90,8 @@ extern const CpuKernel
 // Products of packed codes: matmul_nbits.cpp
 extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmul_nbits_avx512;
 extern const CpuKernel matmul_nbits_avx_vnni, matmul_nbits_avx512_vnni;
+extern const CpuKernel fused_matmul_nbits, fused_matmul_nbits_neon, fused_matmul_nbits_avx2, fused_matmul_nbits_avx_vnni,
+    fused_matmul_nbits_avx512, fused_matmul_nbits_avx512_vnni;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const CpuKernel
     linear_attention, com_microsoft_linear_attention, causal_conv_with_state, com_microsoft_causal_conv_with_state;
@@ -147,6 +149,10 @@ PluginContent content() {
               &matmul_nbits_avx_vnni, &matmul_nbits_avx512_vnni,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
+              &fused_matmul_nbits, &fused_matmul_nbits_neon, &fused_matmul_nbits_avx2, &fused_matmul_nbits_avx_vnni,
+              &fused_matmul_nbits_avx512, &fused_matmul_nbits_avx512_vnni,
+              &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
+              &microsoft_causal_conv_with_state,
           },
   };
 }

@@ -2,13 +2,10 @@
 // bias) + residual. The scalar kernel serves every type; the vector kernels f32, f16 and bf16: they pack a constant b
 // once into panels of its own type, which serve a decoded token and a prompt alike. Sums are f32 and rounded once.
 #include <algorithm>
-#include <cassert>
-#include <cmath>
 #include <cstring>
-#include <numbers>
 
 #include "convert.hpp"
-#include "fused_elementwise.hpp"
+#include "epilogue.hpp"
 #include "gemm_panels.hpp"
 #include "half.hpp"
 #include "product.hpp"
@@ -19,43 +16,14 @@ namespace {
 // ---- scalar
 // -----------------------------------------------------------------------------------------------------------
 
-enum { bias_input = 2, residual_input = 3 };
+constexpr EpilogueInputs epilogue_inputs{.bias = 2, .residual = 3};
 
-template <class T>
-T activated(std::string_view activation, T x) {
-  if (activation == "relu") return x < 0 ? 0 : x;
-  if (activation == "sigmoid") return 1 / (1 + std::exp(-x));
-  if (activation == "tanh") return std::tanh(x);
-  if (activation == "silu") return x / (1 + std::exp(-x));
-  if (activation == "gelu") return x / 2 * (1 + std::erf(x * std::numbers::sqrt2_v<T> / 2));
-  if (activation == "gelu_tanh")
-    return x / 2 * (1 + std::tanh(std::sqrt(2 * std::numbers::inv_pi_v<T>) * (x + T(0.044715) * x * x * x)));
-  return x;
-}
-
-// What heed.FusedMatMul does to a row of sums; y, and the residual with it, is dense.
-template <class T>
-void finish_row(const Running& run, std::vector<T>& row, int64_t y_offset) {
-  const auto scale = static_cast<T>(run.number("scale", 1));
-  const auto activation = run.text("activation", "none");
-  const bool gated = run.integer("gated") != 0;
-  const auto bias = run.input(bias_input), residual = run.input(residual_input);
-  const auto count = static_cast<int64_t>(row.size());
-  RowReader<T> bias_row(bias), residual_row(residual);
-  const T* added = bias.present() ? bias_row.row(0, count) : nullptr;
-  const T* passed = residual.present() ? residual_row.row(y_offset, count) : nullptr;
-  for (size_t j = 0; j < row.size(); ++j) {
-    row[j] = activated(activation, scale * row[j] + (added ? added[j] : 0));
-    if (passed) row[j] = gated ? row[j] * passed[j] : row[j] + passed[j];
-  }
-}
-
-template <bool fused>
 Result<void> run_scalar(Running& run) {
   const auto a = run.input(0), b = run.input(1), y = run.output(0);
   Product p;
   HEED_TRY(describe(shape_of(a), shape_of(b), shape_of(y), p));
   if (p.batch_count * p.rows == 0 || p.columns == 0) return {};
+  const Epilogue epilogue(run, epilogue_inputs);
   dispatch(y.element(), [&]<class T>(T) {
     // Integers wrap: their sums are taken unsigned.
     using Sum = std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>;
@@ -74,7 +42,7 @@ Result<void> run_scalar(Running& run) {
           for (size_t j = 0; j < sum.size(); ++j) sum[j] += left * static_cast<Sum>(b_row[j]);
         }
         for (size_t j = 0; j < sum.size(); ++j) b_row[j] = static_cast<T>(sum[j]);
-        if constexpr (fused && std::is_floating_point_v<T>) finish_row(run, b_row, at.y + i * p.y_row);
+        if constexpr (std::is_floating_point_v<T>) epilogue.finish(b_row.data(), 0, at.y + i * p.y_row, p.columns);
         write_elements(y.element(), b_row.data(), p.columns, y.c.data, at.y + i * p.y_row, p.y_column);
       }
     });
@@ -104,36 +72,8 @@ struct Kept {
   int32_t b_rank;
   int64_t b_dims[max_batch_rank + 2];
   int64_t b_strides[max_batch_rank + 2];  // along batch axes, in elements of `panels`
-  bool has_epilogue;
-  FusedProgram epilogue;  // of the sum, the bias and the residual
+  const FusedProgram* epilogue;
 };
-
-constexpr int32_t most_epilogue_registers = 8;
-
-// What heed.FusedMatMul does to sums.
-Result<void> prepare_epilogue(const Preparing& node, Kept& kept) {
-  static constexpr std::pair<std::string_view, std::string_view> activations[] = {
-      {"none", "s"},
-      {"relu", "max(s, 0)"},
-      {"sigmoid", "sigmoid(s)"},
-      {"tanh", "tanh(s)"},
-      {"silu", "s * sigmoid(s)"},
-      {"gelu", "s * 0.5 * (1 + erf(s * 0.70710678118654752))"},
-      {"gelu_tanh", "s * 0.5 * (1 + tanh(0.79788456080286536 * (s + 0.044715 * s * s * s)))"}};
-  std::string text = "s = sum";
-  if (node.number("scale", 1) != 1) text += " * @scale";
-  if (node.has_input(bias_input)) text += " + bias";
-  for (const auto& [name, expression] : activations)
-    if (name == node.text("activation", "none")) text += "; y = " + std::string(expression);
-  text += !node.has_input(residual_input) ? "; y" : node.integer("gated") ? "; y * residual" : "; y + residual";
-  const ExpressionInput inputs[] = {{"sum", DataType::f32}, {"bias", DataType::f32}, {"residual", DataType::f32}};
-  HEED_ASSIGN(const auto expression,
-              parse_expression(text, inputs, [&](std::string_view name) { return std::optional(node.number(name)); }));
-  kept.has_epilogue = true;
-  HEED_TRY(compile(expression, static_cast<int32_t>(std::size(inputs)), kept.epilogue));
-  assert(kept.epilogue.register_count <= most_epilogue_registers);
-  return {};
-}
 
 // Element `index` of f32, f16 or bf16.
 const void* element_at(DataType element, const void* data, int64_t index) {
@@ -144,14 +84,11 @@ const void* element_at(DataType element, const void* data, int64_t index) {
 class Sums {
  public:
   // `p` tells how y lies, and `sums` where f32 sums lie as dense_sums() says if y is none.
-  Sums(const Running& run, RunFused function, const Product& p, float* sums)
-      : program_(run.kept<Kept>()->has_epilogue ? &run.kept<Kept>()->epilogue : nullptr),
-        function_(function),
+  Sums(const Running& run, RunFused loops, const Product& p, float* sums)
+      : epilogue_(run, epilogue_inputs, run.kept<Kept>()->epilogue, loops),
         element_(run.output(0).element()),
         p_(p),
-        y_(run.output(0).data<void>()),
-        bias_(run.input(bias_input).data<void>()),
-        residual_(run.input(residual_input).data<void>()) {
+        y_(run.output(0).data<void>()) {
     data = is_half(element_) ? sums : static_cast<float*>(y_);
     layout = is_half(element_) ? dense_sums(p) : p;
   }
@@ -164,50 +101,25 @@ class Sums {
     return p;
   }
 
-  // Where y has an epilogue it is dense, and bias and residual are as its elements are.
   void finish(int64_t item, int64_t row_begin, int64_t row_end, int64_t column_begin, int64_t column_end) const {
-    if (program_ == nullptr && !is_half(element_)) return;
-    alignas(64) float registers[most_epilogue_registers][block], bias[block], residual[block];
-    FusedSlot slots[FusedProgram::most_slots];
-    if (program_) {
-      for (int32_t k = 0; k < program_->constant_count; ++k)
-        slots[program_->first_constant() + k] = {const_cast<int64_t*>(&program_->constants[k]), false};
-      for (int32_t k = 0; k < program_->register_count; ++k)
-        slots[program_->first_register() + k] = {registers[k], true};
+    if (epilogue_.does_nothing() && !is_half(element_)) return;
+    const int64_t first = offsets_of(layout, item).y, y_first = offsets_of(p_, item).y, n = column_end - column_begin;
+    for (int64_t row = row_begin; row < row_end; ++row) {
+      const int64_t index = first + row * layout.y_row + column_begin;
+      epilogue_.finish(data + index, column_begin, index, n);
+      if (is_half(element_))
+        write_elements(element_, data + index, n, y_, y_first + row * p_.y_row + column_begin * p_.y_column, p_.y_column);
     }
-    const int64_t first = offsets_of(layout, item).y, y_first = offsets_of(p_, item).y;
-    for (int64_t row = row_begin; row < row_end; ++row)
-      for (int64_t column = column_begin; column < column_end; column += block) {
-        const int64_t n = std::min(block, column_end - column), index = first + row * layout.y_row + column;
-        if (program_) {
-          slots[0] = slots[program_->output()] = {data + index, true};
-          if (bias_) slots[1] = {as_floats(bias_, column, n, bias), true};
-          if (residual_) slots[2] = {as_floats(residual_, index, n, residual), true};
-          function_(*program_, slots, n);
-        }
-        if (is_half(element_))
-          write_elements(element_, data + index, n, y_, y_first + row * p_.y_row + column * p_.y_column, p_.y_column);
-      }
   }
 
   float* data;
   Product layout;  // of what is multiplied, with the sums' strides for y's
 
  private:
-  static constexpr int64_t block = 512;
-  float* as_floats(const void* list, int64_t first, int64_t n, float* buffer) const {
-    const void* from = element_at(element_, list, first);
-    if (!is_half(element_)) return static_cast<float*>(const_cast<void*>(from));
-    widen(element_, from, n, buffer);
-    return buffer;
-  }
-
-  const FusedProgram* program_;  // null: nothing
-  RunFused function_;
+  Epilogue epilogue_;
   DataType element_;
   Product p_;
   void* y_;
-  const void *bias_, *residual_;
 };
 
 // How the tiles of one product are shared out: task by task, each with scratch of its thread.
@@ -262,10 +174,10 @@ Scratch scratch_of(const PanelKernels& kernels, DataType element, const Product&
   return {sums, sums + split_of(kernels, element, p, packed, threads).floats() * static_cast<size_t>(threads)};
 }
 
-Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels, bool fused) {
+Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
   auto* kept = node.keep<Kept>();
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for a packed matrix"};
-  if (fused) HEED_TRY(prepare_epilogue(node, *kept));
+  HEED_ASSIGN(kept->epilogue, prepare_epilogue(node, epilogue_inputs));
   const auto b = node.constant(1);
   if (!b || b->count() == 0 || b->rank() > max_batch_rank + 2) return {};
   kept->b_rank = b->rank();
@@ -460,7 +372,7 @@ void fill_zeros(const Sums& sums) {
   }
 }
 
-Result<void> run_vector(Running& run, const PanelKernels& kernels, RunFused finish) {
+Result<void> run_vector(Running& run, const PanelKernels& kernels, RunFused loops) {
   const auto a = run.input(0), y = run.output(0);
   const auto* kept = run.kept<Kept>();
   const bool packed = kept->panels != nullptr;
@@ -477,7 +389,7 @@ Result<void> run_vector(Running& run, const PanelKernels& kernels, RunFused fini
   fold_batch_into_rows(p);
   const DataType element = y.element();
   const Scratch scratch = scratch_of(kernels, element, p, packed, std::max(host->prepare_threads(run.c()), 1));
-  Sums sums(run, finish, p, run.scratch<float>());
+  Sums sums(run, loops, p, run.scratch<float>());
   if (p.k_count == 0) return fill_zeros(sums), Result<void>{};
   const void* b = packed ? kept->panels : run.input(1).data<void>();
   float* const behind_sums = run.scratch<float>() + scratch.sums;
@@ -509,19 +421,19 @@ CpuKernel vector_kernel() {
           .name = name_of(isa),
           .score = score,
           .plan = plan_vector<isa, fused>,
-          .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa), fused); },
+          .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa)); },
           .bind = [](Binding& node) { return bind_vector(node, *panel_kernels(isa)); },
           .run = [](Running& run) { return run_vector(run, *panel_kernels(isa), fused_with(isa)); }};
 }
 
 }  // namespace
 
-extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar<false>, .run = run_scalar<false>};
+extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar<false>, .run = run_scalar};
 extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 5, false>();
 extern const CpuKernel matmul_avx2 = vector_kernel<Isa::avx2, 10, false>();
 extern const CpuKernel matmul_avx512 = vector_kernel<Isa::avx512, 20, false>();
 extern const CpuKernel fused_matmul{
-    .domain = "heed", .op_type = "FusedMatMul", .plan = plan_scalar<true>, .run = run_scalar<true>};
+    .domain = "heed", .op_type = "FusedMatMul", .plan = plan_scalar<true>, .run = run_scalar};
 extern const CpuKernel fused_matmul_neon = vector_kernel<Isa::neon, 5, true>();
 extern const CpuKernel fused_matmul_avx2 = vector_kernel<Isa::avx2, 10, true>();
 extern const CpuKernel fused_matmul_avx512 = vector_kernel<Isa::avx512, 20, true>();

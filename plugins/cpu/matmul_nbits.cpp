@@ -1,4 +1,5 @@
-// com.microsoft.MatMulNBits: y [row, n] = sum over k of a [row, k] * (code [n, k] - zero_point) * scale, and the bias.
+// com.microsoft.MatMulNBits: y [row, n] = sum over k of a [row, k] * (code [n, k] - zero_point) * scale, and the bias;
+// heed.FusedMatMulNBits, which does more with its sums.
 // The scalar kernel dequantises row after row of b; the vector kernels pack a constant b into panels once, of its own
 // codes (3 bits take 4, and 5 to 7 take 8), which few rows read as they are and many rows a block of f32 at a time.
 // accuracy_level 4 allows what x86 multiplies fast: a in codes of 8 bits, each block of a row from -127 to 127 by a scale of
@@ -9,6 +10,7 @@
 
 #include "byte_panels.hpp"
 #include "convert.hpp"
+#include "epilogue.hpp"
 #include "gemm_panels.hpp"
 #include "half.hpp"
 #include "nbit_panels.hpp"
@@ -17,7 +19,8 @@
 namespace heed::cpu {
 namespace {
 
-enum { a_input, b_input, scales_input, zero_points_input, g_idx_input, bias_input };
+enum { a_input, b_input, scales_input, zero_points_input, g_idx_input };
+constexpr EpilogueInputs epilogue_inputs{.bias = 5, .residual = 6};
 
 struct Sizes {
   int64_t columns, k_count, block_size, block_count, bits;
@@ -50,8 +53,9 @@ float zero_point_at(const TensorView& zero_points, const Sizes& s, int64_t colum
 // -----------------------------------------------------------------------------------------------------------
 
 Result<void> run_scalar(Running& run) {
-  const auto a = run.input(a_input), y = run.output(0), g_idx = run.input(g_idx_input), bias = run.input(bias_input);
+  const auto a = run.input(a_input), y = run.output(0), g_idx = run.input(g_idx_input);
   const Sizes s(run);
+  const Epilogue epilogue(run, epilogue_inputs);
   const int64_t rows = a.count() / s.k_count;
   if (rows == 0) return {};
   std::vector<float> left(static_cast<size_t>(a.count())), scales(static_cast<size_t>(s.columns * s.block_count));
@@ -78,7 +82,7 @@ Result<void> run_scalar(Running& run) {
         float sum = 0;
         for (int64_t k = 0; k < s.k_count; ++k)
           sum += left[static_cast<size_t>(row * s.k_count + k)] * weights[static_cast<size_t>(k)];
-        if (bias.present()) sum += read_element<float>(bias, column);
+        epilogue.finish(&sum, column, row * s.columns + column, 1);
         write_elements(y.element(), &sum, 1, y.c.data, row * s.columns + column);
       }
     }
@@ -93,10 +97,10 @@ constexpr int64_t few_row_count = 8;
 constexpr int64_t panels_at_once = 8;  // dequantised for many rows
 
 struct Kept {
+  const FusedProgram* epilogue;
   const uint32_t* words;
   const float* scales;
   const float* zero_points;
-  const float* bias;  // null: none
   int32_t bits;
   int64_t words_of_panel;
 };
@@ -104,8 +108,9 @@ struct Kept {
 struct Kernels {
   const PanelKernels* floats;
   const NBitKernels* codes;
+  RunFused epilogue;
 };
-Kernels kernels_of(Isa isa) { return {panel_kernels(isa), nbit_kernels(isa)}; }
+Kernels kernels_of(Isa isa) { return {panel_kernels(isa), nbit_kernels(isa), fused_with(isa)}; }
 
 bool allows_bytes(const NodeView& node) { return node.integer("accuracy_level", 0) == 4; }
 
@@ -115,7 +120,7 @@ Result<void> plan_vector(Planning& node) {
   if (isa != base_of(isa) && !allows_bytes(node)) return decline("accuracy_level asks for more than bytes");
   if (nbit_kernels(base_of(isa)) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   if (node.has_input(g_idx_input)) return decline("g_idx scatters the blocks");
-  for (const int32_t input : {b_input, scales_input, zero_points_input, bias_input})
+  for (const int32_t input : {b_input, scales_input, zero_points_input})
     if (node.has_input(input) && !node.constant(input))
       return decline("input " + std::to_string(input) + " is no constant");
   return {};
@@ -136,12 +141,10 @@ Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
       static_cast<uint32_t*>(node.keep_bytes(static_cast<size_t>(padded * words_of_block) * sizeof(uint32_t)));
   auto* scales = floats(padded);
   auto* zero_points = has_zero_points ? floats(padded) : nullptr;
-  auto* bias = node.has_input(bias_input) ? floats(s.columns) : nullptr;
-  if (!kept || !words || !scales || (has_zero_points && !zero_points) || (node.has_input(bias_input) && !bias))
+  if (!kept || !words || !scales || (has_zero_points && !zero_points))
     return Error{Code::out_of_memory, "no memory for packed codes"};
   const TensorView b = *node.constant(b_input), scale = *node.constant(scales_input);
   const TensorView zeros = node.constant(zero_points_input).value_or(TensorView{});
-  if (bias) read_elements(scale.element(), node.constant(bias_input)->c.data, 0, 1, s.columns, bias);
   for (int64_t column = 0; column < s.columns; ++column) {
     const uint8_t* codes = b.data<uint8_t>() + column * s.row_bytes();
     const int64_t panel = column / width, lane = column % width, first_block = panel * s.block_count;
@@ -162,7 +165,8 @@ Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
         packed |= code_at(codes, word * codes_of_word + i, s.bits) << (i * bits);
     }
   }
-  *kept = {words, scales, zero_points, bias, bits, s.block_count * words_of_block * width};
+  HEED_ASSIGN(const FusedProgram* epilogue, prepare_epilogue(node, epilogue_inputs));
+  *kept = {epilogue, words, scales, zero_points, bits, s.block_count * words_of_block * width};
   for (const int32_t input : {b_input, scales_input, zero_points_input})
     if (node.has_input(input)) node.replaced(input);
   return {};
@@ -208,16 +212,34 @@ NBitPanel panel_of(const Kept& kept, const Sizes& s, int64_t width, int64_t pane
           kept.words_of_panel};
 }
 
-// Adds the bias to n sums, and writes them from element `first` on.
-void finish(const Kept& kept, const TensorView& y, float* sums, int64_t column, int64_t n, int64_t first) {
-  if (kept.bias)
-    for (int64_t c = 0; c < n; ++c) sums[c] += kept.bias[column + c];
-  if (y.data<float>() + first != sums) write_elements(y.element(), sums, n, y.c.data, first);
-}
+// Brings sums into y. Those of f32 are finished where they lie, a long stretch at a time; narrower ones before they are
+// rounded.
+class Sums {
+ public:
+  Sums(const Running& run, const FusedProgram* program, RunFused loops, int64_t columns)
+      : y_(run.output(0)), columns_(columns), epilogue_(run, epilogue_inputs, program, loops) {}
+  // n sums of a row, from this column on.
+  void put(float* sums, int64_t row, int64_t column, int64_t n) const {
+    const int64_t first = row * columns_ + column;
+    if (is_half(y_.element())) epilogue_.finish(sums, column, first, n);
+    if (y_.data<float>() + first != sums) write_elements(y_.element(), sums, n, y_.c.data, first);
+  }
+  // All of a row is put, from this column to that.
+  void complete(int64_t row, int64_t begin, int64_t end) const {
+    const int64_t first = row * columns_ + begin;
+    if (!is_half(y_.element())) epilogue_.finish(y_.data<float>() + first, begin, first, end - begin);
+  }
+
+ private:
+  TensorView y_;
+  int64_t columns_;
+  Epilogue epilogue_;
+};
 
 void multiply_few(const Running& run, const Kernels& kernels, const Sizes& s, int64_t rows, const Scratch& scratch) {
-  const auto a = run.input(a_input), y = run.output(0);
+  const auto a = run.input(a_input);
   const auto& kept = *run.kept<Kept>();
+  const Sums y(run, kept.epilogue, kernels.epilogue, s.columns);
   const int64_t width = kernels.codes->panel_width, panels = ceil_divide(s.columns, width);
   const int64_t padded = s.block_count * s.block_size;
   float* const left = run.scratch<float>();
@@ -247,10 +269,10 @@ void multiply_few(const Running& run, const Kernels& kernels, const Sizes& s, in
         kernels.codes->few_rows(panel_of(kept, s, width, panel), kept.bits, left + row * padded, padded,
                                 a_sums + row * s.block_count, s.block_count, now, count, sums);
         for (int64_t r = 0; r < now; ++r)
-          finish(kept, y, sums + r * count * width, column, std::min(count * width, s.columns - column),
-                 (row + r) * s.columns + column);
+          y.put(sums + r * count * width, row + r, column, std::min(count * width, s.columns - column));
       }
     }
+    for (int64_t row = 0; row < rows; ++row) y.complete(row, begin * width, std::min(end * width, s.columns));
   });
 }
 
@@ -260,6 +282,7 @@ void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, i
   const int64_t width = kernels.codes->panel_width, panels = ceil_divide(s.columns, width);
   const int64_t row_block = Scratch::row_block(kernels, rows), k_block = Scratch::k_block(s);
   const bool half = is_half(y.element());
+  const Sums results(run, kept.epilogue, kernels.epilogue, s.columns);
   float* const floats = run.scratch<float>();
   float* const sums = half ? floats + scratch.a + scratch.a_sums : y.data<float>();
   const float* left = a.data<float>();
@@ -305,8 +328,10 @@ void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, i
                                .accumulate = k > 0});
       }
     }
-    for (int64_t row = 0; row < rows; ++row)
-      finish(kept, y, sums + row * s.columns + column, column, columns, row * s.columns + column);
+    for (int64_t row = 0; row < rows; ++row) {
+      results.put(sums + row * s.columns + column, row, column, columns);
+      results.complete(row, column, column + columns);
+    }
   };
   const int64_t tasks = ceil_divide(panels, panels_at_once);
   if (run.thread_count() > threads) {  // scratch was bound for fewer
@@ -332,10 +357,10 @@ Result<void> run_vector(Running& run, const Kernels& kernels) {
 // ------------------------------------------------------------------------------------------------------------
 
 struct KeptBytes {
+  const FusedProgram* epilogue;
   const uint8_t* codes;
   const float* scales;
   const float* zero_points;
-  const float* bias;  // null: none
   int32_t bits;
   int64_t panel_bytes;
 };
@@ -352,12 +377,10 @@ Result<void> prepare_bytes(Preparing& node, const BytePanelKernels& kernels) {
   };
   auto* codes = static_cast<uint8_t*>(node.keep_bytes(static_cast<size_t>(panels * panel_bytes)));
   auto *scales = floats(padded), *zero_points = floats(padded);
-  auto* bias = node.has_input(bias_input) ? floats(s.columns) : nullptr;
-  if (!kept || !codes || !scales || !zero_points || (node.has_input(bias_input) && !bias))
+  if (!kept || !codes || !scales || !zero_points)
     return Error{Code::out_of_memory, "no memory for packed codes"};
   const TensorView b = *node.constant(b_input), scale = *node.constant(scales_input);
   const TensorView zeros = node.constant(zero_points_input).value_or(TensorView{});
-  if (bias) read_elements(scale.element(), node.constant(bias_input)->c.data, 0, 1, s.columns, bias);
   for (int64_t column = 0; column < s.columns; ++column) {
     const uint8_t* from = b.data<uint8_t>() + column * s.row_bytes();
     const int64_t panel = column / width, lane = column % width;
@@ -375,7 +398,8 @@ Result<void> prepare_bytes(Preparing& node, const BytePanelKernels& kernels) {
         to[(k / 8 * width + lane) * 4 + k % 4] |= static_cast<uint8_t>(code << (k % 8 < 4 ? 0 : 4));
     }
   }
-  *kept = {codes, scales, zero_points, bias, bits, panel_bytes};
+  HEED_ASSIGN(const FusedProgram* epilogue, prepare_epilogue(node, epilogue_inputs));
+  *kept = {epilogue, codes, scales, zero_points, bits, panel_bytes};
   for (const int32_t input : {b_input, scales_input, zero_points_input})
     if (node.has_input(input)) node.replaced(input);
   return {};
@@ -421,12 +445,13 @@ QuantizedBlock quantize_block(const float* a, int64_t count, uint8_t* codes) {
   return {most / 127, static_cast<float>(sum)};
 }
 
-Result<void> run_bytes(Running& run, const BytePanelKernels& kernels) {
-  const auto a = run.input(a_input), y = run.output(0);
+Result<void> run_bytes(Running& run, const BytePanelKernels& kernels, RunFused loops) {
+  const auto a = run.input(a_input);
   const Sizes s(run);
   const int64_t rows = a.count() / s.k_count, padded = s.block_count * s.block_size;
   if (rows == 0) return {};
   const auto& kept = *run.kept<KeptBytes>();
+  const Sums y(run, kept.epilogue, loops, s.columns);
   const BytesScratch scratch(s, rows);
   auto* const codes = run.scratch<uint8_t>();
   auto* const scales = reinterpret_cast<float*>(codes + scratch.scales);
@@ -449,25 +474,22 @@ Result<void> run_bytes(Running& run, const BytePanelKernels& kernels) {
   constexpr int64_t row_block = 64;  // that meet panel after panel
   run.parallel_for(panels, std::max<int64_t>(1, 65536 / (width * s.k_count * rows)), [&](int64_t begin, int64_t end) {
     alignas(64) float products[8 * 32];
-    for (int64_t first = 0; first < rows; first += row_block)
+    for (int64_t first = 0; first < rows; first += row_block) {
+      const int64_t last = std::min(rows, first + row_block);
       for (int64_t panel = begin; panel < end; ++panel) {
         const int64_t at = panel * s.block_count * width, column = panel * width, n = std::min(width, s.columns - column);
         const ByteCodePanel of_b{kept.codes + panel * kept.panel_bytes, kept.scales + at, kept.zero_points + at, s.block_size,
                                  s.block_count};
-        const int64_t last = std::min(rows, first + row_block);
         for (int64_t row = first; row < last; row += kernels.most_rows) {
           const int64_t now = std::min<int64_t>(kernels.most_rows, last - row), block = row * s.block_count;
           const QuantizedRows left{codes + row * scratch.stride, scratch.stride, scales + block, sums + block,
                                    s.block_count};
           kernels.multiply_codes(of_b, kept.bits, left, now, products);
-          for (int64_t r = 0; r < now; ++r) {
-            float* const values = products + r * width;
-            if (kept.bias)
-              for (int64_t c = 0; c < n; ++c) values[c] += kept.bias[column + c];
-            write_elements(y.element(), values, n, y.c.data, (row + r) * s.columns + column);
-          }
+          for (int64_t r = 0; r < now; ++r) y.put(products + r * width, row + r, column, n);
         }
       }
+      for (int64_t row = first; row < last; ++row) y.complete(row, begin * width, std::min(end * width, s.columns));
+    }
   });
   return {};
 }
@@ -479,10 +501,14 @@ const BytePanelKernels* bytes_for(const NodeView& node) {
   return allows_bytes(node) ? byte_panel_kernels(isa) : nullptr;
 }
 
+CpuKernel scalar_kernel(std::string_view domain, std::string_view op_type) {
+  return {.domain = domain, .op_type = op_type, .run = run_scalar};
+}
+
 template <Isa isa, int32_t score>
-CpuKernel vector_kernel() {
-  return {.domain = "com.microsoft",
-          .op_type = "MatMulNBits",
+CpuKernel vector_kernel(std::string_view domain, std::string_view op_type) {
+  return {.domain = domain,
+          .op_type = op_type,
           .name = name_of(isa),
           .score = score,
           .plan = plan_vector<isa>,
@@ -495,17 +521,20 @@ CpuKernel vector_kernel() {
           .run =
               [](Running& run) {
                 const auto* bytes = bytes_for<isa>(run);
-                return bytes ? run_bytes(run, *bytes) : run_vector(run, kernels_of(isa));
+                return bytes ? run_bytes(run, *bytes, fused_with(base_of(isa))) : run_vector(run, kernels_of(isa));
               }};
 }
 
 }  // namespace
 
-extern const CpuKernel matmul_nbits{.domain = "com.microsoft", .op_type = "MatMulNBits", .run = run_scalar};
-extern const CpuKernel matmul_nbits_neon = vector_kernel<Isa::neon, 5>();
-extern const CpuKernel matmul_nbits_avx2 = vector_kernel<Isa::avx2, 10>();
-extern const CpuKernel matmul_nbits_avx_vnni = vector_kernel<Isa::avx_vnni, 15>();
-extern const CpuKernel matmul_nbits_avx512 = vector_kernel<Isa::avx512, 20>();
-extern const CpuKernel matmul_nbits_avx512_vnni = vector_kernel<Isa::avx512_vnni, 30>();
+#define HEED_NBITS_KERNELS(name, ...)                                                         \
+  extern const CpuKernel name = scalar_kernel(__VA_ARGS__);                                   \
+  extern const CpuKernel name##_neon = vector_kernel<Isa::neon, 5>(__VA_ARGS__);              \
+  extern const CpuKernel name##_avx2 = vector_kernel<Isa::avx2, 10>(__VA_ARGS__);             \
+  extern const CpuKernel name##_avx_vnni = vector_kernel<Isa::avx_vnni, 15>(__VA_ARGS__);     \
+  extern const CpuKernel name##_avx512 = vector_kernel<Isa::avx512, 20>(__VA_ARGS__);         \
+  extern const CpuKernel name##_avx512_vnni = vector_kernel<Isa::avx512_vnni, 30>(__VA_ARGS__)
+HEED_NBITS_KERNELS(matmul_nbits, "com.microsoft", "MatMulNBits");
+HEED_NBITS_KERNELS(fused_matmul_nbits, "heed", "FusedMatMulNBits");
 
 }  // namespace heed::cpu

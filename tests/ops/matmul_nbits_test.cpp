@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cases.hpp"
+#include "finished.hpp"
 
 namespace heed::test {
 namespace {
@@ -129,9 +130,34 @@ std::vector<Case> made() {
 }
 const std::vector<Case> cases = made();
 
+// The same sums, finished.
+std::vector<Case> made_finished() {
+  const auto finished_row = [](std::string what, const Sizes& s, const More& more, const Finish& finish, double tolerance) {
+    return finished(row(std::move(what), s, more, tolerance), 5, finish);
+  };
+  const More all{Zero::codes, true};
+  return {
+      finished_row("a token, a residual", {{1, 96}, 67, 32, 4}, {}, {.has_residual = true}, 2e-5),
+      finished_row("a bias, an activation, a residual", {{3, 96}, 35, 16, 4}, all, {"gelu_tanh", 0.5, true}, 2e-5),
+      finished_row("a gate", {{2, 9, 160}, 33, 64, 8}, {}, {"silu", 1, true, true}, 1e-4),
+      finished_row("a prompt, gated", {{37, 128}, 70, 32, 4}, all, {"none", 1, true, true}, 1e-4),
+      finished_row("a prompt, more columns than a block", {{9, 32}, 600, 32, 2}, all, {"relu", 1, true}, 1e-4),
+      finished_row("g_idx", {{3, 80}, 21, 16, 4}, {Zero::codes, false, true}, {"sigmoid", 0.25, true}, 2e-5),
+      finished_row("pieces of a long k", {{1, 1056}, 19, 32, 4}, all, {"tanh", 0.1, true}, 5e-5),
+      finished_row("f16", {{1, 128}, 67, 32, 4}, {Zero::codes, true, false, DataType::f16}, {"gelu", 1, true}, 3e-3),
+      finished_row("f16, a prompt", {{17, 128}, 67, 32, 4}, {Zero::floats, true, false, DataType::f16}, {"silu", 1, true, true}, 1e-2),
+      finished_row("bf16, a scale alone", {{2, 128}, 67, 32, 8}, {Zero::none, false, false, DataType::bf16}, {"none", -0.5}, 2e-2),
+      finished_row("by bytes, a token", {{1, 96}, 67, 32, 4}, {.zero = Zero::codes, .in_bytes = true}, {"silu", 1, true, true}, 5e-5),
+      finished_row("by bytes, a prompt", {{71, 77}, 70, 32, 8}, {.bias = true, .in_bytes = true}, {"gelu", 1, true}, 1e-4),
+      finished_row("no rows", {{0, 64}, 9, 32, 4}, {}, {"relu", 1, true}, 0),
+  };
+}
+const std::vector<Case> finished_cases = made_finished();
+
 }  // namespace
 
 HEED_TEST_OPERATOR("com.microsoft.MatMulNBits", cases)
+HEED_TEST_OPERATOR("heed.FusedMatMulNBits", finished_cases)
 
 // Of the 127th part of the largest of a block of a, half is lost at most; the sum of such errors stays far below.
 TEST_CASE("MatMulNBits of a in bytes is as near as accuracy_level 4 allows") {

@@ -138,6 +138,25 @@ const std::vector<RewriteRow> blocks = {
      .wanted = {"com.microsoft.MatMulNBits"},
      .unwanted = {"DequantizeLinear", "heed.Pack", "MatMul", "heed.FusedElementwise"},
      .tolerance = 1e-5},
+    {.what = "i4 in blocks, a bias, an activation and a residual",
+     .inputs = x + ", float[batch, seq, 5] r",
+     .outputs = y,
+     .nodes = bias + made("w", 64, 5, i4, 7) + made("s", 4, 5, f32, 0.1, 0.1) +
+              "dw = DequantizeLinear<axis = 0, block_size = 16>(w, s) p = MatMul(x, dw) b = Add(p, bias)"
+              "g = Gelu<approximate = \"tanh\">(b) y = Add(r, g)",
+     .wanted = {"heed.FusedMatMulNBits"},
+     .unwanted = {"com.microsoft.MatMulNBits", "Gelu", "Add", "heed.FusedElementwise"},
+     .tolerance = 1e-5},
+    {.what = "SwiGLU of i4 in blocks",
+     .inputs = x,
+     .outputs = y,
+     .nodes = made("w", 64, 5, i4, 7) + made("s", 4, 5, f32, 0.1, 0.1) + made("v", 64, 5, i4, 5) +
+              "dw = DequantizeLinear<axis = 0, block_size = 16>(w, s) gate = MatMul(x, dw)"
+              "dv = DequantizeLinear<axis = 0, block_size = 16>(v, s) up = MatMul(x, dv)"
+              "sigmoid = Sigmoid(gate) silu = Mul(gate, sigmoid) y = Mul(silu, up)",
+     .wanted = {"heed.FusedMatMulNBits"},
+     .unwanted = {"Mul", "Sigmoid", "Swish", "heed.FusedElementwise"},
+     .tolerance = 1e-4},
     {.what = "bytes in blocks, turned, f16",
      .inputs = "float16[batch, seq, 64] x",
      .outputs = "float16[batch, seq, 5] y",
