@@ -3,6 +3,7 @@
 //   QLinearMatMul          saturate(round(sum * a_scale * b_scale / y_scale) + y_zero_point)
 //   MatMulIntegerToFloat   sum * (a_scale * b_scale) + bias                              com.microsoft
 //   DynamicQuantizeMatMul  the same, of an a that DynamicQuantizeLinear makes u8         com.microsoft
+// and heed's FusedMatMulIntegerToFloat and FusedDynamicQuantizeMatMul, which finish their sums as heed.FusedMatMul does.
 #include "dynamic_quantize_linear.hpp"
 #include "launch.hpp"
 #include "matmul.hpp"
@@ -13,6 +14,17 @@ namespace heed::ops {
 namespace {
 
 constexpr Types bytes{DataType::i8, DataType::u8};
+
+// Which inputs of an operator are what.
+constexpr int32_t none = -1;
+struct Roles {
+  int32_t a = 0, b = 1, a_zero = none, b_zero = none;
+  int32_t a_scale = none, b_scale = none, y_scale = none, y_zero = none, bias = none, residual = none;
+};
+constexpr Roles integer_roles{.a_zero = 2, .b_zero = 3};
+constexpr Roles qlinear_roles{.b = 3, .a_zero = 2, .b_zero = 5, .a_scale = 1, .b_scale = 4, .y_scale = 6, .y_zero = 7};
+constexpr Roles to_float_roles{.a_zero = 4, .b_zero = 5, .a_scale = 2, .b_scale = 3, .bias = 6, .residual = 7};
+constexpr Roles dynamic_roles{.b_zero = 3, .b_scale = 2, .bias = 4, .residual = 5};
 
 enum class Axis { row, column };
 
@@ -59,32 +71,22 @@ Result<void> infer_to_float(Inference& node) {
   for (const int32_t input : {2, 4}) HEED_TRY(check_places(node, input, 0, Axis::row));
   for (const int32_t input : {3, 5}) HEED_TRY(check_places(node, input, 1, Axis::column));
   HEED_TRY(check_bias(node, 6));
-  HEED_TRY(infer_product(node, 0, 1, node.input(2).element()));
-  return {};
+  HEED_ASSIGN(const auto dims, infer_product(node, 0, 1, node.input(2).element()));
+  return check_epilogue(node, to_float_roles.residual, dims);
 }
 
 Result<void> infer_dynamic(Inference& node) {
   for (const int32_t input : {2, 3}) HEED_TRY(check_places(node, input, 1, Axis::column));
   HEED_TRY(check_bias(node, 4));
-  HEED_TRY(infer_product(node, 0, 1, DataType::f32));
-  return {};
+  HEED_ASSIGN(const auto dims, infer_product(node, 0, 1, DataType::f32));
+  return check_epilogue(node, dynamic_roles.residual, dims);
 }
 
 // ---- on a GPU: bytes are read in words and multiplied four at a time, of few rows by a shader that reads b once; all but
 // ---- MatMulInteger finish the sums in a dispatch of its own, DynamicQuantizeMatMul quantises a in one or two before
 // -------------------------------------------------
 
-constexpr int32_t most_batch_axes = 6, none = -1;
-
-// Which inputs of an operator are what.
-struct Roles {
-  int32_t a = 0, b = 1, a_zero = none, b_zero = none;
-  int32_t a_scale = none, b_scale = none, bias = none, y_scale = none, y_zero = none;
-};
-constexpr Roles integer_roles{.a_zero = 2, .b_zero = 3};
-constexpr Roles qlinear_roles{.b = 3, .a_zero = 2, .b_zero = 5, .a_scale = 1, .b_scale = 4, .y_scale = 6, .y_zero = 7};
-constexpr Roles to_float_roles{.a_zero = 4, .b_zero = 5, .a_scale = 2, .b_scale = 3, .bias = 6};
-constexpr Roles dynamic_roles{.b_zero = 3, .b_scale = 2, .bias = 4};
+constexpr int32_t most_batch_axes = 6;
 
 // Mirrors shaders/matmul_integer.glsl.
 struct Parameters {
@@ -123,6 +125,7 @@ struct FinishParameters {
   uint32_t split_count;
   uint32_t sums_offset = 0, y_offset = 0;  // in words
   List a_scales, b_scales, biases, y_scales, y_zeros;
+  Epilogue epilogue;
   uint32_t batch_dims[most_batch_axes] = {};
   uint32_t a_batch_strides[most_batch_axes] = {}, b_batch_strides[most_batch_axes] = {};
 };
@@ -162,7 +165,7 @@ Variant finish_variant(const Planning& node, const Roles& roles, heed_binding a_
           .constants = {{0, static_cast<uint32_t>(node.input(roles.b_scale).element())},
                         {1, static_cast<uint32_t>(node.output(0).element())}},
           .bindings = {scratch(), a_scale, read(roles.b_scale), read_or_b(roles.bias), read_or_b(roles.y_scale),
-                       read_or_b(roles.y_zero), write(0)}};
+                       read_or_b(roles.y_zero), write(0), read_or_b(roles.residual)}};
 }
 
 template <const Roles& roles>
@@ -173,6 +176,7 @@ Result<GpuPlan> plan(Planning& node) {
   node.work(2 * a.dim(-1) * count_of(node.output(0).dims()));
   const auto read_or = [&](int32_t input, int32_t otherwise) { return read(node.has_input(input) ? input : otherwise); };
   const heed_binding b_zero = read_or(roles.b_zero, roles.b);
+  if (node.has_input(roles.residual)) node.in_place(roles.residual, 0);
   GpuPlan plan;
   if (a.element() == DataType::f32) {
     plan.variants = product_variants(node, DataType::u8, b.element(),
@@ -301,7 +305,8 @@ Result<Launch> bind(const Binding& node) {
                      .b_scales = list_of(node, roles.b_scale),
                      .biases = list_of(node, roles.bias),
                      .y_scales = list_of(node, roles.y_scale),
-                     .y_zeros = list_of(node, roles.y_zero)};
+                     .y_zeros = list_of(node, roles.y_zero),
+                     .epilogue = epilogue_of(node, roles.residual)};
   std::copy_n(p.batch_dims, most_batch_axes, f.batch_dims);
   std::copy_n(p.a_batch_strides, most_batch_axes, f.a_batch_strides);
   std::copy_n(p.b_batch_strides, most_batch_axes, f.b_batch_strides);
@@ -334,6 +339,7 @@ extern const Operator matmul_integer_to_float{
     .outputs = {{"Y", "T3"}},
     .types = {{"T1", bytes}, {"T2", bytes}, {"T3", {DataType::f32, DataType::f16}}},
     .infer = infer_to_float, .plan = plan<to_float_roles>, .bind = bind<to_float_roles>};
+extern const Operator fused_matmul_integer_to_float = finishing(matmul_integer_to_float, "FusedMatMulIntegerToFloat");
 
 extern const Operator dynamic_quantize_matmul{
     .domain = "com.microsoft", .op_type = "DynamicQuantizeMatMul",
@@ -342,5 +348,6 @@ extern const Operator dynamic_quantize_matmul{
     .outputs = {{"Y", "T1"}},
     .types = {{"T1", {DataType::f32}}, {"T2", bytes}},
     .infer = infer_dynamic, .plan = plan<dynamic_roles>, .bind = bind<dynamic_roles>};
+extern const Operator fused_dynamic_quantize_matmul = finishing(dynamic_quantize_matmul, "FusedDynamicQuantizeMatMul");
 
 }  // namespace heed::ops

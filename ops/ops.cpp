@@ -72,7 +72,8 @@ extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_cop
 extern const Operator quantize_linear, dequantize_linear, com_microsoft_quantize_linear, com_microsoft_dequantize_linear,
     dynamic_quantize_linear, gather_block_quantized;
 // Products of 8-bit integers: matmul_integer.cpp
-extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul;
+extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul,
+    fused_matmul_integer_to_float, fused_dynamic_quantize_matmul;
 // Weights laid out for the products that follow: heed_pack.cpp
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
@@ -104,8 +105,7 @@ extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
     matmul_bias, matmul_residual, matmul_gate;
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
-    matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
-    dynamic_quantize_matmul_bias;
+    matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, fused_dynamic_quantize_matmul_of_codes;
 // Views of views, and masks: layouts.cpp, attention_masks.cpp, attention_inputs.cpp
 extern const Rewrite gather_of_one, heads_from_batch, transpose_of_squeezed;
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
@@ -177,6 +177,7 @@ PluginContent content() {
               &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
+              &fused_matmul_integer_to_float, &fused_dynamic_quantize_matmul,
               &matmul_nbits, &fused_matmul_nbits,
               &heed_pack,
               &com_microsoft_attention, &qattention,
@@ -201,8 +202,8 @@ PluginContent content() {
               &com_microsoft_fused_matmul_lowered, &com_microsoft_fused_gemm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
-              &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
-              &dynamic_quantize_matmul_bias,
+              &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
+              &fused_dynamic_quantize_matmul_of_codes,
               &gather_of_one, &heads_from_batch, &transpose_of_squeezed,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,

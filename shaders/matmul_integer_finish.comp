@@ -1,8 +1,10 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // matmul_integer_finish.comp: what becomes of the sums that matmul_integer.comp makes. Codes: saturate(round(sum * a_scale *
-// b_scale / y_scale) + y_zero_point); floats: sum * (a_scale * b_scale) + bias. A thread makes a word of y: 1 to 4 elements.
+// b_scale / y_scale) + y_zero_point); floats: activation(sum * (a_scale * b_scale) * scale + bias) + residual, or times it.
+// A thread makes a word of y: 1 to 4 elements.
 #include "codes.glsl"
+#include "epilogue.glsl"
 #include "quotient.glsl"
 
 layout(constant_id = 0) const uint scale_type = 0;  // of all scales and the bias
@@ -16,16 +18,20 @@ layout(set = 0, binding = 3, std430) readonly buffer Bias { uint bias[]; };
 layout(set = 0, binding = 4, std430) readonly buffer YScale { uint y_scale[]; };
 layout(set = 0, binding = 5, std430) readonly buffer YZero { uint y_zero[]; };
 layout(set = 0, binding = 6, std430) writeonly buffer Y { uint y[]; };
+layout(set = 0, binding = 7, std430) readonly buffer Residual { uint residual[]; };  // as y lies, and of its type
 struct List {
   int offset;  // in elements
   uint count;  // one, one a row (or column), or one a row of every matrix; 0: none
 };
-layout(set = 0, binding = 7, std430) readonly buffer Parameters {
+layout(set = 0, binding = 8, std430) readonly buffer Parameters {
   uint rows, columns;
   uint batch_count, batch_rank;
   uint split_count;  // of the inner axis: so many sums are added
   uint sums_offset, y_offset;  // in words
   List a_scales, b_scales, biases, y_scales, y_zeros;
+  float finish_scale;
+  uint activation, residual_kind;  // 0: no residual
+  int residual_offset;             // in elements
   uint batch_dims[6];
   uint a_batch_strides[6];  // in matrices; 0 where a is broadcast
   uint b_batch_strides[6];
@@ -52,8 +58,13 @@ uint finished(uint index) {
     all += sums[sums_offset + split * batch_count * rows * columns + index];
   float sum = float(all);
   if (!is_integer(y_type)) {
-    precise float value = sum * scale;
+    precise float value = sum * scale * finish_scale;
     if (biases.count != 0u) value += SCALE(bias, biases, b_column);
+    value = activated(activation, value);
+    if (residual_kind != 0u) {
+      int place = residual_offset + int(index);
+      value = with_residual(residual_kind, value, float_of_element(residual[word_of(scale_type, place)], place));
+    }
     return plain_code(y_type, value);
   }
   precise float steps = sum * quotient(scale, SCALE(y_scale, y_scales, a_row));

@@ -10,6 +10,7 @@ bool accept(Match& match) {
   const auto shape = match.elements("shape");
   if (!flat->has_rank() || !p->has_rank() || !y->has_rank() || !shape) return false;
   if (flat->rank() != 2 || p->rank() != 2 || y->rank() < 2 || !(y->dim(-1) == p->dim(1))) return false;
+  if (match.type("a_scale")) return false;  // which may be of a row each
   // Codes of b lie in an order of their own.
   const Dim channels = match.type("scales") ? flat->dim(1) : match.type("b")->dim(0);
   if (!channels.is_number()) return false;

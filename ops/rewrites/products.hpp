@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "heed/plugin.hpp"
 
@@ -11,7 +12,11 @@ namespace heed::ops {
 inline std::string any_product(const std::string& a) {
   return "p = MatMul(" + a + ", b) | heed.FusedMatMul(" + a + ", b, bias)" +
          " | com.microsoft.MatMulNBits(" + a + ", b, scales, zero_points, g_idx, bias)" +
-         " | heed.FusedMatMulNBits(" + a + ", b, scales, zero_points, g_idx, bias);";
+         " | heed.FusedMatMulNBits(" + a + ", b, scales, zero_points, g_idx, bias)" +
+         " | com.microsoft.MatMulIntegerToFloat(" + a + ", b, a_scale, b_scale, a_zero, b_zero, bias)" +
+         " | heed.FusedMatMulIntegerToFloat(" + a + ", b, a_scale, b_scale, a_zero, b_zero, bias)" +
+         " | com.microsoft.DynamicQuantizeMatMul(" + a + ", b, b_scale, b_zero, bias)" +
+         " | heed.FusedDynamicQuantizeMatMul(" + a + ", b, b_scale, b_zero, bias);";
 }
 
 // What the product p of a match does with its sums.
@@ -33,18 +38,17 @@ inline Finish finish_of(Match& match) {
 // Replacement text: y = the product p of the match, of `a`, that finishes so.
 inline std::string product_again(Match& match, const std::string& a, const Finish& finish) {
   struct Product {
-    const char* input;  // that it alone has
+    const char* input;  // that those before it lack
     std::string domain, op_type, inputs;
     bool has_bias;  // without heed, too
     std::vector<const char*> attributes;
   };
-  static const Product products[] = {{.input = "scales",
-                                      .domain = "com.microsoft.",
-                                      .op_type = "MatMulNBits",
-                                      .inputs = "scales, zero_points, g_idx",
-                                      .has_bias = true,
-                                      .attributes = {"K", "N", "bits", "block_size", "accuracy_level"}},
-                                     {.input = "b", .domain = "", .op_type = "MatMul", .inputs = "", .has_bias = false, .attributes = {}}};
+  static const Product products[] = {
+      {"scales", "com.microsoft.", "MatMulNBits", ", scales, zero_points, g_idx", true,
+       {"K", "N", "bits", "block_size", "accuracy_level"}},
+      {"a_scale", "com.microsoft.", "MatMulIntegerToFloat", ", a_scale, b_scale, a_zero, b_zero", true, {}},
+      {"b_scale", "com.microsoft.", "DynamicQuantizeMatMul", ", b_scale, b_zero", true, {}},
+      {"b", "", "MatMul", "", false, {}}};
   const Product& product = *std::find_if(std::begin(products), std::end(products),
                                          [&](const Product& one) { return match.type(one.input).has_value(); });
   const bool is_plain = finish.scale == 1 && finish.is_linear() && finish.residual.empty() &&
@@ -61,8 +65,7 @@ inline std::string product_again(Match& match, const std::string& a, const Finis
     attributes += "scale = @scale, activation = @activation, gated = @gated, ";
   }
   if (!attributes.empty()) attributes = "<" + attributes.substr(0, attributes.size() - 2) + ">";
-  std::string inputs = a + ", b";
-  if (!product.inputs.empty()) inputs += ", " + product.inputs;
+  std::string inputs = a + ", b" + product.inputs;
   if (!finish.bias.empty() || !finish.residual.empty()) inputs += ", " + (finish.bias.empty() ? "\"\"" : finish.bias);
   if (!finish.residual.empty()) inputs += ", " + finish.residual;
   return "y = " + (is_plain ? product.domain : "heed.Fused") + product.op_type + attributes + "(" + inputs + ")";

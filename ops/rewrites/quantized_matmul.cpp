@@ -68,14 +68,6 @@ bool accept_spelled_out(Match& match) {
   return a_scale ? is_one(a_scale) : match.constant("b_scale").has_value();
 }
 
-// A list of one number a column, behind products that take it along.
-bool accept_bias(Match& match) {
-  const auto bias = match.constant("bias"), b = match.constant("b");
-  const auto y = match.type("y");
-  if (!bias || !b || bias->rank() != 1 || b->rank() < 2 || !y->dim(-1).is_number(bias->dim(0))) return false;
-  return true;
-}
-
 }  // namespace
 
 extern const Rewrite dequantized_matmul{
@@ -103,20 +95,15 @@ extern const Rewrite matmul_integer_to_float_of_sums{
 
 extern const Rewrite dynamic_quantize_matmul_of_codes{
     .name = "dynamic_quantize_matmul",
-    .patterns = {"q, scale, zero = DynamicQuantizeLinear(x); "
-                 "y = com.microsoft.MatMulIntegerToFloat(q, b, scale, b_scale, zero, b_zero, bias)"},
+    .patterns = {"q, a_scale, zero = DynamicQuantizeLinear(x); "
+                 "y = com.microsoft.MatMulIntegerToFloat(q, b, a_scale, b_scale, zero, b_zero, bias)"},
     .replacement = "y = com.microsoft.DynamicQuantizeMatMul(x, b, b_scale, b_zero, bias)"};
 
-extern const Rewrite matmul_integer_to_float_bias{
-    .name = "quantized_matmul_bias",
-    .patterns = {"p = com.microsoft.MatMulIntegerToFloat(a, b, a_scale, b_scale, a_zero, b_zero); y = Add(p, bias)"},
-    .replacement = "y = com.microsoft.MatMulIntegerToFloat(a, b, a_scale, b_scale, a_zero, b_zero, bias)",
-    .accept = accept_bias};
-
-extern const Rewrite dynamic_quantize_matmul_bias{
-    .name = "quantized_matmul_bias",
-    .patterns = {"p = com.microsoft.DynamicQuantizeMatMul(a, b, b_scale, b_zero); y = Add(p, bias)"},
-    .replacement = "y = com.microsoft.DynamicQuantizeMatMul(a, b, b_scale, b_zero, bias)",
-    .accept = accept_bias};
+extern const Rewrite fused_dynamic_quantize_matmul_of_codes{
+    .name = "dynamic_quantize_matmul",
+    .patterns = {"q, a_scale, zero = DynamicQuantizeLinear(x); "
+                 "y = heed.FusedMatMulIntegerToFloat(q, b, a_scale, b_scale, zero, b_zero, bias, residual)"},
+    .replacement = "y = heed.FusedDynamicQuantizeMatMul<scale = @scale, activation = @activation, gated = @gated>(x, b, "
+                   "b_scale, b_zero, bias, residual)"};
 
 }  // namespace heed::ops

@@ -87,6 +87,12 @@ extern const CpuKernel
     matmul_integer_avx_vnni, matmul_integer_avx512_vnni, qlinear_matmul_avx_vnni, qlinear_matmul_avx512_vnni,
     matmul_integer_to_float_avx_vnni, matmul_integer_to_float_avx512_vnni, dynamic_quantize_matmul_avx_vnni,
     dynamic_quantize_matmul_avx512_vnni;
+extern const CpuKernel fused_matmul_integer_to_float, fused_matmul_integer_to_float_neon,
+    fused_matmul_integer_to_float_avx2, fused_matmul_integer_to_float_avx_vnni,
+    fused_matmul_integer_to_float_avx512, fused_matmul_integer_to_float_avx512_vnni,
+    fused_dynamic_quantize_matmul, fused_dynamic_quantize_matmul_neon, fused_dynamic_quantize_matmul_avx2,
+    fused_dynamic_quantize_matmul_avx_vnni, fused_dynamic_quantize_matmul_avx512,
+    fused_dynamic_quantize_matmul_avx512_vnni;
 // Products of packed codes: matmul_nbits.cpp
 extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmul_nbits_avx512;
 extern const CpuKernel matmul_nbits_avx_vnni, matmul_nbits_avx512_vnni;
@@ -145,6 +151,12 @@ PluginContent content() {
               &matmul_integer_avx_vnni, &matmul_integer_avx512_vnni, &qlinear_matmul_avx_vnni,
               &qlinear_matmul_avx512_vnni, &matmul_integer_to_float_avx_vnni, &matmul_integer_to_float_avx512_vnni,
               &dynamic_quantize_matmul_avx_vnni, &dynamic_quantize_matmul_avx512_vnni,
+              &fused_matmul_integer_to_float, &fused_matmul_integer_to_float_neon,
+              &fused_matmul_integer_to_float_avx2, &fused_matmul_integer_to_float_avx_vnni,
+              &fused_matmul_integer_to_float_avx512, &fused_matmul_integer_to_float_avx512_vnni,
+              &fused_dynamic_quantize_matmul, &fused_dynamic_quantize_matmul_neon,
+              &fused_dynamic_quantize_matmul_avx2, &fused_dynamic_quantize_matmul_avx_vnni,
+              &fused_dynamic_quantize_matmul_avx512, &fused_dynamic_quantize_matmul_avx512_vnni,
               &matmul_nbits, &matmul_nbits_neon, &matmul_nbits_avx2, &matmul_nbits_avx512,
               &matmul_nbits_avx_vnni, &matmul_nbits_avx512_vnni,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,

@@ -3,6 +3,7 @@
 //   QLinearMatMul          saturate(round(sum * a_scale * b_scale / y_scale) + y_zero_point)
 //   MatMulIntegerToFloat   sum * (a_scale * b_scale) + bias                              com.microsoft
 //   DynamicQuantizeMatMul  the same, of an a that DynamicQuantizeLinear makes u8         com.microsoft
+// and heed's FusedMatMulIntegerToFloat and FusedDynamicQuantizeMatMul, which do more with their sums.
 // Zero points and scales of a are one, or one a row; those of b one, or one a column. Rows of a are laid out once, each with
 // the sum of its numbers: sum(a (b - z)) = sum(a b) - z sum(a). Constants b of bytes are multiplied four at a time where the
 // machine can, sum((a - z) b) = sum((a - 128) (b - l)) + l sum(a - 128) + (128 - z) sum(b), l being the least of b, and else
@@ -14,6 +15,7 @@
 
 #include "byte_panels.hpp"
 #include "convert.hpp"
+#include "epilogue.hpp"
 #include "half.hpp"
 #include "integer_panels.hpp"
 #include "product.hpp"
@@ -24,14 +26,20 @@ namespace {
 struct Kernels {
   const IntegerPanelKernels* pairs;
   const BytePanelKernels* fours;  // null: none here
+  RunFused epilogue;              // likewise
 };
-Kernels kernels_of(Isa isa) { return {integer_panel_kernels(base_of(isa)), byte_panel_kernels(isa)}; }
+Kernels kernels_of(Isa isa) {
+  return {integer_panel_kernels(base_of(isa)), byte_panel_kernels(isa), fused_with(base_of(isa))};
+}
+
+constexpr EpilogueInputs none{-1, -1}, to_float_epilogue{.bias = 6, .residual = 7}, dynamic_epilogue{.bias = 4, .residual = 5};
 
 // The panels of all matrices of b, u8 lowered by 128 so that all are signed.
 struct Kept {
   const uint8_t* panels;       // of pairs; of fours, less the least; null: b is no constant
   const int32_t* column_sums;  // [panel][width] of panels of fours; null: they are of pairs
   int32_t least, greatest;     // of fours
+  const FusedProgram* epilogue;
 };
 
 // How a panel holds numbers that follow each other along k: this many side by side, all filled up to `multiple` of k.
@@ -67,10 +75,13 @@ Matrices matrices_of(std::span<const int64_t> dims) {
   return m;
 }
 
-template <int32_t b_input>
+template <int32_t b_input, const EpilogueInputs& epilogue_inputs>
 Result<void> prepare(Preparing& node, const Kernels& kernels) {
   auto* kept = node.keep<Kept>();
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for a packed matrix"};
+  if constexpr (&epilogue_inputs != &none) {
+    HEED_ASSIGN(kept->epilogue, prepare_epilogue(node, epilogue_inputs));
+  }
   const auto b = node.constant(b_input);
   if (!b || b->count() == 0) return {};
   const auto [count, k_count, columns] = matrices_of(b->dims());
@@ -100,7 +111,10 @@ Result<void> prepare(Preparing& node, const Kernels& kernels) {
       for (int64_t c = 0; c < columns; ++c)
         sums[i * padded_columns + c] += static_cast<int8_t>(matrix[k * columns + c] ^ flipped);
   }
-  *kept = {panels, sums, least, greatest};
+  kept->panels = panels;
+  kept->column_sums = sums;
+  kept->least = least;
+  kept->greatest = greatest;
   return {};
 }
 
@@ -135,10 +149,10 @@ class PerPlace {
 };
 constexpr int64_t most_width = 64;  // of panels
 
-// Where a part of a row of sums stands: of which row of a and which column of b, counted on over matrices, and of which
-// element of y.
+// Where a part of a row of sums stands: of which row of a and which column of b, counted on over matrices, of which column
+// of its own matrix, and of which element of y.
 struct Place {
-  int64_t a_row, b_column, y;
+  int64_t a_row, b_column, column, y;
 };
 
 // Rows of a as they are multiplied, in what was bound as scratch.
@@ -171,7 +185,8 @@ struct Written {
   uint32_t sum;
 };
 
-// Calls write_codes(row of a, [k_count] to), which gives a Written; and finish(place, sums, n) for parts of rows of y, which covers y's elements once.
+// Calls write_codes(row of a, [k_count] to), which gives a Written; and finish(place, sums, n) for parts of rows of y, which
+// covers y's elements once, then finish.complete(place, n), if it has that, for longer parts that are whole.
 template <class WriteCodes, class Finish>
 Result<void> multiply(const Running& run, const Kernels& kernels, const TensorView& a, const TensorView& b,
                       const TensorView& b_zero_point, WriteCodes&& write_codes, Finish&& finish) {
@@ -234,6 +249,7 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
   const int64_t most_rows = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
   // Rows that meet panel after panel: half of a cache of 1 MB holds them.
   const int64_t row_block = std::max<int64_t>(1, (1 << 19) / left.row_bytes / most_rows) * most_rows;
+  const int64_t panel_block = 1024 / width;  // whose sums are still near when they are finished
   const auto multiply_panel = [&](const Offsets& at, int64_t row_begin, int64_t row_end, int64_t panel, bool is_followed) {
     int32_t sums[12 * most_width];
     int64_t zero_room[most_width];
@@ -271,7 +287,7 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
           for (int64_t c = 0; c < n; ++c)
             of_row[c] = static_cast<int32_t>(static_cast<uint32_t>(of_row[c]) - static_cast<uint32_t>(b_zeros[c]) * row_sum);
         }
-        finish(Place{a_row + r, b_column, at.y + (row + r) * p.y_row + column}, of_row, n);
+        finish(Place{a_row + r, b_column, column, at.y + (row + r) * p.y_row + column}, of_row, n);
       }
     }
   };
@@ -280,9 +296,17 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
     for (int64_t task = begin; task < end;) {
       const int64_t batch = task / panel_count, panel_end = std::min(end - batch * panel_count, panel_count);
       const Offsets at = offsets_of(p, batch);
-      for (int64_t row = 0; row < p.rows; row += row_block)
-        for (int64_t panel = task % panel_count; panel < panel_end; ++panel)
-          multiply_panel(at, row, std::min(p.rows, row + row_block), panel, panel + 1 < panel_end);
+      for (int64_t row = 0; row < p.rows; row += row_block) {
+        const int64_t row_end = std::min(p.rows, row + row_block);
+        for (int64_t first = task % panel_count; first < panel_end; first += panel_block) {
+          const int64_t last = std::min(panel_end, first + panel_block);
+          for (int64_t panel = first; panel < last; ++panel) multiply_panel(at, row, row_end, panel, panel + 1 < panel_end);
+          if constexpr (requires { finish.complete(Place{}, int64_t{}); }) {
+            const int64_t column = first * width, n = std::min(last * width, p.columns) - column;
+            for (int64_t r = row; r < row_end; ++r) finish.complete(Place{0, 0, column, at.y + r * p.y_row + column}, n);
+          }
+        }
+      }
       task = batch * panel_count + panel_end;
     }
   });
@@ -344,31 +368,42 @@ Result<void> run_qlinear(Running& run, const Kernels& kernels) {
                   });
 }
 
-// Sums as floats, by the scales of a and b and with the bias.
+// Sums as floats, by the scales of a and b, and finished: those of f32 where they lie, a long part at a time; narrower ones
+// before they are rounded.
 class Scaled {
  public:
-  Scaled(const TensorView& y, const TensorView& a_scale, const TensorView& b_scale, const TensorView& bias)
-      : y_(y), a_scales_(a_scale, 1), b_scales_(b_scale, 1), bias_(bias, 0) {}
+  Scaled(const Running& run, const Kernels& kernels, const TensorView& a_scale, const TensorView& b_scale,
+         EpilogueInputs epilogue_inputs)
+      : y_(run.output(0)),
+        a_scales_(a_scale, 1),
+        b_scales_(b_scale, 1),
+        epilogue_(run, epilogue_inputs, run.kept<Kept>()->epilogue, kernels.epilogue) {}
   void scale_by(float a_scale) { a_scale_ = a_scale; }
   void operator()(const Place& at, const int32_t* sums, int64_t n) const {
     const float a_scale = a_scale_ * a_scales_[at.a_row];
-    float values[most_width], scale_room[most_width], bias_room[most_width];
+    float room[most_width], scale_room[most_width];
     const float* b_scale = b_scales_.from(at.b_column, n, scale_room);
-    const float* bias = bias_.from(at.b_column, n, bias_room);
-    for (int64_t c = 0; c < n; ++c) values[c] = static_cast<float>(sums[c]) * (a_scale * b_scale[c]) + bias[c];
+    float* values = is_half(y_.element()) ? room : y_.data<float>() + at.y;
+    for (int64_t c = 0; c < n; ++c) values[c] = static_cast<float>(sums[c]) * (a_scale * b_scale[c]);
+    if (values != room) return;
+    epilogue_.finish(values, at.column, at.y, n);
     write_elements(y_.element(), values, n, y_.c.data, at.y);
+  }
+  void complete(const Place& at, int64_t n) const {
+    if (!is_half(y_.element())) epilogue_.finish(y_.data<float>() + at.y, at.column, at.y, n);
   }
 
  private:
   TensorView y_;
-  PerPlace<float> a_scales_, b_scales_, bias_;
+  PerPlace<float> a_scales_, b_scales_;
+  Epilogue epilogue_;
   float a_scale_ = 1;
 };
 
 Result<void> run_to_float(Running& run, const Kernels& kernels) {
   const auto a = run.input(0);
   return multiply(run, kernels, a, run.input(1), run.input(5), Rows(a, run.input(4)),
-                  Scaled(run.output(0), run.input(2), run.input(3), run.input(6)));
+                  Scaled(run, kernels, run.input(2), run.input(3), to_float_epilogue));
 }
 
 // The least and the greatest of numbers and 0; NaN is passed over.
@@ -407,7 +442,7 @@ Result<void> run_dynamic(Running& run, const Kernels& kernels) {
   const auto [least, greatest] = range_of(run, a.as<const float>());
   const float scale = least == greatest ? 1 : (greatest - least) / 255;
   const float zero_point = nearest(std::clamp(-least / scale, 0.0f, 255.0f));
-  Scaled scaled(run.output(0), {}, run.input(2), run.input(4));
+  Scaled scaled(run, kernels, {}, run.input(2), dynamic_epilogue);
   scaled.scale_by(scale);
   const auto write_codes = [&](int64_t row, uint8_t* to) {
     const uint32_t sum = quantize_row(a.data<float>() + row * k_count, k_count, scale, zero_point, to);
@@ -418,7 +453,7 @@ Result<void> run_dynamic(Running& run, const Kernels& kernels) {
 
 using Run = Result<void> (*)(Running&, const Kernels&);
 
-template <Isa isa, Run run, int32_t a_input, int32_t b_input>
+template <Isa isa, Run run, int32_t a_input, int32_t b_input, const EpilogueInputs& epilogue_inputs>
 CpuKernel kernel(std::string_view domain, std::string_view op_type) {
   static constexpr int32_t scores[] = {0, 5, 10, 15, 20, 30};
   return {.domain = domain,
@@ -431,7 +466,7 @@ CpuKernel kernel(std::string_view domain, std::string_view op_type) {
               return decline("it is not compiled for " + std::string(name_of(isa)));
             return {};
           },
-          .prepare = [](Preparing& node) { return prepare<b_input>(node, kernels_of(isa)); },
+          .prepare = [](Preparing& node) { return prepare<b_input, epilogue_inputs>(node, kernels_of(isa)); },
           .bind = bind<a_input>,
           .run = [](Running& running) { return run(running, kernels_of(isa)); }};
 }
@@ -446,9 +481,12 @@ CpuKernel kernel(std::string_view domain, std::string_view op_type) {
   HEED_INTEGER_KERNEL(name##_avx_vnni, avx_vnni, __VA_ARGS__)(domain, op_type);                \
   HEED_INTEGER_KERNEL(name##_avx512, avx512, __VA_ARGS__)(domain, op_type);                    \
   HEED_INTEGER_KERNEL(name##_avx512_vnni, avx512_vnni, __VA_ARGS__)(domain, op_type)
-HEED_INTEGER_KERNELS(matmul_integer, "", "MatMulInteger", run_integer, 0, 1);
-HEED_INTEGER_KERNELS(qlinear_matmul, "", "QLinearMatMul", run_qlinear, 0, 3);
-HEED_INTEGER_KERNELS(matmul_integer_to_float, "com.microsoft", "MatMulIntegerToFloat", run_to_float, 0, 1);
-HEED_INTEGER_KERNELS(dynamic_quantize_matmul, "com.microsoft", "DynamicQuantizeMatMul", run_dynamic, 0, 1);
+HEED_INTEGER_KERNELS(matmul_integer, "", "MatMulInteger", run_integer, 0, 1, none);
+HEED_INTEGER_KERNELS(qlinear_matmul, "", "QLinearMatMul", run_qlinear, 0, 3, none);
+#define HEED_MICROSOFT_KERNELS(name, op_type, ...)                                       \
+  HEED_INTEGER_KERNELS(name, "com.microsoft", op_type, __VA_ARGS__);                     \
+  HEED_INTEGER_KERNELS(fused_##name, "heed", "Fused" op_type, __VA_ARGS__)
+HEED_MICROSOFT_KERNELS(matmul_integer_to_float, "MatMulIntegerToFloat", run_to_float, 0, 1, to_float_epilogue);
+HEED_MICROSOFT_KERNELS(dynamic_quantize_matmul, "DynamicQuantizeMatMul", run_dynamic, 0, 1, dynamic_epilogue);
 
 }  // namespace heed::cpu

@@ -1,8 +1,10 @@
-// Products of 8-bit integers: MatMulInteger, QLinearMatMul, MatMulIntegerToFloat, DynamicQuantizeMatMul.
+// Products of 8-bit integers: MatMulInteger, QLinearMatMul, MatMulIntegerToFloat, DynamicQuantizeMatMul; heed's that finish
+// their sums.
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "cases.hpp"
+#include "finished.hpp"
 
 namespace heed::test {
 namespace {
@@ -187,6 +189,33 @@ const std::vector<Case> float_cases = {
     float_row("a decoded token", {bytes(u8_type, {1, 301}), bytes(i8, {301, 577}), f32({}, {0.01}), random({577}, 0.01, 0.02)}),
 };
 
+const std::vector<Case> finished_float_cases = {
+    finished(float_row("a residual", {bytes(u8_type, {3, 37}), bytes(i8, {37, 67}), f32({}, {0.001}), f32({1}, {0.02})}, 1e-5), 6,
+             {.has_residual = true}),
+    finished(float_row("all there is", {bytes(u8_type, {2, 3, 37}), bytes(i8, {37, 67}), f32({1}, {0.001}), random({67}, 0.01, 0.02),
+                                        bytes(u8_type, {1}), bytes(i8, {67}), random({67})}, 1e-5), 6,
+             {"gelu_tanh", 0.5, true}),
+    finished(float_row("gated, more columns than a block", {bytes(u8_type, {5, 9}), bytes(i8, {9, 1100}), f32({}, {0.001}),
+                                                            random({1100}, 0.01, 0.02)}, 1e-5), 6,
+             {"silu", 1, true, true}),
+    finished(float_row("more rows than meet a panel at once", {bytes(u8_type, {131, 9}), bytes(i8, {9, 19}), f32({}, {0.001}),
+                                                               f32({}, {0.02})}, 1e-5), 6,
+             {"sigmoid", 1, true}),
+    finished(float_row("f16, an odd count", {bytes(i8, {3, 37}), bytes(u8_type, {37, 9}), f16({}, {0.001}), f16({}, {0.02}), absent(),
+                                             bytes(u8_type, {}), random({9}, -1, 1, DataType::f16)}, 3e-3), 6,
+             {"gelu", 1, true, true}),
+    finished(float_row("in batches, each their own", {bytes(u8_type, {3, 5, 17}), bytes(i8, {3, 17, 19}),
+                                                      random({3, 5, 1}, 0.001, 0.002), random({3, 1, 19}, 0.01, 0.02),
+                                                      bytes(u8_type, {3, 5, 1}), bytes(i8, {3, 1, 19}), random({19})}, 1e-5), 6,
+             {"tanh", -0.5, true}),
+    finished(float_row("a decoded token", {bytes(u8_type, {1, 301}), bytes(i8, {301, 577}), f32({}, {0.001}),
+                                           random({577}, 0.01, 0.02)}, 1e-5), 6,
+             {"relu", 1, true}),
+    finished(float_row("nothing to sum", {bytes(i8, {2, 0}), bytes(u8_type, {0, 3}), f32({}, {1}), f32({}, {1}), absent(), absent(),
+                                          random({3})}), 6,
+             {"relu", 1, true}),
+};
+
 Case dynamic_row(std::string what, Tensors in) {
   const auto reference = [](const Tensors& in) {
     float least = 0, greatest = 0;
@@ -216,17 +245,39 @@ const std::vector<Case> dynamic_cases = {
     dynamic_row("a decoded token", {random({1, 301}, -2, 3), bytes(i8, {301, 577}), f32({1}, {0.02})}),
 };
 
+Case finished_dynamic_row(std::string what, Tensors in, const Finish& finish) {
+  Case row = finished(dynamic_row(std::move(what), std::move(in)), 4, finish);
+  row.tolerance = 1e-5;
+  return row;
+}
+const std::vector<Case> finished_dynamic_cases = {
+    finished_dynamic_row("a residual", {random({3, 37}, -2, 1), bytes(i8, {37, 67}), f32({}, {0.002})}, {.has_residual = true}),
+    finished_dynamic_row("all there is", {random({2, 9, 37}, -2, 3), bytes(u8_type, {37, 67}), random({67}, 0.001, 0.002),
+                                          bytes(u8_type, {67}), random({67})}, {"gelu", 0.5, true}),
+    finished_dynamic_row("gated", {random({67, 131}, -2, 3), bytes(i8, {131, 35}), random({35}, 0.001, 0.002)},
+                         {"silu", 1, true, true}),
+    finished_dynamic_row("a decoded token, an activation alone",
+                         {random({1, 301}, -2, 3), bytes(i8, {301, 577}), f32({1}, {0.002})}, {"tanh"}),
+};
+
 }  // namespace
 
 HEED_TEST_OPERATOR("MatMulInteger", integer_cases)
 HEED_TEST_OPERATOR("QLinearMatMul", qlinear_cases)
 HEED_TEST_OPERATOR("com.microsoft.MatMulIntegerToFloat", float_cases)
 HEED_TEST_OPERATOR("com.microsoft.DynamicQuantizeMatMul", dynamic_cases)
+HEED_TEST_OPERATOR("heed.FusedMatMulIntegerToFloat", finished_float_cases)
+HEED_TEST_OPERATOR("heed.FusedDynamicQuantizeMatMul", finished_dynamic_cases)
 
 TEST_CASE("products of integers refuse what does not fit") {
-  const auto refused = [](std::string_view op_type, Tensors inputs, std::string_view part) {
-    check_refused(op_type, {"", std::move(inputs), {f32({1}, {0})}}, part);
+  const auto refused = [](std::string_view op_type, Tensors inputs, std::string_view part, std::string attributes = "") {
+    check_refused(op_type, {"", std::move(inputs), {f32({1}, {0})}, 0, std::move(attributes)}, part);
   };
+  const Tensors a_and_b{random({2, 3}), bytes(i8, {3, 5}), f32({}, {1})};
+  refused("heed.FusedDynamicQuantizeMatMul", a_and_b, "'activation' is 'swoosh'", "activation = \"swoosh\"");
+  refused("heed.FusedDynamicQuantizeMatMul", a_and_b, "no residual", "gated = 1");
+  refused("heed.FusedDynamicQuantizeMatMul", {a_and_b[0], a_and_b[1], a_and_b[2], absent(), absent(), random({2, 4})},
+          "axis 1 of the residual");
   refused("MatMulInteger", {bytes(i8, {2, 3}), bytes(i8, {3, 5}), bytes(i8, {3})}, "rows of input 0");
   refused("MatMulInteger", {bytes(i8, {2, 3}), bytes(i8, {3, 5}), absent(), bytes(i8, {3})}, "columns of input 1");
   refused("MatMulInteger", {bytes(i8, {2, 3}), bytes(i8, {4, 5})}, "[2, 3] and [4, 5]");

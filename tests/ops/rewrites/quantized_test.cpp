@@ -94,6 +94,43 @@ const std::vector<RewriteRow> products = {
      .wanted = {"com.microsoft.DynamicQuantizeMatMul"},
      .unwanted = {"DynamicQuantizeLinear", "MatMulInteger", "Add", "heed.FusedElementwise"},
      .tolerance = 1e-5},
+    {.what = "dynamic quantisation, an activation and a residual",
+     .inputs = x + ", float[batch, seq, 5] r",
+     .outputs = y,
+     .nodes = weights + scales + bias +
+              "q, s, z = DynamicQuantizeLinear(x) p = MatMulInteger(q, w, z) f = Cast<to = 1>(p)"
+              "ss = Mul(s, w_scale) m = Mul(f, ss) b = Add(bias, m) g = Gelu(b) y = Add(r, g)",
+     .wanted = {"heed.FusedDynamicQuantizeMatMul"},
+     .unwanted = {"DynamicQuantizeLinear", "MatMulInteger", "Add", "Gelu", "heed.FusedElementwise"},
+     .tolerance = 1e-5},
+    {.what = "rows laid in one axis, quantised, and laid out again",
+     .inputs = x + ", float[batch, seq, 5] r",
+     .outputs = y,
+     .nodes = weights + scales + bias +
+              "flat = Constant<value_ints = [-1, 64]>() rows = Reshape(x, flat) q, s, z = DynamicQuantizeLinear(rows)"
+              "p = MatMulInteger(q, w, z) f = Cast<to = 1>(p) ss = Mul(s, w_scale) m = Mul(f, ss) b = Add(m, bias)"
+              "shape = Shape(r) back = Reshape(b, shape) y = Add(back, r)",
+     .wanted = {"heed.FusedDynamicQuantizeMatMul"},
+     .unwanted = {"Reshape", "Add", "heed.FusedElementwise"},
+     .tolerance = 1e-5},
+    {.what = "SwiGLU of codes that both halves read",
+     .inputs = x,
+     .outputs = y,
+     .nodes = weights + scales + made("v", 64, 5, i8, 100) +
+              "q, s, z = DynamicQuantizeLinear(x) p = MatMulInteger(q, w, z) f = Cast<to = 1>(p) ss = Mul(s, w_scale)"
+              "gate = Mul(f, ss) p2 = MatMulInteger(q, v, z) f2 = Cast<to = 1>(p2) up = Mul(f2, ss)"
+              "sigmoid = Sigmoid(gate) silu = Mul(gate, sigmoid) y = Mul(silu, up)",
+     .wanted = {"heed.FusedMatMulIntegerToFloat"},
+     .unwanted = {"Mul", "Sigmoid", "Swish", "heed.FusedElementwise"},
+     .tolerance = 1e-4},
+    {.what = "dequantised, an activation behind",
+     .inputs = x,
+     .outputs = y,
+     .nodes = dequantized_x + weights + scales + zeros + bias +
+              "dw = DequantizeLinear(w, w_scale, w_zero) p = MatMul(dx, dw) b = Add(p, bias) y = Tanh(b)",
+     .wanted = {"heed.FusedMatMulIntegerToFloat"},
+     .unwanted = {"DequantizeLinear", "Add", "Tanh", "heed.FusedElementwise"},
+     .tolerance = 1e-5},
     {.what = "codes that two products read are made once",
      .inputs = x,
      .outputs = y + ", float[batch, seq, 5] v",
