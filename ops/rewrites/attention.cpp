@@ -37,7 +37,8 @@ MaskFit fit_of(TypeView mask, const Dims& scores) {
   MaskFit fit = MaskFit::as_it_is;
   for (int32_t axis = 1; axis <= mask.rank(); ++axis) {
     const Dim size = mask.dim(-axis), wanted = scores[static_cast<size_t>(4 - axis)];
-    if (size == wanted || (axis > 1 && size.is_number(1))) continue;
+    // A broadcast of the mask's own size with another is that size, or the mask's is 1.
+    if (size == wanted || (axis > 1 && (size.is_number(1) || broadcast(size, wanted) == wanted))) continue;
     if (axis > 1 || size.is_number()) return MaskFit::not_at_all;
     fit = MaskFit::once_repeated;
   }

@@ -31,7 +31,10 @@ bool accept_scale(Match& match) {
   match.set("new_scale", static_cast<float>(scale * *by));
   const std::string unscaled = match.type("axes") ? "Unsqueeze(x, axes)"
                                : match.type("kt") ? "Transpose<perm = [0, 1, 3, 2]>(x)"
-                                                  : "x";
+                               : match.type("heads")
+                                   ? "Transpose<perm = [0, 2, 1, 3]>(Reshape<allowzero = @allowzero>(x, shape))"
+                                   : "x";
+  if (match.type("heads")) match.set("allowzero", match.node("heads").integer("allowzero"));
   const std::string inputs = match.type("query") ? unscaled + ", k, v" : "q, " + unscaled + ", v";
   match.replace_by("y = heed.Attention<scale = @new_scale, causal = @causal, " OTHER_ATTRIBUTES ">(" + inputs +
                    ", mask)");
@@ -146,7 +149,10 @@ extern const Rewrite attention_scale{
                  "scaled = Mul(x, multiplier) | Div(x, divisor); key = Unsqueeze(scaled, axes) | scaled;"
                  "y = heed.Attention(q, key, v, mask)",
                  "kt = Mul(x, multiplier) | Div(x, divisor); key = Transpose<perm = [0, 1, 3, 2]>(kt);"
-                 "y = heed.Attention(q, key, v, mask)"},
+                 "y = heed.Attention(q, key, v, mask)",
+                 // Whisper and OPT scale before heads are split.
+                 "scaled = Mul(x, multiplier) | Div(x, divisor); heads = Reshape(scaled, shape);"
+                 "query = Transpose<perm = [0, 2, 1, 3]>(heads); y = heed.Attention(query, k, v, mask)"},
     .replacement = "",
     .accept = accept_scale};
 

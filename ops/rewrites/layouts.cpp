@@ -1,5 +1,4 @@
 // Views of views, as one: what exporters spell out in steps is one Unsqueeze, one Transpose.
-#include <limits>
 #include <string>
 
 #include "heed/plugin.hpp"
@@ -50,19 +49,32 @@ bool accept_matrices(Match& match) {
   return true;
 }
 
-// ---- one of the parts that torch.nn.MultiheadAttention lays side by side
+// ---- parts that lie side by side, as torch.nn.MultiheadAttention's and Falcon's queries, keys and values do
 
+// One, or several that follow one another.
 bool accept_select(Match& match) {
   const auto x = match.type("x");
   const auto index = match.constant("index");
-  if (!x->has_rank() || x->rank() < 3 || !index || index->rank() != 0) return false;  // of a table: heed.Embedding
-  const int64_t at = index->integers()[0], axis = match.node("y").integer("axis");
-  constexpr int64_t end = std::numeric_limits<int64_t>::max();
-  match.set("from", std::vector<int64_t>{at});
-  match.set("to", std::vector<int64_t>{at == -1 ? end : at + 1});
+  if (!x->has_rank() || x->rank() < 3 || !index || index->rank() > 1 || index->count() == 0)
+    return false;  // of a table: heed.Embedding
+  const int64_t axis = match.node("y").integer("axis");
+  const auto size = x->dim(static_cast<int32_t>(axis));
+  if (!size.is_number()) return false;
+  const std::vector<int64_t> places = index->integers();
+  const int64_t from = places[0] < 0 ? places[0] + size.number() : places[0];
+  const auto count = static_cast<int64_t>(places.size());
+  if (from < 0 || from + count > size.number()) return false;
+  for (int64_t i = 0; i < count; ++i)
+    if (places[static_cast<size_t>(i)] != from + i && places[static_cast<size_t>(i)] != from + i - size.number())
+      return false;
+  match.set("from", std::vector<int64_t>{from});
+  match.set("to", std::vector<int64_t>{from + count});
   match.set("axes", std::vector<int64_t>{axis});
-  return x->dim(static_cast<int32_t>(axis)).is_number() && at >= -x->dim(static_cast<int32_t>(axis)).number() &&
-         at < x->dim(static_cast<int32_t>(axis)).number();
+  const std::string part =
+      "axes = Constant<value_ints = @axes>();"
+      "part = Slice(x, Constant<value_ints = @from>(), Constant<value_ints = @to>(), axes);";
+  match.replace_by(part + (index->rank() == 0 ? "y = Squeeze(part, axes)" : "y = Identity(part)"));
+  return true;
 }
 
 // Heads split with the batch on one axis, [sequence, batch * head, channel], and then from it: what is a view of parts
@@ -116,13 +128,8 @@ extern const Rewrite transposed_matrices{
     .replacement = "y = Transpose<perm = @perm>(x)",
     .accept = accept_matrices};
 
-extern const Rewrite gather_of_one{.name = "gather_of_one",
-                                   .patterns = {"y = Gather(x, index)"},
-                                   .replacement =
-                                       "axes = Constant<value_ints = @axes>();"
-                                       "part = Slice(x, Constant<value_ints = @from>(), Constant<value_ints = "
-                                       "@to>(), axes); y = Squeeze(part, axes)",
-                                   .accept = accept_select};
+extern const Rewrite gather_of_parts{
+    .name = "gather_of_parts", .patterns = {"y = Gather(x, index)"}, .replacement = "", .accept = accept_select};
 
 extern const Rewrite heads_from_batch{
     .name = "heads_from_batch",

@@ -376,6 +376,40 @@ const std::vector<RewriteRow> rows = {
      "kt = Transpose<perm = [0, 1, 3, 2]>(k) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
      {"heed.Attention"},
      {"Softmax", "heed.Copy"}},
+    {"queries, keys and values as Falcon lays them in one row of heads",
+     "float[batch, seq, 5, 8] qkv",
+     "float[batch, seq, 3, 8] y",
+     "i0 = Constant<value_ints = [0, 1, 2]>() i1 = Constant<value_ints = [-2]>() i2 = Constant<value_ints = [4]>()"
+     "q3 = Gather<axis = 2>(qkv, i0) k3 = Gather<axis = -2>(qkv, i1) v3 = Gather<axis = 2>(qkv, i2)"
+     "q = Transpose<perm = [0, 2, 1, 3]>(q3) kt = Transpose<perm = [0, 2, 3, 1]>(k3)"
+     "v = Transpose<perm = [0, 2, 1, 3]>(v3) qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) o = MatMul(p, v)"
+     "y = Transpose<perm = [0, 2, 1, 3]>(o)",
+     {"heed.Attention"},
+     {"Softmax", "Gather"}},
+    {"parts that do not follow one another are gathered",
+     "float[batch, seq, 5, 8] qkv",
+     "float[batch, seq, 3, 8] y",
+     "i = Constant<value_ints = [0, 2, 3]>() y = Gather<axis = 2>(qkv, i)",
+     {"Gather"},
+     {"Slice"}},
+    {"Whisper's and OPT's scale, before heads are split",
+     "float[batch, seq, 24] x, float[batch, 3, seq, 8] k, float[batch, 3, seq, 5] v",
+     y,
+     "c = Constant<value_float = 0.3>() sx = Mul(x, c) shape = Constant<value_ints = [0, 0, 3, 8]>()"
+     "heads = Reshape(sx, shape) q = Transpose<perm = [0, 2, 1, 3]>(heads) kt = Transpose<perm = [0, 1, 3, 2]>(k)"
+     "qk = MatMul(q, kt) p = Softmax<axis = -1>(qk) y = MatMul(p, v)",
+     {"heed.Attention", "scale = 0.3"},
+     {"Softmax", "Mul"}},
+    {"OPT's queries, as many as tokens or as places that the padding leaves",
+     "float[batch, seq, 24] x, float[batch, total, 24] more, float[batch, 3, seq, 8] k, float[batch, 3, seq, 5] v,"
+     "float[batch, 1, seq, seq] mask",
+     "float[batch, 3, new, 5] y",
+     "first = Constant<value_ints = [0]>() axis = Constant<value_ints = [1]>() count = Shape<start = 1, end = 2>(x)"
+     "part = Slice(more, first, count, axis) x2 = Add(x, part) shape = Constant<value_ints = [0, 0, 3, 8]>()"
+     "heads = Reshape(x2, shape) q = Transpose<perm = [0, 2, 1, 3]>(heads) kt = Transpose<perm = [0, 1, 3, 2]>(k)"
+     "qk = MatMul(q, kt) m = Add(qk, mask) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
+     {"heed.Attention"},
+     {"Softmax"}},
     {"zeros that are no zeros guard nothing",
      qkv,
      y,
