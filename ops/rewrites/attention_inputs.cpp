@@ -118,7 +118,15 @@ bool accept_causal(Match& match) {
   for (int32_t axis = 3; axis <= wide->rank(); ++axis)
     if (!wide->dim(-axis).is_number(1)) return false;
 
-  std::string made = "causal_mask = heed.CausalMask(query_length, key_length);", name = "causal_mask";
+  const auto window = match.node("causal_mask");
+  const int64_t left = window.integer("window", -1), right = window.integer("right_window", 0);
+  if (node.integer("window", -1) != -1 || node.integer("right_window", -1) != -1) return false;
+  match.set("left", left);
+  match.set("right", right);
+  match.set("is_causal", int64_t{right == 0});
+  match.set("seen_ahead", right == 0 ? int64_t{-1} : right);
+  std::string made = "causal_mask = heed.CausalMask<window = @left, right_window = @right>(query_length, key_length);",
+              name = "causal_mask";
   if (match.type("axes")) made += "wide = Unsqueeze(causal_mask, axes);", name = "wide";
   const auto rest = match.type("rest");
   if (rest) {
@@ -132,10 +140,11 @@ bool accept_causal(Match& match) {
     if (how == Hiding::finite && (rest || (*key - query).lower_bound() < 0)) return false;
     made += "mask = Where(" + name + ", zero, low);";
   }
-  match.replace_by(made +
-                   "y, present_key, present_value = heed.Attention<scale = @scale, causal = 1, " OTHER_ATTRIBUTES
-                   ">(q, k, v, " +
-                   (rest ? "rest" : "") + ", past_key, past_value)");
+  match.replace_by(
+      made +
+      "y, present_key, present_value = heed.Attention<scale = @scale, causal = @is_causal, softcap = @softcap, "
+      "window = @left, right_window = @seen_ahead, qk_output_mode = @qk_output_mode>(q, k, v, " +
+      (rest ? "rest" : "") + ", past_key, past_value)");
   return true;
 }
 

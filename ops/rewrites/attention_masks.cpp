@@ -28,8 +28,8 @@ bool accept_and_true(Match& match) {
 // Positions are not negative: how transformers says that every key may be seen.
 bool accept_and_positions(Match& match) {
   const auto row = element_of(match, "row"), step = element_of(match, "step");
-  return same_dims(*match.type("x"), *match.type("y")) && row && step && row->lower_bound() >= 0 &&
-         step->lower_bound() >= 0 && match.scalar("zero") == 0.0;
+  return match.type("zero")->has_rank() && match.type("zero")->rank() == 0 && match.scalar("zero") == 0.0 && row &&
+         step && row->lower_bound() >= 0 && step->lower_bound() >= 0;
 }
 
 // ---- [batch, key] read at each (batch, key)
@@ -97,8 +97,11 @@ extern const Rewrite and_true{
 
 extern const Rewrite and_positions{
     .name = "and_true",
-    .patterns = {"r = Range(row, row_end, step); rows = Unsqueeze(r, axes); y = And(x, GreaterOrEqual(rows, zero))"},
-    .replacement = "r = Range(row, row_end, step); rows = Unsqueeze(r, axes); y = Identity(x)",
+    .patterns = {"r = Range(row, row_end, step); rows = Unsqueeze(r, axes); always = GreaterOrEqual(rows, zero);"
+                 "y = And(x, always)"},
+    .replacement =
+        "r = Range(row, row_end, step); rows = Unsqueeze(r, axes); always = GreaterOrEqual(rows, zero);"
+        "y = Expand(x, Shape(rows))",
     .accept = accept_and_positions};
 
 extern const Rewrite gathered_mask{

@@ -1,6 +1,7 @@
 // Positions of queries compared with positions of keys, rows of a triangle of constants, Trilu -> heed.CausalMask,
-// where the sizes prove that the last query stands at the last key: rows run from key - query on. `seen` is what may be
-// seen, `hidden` what may not (torch's way round).
+// where the sizes prove that the last query stands at the last key: rows run from key - query on. Two that are both
+// asked for, as a sliding window and what lies behind, are one. `seen` is what may be seen, `hidden` what may not
+// (torch's way round).
 #include <string>
 
 #include "attention.hpp"
@@ -22,9 +23,15 @@ bool lies_along(TypeView type, int32_t axis_from_end, Dim size) {
   return true;
 }
 
+// Keys that are seen before and behind a query's own, each -1 where all are.
+struct Window {
+  int64_t left = -1, right = 0;
+};
+
 // heed.CausalMask of these lengths, texts, with `lead` axes of size 1 before.
-std::string causal_mask_of(const std::string& query, const std::string& key, int32_t lead) {
-  const std::string mask = "heed.CausalMask(" + query + ", " + key + ")";
+std::string causal_mask_of(const std::string& query, const std::string& key, int32_t lead, Window window = {}) {
+  const std::string mask = "heed.CausalMask<window = " + std::to_string(window.left) +
+                           ", right_window = " + std::to_string(window.right) + ">(" + query + ", " + key + ")";
   if (lead == 0) return mask;
   std::string axes = "0";
   for (int32_t axis = 1; axis < lead; ++axis) axes += ", " + std::to_string(axis);
@@ -33,7 +40,18 @@ std::string causal_mask_of(const std::string& query, const std::string& key, int
 
 // ---- positions, compared
 
+// What a comparison with `width` says, which is a sliding window.
+std::optional<Window> window_of(Match& match) {
+  if (!match.type("width")) return Window{};
+  const auto width = match.scalar("width");
+  if (!width || *width < 1 || *width > std::numeric_limits<int32_t>::max()) return std::nullopt;
+  const auto keys = static_cast<int64_t>(*width);
+  return match.type("from") ? Window{keys - 1, -1} : Window{keys, keys};
+}
+
 bool accept_positions(Match& match) {
+  const auto window = window_of(match);
+  if (!window) return false;
   const auto row = element_of(match, "row"), row_end = element_of(match, "row_end"),
              row_step = element_of(match, "row_step");
   const auto column = element_of(match, "column"), column_end = element_of(match, "column_end"),
@@ -52,8 +70,8 @@ bool accept_positions(Match& match) {
   text += match.type("row_axes") ? "rows = Unsqueeze(r, row_axes);" : "rows = Reshape(r, row_shape);";
   if (match.type("column_axes")) text += "columns = Unsqueeze(c, column_axes);";
   if (match.type("column_shape")) text += "columns = Reshape(c, column_shape);";
-  const std::string mask =
-      causal_mask_of("Sub(row_end, row)", "Sub(column_end, column)", std::max(rows->rank(), columns->rank()) - 2);
+  const std::string mask = causal_mask_of("Sub(row_end, row)", "Sub(column_end, column)",
+                                          std::max(rows->rank(), columns->rank()) - 2, *window);
   match.replace_by(text + (match.type("seen") ? "seen = " + mask : "hidden = Not(" + mask + ")"));
   return true;
 }
@@ -63,17 +81,43 @@ bool accept_positions(Match& match) {
   "rows = Unsqueeze(r, row_axes) | Reshape(r, row_shape);"                         \
   "columns = Unsqueeze(c, column_axes) | Reshape(c, column_shape) | c;"
 
-// ---- a triangle of ones [..., n, n], of which a few rows and columns are cut out, as GPT-2 was long written
+// ---- two, both asked for
 
-bool is_lower_triangle(const TensorView& table) {
-  if (table.rank() < 2 || (table.element() != DataType::boolean && table.element() != DataType::u8)) return false;
+Window window_of(const NodeView& mask) { return {mask.integer("window", -1), mask.integer("right_window", 0)}; }
+
+bool accept_both(Match& match) {
+  const auto a = match.type("a"), b = match.type("b"), seen = match.type("seen");
+  if (!a->has_rank() || !b->has_rank() || !(a->dim(0) == b->dim(0)) || !(a->dim(1) == b->dim(1))) return false;
+  const auto less = [](int64_t left, int64_t right) {
+    return left < 0 || right < 0 ? std::max(left, right) : std::min(left, right);
+  };
+  const Window first = window_of(match.node("a")), second = window_of(match.node("b"));
+  // Both are made again for whoever else reads them.
+  std::string text = "a = " + causal_mask_of("query", "key", 0, first) + ";" +
+                     "b = " + causal_mask_of("query_of_b", "key_of_b", 0, second) + ";";
+  if (match.type("axes_of_a")) text += "wide_a = Unsqueeze(a, axes_of_a);";
+  if (match.type("axes_of_b")) text += "wide_b = Unsqueeze(b, axes_of_b);";
+  const Window both{less(first.left, second.left), less(first.right, second.right)};
+  match.replace_by(text + "seen = " + causal_mask_of("query", "key", seen->rank() - 2, both));
+  return true;
+}
+
+// ---- a triangle of ones [..., n, n], of which a few rows and columns are cut out, as GPT-2 was long written;
+// GPT-Neo's local attention has a band of them
+
+std::optional<Window> window_of(const TensorView& table) {
+  if (table.rank() < 2 || (table.element() != DataType::boolean && table.element() != DataType::u8))
+    return std::nullopt;
   const int64_t size = table.dim(-1);
-  if (table.dim(-2) != size || table.count() != size * size) return false;
+  if (size == 0 || table.dim(-2) != size || table.count() != size * size) return std::nullopt;
   const auto* at = table.data<uint8_t>();
+  int64_t first = 0;  // that the last row sees
+  while (first < size && at[(size - 1) * size + first] == 0) ++first;
   for (int64_t row = 0; row < size; ++row)
     for (int64_t column = 0; column < size; ++column)
-      if ((at[row * size + column] != 0) != (column <= row)) return false;
-  return true;
+      if ((at[row * size + column] != 0) != (column <= row && (first == 0 || row - column < size - first)))
+        return std::nullopt;
+  return Window{first == 0 ? -1 : size - first - 1, 0};
 }
 
 // Whether a Slice goes in steps of 1 along one axis, told from the end (1 is the last), of a tensor of this rank.
@@ -88,7 +132,8 @@ bool accept_triangle(Match& match) {
   const auto scores = match.type("y");
   const auto from = element_of(match, "row"), to = element_of(match, "row_end"), first = element_of(match, "column"),
              key = element_of(match, "column_end");
-  if (!table || !is_lower_triangle(*table) || !from || !to || !first || !key) return false;
+  const auto window = table ? window_of(*table) : std::nullopt;
+  if (!window || !from || !to || !first || !key) return false;
   if (!is_along(match, "row_axes", "row_steps", 2, table->rank())) return false;
   if (!is_along(match, "column_axes", "column_steps", 1, table->rank())) return false;
   // The last row is the one of the last key. Where the table is too short, the scores have another shape.
@@ -99,7 +144,7 @@ bool accept_triangle(Match& match) {
       "cut_rows = Slice(table, row, row_end, row_axes, row_steps);"
       "cut = Slice(cut_rows, column, column_end, column_axes, column_steps);";
   if (table->element() != DataType::boolean) text += "visible = Cast<to = 9>(cut);";
-  match.replace_by(text + "y = Where(" + causal_mask_of("Sub(row_end, row)", "column_end", table->rank() - 2) +
+  match.replace_by(text + "y = Where(" + causal_mask_of("Sub(row_end, row)", "column_end", table->rank() - 2, *window) +
                    ", scores, low)");
   return true;
 }
@@ -137,9 +182,19 @@ bool accept_trilu(Match& match) {
 extern const Rewrite causal_mask{
     .name = "causal_mask",
     .patterns = {POSITIONS "seen = LessOrEqual(columns, rows)", POSITIONS "seen = GreaterOrEqual(rows, columns)",
-                 POSITIONS "hidden = Greater(columns, rows)", POSITIONS "hidden = Less(rows, columns)"},
+                 POSITIONS "hidden = Greater(columns, rows)", POSITIONS "hidden = Less(rows, columns)",
+                 POSITIONS "from = Sub(rows, width); seen = Greater(columns, from)",
+                 POSITIONS "apart = Sub(rows, columns) | Sub(columns, rows); seen = LessOrEqual(Abs(apart), width)"},
     .replacement = "",
     .accept = accept_positions};
+
+extern const Rewrite causal_masks{
+    .name = "causal_mask",
+    .patterns = {"a = heed.CausalMask(query, key); b = heed.CausalMask(query_of_b, key_of_b);"
+                 "wide_a = Unsqueeze(a, axes_of_a) | a; wide_b = Unsqueeze(b, axes_of_b) | b;"
+                 "seen = And(wide_a, wide_b)"},
+    .replacement = "",
+    .accept = accept_both};
 
 extern const Rewrite causal_triangle{
     .name = "causal_mask",
