@@ -21,9 +21,13 @@
 // ai.onnx Attention-24 numbers it: 0 scale * dot, 1 after the softcap, 2 with the mask (-inf where hidden), 3 weight.
 // Sums and exponentials are f32 (f64 for f64); for 16-bit types query and key are each multiplied by the root of scale, as
 // ONNX does against overflow, for others the score is multiplied once.
+//
+// heed.RotaryAttention turns queries and new keys by their places first, as heed.RotaryEmbedding does, or ONNX's where there
+// are no position_ids; the cache then has turned keys. It gives no weights.
 #include <cmath>
 
 #include "attention_cooperative.hpp"
+#include "rotary.hpp"
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -41,7 +45,10 @@ enum {
   valid_input,
   sinks_input,
   past_lengths_input,
-  total_length_input
+  total_length_input,
+  cos_input,  // from here on of heed.RotaryAttention alone
+  sin_input,
+  positions_input
 };
 
 // How many keys there are places for: the axis of the presents along which they grow.
@@ -129,17 +136,20 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
+Result<void> infer_with_rotary(Inference& node) {
+  const auto query = node.input(query_input), key = node.input(key_input);
+  const bool all_ranks = query.has_rank() && query.rank() == 4 && key.has_rank() && key.rank() == 4;
+  if (all_ranks) HEED_TRY(node.require_equal(key.dim(2), query.dim(2), "lengths of query and key, which are turned by one list of places"));
+  HEED_TRY(infer_rotary(node, cos_input, true, all_ranks ? Dims{query.dim(0), query.dim(2), query.dim(3)} : Dims()));
+  return infer(node);
+}
+
 // ---- on a GPU -----------------------------------------------------------------------------------------------------------
 
 enum { y_output, present_key_output, present_value_output, weights_output };
-enum { tile_variant, rows_variant, merge_variant, weights_variant };
+enum { tile_variant, rows_variant, merge_variant, weights_variant, turn_query_variant = weights_variant, turn_key_variant };
 
 constexpr int64_t most_channels = 576, most_value_channels = 512;  // latent attention's (DeepSeek-AI, DeepSeek-V2, 2024)
-
-// [batch, head, sequence, channel] in elements, as the shaders see tensors.
-struct Layout {
-  int32_t offset = 0, batch = 0, head = 0, sequence = 0, channel = 0;
-};
 
 // Mirrors shaders/attention.glsl.
 enum MaskKind : uint32_t { no_mask, boolean_mask, f32_mask, f16_mask, bf16_mask, f64_mask };
@@ -155,6 +165,7 @@ struct Parameters {
   uint32_t split_count, keeps_softmax, output_mode;
   int32_t appended_keys, appended_values;
   Layout query, key, past_key, value, past_value, y, mask, weights, present_key, present_value;
+  RotaryParameters rotary;  // where few rows are turned on the way
 };
 
 // ---- the sizes of the ways
@@ -224,6 +235,8 @@ Result<GpuPlan> plan(Planning& node) {
 
   for (int32_t input = query_input; input <= past_lengths_input; ++input)
     if (node.has_input(input)) node.take_strided(input);
+  const bool turns = node.has_input(cos_input);
+  if (turns) HEED_TRY(plan_rotary(node, cos_input));
   for (int32_t output = y_output; output <= weights_output; ++output)
     if (node.has_output(output)) node.give_strided(output);
   for (const auto& [past, present] : {std::pair(past_key_input, present_key_output), std::pair(past_value_input, present_value_output)})
@@ -232,7 +245,8 @@ Result<GpuPlan> plan(Planning& node) {
   const Dim key_count = key.dim(2) + (has_past ? node.input(past_key_input).dim(2) : Dim(0));
   node.work(2 * count_of(query.dims().first(3)) * key_count * (query.dim(3) + value.dim(3)));
 
-  // What is absent is bound to something that is there, and neither read nor written. Without a past all keys are its.
+  // What is absent is bound to something that is there, and neither read nor written. Without a past all keys are its,
+  // unless they are turned.
   const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : query_input); };
   const auto write_if_there = [&](int32_t output) { return node.has_output(output) ? write(output) : scratch(); };
   const std::vector<heed_binding> common{read(query_input), read(key_input), read(has_past ? past_key_input : key_input),
@@ -245,6 +259,11 @@ Result<GpuPlan> plan(Planning& node) {
   const auto attend = with(common, {read(value_input), read(has_past ? past_value_input : value_input), write(y_output),
                                     write_if_there(present_key_output), write_if_there(present_value_output)});
 
+  // Many rows find queries and new keys in scratch, turned before; few turn them on the way.
+  auto in_scratch = attend, on_the_way = attend;
+  if (turns) in_scratch[query_input] = in_scratch[key_input] = scratch();
+  for (int32_t input = cos_input; input <= positions_input; ++input) on_the_way.push_back(read_if_there(input));
+
   const auto in_tile = tile_sizes(channels, value_channels, node.capability("max_shared_bytes"));
   const Dim heads_of_key = floor_divide(query.dim(1), max(key.dim(1), 1));
   const auto in_rows = rows_sizes(heads_of_key.is_number() ? heads_of_key.number() : 0, value_channels);
@@ -253,18 +272,29 @@ Result<GpuPlan> plan(Planning& node) {
   GpuPlan plan{.variants = {{.name = "tiles of rows and keys", .shader = tile,
                              .constants = {constant(0, in_tile.thread_count), constant(1, in_tile.rows_per_thread),
                                            constant(2, tile_chunks(channels)), constant(3, tile_chunks(value_channels))},
-                             .bindings = attend},
+                             .bindings = in_scratch},
                             {.name = "few rows", .shader = rows,
                              .constants = {constant(0, in_rows.block_rows), constant(1, in_rows.keys_per_group), query_room,
-                                           constant(3, in_rows.lane_count), constant(4, in_rows.sums_per_row)},
-                             .bindings = attend},
+                                           constant(3, in_rows.lane_count), constant(4, in_rows.sums_per_row),
+                                           constant(5, turns)},
+                             .bindings = on_the_way},
                             {.name = "merge", .shader = merge, .bindings = with(common, {write(y_output)})}},
                .bindings = {},
                .error = has_lengths ? "of batch {}, past_lengths or valid_lengths is negative, or more than there is room for"
                                     : "valid_lengths[{}] is negative, or more than there are keys"};
   if (const auto cooperative = cooperative_attention(node, channels, value_channels)) {
     plan.variants[tile_variant] = cooperative->variant();
-    plan.variants[tile_variant].bindings = attend;
+    plan.variants[tile_variant].bindings = in_scratch;
+  }
+  if (turns) {
+    HEED_ASSIGN(const Shader turn, shader_for(node, shaders::rotary_embedding));
+    for (const int32_t input : {query_input, key_input})
+      plan.variants.push_back({.name = input == query_input ? "turned queries" : "turned keys", .shader = turn,
+                               .constants = {constant(0, 1)},
+                               .bindings = {read(input), read(cos_input), read(sin_input), read_if_there(positions_input),
+                                            scratch(), error_word()}});
+    plan.error = "of batch {}, past_lengths or valid_lengths is negative, or more than there is room for, or a position is "
+                 "outside of the rows of cos_cache";
   }
   if (node.has_output(weights_output))
     plan.variants.push_back({.name = "weights", .shader = weights, .constants = {query_room},
@@ -312,6 +342,35 @@ uint32_t splits_of(int64_t blocks, int64_t seen_keys) {
   return splits;
 }
 
+// Turns queries and new keys into scratch, behind what it has, where attention then finds them.
+Result<void> add_turns(const Binding& node, Parameters& p, Launch& launch) {
+  for (const int32_t input : {query_input, key_input}) {
+    const auto x = node.input(input);
+    const size_t element_bytes = bits_of(x.element()) / 8, begin_bytes = (launch.scratch_bytes + 15) / 16 * 16;  // read in eights
+    launch.scratch_bytes = begin_bytes + static_cast<size_t>(x.count()) * element_bytes;
+    if (launch.scratch_bytes / element_bytes > most_addressed)
+      return Error{Code::unsupported, "turned queries and keys reach past 2^31 elements of scratch"};
+    const auto size = [&](int32_t axis) { return static_cast<int32_t>(x.dim(axis)); };
+    Layout& turned = input == query_input ? p.query : p.key;
+    const TurnParameters turn{.batch_count = p.batch_count,
+                              .head_count = static_cast<uint32_t>(size(1)),
+                              .sequence_count = static_cast<uint32_t>(size(2)),
+                              .channel_count = p.channel_count,
+                              .x = turned,
+                              .y = {.offset = static_cast<int32_t>(begin_bytes / element_bytes),
+                                    .batch = size(1) * size(2) * size(3),
+                                    .head = size(2) * size(3),
+                                    .sequence = size(3),
+                                    .channel = 1},
+                              .rotary = p.rotary};
+    turned = turn.y;
+    if (x.count() > 0)
+      launch.dispatches.push_back({input == query_input ? turn_query_variant : turn_key_variant, bytes_of(turn),
+                                   {workgroups_for(x.count(), turn_threads), 1, 1}});
+  }
+  return {};
+}
+
 Result<Launch> bind(const Binding& node) {
   const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input), y = node.output(y_output);
   for (int32_t input = query_input; input <= past_lengths_input; ++input)
@@ -333,7 +392,7 @@ Result<Launch> bind(const Binding& node) {
   p.channel_count = count(query.dim(3));
   p.value_channel_count = count(value.dim(3));
   p.key_count = p.mask_key_count = static_cast<int32_t>(key_count);
-  p.past_room = static_cast<int32_t>(has_past ? past : key_count);
+  p.past_room = static_cast<int32_t>(has_past || node.has_input(cos_input) ? past : key_count);  // new keys may be turned
   p.fresh_count = static_cast<int32_t>(fresh);
   p.query = layout_of(query);
   p.key = layout_of(key);
@@ -410,6 +469,10 @@ Result<Launch> bind(const Binding& node) {
   const int64_t kept = has_weights ? 2 * all_rows : 0, found = p.split_count > 1 ? all_rows * p.split_count * (value.dim(3) + 2) : 0;
   if (kept + found > most_addressed) return Error{Code::unsupported, "what is found of the rows has more than 2^31 numbers"};
   launch.scratch_bytes = static_cast<size_t>(kept + found) * sizeof(float);
+  if (node.has_input(cos_input)) {
+    HEED_ASSIGN(p.rotary, bind_rotary(node, cos_input, p.channel_count));
+    if (!is_few) HEED_TRY(add_turns(node, p, launch));
+  }
   const auto add = [&](int32_t variant, int64_t workgroups) {
     launch.dispatches.push_back({variant, bytes_of(p), {workgroups_for(workgroups, 1), 1, 1}});
   };
@@ -438,5 +501,16 @@ extern const Operator heed_attention{
     .attributes = {attribute("scale", 0.0f), attribute("causal", 0), attribute("top_left", 0), attribute("softcap", 0.0f),
                    attribute("window", -1), attribute("right_window", -1), attribute("qk_output_mode", 0)},
     .infer = infer, .plan = plan, .bind = bind};
+
+extern const Operator heed_rotary_attention = [] {
+  Operator turning = heed_attention;
+  turning.op_type = "RotaryAttention";
+  turning.inputs.insert(turning.inputs.end(), {{"cos_cache", "T"}, {"sin_cache", "T"}, {"position_ids", "P", HEED_OPTIONAL_PARAMETER}});
+  turning.outputs.pop_back();
+  turning.types.push_back({"P", {DataType::i32, DataType::i64}});
+  turning.attributes.insert(turning.attributes.end(), {attribute("interleaved", 0), attribute("rotary_embedding_dim", 0)});
+  turning.infer = infer_with_rotary;
+  return turning;
+}();
 
 }  // namespace heed::ops

@@ -67,7 +67,8 @@ extern const Operator if_else, loop;
 extern const ControlKernel if_else_control, loop_control;
 // Heed's own: heed_attention.cpp, heed_causal_mask.cpp, heed_embedding.cpp, heed_copy.cpp, fused_elementwise.cpp,
 // fused_matmul.cpp
-extern const Operator heed_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise, fused_matmul;
+extern const Operator heed_attention, heed_rotary_attention, heed_causal_mask, heed_embedding, heed_copy, fused_elementwise,
+    fused_matmul;
 // Of narrow integers and floats: quantize_linear.cpp, dynamic_quantize_linear.cpp, gather_block_quantized.cpp
 extern const Operator quantize_linear, dequantize_linear, com_microsoft_quantize_linear, com_microsoft_dequantize_linear,
     dynamic_quantize_linear, gather_block_quantized;
@@ -127,6 +128,7 @@ extern const Rewrite unchanged, whole_slice, there_and_back, split_and_joined, c
 extern const Rewrite axes_in_order, transposes_around, casts, gather_of_rows, outer_product, flattened_product;
 extern const Rewrite rotary_tables, rotary_table_rows, rotary_cos, rotary_sin, rotary_cast, rotary_scale,
     rotary_unsqueeze, rotary_squeeze, rotary_gather, rotary_halves, rotary_joined, rotary_interleaved, rotary_part;
+extern const Rewrite rotary_heads, rotary_heads_counted, rotary_attention;
 
 namespace {
 
@@ -173,7 +175,7 @@ PluginContent content() {
               &concat_from_sequence,
               &optional_of, &optional_has_element, &optional_get_element,
               &if_else, &loop,
-              &heed_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
+              &heed_attention, &heed_rotary_attention, &heed_causal_mask, &heed_embedding, &heed_copy, &fused_elementwise,
               &fused_matmul,
               &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
@@ -196,7 +198,7 @@ PluginContent content() {
               &axes_in_order, &transposes_around, &casts, &gather_of_rows, &outer_product, &flattened_product,
               &rotary_tables, &rotary_table_rows, &rotary_cos, &rotary_sin, &rotary_cast, &rotary_scale,
               &rotary_unsqueeze, &rotary_squeeze, &rotary_gather, &rotary_halves, &rotary_joined, &rotary_interleaved,
-              &rotary_part,
+              &rotary_part, &rotary_heads, &rotary_heads_counted,
               &skip_layer_normalization_lowered, &skip_simplified_layer_normalization_lowered,
               &simplified_layer_normalization_lowered, &embed_layer_normalization_lowered,
               &mixture_of_experts_lowered, &quantized_mixture_of_experts_lowered,
@@ -229,6 +231,7 @@ PluginContent content() {
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
               &matmul_gate,
               &unchanged, &whole_slice, &there_and_back, &split_and_joined, &cut_and_joined,
+              &rotary_attention,
           },
   };
 }

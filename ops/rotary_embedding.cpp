@@ -2,12 +2,15 @@
 // head (or its even and odd channels, where interleaved): y1 = cos x1 - sin x2, y2 = sin x1 + cos x2. Channels past
 // rotary_embedding_dim stay. heed.RotaryEmbedding is the same, with position_ids that may be those of the first of each
 // sequence alone ([batch], or [1] for all), whose others follow. com.microsoft's is that, its inputs in another order.
+#include "rotary.hpp"
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
 namespace {
+
+enum { x_input, cos_input, sin_input, positions_input };
 
 // How many heads an input of rank 3 has. Where the attribute does not tell, the caches turn whole heads.
 Dim heads_of(const NodeView& node, Dim hidden, Dim pairs) {
@@ -16,7 +19,7 @@ Dim heads_of(const NodeView& node, Dim hidden, Dim pairs) {
 }
 
 Result<void> infer_turned(Inference& node, bool counts_on) {
-  const auto x = node.input(0), cos = node.input(1), sin = node.input(2);
+  const auto x = node.input(x_input), cos = node.input(cos_input);
   if (x.has_rank() && x.rank() != 3 && x.rank() != 4)
     return Error{Code::shape_mismatch, "the input has rank " + std::to_string(x.rank()) +
                                            "; expected [batch, head, sequence, channel] or [batch, sequence, hidden]"};
@@ -25,74 +28,29 @@ Result<void> infer_turned(Inference& node, bool counts_on) {
       return Error{Code::invalid_model, "an input of rank 3 needs attribute 'num_heads'"};
     HEED_TRY(node.require_equal(modulo(x.dim(2), heads_of(node, x.dim(2), cos.dim(-1))), 0, "hidden size modulo num_heads"));
   }
-  if (node.integer("rotary_embedding_dim") < 0 || node.integer("rotary_embedding_dim") % 2 != 0)
-    return Error{Code::invalid_model, "attribute 'rotary_embedding_dim' is " +
-                                          std::to_string(node.integer("rotary_embedding_dim")) +
-                                          "; expected an even number"};
-  const bool positions = node.has_input(3);
-  HEED_TRY(node.require_rank(1, positions ? 2 : 3));
-  HEED_TRY(node.require_rank(2, positions ? 2 : 3));
-  const bool are_first = counts_on && node.input(3).has_rank() && node.input(3).rank() == 1;
-  if (positions && !are_first) HEED_TRY(node.require_rank(3, 2));
-  if (x.has_rank() && cos.has_rank() && sin.has_rank()) {
-    for (int32_t axis = 0; axis < cos.rank(); ++axis)
-      HEED_TRY(node.require_equal(cos.dim(axis), sin.dim(axis), "cos_cache and sin_cache"));
-    const Dim batch = x.dim(0), sequence = x.rank() == 4 ? x.dim(2) : x.dim(1);
+  Dims turned;
+  if (x.has_rank() && cos.has_rank()) {
     const Dim head = x.rank() == 4 ? x.dim(3) : floor_divide(x.dim(2), heads_of(node, x.dim(2), cos.dim(-1)));
-    const int64_t given = node.integer("rotary_embedding_dim");
-    HEED_TRY(node.require_equal(cos.dim(-1) * 2, given ? Dim(given) : head,
-                                "twice the width of cos_cache and the rotated channels"));
-    if (are_first) {
-      const Dim count = node.input(3).dim(0);
-      HEED_TRY(node.require_equal(select(equal(count, 1), batch, count), batch, "batch of position_ids"));
-    } else if (positions && node.input(3).has_rank()) {
-      HEED_TRY(node.require_equal(node.input(3).dim(0), batch, "batch of position_ids"));
-      HEED_TRY(node.require_equal(node.input(3).dim(1), sequence, "sequence of position_ids"));
-    } else if (!positions) {
-      // torch writes one for all, which ONNX does not have.
-      HEED_TRY(node.require_equal(select(equal(cos.dim(0), 1), batch, cos.dim(0)), batch, "batch of cos_cache"));
-      HEED_TRY(node.require_equal(cos.dim(1), sequence, "sequence of cos_cache"));
-    }
+    turned = {x.dim(0), x.dim(x.rank() == 4 ? 2 : 1), head};
   }
+  HEED_TRY(infer_rotary(node, cos_input, counts_on, turned));
   return like_input(node);
 }
 
 Result<void> infer(Inference& node) { return infer_turned(node, false); }
 Result<void> infer_counting_on(Inference& node) { return infer_turned(node, true); }
 
-enum { x_input, cos_input, sin_input, positions_input };
-
-// Mirrors shaders/rotary_embedding.comp.
-struct Layout {
-  int32_t offset = 0, batch = 0, head = 0, sequence = 0, channel = 0;
-};
-struct Parameters {
-  uint32_t batch_count, head_count, sequence_count, channel_count;
-  uint32_t pair_count, pair_step, pair_distance;
-  int32_t position_count;
-  Layout x, y, cos, sin;
-  int32_t positions_offset = 0, positions_batch = 0, positions_sequence = 0;
-  uint32_t words_per_position = 2, counts_on = 0;
-};
-
-constexpr int64_t thread_count = 64;
 
 Result<GpuPlan> plan(Planning& node) {
-  for (const int32_t input : {x_input, cos_input, sin_input}) {
-    if (!node.input(input).has_rank()) return decline("the rank of input " + std::to_string(input) + " is not known");
-    node.take_strided(input);
-  }
+  if (!node.input(x_input).has_rank()) return decline("the rank of the input is not known");
+  node.take_strided(x_input);
+  HEED_TRY(plan_rotary(node, cos_input));
   HEED_ASSIGN(const Shader shader, shader_for(node, shaders::rotary_embedding));
-  const bool has_positions = node.has_input(positions_input);
-  if (has_positions) {
-    if (!node.input(positions_input).has_rank()) return decline("the rank of position_ids is not known");
-    node.take_strided(positions_input);
-  }
   node.in_place(x_input, 0);
   // Without positions their binding is never read.
   return GpuPlan{.variants = {{.name = "a thread a pair", .shader = shader}},
                  .bindings = {read(x_input), read(cos_input), read(sin_input),
-                              read(has_positions ? positions_input : x_input), write(0), error_word()},
+                              read(node.has_input(positions_input) ? positions_input : x_input), write(0), error_word()},
                  .error = "element {} of position_ids is outside of the rows of cos_cache"};
 }
 
@@ -112,45 +70,92 @@ Layout cache_layout_of(const TensorView& cache) {
 }
 
 Result<Launch> bind(const Binding& node) {
-  const auto x = node.input(x_input), cos = node.input(cos_input), sin = node.input(sin_input), y = node.output(0);
+  const auto x = node.input(x_input), y = node.output(0);
   if (y.count() == 0) return Launch{};
-  for (int32_t input = 0; input < node.input_count(); ++input)
-    if (node.has_input(input)) HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
+  HEED_TRY(check_addressable(x, "the input"));
   HEED_TRY(check_addressable(y, "the output"));
-  const bool has_heads = x.rank() == 4, interleaved = node.integer("interleaved") != 0;
+  const bool has_heads = x.rank() == 4;
   const auto count = [](int64_t size) { return static_cast<uint32_t>(size); };
-  const uint32_t heads = count(has_heads ? x.dim(1) : heads_of(node, x.dim(2), cos.dim(-1)).number()), pairs = count(cos.dim(-1));
-  Parameters p{.batch_count = count(x.dim(0)),
-               .head_count = heads,
-               .sequence_count = count(x.dim(has_heads ? 2 : 1)),
-               .channel_count = has_heads ? count(x.dim(3)) : count(x.dim(2)) / heads,
-               .pair_count = pairs,
-               .pair_step = interleaved ? 2u : 1u,
-               .pair_distance = interleaved ? 1u : pairs,
-               .position_count = 0,
-               .x = {},
-               .y = {},
-               .cos = cache_layout_of(cos),
-               .sin = cache_layout_of(sin)};
-  if (2 * pairs > p.channel_count)
-    return Error{Code::shape_mismatch, std::to_string(2 * pairs) + " channels are to be turned, a head has " +
-                                           std::to_string(p.channel_count)};
+  TurnParameters p{.batch_count = count(x.dim(0)),
+                   .head_count = count(has_heads ? x.dim(1) : heads_of(node, x.dim(2), node.input(cos_input).dim(-1)).number()),
+                   .sequence_count = count(x.dim(has_heads ? 2 : 1)),
+                   .channel_count = 0,
+                   .x = {},
+                   .y = {},
+                   .rotary = {}};
+  p.channel_count = has_heads ? count(x.dim(3)) : count(x.dim(2)) / p.head_count;
   p.x = layout_of(x, p.channel_count);
   p.y = layout_of(y, p.channel_count);
-  if (node.has_input(positions_input)) {
-    const auto positions = node.input(positions_input);
-    if (cos.dim(0) == 0) return Error{Code::invalid_argument, "cos_cache has no rows"};
-    p.position_count = static_cast<int32_t>(cos.dim(0));
-    p.positions_offset = offset_of(positions);
-    p.positions_batch = positions.dim(0) == 1 ? 0 : stride_of(positions, 0);
-    p.counts_on = positions.rank() == 1;
-    p.positions_sequence = p.counts_on ? 0 : stride_of(positions, 1);
-    p.words_per_position = positions.element() == DataType::i64 ? 2 : 1;
-  }
-  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), thread_count), 1, 1}}}};
+  HEED_ASSIGN(p.rotary, bind_rotary(node, cos_input, p.channel_count));
+  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(y.count(), turn_threads), 1, 1}}}};
 }
 
 }  // namespace
+
+Result<void> infer_rotary(Inference& node, int32_t cos_input, bool counts_on, const Dims& turned) {
+  const auto cos = node.input(cos_input), sin = node.input(cos_input + 1), positions = node.input(cos_input + 2);
+  const int64_t given = node.integer("rotary_embedding_dim");
+  if (given < 0 || given % 2 != 0)
+    return Error{Code::invalid_model, "attribute 'rotary_embedding_dim' is " + std::to_string(given) +
+                                          "; expected an even number"};
+  const bool has_positions = node.has_input(cos_input + 2);
+  for (const int32_t cache : {cos_input, cos_input + 1}) HEED_TRY(node.require_rank(cache, has_positions ? 2 : 3));
+  const bool are_first = has_positions && counts_on && positions.has_rank() && positions.rank() == 1;
+  if (has_positions && !are_first) HEED_TRY(node.require_rank(cos_input + 2, 2));
+  if (turned.empty() || !cos.has_rank() || !sin.has_rank()) return {};
+  for (int32_t axis = 0; axis < cos.rank(); ++axis)
+    HEED_TRY(node.require_equal(cos.dim(axis), sin.dim(axis), "cos_cache and sin_cache"));
+  const Dim batch = turned[0], sequence = turned[1], head = turned[2];
+  HEED_TRY(node.require_equal(cos.dim(-1) * 2, given ? Dim(given) : head,
+                              "twice the width of cos_cache and the rotated channels"));
+  if (are_first) {
+    const Dim count = positions.dim(0);
+    return node.require_equal(select(equal(count, 1), batch, count), batch, "batch of position_ids");
+  }
+  if (has_positions) {
+    if (!positions.has_rank()) return {};
+    HEED_TRY(node.require_equal(positions.dim(0), batch, "batch of position_ids"));
+    return node.require_equal(positions.dim(1), sequence, "sequence of position_ids");
+  }
+  // torch writes one for all, which ONNX does not have.
+  HEED_TRY(node.require_equal(select(equal(cos.dim(0), 1), batch, cos.dim(0)), batch, "batch of cos_cache"));
+  return node.require_equal(cos.dim(1), sequence, "sequence of cos_cache");
+}
+
+Result<void> plan_rotary(Planning& node, int32_t cos_input) {
+  for (int32_t input = cos_input; input < cos_input + 3; ++input) {
+    if (!node.has_input(input)) continue;
+    if (!node.input(input).has_rank()) return decline("the rank of input " + std::to_string(input) + " is not known");
+    node.take_strided(input);
+  }
+  return {};
+}
+
+Result<RotaryParameters> bind_rotary(const Binding& node, int32_t cos_input, uint32_t channel_count) {
+  const auto cos = node.input(cos_input), sin = node.input(cos_input + 1);
+  for (int32_t input = cos_input; input < cos_input + 3; ++input)
+    if (node.has_input(input)) HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
+  const auto pairs = static_cast<uint32_t>(cos.dim(-1));
+  if (2 * pairs > channel_count)
+    return Error{Code::shape_mismatch, std::to_string(2 * pairs) + " channels are to be turned, a head has " +
+                                           std::to_string(channel_count)};
+  const bool interleaved = node.integer("interleaved") != 0;
+  RotaryParameters p{.pair_count = pairs,
+                     .pair_step = interleaved ? 2u : 1u,
+                     .pair_distance = interleaved ? 1u : pairs,
+                     .cos = cache_layout_of(cos),
+                     .sin = cache_layout_of(sin)};
+  if (!node.has_input(cos_input + 2)) return p;
+  const auto positions = node.input(cos_input + 2);
+  if (cos.dim(0) == 0) return Error{Code::invalid_argument, "cos_cache has no rows"};
+  p.position_count = static_cast<int32_t>(cos.dim(0));
+  p.positions_offset = offset_of(positions);
+  p.positions_batch = positions.dim(0) == 1 ? 0 : stride_of(positions, 0);
+  p.counts_on = positions.rank() == 1;
+  p.positions_sequence = p.counts_on ? 0 : stride_of(positions, 1);
+  p.words_per_position = positions.element() == DataType::i64 ? 2 : 1;
+  return p;
+}
 
 extern const Operator rotary_embedding{
     .op_type = "RotaryEmbedding",

@@ -1,6 +1,6 @@
 // attention.glsl: what all ways to compute heed.Attention share: tensors, who sees whom, scores, the softmax of a row.
 // Numbers are STORED in f32, f16 or bf16 (element.glsl), and computed with in f32. Mirrored by ops/heed_attention.cpp.
-// Before it is included: #define PARAMETERS_BINDING 14
+// Before it is included: #define PARAMETERS_BINDING 14; and where queries and keys are turned, what rotary.glsl asks for.
 #extension GL_EXT_control_flow_attributes : require
 #include "element.glsl"
 #include "indices.glsl"
@@ -29,6 +29,9 @@ layout(set = 0, binding = 6, std430) buffer Scratch { float scratch[]; };
 #define ERROR_BINDING 7
 #include "error_word.glsl"
 layout(set = 0, binding = 8, std430) readonly buffer PastLengths { uint past_lengths[]; };  // i32 or i64 [batch]
+#ifdef COS_BINDING
+#include "rotary.glsl"
+#endif
 
 layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters {
   uint batch_count, head_count, key_head_count, heads_per_key_head;
@@ -55,6 +58,9 @@ layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters
   Layout query_layout, key_layout, past_key_layout, value_layout, past_value_layout, y_layout;
   Layout mask_layout, weights_layout;  // channel: along keys
   Layout present_key_layout, present_value_layout;
+#ifdef COS_BINDING
+  ROTARY_PARAMETERS
+#endif
 };
 
 int at(Layout l, uint batch, uint head, uint sequence) {

@@ -1,6 +1,8 @@
 // attention_attend.glsl: what the two shaders share that compute y, attention_rows.comp and attention_tile.comp: blocks of
 // rows, where their keys and values come from, and the new ones put behind the past.
+#ifndef PARAMETERS_BINDING
 #define PARAMETERS_BINDING 14
+#endif
 #include "attention.glsl"
 
 layout(set = 0, binding = 9, std430) readonly buffer Values { STORED values[]; };
@@ -77,15 +79,35 @@ void write_channel(Block block, uint row, uint channel, float sum) {
         STORE(sum);
 }
 
+// ---- rotary embedding -----------------------------------------------------------------------------------------------------
+
+// Channel `channel` of a row that begins at `from`, which stands at `place` of its sequence of queries or new keys.
+#define AS_IT_IS(numbers, from, stride, channel) numbers[from + int(channel) * stride]
+#ifdef COS_BINDING
+layout(constant_id = 5) const bool turns = false;  // queries and new keys by their place; else they are turned already
+ROTARY_FUNCTIONS
+uint pair_of(uint channel) { return pair_step == 2u ? channel / 2u : channel % pair_count; }
+#define TURNED(numbers, from, stride, channel, batch, place)                                              \
+  STORE(turned(LOAD(AS_IT_IS(numbers, from, stride, pair_of(channel) * pair_step)),                       \
+               LOAD(AS_IT_IS(numbers, from, stride, pair_of(channel) * pair_step + pair_distance)),       \
+               batch, angle_of(batch, place, batch), pair_of(channel))                                    \
+            [channel == pair_of(channel) * pair_step ? 0 : 1])
+#define IN_PLACE(numbers, from, stride, channel, batch, place)                                            \
+  (turns && channel < 2u * pair_count ? TURNED(numbers, from, stride, channel, batch, place)              \
+                                      : AS_IT_IS(numbers, from, stride, channel))
+#else
+#define IN_PLACE(numbers, from, stride, channel, batch, place) AS_IT_IS(numbers, from, stride, channel)
+#endif
+
 // ---- keys and values ------------------------------------------------------------------------------------------------------
 
 // Number `channel` of `key` of a `block`, which is of the past or a new one.
 #define PAST_KEY                                                                \
   LOAD(past_keys[at(past_key_layout, block.batch, block.key_head, uint(key)) +  \
                  int(channel) * past_key_layout.channel])
-#define NEW_KEY                                                                         \
-  LOAD(keys[at(key_layout, block.batch, block.key_head, uint(key - past_count)) +       \
-            int(channel) * key_layout.channel])
+#define NEW_KEY                                                                                           \
+  LOAD(IN_PLACE(keys, at(key_layout, block.batch, block.key_head, uint(key - past_count)), key_layout.channel, \
+                channel, block.batch, uint(key - past_count)))
 #define PAST_VALUE                                                                  \
   LOAD(past_values[at(past_value_layout, block.batch, block.key_head, uint(key)) +  \
                    int(channel) * past_value_layout.channel])
@@ -95,7 +117,7 @@ void write_channel(Block block, uint row, uint channel, float sum) {
 
 // Writes present = past with the new ones behind it, and zeros behind those where there is room: all threads of the
 // dispatch share in it. Where present lies where past lies, the new ones alone are written, which nobody reads here.
-#define APPEND(count, appended, presents, present_layout, pasts, past_layout, news, new_layout)               \
+#define APPEND(count, appended, presents, present_layout, pasts, past_layout, fresh)                          \
   {                                                                                                           \
     uint written = uint(appended), heads = batch_count * key_head_count;                                      \
     for (uint i = gl_GlobalInvocationID.x; i < heads * written * count; i += gl_NumWorkGroups.x * gl_WorkGroupSize.x) { \
@@ -105,13 +127,14 @@ void write_channel(Block block, uint row, uint channel, float sum) {
       if (key >= key_count) continue;                                                                         \
       presents[at(present_layout, batch, head, uint(key)) + int(channel) * present_layout.channel] =          \
           key >= past && key < past + fresh_count                                                             \
-              ? news[at(new_layout, batch, head, uint(key - past)) + int(channel) * new_layout.channel]       \
+              ? fresh                                                                                         \
           : key < past_room ? pasts[at(past_layout, batch, head, uint(key)) + int(channel) * past_layout.channel] \
                             : STORE(0.0);                                                                     \
     }                                                                                                         \
   }
 void append() {
-  APPEND(channel_count, appended_keys, present_keys, present_key_layout, past_keys, past_key_layout, keys, key_layout)
-  APPEND(value_channel_count, appended_values, present_values, present_value_layout, past_values, past_value_layout, values,
-         value_layout)
+  APPEND(channel_count, appended_keys, present_keys, present_key_layout, past_keys, past_key_layout,
+         IN_PLACE(keys, at(key_layout, batch, head, uint(key - past)), key_layout.channel, channel, batch, uint(key - past)))
+  APPEND(value_channel_count, appended_values, present_values, present_value_layout, past_values, past_value_layout,
+         AS_IT_IS(values, at(value_layout, batch, head, uint(key - past)), value_layout.channel, channel))
 }

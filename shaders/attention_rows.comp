@@ -3,7 +3,12 @@
 // attention_rows.comp: heed.Attention for few rows, as a decoded token has: each key and value is read once, straight into
 // registers, for all rows of a block. A group of threads shares a key, each with its channels, and keeps an online
 // softmax (Milakov and Gimelshein, 2018) of its own; they are merged at the end. Long pasts are split over workgroups
-// (Dao et al., Flash-Decoding, 2023), whose results attention_merge.comp joins.
+// (Dao et al., Flash-Decoding, 2023), whose results attention_merge.comp joins. Queries and new keys may be turned here by
+// their places (rotary.glsl): few are.
+#define COS_BINDING 14
+#define SIN_BINDING 15
+#define POSITIONS_BINDING 16
+#define PARAMETERS_BINDING 17
 #include "attention_attend.glsl"
 
 layout(constant_id = 0) const uint block_rows = 1;       // at most 8
@@ -84,8 +89,9 @@ void main() {
     barrier();  // the block before this one is written
     for (uint i = thread; i < block_rows * channel_count; i += thread_count) {
       uint row = min(i / channel_count, block.row_count - 1);
-      query_block[i] = LOAD(queries[at(query_layout, block.batch, head_of(block, row), query_of(block, row)) +
-                                    int(i % channel_count) * query_layout.channel]);
+      int from = at(query_layout, block.batch, head_of(block, row), query_of(block, row));
+      query_block[i] = LOAD(IN_PLACE(queries, from, query_layout.channel, (i % channel_count), block.batch,
+                                     query_of(block, row)));
     }
     if (thread < block_rows) {
       uint row = min(thread, block.row_count - 1);

@@ -1,17 +1,18 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// rotary_embedding.comp: RotaryEmbedding-23, y1 = cos x1 - sin x2 and y2 = sin x1 + cos x2 for each pair of channels of a
-// head; channels past the pairs stay. x and the caches are strided, y is dense in one order or the other and may lie where
-// x lies. A position outside of the caches is told, and read as the nearest that is not.
+// rotary_embedding.comp: RotaryEmbedding-23, a thread a pair of channels, or a channel that stays. x and the caches are
+// strided, y is dense in one order or the other and may lie where x lies.
 #include "element.glsl"
 #include "indices.glsl"
 
+layout(constant_id = 0) const bool tells_batch = false;  // of a position that is outside; else which one it is
 layout(local_size_x = 64) in;
 
 layout(set = 0, binding = 0, std430) readonly buffer Input { STORED x[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Cos { STORED cosines[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Sin { STORED sines[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Positions { uint positions[]; };  // i32 or i64 [batch, sequence] or [batch]
+#define COS_BINDING 1
+#define SIN_BINDING 2
+#define POSITIONS_BINDING 3
+#include "rotary.glsl"
 layout(set = 0, binding = 4, std430) writeonly buffer Output { STORED y[]; };
 #define ERROR_BINDING 5
 #include "error_word.glsl"
@@ -22,22 +23,16 @@ struct Layout {
 };
 layout(set = 0, binding = 6, std430) readonly buffer Parameters {
   uint batch_count, head_count, sequence_count, channel_count;
-  uint pair_count;
-  uint pair_step, pair_distance;  // in channels: between pairs, and between the two of a pair
-  int position_count;             // rows of the caches; 0: they have a row for each batch and place of the sequence
   Layout x_layout, y_layout;
-  Layout cos_layout, sin_layout;  // sequence: along the rows, chosen by position
-  int positions_offset, positions_batch, positions_sequence;
-  uint words_per_position;
-  uint counts_on;  // 1: positions are those of the first of each sequence
+  ROTARY_PARAMETERS
 };
+ROTARY_FUNCTIONS
 
 int at(Layout l, uint batch, uint head, uint sequence, uint channel) {
   return l.offset + int(batch) * l.batch + int(head) * l.head + int(sequence) * l.sequence + int(channel) * l.channel;
 }
 
 void main() {
-  // A pair, or a channel that stays.
   uint item_count = channel_count - pair_count;
   uint count = batch_count * head_count * sequence_count * item_count;
   uint step_size = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
@@ -52,22 +47,11 @@ void main() {
       y[at(y_layout, batch, head, sequence, channel)] = x[at(x_layout, batch, head, sequence, channel)];
       continue;
     }
-    uint place = sequence;
-    if (position_count > 0) {
-      uint at_position = words_per_position *
-                         uint(positions_offset + int(batch) * positions_batch + int(sequence) * positions_sequence);
-      int cache_row = int(positions[at_position]);
-      if (words_per_position == 2) cache_row = heed_index(positions[at_position], positions[at_position + 1]);
-      if (counts_on != 0 && cache_row >= 0) cache_row = min(cache_row, position_count) + int(sequence);
-      if (cache_row < 0 || cache_row >= position_count) tell_error(batch * sequence_count + sequence);
-      place = uint(clamp(cache_row, 0, position_count - 1));
-    }
-    float c = LOAD(cosines[at(cos_layout, batch, 0, place, item)]);
-    float s = LOAD(sines[at(sin_layout, batch, 0, place, item)]);
+    uint angle = angle_of(batch, sequence, tells_batch ? batch : batch * sequence_count + sequence);
     uint channel = item * pair_step;
-    float a = LOAD(x[at(x_layout, batch, head, sequence, channel)]);
-    float b = LOAD(x[at(x_layout, batch, head, sequence, channel + pair_distance)]);
-    y[at(y_layout, batch, head, sequence, channel)] = STORE(c * a - s * b);
-    y[at(y_layout, batch, head, sequence, channel + pair_distance)] = STORE(s * a + c * b);
+    vec2 pair = turned(LOAD(x[at(x_layout, batch, head, sequence, channel)]),
+                       LOAD(x[at(x_layout, batch, head, sequence, channel + pair_distance)]), batch, angle, item);
+    y[at(y_layout, batch, head, sequence, channel)] = STORE(pair.x);
+    y[at(y_layout, batch, head, sequence, channel + pair_distance)] = STORE(pair.y);
   }
 }

@@ -105,9 +105,12 @@ class FoundMatch : public heed_match {
   mutable std::map<const Value*, std::vector<Dim>> carried_;
 };
 
+constexpr std::string_view waits_prefix = "at last:";
+
 struct Rule {
   const heed_rewrite* c;
   std::vector<Pattern> patterns;
+  bool waits = false;
   std::string name() const { return std::string(view_of(c->name)); }
 };
 
@@ -118,7 +121,12 @@ class Rules {
     for (const RewriteEntry& entry : registry.rewrites()) {
       Rule rule{entry.c, {}};
       for (size_t i = 0; i < entry.c->pattern_count; ++i) {
-        auto pattern = Pattern::parse(view_of(entry.c->patterns[i]));
+        std::string_view text = view_of(entry.c->patterns[i]);
+        if (text.substr(0, waits_prefix.size()) == waits_prefix) {
+          text.remove_prefix(waits_prefix.size());
+          rule.waits = true;
+        }
+        auto pattern = Pattern::parse(text);
         if (!pattern) {
           return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin +
                                                    "', pattern " + std::to_string(i));
@@ -182,8 +190,8 @@ std::optional<ValueType> joined(const ValueType& old, const ValueType& made) {
 
 class GraphRewriting {
  public:
-  GraphRewriting(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired)
-      : graph_(graph), registry_(registry), rules_(rules), fired_(fired) {}
+  GraphRewriting(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired, bool at_last)
+      : graph_(graph), registry_(registry), rules_(rules), fired_(fired), at_last_(at_last) {}
 
   Result<int32_t> run() {
     HEED_TRY(graph_.sort());
@@ -218,6 +226,7 @@ class GraphRewriting {
     if (candidates == nullptr) return no_rule;
     for (const auto& [index, which] : *candidates) {
       const Rule& rule = rules_.at(index);
+      if (rule.waits != at_last_) continue;
       const Pattern& pattern = rule.patterns[which];
       std::optional<Error> error;
       const bool done = pattern.match(graph_, registry_, root, [&](const Fit& fit) {
@@ -606,24 +615,25 @@ class GraphRewriting {
   const Registry& registry_;
   Rules& rules_;
   std::vector<int32_t>& fired_;  // by rule
+  const bool at_last_;           // the turn of those that wait
   std::vector<int32_t> uses_;    // by value: how often nodes that are left, and the graph's outputs, read it
   std::unordered_set<std::string> node_names_;
 };
 
 Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired,
-                              int32_t depth) {
+                              bool at_last, int32_t depth) {
   if (depth > depth_limit)
     return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
   int32_t total = 0;
   for (const Node& node : graph.nodes) {
     if (node.removed) continue;
     for (const auto& body : subgraphs_of(node)) {
-      auto inner = rewrite_graph(*body, registry, rules, fired, depth + 1);
+      auto inner = rewrite_graph(*body, registry, rules, fired, at_last, depth + 1);
       if (!inner) return std::move(inner).error().within(describe(node));
       total += *inner;
     }
   }
-  HEED_ASSIGN(const int32_t own, GraphRewriting(graph, registry, rules, fired).run());
+  HEED_ASSIGN(const int32_t own, GraphRewriting(graph, registry, rules, fired, at_last).run());
   return total + own;
 }
 
@@ -634,7 +644,10 @@ Result<int32_t> rewrite(Graph& graph, const Registry& registry, std::vector<Rewr
   HEED_TRY(rules.read(registry));
   if (rules.empty()) return 0;
   std::vector<int32_t> counts(rules.size(), 0);
-  HEED_ASSIGN(const int32_t total, rewrite_graph(graph, registry, rules, counts, 0));
+  HEED_ASSIGN(int32_t total, rewrite_graph(graph, registry, rules, counts, false, 0));
+  if (total == 0) {
+    HEED_ASSIGN(total, rewrite_graph(graph, registry, rules, counts, true, 0));
+  }
   for (size_t rule = 0; rule < rules.size(); ++rule) {
     if (counts[rule] == 0) continue;
     const auto same = std::find_if(fired.begin(), fired.end(),

@@ -18,7 +18,9 @@ struct RewriteCount {
 };
 
 // Applies all registered rewrites (see heed_rewrite in plugin.h) to a typed graph whose nodes stand in order, and to
-// the graphs in it, until none fires. Adds to `fired`, one entry per rewrite by name; gives how often any of them did.
+// the graphs in it, until none fires. Those whose pattern begins with "at last:" have their turn where no other fires:
+// they take in nodes that others ask for by name. Adds to `fired`, one entry per rewrite by name; gives how often any of
+// them did.
 //
 // The last node of a replacement that is no view bears the name of the pattern's last node; all say in `origin` what
 // they replaced. A replacement of one node that reads all that the replaced ones read keeps them in `replaced`. Every

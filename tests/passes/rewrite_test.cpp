@@ -225,6 +225,17 @@ TEST_CASE("patterns fit where they should, and nowhere else") {
   }
 }
 
+TEST_CASE("a rewrite that waits is tried in a round in which no other fires") {
+  const Rewrite waits{.name = "waits", .patterns = {"at last: y = t.B(x, w)"}, .replacement = "y = t.Other(x, w)"};
+  const auto registry = registry_with(waits, rules[0]);
+  auto graph = typed("u = t.A(p) v = t.B(u, q) r = t.B(v, p)", "float[N] r", *registry);
+  std::vector<RewriteCount> fired;
+  REQUIRE(rewrite(*graph, *registry, fired));
+  CHECK(sorted(lines(*graph)) == sorted({"v = t.Fused(p, q)", "r = t.B(v, p)"}));
+  REQUIRE(rewrite(*graph, *registry, fired));
+  CHECK(sorted(lines(*graph)) == sorted({"v = t.Fused(p, q)", "r = t.Other(v, p)"}));
+}
+
 TEST_CASE("what fired is counted by name, and told at the nodes") {
   const auto registry = registry_with();
   auto graph = typed("u = t.A(p) v = t.B(u, q) w = t.A(v) r = t.B(w, p)", "float[N] r", *registry);
