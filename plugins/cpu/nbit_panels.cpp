@@ -4,6 +4,8 @@
 
 #include <type_traits>
 
+#include <hwy/cache_control.h>
+
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/cpu/nbit_panels.cpp"
@@ -86,12 +88,15 @@ void few_rows_of(const NBitPanel& t, const float* a, int64_t a_stride, const flo
     for (int64_t word = 0; word < words_of_block; ++word) {
       add_words<bits, rows, panels>(words, t.word_stride, a + block * t.block_size + word * codes, a_stride, sum,
                                     std::make_integer_sequence<int, codes>{});
+      // What comes next from memory: the panels after these.
+      HWY_UNROLL(4) for (int p = 0; p < panels; ++p) hwy::Prefetch(words + (panels + p) * t.word_stride);
       words += panel_width;
     }
     HWY_UNROLL(4) for (int p = 0; p < panels; ++p)
       HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) {
         const int64_t at = p * scale_stride + block * panel_width + v * lanes;
         const Vector scale = hn::LoadU(d, t.scales + at);
+        hwy::Prefetch(t.scales + at + panels * scale_stride);
         const Vector zero = t.zero_points ? hn::LoadU(d, t.zero_points + at)
                                           : hn::Set(d, static_cast<float>(1 << (bits - 1)));
         HWY_UNROLL(4) for (int r = 0; r < rows; ++r) {
