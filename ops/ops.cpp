@@ -78,20 +78,11 @@ extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, d
 // Weights laid out for the products that follow: heed_pack.cpp
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
-extern const Operator matmul_nbits;
+extern const Operator matmul_nbits, fused_matmul_nbits;
 // com.microsoft's attention: com_microsoft_attention.cpp, group_query_attention.cpp, multi_head_attention.cpp; and of
 // rotary_embedding.cpp
 extern const Operator com_microsoft_attention, qattention, group_query_attention, multi_head_attention;
 extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
-extern const Operator matmul_nbits, fused_matmul_nbits;
-// com.microsoft's attention, by rewrites: microsoft_attention.cpp, microsoft_group_query_attention.cpp,
-// microsoft_multi_head_attention.cpp; and of rotary_embedding.cpp
-extern const Operator microsoft_attention, microsoft_qattention;
-extern const Rewrite attention_scattered;
-extern const Rewrite microsoft_attention_lowered, microsoft_qattention_lowered;
-extern const Operator microsoft_group_query_attention, microsoft_multi_head_attention;
-extern const Operator heed_rotary_embedding, microsoft_rotary_embedding;
-extern const Rewrite microsoft_group_query_attention_lowered, microsoft_multi_head_attention_lowered;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
     com_microsoft_causal_conv_with_state;
@@ -100,9 +91,8 @@ extern const Operator linear_attention, com_microsoft_linear_attention, causal_c
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
     one_sided_greater, one_sided_equal;
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
-    causal_mask, ai_onnx_attention, attention_scattered, attention_core, attention_scale, attention_groups,
-    attention_past, attention_causal;
-    causal_mask, causal_masks, ai_onnx_attention, attention_core, attention_scale, attention_groups, attention_past, attention_causal;
+    causal_mask, causal_masks, ai_onnx_attention, attention_scattered, attention_core, attention_scale,
+    attention_groups, attention_past, attention_causal;
 extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
     matmul_bias, matmul_residual, matmul_gate;
@@ -207,9 +197,6 @@ PluginContent content() {
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
               &fused_dynamic_quantize_matmul_of_codes,
-              &gather_of_one, &heads_from_batch, &transpose_of_squeezed,
-              &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes, &matmul_integer_to_float_bias,
-              &dynamic_quantize_matmul_bias, &matmul_nbits_bias,
               &gather_of_parts, &heads_from_batch, &transpose_of_squeezed,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,
@@ -217,11 +204,8 @@ PluginContent content() {
               &attention_scattered,
               &com_microsoft_attention_lowered, &qattention_lowered,
               &group_query_attention_lowered, &multi_head_attention_lowered,
-              &causal_mask, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
-              &microsoft_attention_lowered, &microsoft_qattention_lowered,
-              &microsoft_group_query_attention_lowered, &microsoft_multi_head_attention_lowered,
-              &causal_mask, &causal_masks, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups, &attention_past,
-              &attention_causal,
+              &causal_mask, &causal_masks, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups,
+              &attention_past, &attention_causal,
               &dropout_as_identity,
               &layer_normalization_core, &layer_normalization_scale, &layer_normalization_bias,
               &layer_normalization_casts,

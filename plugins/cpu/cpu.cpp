@@ -163,8 +163,6 @@ PluginContent content() {
               &com_microsoft_causal_conv_with_state,
               &fused_matmul_nbits, &fused_matmul_nbits_neon, &fused_matmul_nbits_avx2, &fused_matmul_nbits_avx_vnni,
               &fused_matmul_nbits_avx512, &fused_matmul_nbits_avx512_vnni,
-              &linear_attention, &microsoft_linear_attention, &causal_conv_with_state,
-              &microsoft_causal_conv_with_state,
           },
   };
 }
