@@ -1,12 +1,14 @@
-// heed.Attention, as ops/heed_attention.cpp states it. The scalar kernel is that formula and serves every type and the
-// weights as an output; the vector kernels serve f32, tile by tile (attention_tile.hpp).
+// heed.Attention and heed.RotaryAttention, as ops/heed_attention.cpp states them. The scalar kernel is that formula and
+// serves every type and the weights as an output; the vector kernels serve f32, tile by tile (attention_tile.hpp).
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "attention_tile.hpp"
 #include "convert.hpp"
+#include "rotary.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -21,7 +23,9 @@ enum {
   valid_input,
   sinks_input,
   past_lengths_input,
-  total_length_input
+  total_length_input,
+  cos_input,  // of heed.RotaryAttention, with two more behind it
+  positions_input = cos_input + 2
 };
 enum { y_output, present_key_output, present_value_output, weights_output };
 
@@ -124,11 +128,8 @@ void clear_positions(const TensorView& tensor, int64_t begin) {
       }
 }
 
-// present = past, then fresh, and zeros where there is room behind both. Where present is past's own memory, the past
-// stays where it lies.
-Result<void> append(const Running& run, const TensorView& past, const TensorView& fresh, const TensorView& present,
-                    const Sizes& sizes) {
-  if (!present.present() || present.count() == 0) return {};
+// The past, in present, and zeros where there is room behind it. Where present is past's own memory, it stays where it lies.
+Result<void> keep_past(const Running& run, const TensorView& past, const TensorView& present, const Sizes& sizes) {
   const bool in_place = past.present() && past.count() > 0 && past.c.data == present.c.data;
   if (in_place) {
     for (int32_t axis = 0; axis < 4; ++axis)
@@ -138,6 +139,14 @@ Result<void> append(const Running& run, const TensorView& past, const TensorView
     if (past.present()) copy_positions(run, past, present, [](int64_t) { return int64_t{0}; });
     if (sizes.past_lengths.present()) clear_positions(present, sizes.past);
   }
+  return {};
+}
+
+// present = past, then fresh.
+Result<void> append(const Running& run, const TensorView& past, const TensorView& fresh, const TensorView& present,
+                    const Sizes& sizes) {
+  if (!present.present() || present.count() == 0) return {};
+  HEED_TRY(keep_past(run, past, present, sizes));
   copy_positions(run, fresh, present, [&](int64_t b) { return sizes.past_of(b); });
   return {};
 }
@@ -220,6 +229,7 @@ struct ScalarRow {
   const Kept& kept;
   const Sizes& sizes;
   const Visibility& visibility;
+  const TensorView& query;
   const Sources& keys;
   const Sources& values;
   const TensorView& weights;
@@ -237,7 +247,7 @@ struct ScalarRow {
 
   void compute(int64_t b, int64_t h, int64_t i) const {
     constexpr T minus_infinity = -std::numeric_limits<T>::infinity();
-    const auto query = run.input(query_input), y = run.output(y_output);
+    const auto y = run.output(y_output);
     const int64_t g = h / sizes.group(), mode = weights.present() ? kept.output_mode : -1;
     const auto width = static_cast<size_t>(sizes.width), value_width = static_cast<size_t>(sizes.value_width);
     const auto [begin, end] = visibility.seen(b, i);
@@ -303,8 +313,10 @@ struct ScalarRow {
   }
 };
 
+// What is attended to, and by whom.
 struct Ready {
   Sizes sizes;
+  TensorView query;
   Sources keys, values;
   TensorView weights;
 };
@@ -329,9 +341,69 @@ Result<TensorView> made_output(const Running& run, int32_t output, const std::ve
   return there.c.data != nullptr ? Result<TensorView>(there) : run.allocate(output, dims);
 }
 
-// Appends to the cache and says where keys and values then lie.
-Result<Ready> make_present(const Running& run) {
-  const auto key = run.input(key_input), value = run.input(value_input);
+// ---- rotary embedding
+// ---------------------------------------------------------------------------------------------------
+
+// Bytes of scratch for turned queries, and for new keys where no cache takes them; others lie behind them.
+size_t turned_bytes(int64_t query_count, int64_t key_count, DataType element) {
+  const size_t bytes = static_cast<size_t>(query_count + key_count) * bits_of(element) / 8;
+  return (bytes + 63) / 64 * 64;
+}
+
+size_t turned_bytes(const Running& run) {
+  const auto query = run.input(query_input), key = run.input(key_input);
+  return run.input(cos_input).present() ? turned_bytes(query.count(), key.count(), query.element()) : 0;
+}
+
+size_t turned_bytes(const Binding& node) {
+  if (!node.has_input(cos_input)) return 0;
+  const auto query = node.input(query_input), key = node.input(key_input);
+  return turned_bytes(query.count(), key.count(), query.element());
+}
+
+Result<void> bind_scalar(Binding& node) {
+  node.scratch(turned_bytes(node));
+  return {};
+}
+
+Heads heads_of(const TensorView& t) { return {t, t.stride(0), t.stride(1), t.stride(2), t.stride(3)}; }
+
+// Dense [batch, head, sequence, channel] in scratch, with the strides of it.
+struct Turned {
+  TensorView tensor;
+  int64_t strides[4];
+};
+
+// Turns queries, and new keys to where the cache has them.
+Result<void> turn_inputs(const Running& run, const Sizes& sizes, const TensorView& present_key, Turned& query, Turned& key) {
+  HEED_ASSIGN(const Rotary rotary, rotary_of(run, cos_input, sizes.batch, sizes.query));
+  auto* room = run.scratch<std::byte>();
+  const auto in_scratch = [&](const TensorView& x, Turned& turned) {
+    int64_t stride = 1;
+    for (int32_t axis = 3; axis >= 0; stride *= x.dim(axis--)) turned.strides[axis] = stride;
+    turned.tensor = x;
+    turned.tensor.c.data = room;
+    turned.tensor.c.strides = turned.strides;
+    room += static_cast<size_t>(x.count()) * bits_of(x.element()) / 8;
+  };
+  const auto q = run.input(query_input), k = run.input(key_input);
+  in_scratch(q, query);
+  HEED_TRY(turn(run, rotary, {sizes.batch, sizes.head, sizes.width}, heads_of(q), heads_of(query.tensor)));
+  const HeadCounts key_heads{sizes.batch, sizes.kv_head, sizes.width};
+  if (!present_key.present()) {
+    in_scratch(k, key);
+    return turn(run, rotary, key_heads, heads_of(k), heads_of(key.tensor));
+  }
+  HEED_TRY(keep_past(run, run.input(past_key_input), present_key, sizes));
+  std::vector<int64_t> begins;
+  for (int64_t b = 0; b < sizes.batch; ++b) begins.push_back(sizes.past_of(b));
+  return turn(run, rotary, key_heads, heads_of(k), heads_of(present_key), begins, present_key.dim(2));
+}
+
+// Appends to the cache and says where queries, keys and values then lie; what is turned lies in `turned`.
+Result<Ready> make_present(const Running& run, std::array<Turned, 2>& turned) {
+  auto query = run.input(query_input), key = run.input(key_input);
+  const auto value = run.input(value_input);
   const auto past_key = run.input(past_key_input), past_value = run.input(past_value_input);
   HEED_ASSIGN(const Sizes sizes, sizes_of(run));
   HEED_ASSIGN(const auto present_key,
@@ -340,9 +412,14 @@ Result<Ready> make_present(const Running& run) {
               made_output(run, present_value_output, {sizes.batch, sizes.kv_head, sizes.total, sizes.value_width}));
   HEED_ASSIGN(const auto weights,
               made_output(run, weights_output, {sizes.batch, sizes.head, sizes.query, sizes.total}));
-  HEED_TRY(append(run, past_key, key, present_key, sizes));
+  if (run.input(cos_input).present()) {
+    HEED_TRY(turn_inputs(run, sizes, present_key, turned[0], turned[1]));
+    query = turned[0].tensor, key = turned[1].tensor;
+  } else {
+    HEED_TRY(append(run, past_key, key, present_key, sizes));
+  }
   HEED_TRY(append(run, past_value, value, present_value, sizes));
-  return Ready{sizes, sources_of(past_key, key, present_key), sources_of(past_value, value, present_value), weights};
+  return Ready{sizes, query, sources_of(past_key, key, present_key), sources_of(past_value, value, present_value), weights};
 }
 
 Result<void> attend_scalar(const Running& run, const Ready& ready) {
@@ -361,6 +438,7 @@ Result<void> attend_scalar(const Running& run, const Ready& ready) {
                            kept,
                            sizes,
                            visibility,
+                           ready.query,
                            ready.keys,
                            ready.values,
                            ready.weights,
@@ -376,12 +454,15 @@ Result<void> attend_scalar(const Running& run, const Ready& ready) {
 }
 
 Result<void> run_scalar(Running& run) {
-  HEED_ASSIGN(const Ready ready, make_present(run));
+  std::array<Turned, 2> turned{};
+  HEED_ASSIGN(const Ready ready, make_present(run, turned));
   return attend_scalar(run, ready);
 }
 
 Result<void> plan_scalar(Planning& node) {
   for (int32_t input = query_input; input <= past_lengths_input; ++input)
+    if (node.has_input(input)) node.take_strided(input);
+  for (int32_t input = cos_input; input < positions_input; ++input)
     if (node.has_input(input)) node.take_strided(input);
   for (const int32_t output : {y_output, present_key_output, present_value_output})
     if (node.has_output(output)) node.give_strided(output);
@@ -427,8 +508,10 @@ Result<void> bind_vector(Binding& node) {
   for (const int32_t present : {present_key_output, present_value_output})
     if (node.has_output(present)) total = node.output(present).dim(2);
   const Sizes sizes = sizes_of(query, key, node.input(value_input), past_key, total, Lengths({}));
+  const size_t turned = turned_bytes(node);
+  node.scratch(turned);
   if (query.count() == 0 || sizes.kv_head == 0) return {};
-  node.scratch(scratch_floats(split_of(sizes), std::max(host->prepare_threads(node.c()), 1)) * sizeof(float));
+  node.scratch(turned + scratch_floats(split_of(sizes), std::max(host->prepare_threads(node.c()), 1)) * sizeof(float));
   return {};
 }
 
@@ -451,7 +534,7 @@ class VectorAttention {
         visibility_(visibility),
         attend_(attend),
         split_(split_of(ready.sizes)),
-        query_(run.input(query_input)),
+        query_(ready.query),
         y_(run.output(y_output)),
         sinks_(run.input(sinks_input)),
         scale_(scale_of(visibility.kept, ready.sizes)) {}
@@ -461,7 +544,7 @@ class VectorAttention {
     const int64_t tasks = split_.tiles * split_.ranges;
     const int64_t cost =
         sizes_.batch * sizes_.head * sizes_.query * (sizes_.total + 1) * (sizes_.width + sizes_.value_width + 1);
-    float* const scratch = run_.scratch<float>();
+    float* const scratch = run_.scratch<float>() + turned_bytes(run_) / sizeof(float);
     float* const found = scratch + static_cast<size_t>(threads) * split_.tile_floats;
     const auto one = [&](int64_t task, int64_t thread) {
       float* tile_scratch = scratch + static_cast<size_t>(thread) * split_.tile_floats;
@@ -609,7 +692,8 @@ bool fits_vectors(const Ready& ready) {
 }
 
 Result<void> run_vector(Running& run, Attend attend) {
-  HEED_ASSIGN(const Ready ready, make_present(run));
+  std::array<Turned, 2> turned{};
+  HEED_ASSIGN(const Ready ready, make_present(run, turned));
   if (ready.sizes.batch * ready.sizes.head * ready.sizes.query == 0) return {};
   if (!fits_vectors(ready)) return attend_scalar(run, ready);
   HEED_ASSIGN(const Visibility visibility, visibility_of(run, *run.kept<Kept>(), ready.sizes));
@@ -635,9 +719,9 @@ Result<void> plan_vector(Planning& node) {
 }
 
 template <Isa isa, int32_t score>
-CpuKernel vector_kernel() {
+CpuKernel vector_kernel(std::string_view op_type) {
   return {.domain = "heed",
-          .op_type = "Attention",
+          .op_type = op_type,
           .name = name_of(isa),
           .score = score,
           .plan = plan_vector<isa>,
@@ -648,10 +732,22 @@ CpuKernel vector_kernel() {
 
 }  // namespace
 
-extern const CpuKernel heed_attention{
-    .domain = "heed", .op_type = "Attention", .plan = plan_scalar, .prepare = prepare, .run = run_scalar};
-extern const CpuKernel heed_attention_neon = vector_kernel<Isa::neon, 5>();
-extern const CpuKernel heed_attention_avx2 = vector_kernel<Isa::avx2, 10>();
-extern const CpuKernel heed_attention_avx512 = vector_kernel<Isa::avx512, 20>();
+extern const CpuKernel heed_attention{.domain = "heed",
+                                      .op_type = "Attention",
+                                      .plan = plan_scalar,
+                                      .prepare = prepare,
+                                      .run = run_scalar};
+extern const CpuKernel heed_attention_neon = vector_kernel<Isa::neon, 5>("Attention");
+extern const CpuKernel heed_attention_avx2 = vector_kernel<Isa::avx2, 10>("Attention");
+extern const CpuKernel heed_attention_avx512 = vector_kernel<Isa::avx512, 20>("Attention");
+extern const CpuKernel heed_rotary_attention{.domain = "heed",
+                                             .op_type = "RotaryAttention",
+                                             .plan = plan_scalar,
+                                             .prepare = prepare,
+                                             .bind = bind_scalar,
+                                             .run = run_scalar};
+extern const CpuKernel heed_rotary_attention_neon = vector_kernel<Isa::neon, 5>("RotaryAttention");
+extern const CpuKernel heed_rotary_attention_avx2 = vector_kernel<Isa::avx2, 10>("RotaryAttention");
+extern const CpuKernel heed_rotary_attention_avx512 = vector_kernel<Isa::avx512, 20>("RotaryAttention");
 
 }  // namespace heed::cpu
