@@ -182,15 +182,13 @@ bool lower(Match& match) {
   const Dim width = floor_divide(query->dim(2), is_packed ? heads + 2 * kv_heads : heads);
   if (!width.is_number()) return false;
 
-  // Packed ones lie side by side: query and key are turned at once.
-  const bool is_turned = node.integer("do_rotary") != 0, turns_both = is_packed && is_turned && !match.type("q_norm");
+  const bool is_turned = node.integer("do_rotary") != 0;
   const int64_t query_hidden = heads * width.number(), key_hidden = kv_heads * width.number();
   std::string text, q = "query", k = "key", v = "value";
-  if (turns_both)
-    text += "both, v = Split<axis = 2>(query, " + constant_ints({query_hidden + key_hidden, key_hidden}) + ");";
-  else if (is_packed)
+  if (is_packed) {
     text += "q, k, v = Split<axis = 2>(query, " + constant_ints({query_hidden, key_hidden, key_hidden}) + ");";
-  if (is_packed) q = "q", k = "k", v = "v";
+    q = "q", k = "k", v = "v";
+  }
   if (match.type("q_norm")) {
     const float epsilon = node.number("qk_norm_epsilon", 1e-6f);
     match.set("q_epsilon", node.number("q_norm_epsilon", epsilon));
@@ -217,14 +215,9 @@ bool lower(Match& match) {
               (match.type("positions") ? "positions" : "past") + ");";
     };
     match.set("turned", cos->has_rank() && cos->dim(1).is_number() ? 2 * cos->dim(1).number() : int64_t{0});
-    if (turns_both) {
-      turn("both", heads + kv_heads);
-      text += "q, k = Split<axis = 2>(both_turned, " + constant_ints({query_hidden, key_hidden}) + ");";
-    } else {
-      turn(q, heads);
-      turn(k, kv_heads);
-      q += "_turned", k += "_turned";
-    }
+    turn(q, heads);
+    turn(k, kv_heads);
+    q += "_turned", k += "_turned";
   }
   text += split_heads(q, heads, width) + split_heads(k, kv_heads, width) + split_heads(v, kv_heads, width);
 

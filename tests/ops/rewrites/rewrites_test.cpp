@@ -568,8 +568,8 @@ const std::vector<RewriteRow> rows = {
      "each = Expand(before, batches) last = Cast<to = 6>(each) "
      "y, key, value = com.microsoft.GroupQueryAttention<num_heads = 4, kv_num_heads = 2, do_rotary = 1>"
      "(q, \"\", \"\", pk, pv, last, all_keys, cos, sin)",
-     {"heed.Attention", "heed.RotaryEmbedding<interleaved = 0>num_heads = 6"},
-     {"GroupQueryAttention", "Concat"},
+     {"heed.RotaryAttention"},
+     {"GroupQueryAttention", "Concat", "heed.RotaryEmbedding"},
      false},
     {"MultiHeadAttention of what products make, its biases theirs",
      x,
