@@ -111,28 +111,41 @@ bool accept(Match& match) {
     for (std::string* input : {&query, &key, &value}) *input = "Unsqueeze(" + *input + ", first)";
     result = "heads";
   }
-  std::string mask;
+  std::vector<std::string> masks;  // to be added up
   MaskFit fit = MaskFit::as_it_is;
-  for (const std::string bias : {"first_bias", "bias"}) {
-    const auto type = match.type(bias);
+  for (const auto name : {"first_bias", "bias"}) {
+    const auto type = match.type(name);
     if (!type) continue;
     fit = std::min(fit, fit_of(*type, scores));
     if (!is_float(type->element())) return false;
-    mask = mask.empty() ? bias : "Add(" + mask + ", " + bias + ")";
+    masks.push_back(name);
   }
   if (const auto visible = match.type("visible"), hidden = match.type("hidden"); visible || hidden) {
     fit = std::min(fit, fit_of(visible ? *visible : *hidden, scores));
     const Hiding how = hiding(match, "low");
-    if (how == Hiding::no) return false;
-    if (how == Hiding::infinite && mask.empty()) {
-      mask = visible ? "visible" : "Not(hidden)";
+    const bool is_lowest_half = match.type("low")->element() == DataType::f16 && match.scalar("low") == -65504.0;
+    if (how == Hiding::infinite && masks.empty()) {
+      masks.push_back(visible ? "visible" : "Not(hidden)");
+    } else if (how == Hiding::no && !is_lowest_half) {
+      return false;
     } else {
       // Where every key is hidden by a finite number, all weigh the same: a bias keeps that, a boolean mask does not.
-      text += "nothing = CastLike(Constant<value_float = 0.0>(), low);";
-      text += visible ? "chosen = Where(visible, nothing, low);" : "chosen = Where(hidden, low, nothing);";
-      mask = mask.empty() ? "chosen" : "Add(chosen, " + mask + ")";
+      if (is_lowest_half) {  // which swallows no score; f32's does, and stands for the biases that are as low
+        text += "nothing = Constant<value_float = 0.0>(); lowest = Constant<value_float = -3.4028234663852886e38>();";
+        for (std::string& bias : masks) {
+          text += "f32_" + bias + " = Cast<to = 1>(" + bias + "); low_" + bias + " = Where(LessOrEqual(f32_" + bias +
+                  ", Cast<to = 1>(low)), lowest, f32_" + bias + ");";
+          bias = "low_" + bias;
+        }
+      } else {
+        text += "nothing = CastLike(Constant<value_float = 0.0>(), low); lowest = Identity(low);";
+      }
+      text += visible ? "chosen = Where(visible, nothing, lowest);" : "chosen = Where(hidden, lowest, nothing);";
+      masks.insert(masks.begin(), "chosen");
     }
   }
+  std::string mask = masks.empty() ? "" : masks[0];
+  for (size_t i = 1; i < masks.size(); ++i) mask = "Add(" + mask + ", " + masks[i] + ")";
   if (fit == MaskFit::not_at_all) return false;
   if (fit == MaskFit::once_repeated) mask = "Expand(" + mask + ", Shape<start = -2, end = -1>(v))";
   text += result + " = heed.Attention<scale = @scale, softcap = @softcap>(" + query + ", " + key + ", " + value + ", " +

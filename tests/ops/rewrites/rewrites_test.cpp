@@ -21,6 +21,7 @@ const std::string sliced_rows =
     "[1]>()"
     "queries = Slice(keys, from, end, axis0, step) rows = Unsqueeze(queries, axis1) ";
 const std::string lowest = "low = Constant<value_float = -3.4028234663852886e38>() ",
+                  lowest_half = "low = Constant<value = float16[1] {-65504}>() ",
                   infinite = "low = Constant<value_float = -inf>() ";
 const std::string appended = "key = Concat<axis = 2>(pk, k) value = Concat<axis = -2>(pv, v) ";
 const std::string scores =
@@ -197,6 +198,17 @@ const std::vector<RewriteRow> rows = {
          "w = Where(seen, s, low) m = Add(w, padding_bias)" + weighed,
      {"heed.Attention"},
      {"Softmax", "Slice", "MatMul"}},
+    {.what = "and a padding mask that is added, in halves, whose lowest does not swallow a score",
+     .inputs = "float16[batch, 3, seq, 8] q, float16[batch, 3, seq, 8] k, float16[batch, 3, seq, 5] v, float16[batch, 3, past, "
+               "8] pk, float16[batch, 3, past, 5] pv, bool[batch, 1, 1, past + seq] padded",
+     .outputs = "float16[batch, 3, seq, 5] y",
+     .nodes = positions + triangle + cut_triangle + appended + lowest_half +
+              "kt = Transpose<perm = [0, 1, 3, 2]>(key) s8 = Constant<value = float16[1] {2.5}>() qk = MatMul(q, kt)"
+              "s = Div(qk, s8) nothing = Constant<value = float16[1] {0}>() padding = Where(padded, low, nothing)"
+              "w = Where(seen, s, low) m = Add(w, padding)" + weighed,
+     .wanted = {"heed.Attention"},
+     .unwanted = {"Softmax", "Slice", "MatMul"},
+     .tolerance = 2e-3},
     {"past values whose length the model calls by another name",
      qkv + ", float[batch, 3, past, 8] pk, float[batch, 3, before, 5] pv",
      presents,
@@ -459,6 +471,14 @@ const std::vector<RewriteRow> rows = {
      plain + lowest + "qk = MatMul(q, kt) m = Where(mask, qk, low) p = Softmax<axis = -1>(m) y = MatMul(p, v)",
      {"heed.Attention", "Where"},
      {"Softmax"}},
+    {.what = "the same in halves: where all is hidden, all weigh the same",
+     .inputs = "float16[batch, 3, seq, 8] q, float16[batch, 3, seq, 8] k, float16[batch, 3, seq, 5] v, bool[seq, seq] mask",
+     .outputs = "float16[batch, 3, seq, 5] y",
+     .nodes = lowest_half + "kt = Transpose<perm = [0, 1, 3, 2]>(k) qk = MatMul(q, kt) m = Where(mask, qk, low)"
+                            "p = Softmax<axis = -1>(m) y = MatMul(p, v)",
+     .wanted = {"heed.Attention", "Where"},
+     .unwanted = {"Softmax"},
+     .tolerance = 2e-3},
     {"a number that does not hide for sure",
      qkv + ", bool[seq, seq] mask",
      y,
