@@ -68,13 +68,39 @@ uint32_t row_threads(uint32_t rows, Order order, uint64_t max_workgroup_size) {
   return is_along_inner || max_workgroup_size < most ? least : most;
 }
 
-// Places of the variants in every plan: for few rows by the order of b and the most rows, then tiles, then the sum.
+static_assert(std::size(tiles) == cooperative_tile_count);
+
+// Rows of a tile of shaders/matmul_lanes.comp, and columns of its threads. Tuned on an AMD Zen 4 core.
+constexpr uint32_t lane_rows[] = {1, 4, 8, 16}, lane_columns = 8;
+
+// Places of the variants in every plan: the sum, then those for few rows by the order of b and the most rows, then tiles;
+// or, where threads are lanes of a CPU's vectors, those by the order of b, whether a is read in fours, and the most rows.
+constexpr int32_t sum_variant = 0;
 constexpr int32_t rows_variant(Order order, size_t most) {
-  return static_cast<int32_t>(order * std::size(few_rows) + most);
+  return 1 + static_cast<int32_t>(order * std::size(few_rows) + most);
 }
 constexpr int32_t first_tile_variant = rows_variant(fours_along_outer, std::size(few_rows));
-constexpr int32_t sum_variant = first_tile_variant + static_cast<int32_t>(std::size(tiles));
-static_assert(std::size(tiles) == cooperative_tile_count);
+constexpr int32_t lanes_variant(Order order, bool a_in_fours, size_t most) {
+  return 1 + static_cast<int32_t>((order * 2 + a_in_fours) * std::size(lane_rows) + most);
+}
+
+size_t lane_rows_for(int64_t rows) {
+  const auto most = std::lower_bound(std::begin(lane_rows), std::end(lane_rows) - 1, rows);
+  return static_cast<size_t>(most - std::begin(lane_rows));
+}
+
+// What a device brings to products of one type.
+struct Kernels {
+  std::optional<CooperativeTiles> cooperative;
+  uint32_t lanes = 0;  // of a CPU's vectors; 0 on a GPU
+};
+template <class Node>  // Planning or Binding
+Kernels kernels_of(const Node& node) {
+  Kernels kernels{cooperative_tiles(node)};
+  if (!kernels.cooperative && node.capability("cpu_threads") && node.capability("subgroup_shuffle") && node.capability("int64"))
+    kernels.lanes = static_cast<uint32_t>(node.capability("subgroup_size"));
+  return kernels;
+}
 
 Order order_of(const Matrix& m, std::span<const int32_t> batch_strides) {
   const bool inner_first = m.inner_stride == 1 && !(m.outer_stride == 1 && m.outer > 1);
@@ -116,9 +142,13 @@ std::optional<Order> known_order(const NodeView& node) {
   return order_of(right_matrix(*b), batch_strides);
 }
 
-Variant variant_of_rows(const Planning& node, const Shader& shader, uint32_t rows, Order order) {
+std::string name_of_rows(uint32_t rows, Order order) {
   static constexpr const char* names[] = {"along k", "along columns", "fours along k", "fours along columns"};
-  return {.name = "at most " + std::to_string(rows) + (rows == 1 ? " row, " : " rows, ") + names[order],
+  return "at most " + std::to_string(rows) + (rows == 1 ? " row, " : " rows, ") + names[order];
+}
+
+Variant variant_of_rows(const Planning& node, const Shader& shader, uint32_t rows, Order order) {
+  return {.name = name_of_rows(rows, order),
           .shader = shader,
           .constants = {{0, row_threads(rows, order, node.capability("max_workgroup_size"))},
                         {1, column_lanes(order)},
@@ -130,6 +160,12 @@ Variant variant_of_tile(const Shader& shader, const Tile& tile) {
   return {.name = tile.name,
           .shader = shader,
           .constants = {{0, tile.threads}, {1, tile.column_threads}, {2, tile.row_blocks}, {3, tile.column_blocks}}};
+}
+
+Variant variant_of_lanes(const Shader& shader, uint32_t lanes, uint32_t rows, Order order, bool a_in_fours) {
+  return {.name = name_of_rows(rows, order) + (a_in_fours ? ", a in fours" : ""),
+          .shader = shader,
+          .constants = {{0, lanes}, {1, rows}, {2, order}, {3, a_in_fours}}};
 }
 
 // ---- binding
@@ -206,13 +242,17 @@ struct Chosen {
   int32_t variant;
   int64_t workgroups;
 };
-using Cooperative = std::optional<CooperativeTiles>;
-Chosen choose(const Parameters& p, uint32_t all_rows, const Cooperative& cooperative) {
+Chosen choose(const Parameters& p, uint32_t all_rows, const Kernels& kernels) {
+  if (kernels.lanes > 0) {
+    const size_t most = lane_rows_for(all_rows);
+    return {lanes_variant(p.b_order, p.a_order == fours_along_inner, most),
+            workgroups_of(p, {lane_rows[most], lane_columns * kernels.lanes})};
+  }
   if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), all_rows); few != std::end(few_rows))
     return {rows_variant(p.b_order, static_cast<size_t>(few - std::begin(few_rows))),
             int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count};
   const auto workgroups_of_tile = [&](size_t tile) {
-    return workgroups_of(p, cooperative ? (*cooperative)[tile].sizes() : tiles[tile].sizes);
+    return workgroups_of(p, kernels.cooperative ? (*kernels.cooperative)[tile].sizes() : tiles[tile].sizes);
   };
   size_t tile = 0;
   while (tile + 1 < std::size(tiles) && workgroups_of_tile(tile) < enough_workgroups) ++tile;
@@ -225,9 +265,9 @@ int64_t count_of_c(const Parameters& p) { return int64_t{p.batch_count} * p.rows
 // its windows. All but the last are equally long. P is Parameters, or begins with them.
 template <class P>
 void add_stretches(Launch& launch, std::span<P> stretches, std::span<std::vector<heed_window>> windows,
-                   uint32_t all_rows, const Cooperative& cooperative, int64_t most_bytes) {
+                   uint32_t all_rows, const Kernels& kernels, int64_t most_bytes) {
   const Parameters& first = stretches.front();
-  const auto [variant, workgroups] = choose(first, all_rows, cooperative);
+  const auto [variant, workgroups] = choose(first, all_rows, kernels);
   int64_t splits = 1;
   if (workgroups < enough_workgroups)
     splits = std::min({int64_t{most_splits}, enough_workgroups / workgroups, int64_t{first.inner / least_split_inner},
@@ -304,7 +344,7 @@ Parameters part_of(const Parameters& whole, const Piece& piece) {
 }
 
 // Of tensors that are longer than a binding: parts of c one after the other, each summed up along the inner axis.
-Result<Launch> launch_in_windows(const Parameters& whole, DataType element, const Cooperative& cooperative,
+Result<Launch> launch_in_windows(const Parameters& whole, DataType element, const Kernels& kernels,
                                  int64_t most_bytes) {
   Box box = box_of(whole, element);
   const size_t inner = box.rank - 1;
@@ -328,7 +368,7 @@ Result<Launch> launch_in_windows(const Parameters& whole, DataType element, cons
     if (whole.inner == 0) stretches.back().inner = 0;
     windows.push_back(std::move(piece.windows));
     if (stretches.size() < stretches_of_part) continue;
-    add_stretches(launch, std::span(stretches), windows, whole.rows, cooperative, most_bytes);
+    add_stretches(launch, std::span(stretches), windows, whole.rows, kernels, most_bytes);
     stretches.clear(), windows.clear();
   }
   return launch;
@@ -400,22 +440,39 @@ Result<GpuPlan> plan_matmul(Planning& node) {
                    in_windows(write(0)),
                    scratch()};
   if (node.has_input(residual_input)) node.in_place(residual_input, 0);
+  const auto order_of_b = known_order(node);
+  const Variant sum{.name = "the sum of pieces", .shader = sum_shader};
+  plan.variants.push_back(sum);
   // What the types rule out is replaced by what is there anyway: a pipeline is built once.
   const Dim rows_of_one = a.rank() > 1 ? a.dim(-2) : Dim(1), rows_of_all = count_of(a.dims().first(a.dims().size() - 1));
+  const Kernels kernels = kernels_of(node);
+  const auto orders = {along_inner, along_outer, fours_along_inner, fours_along_outer};
+  if (kernels.lanes > 0) {
+    HEED_ASSIGN(const Shader lanes_shader, shader_for(node, shaders::matmul_lanes));
+    const auto place_of = [](const Dim& rows, size_t unknown) {
+      return rows.is_number() ? lane_rows_for(rows.number()) : unknown;
+    };
+    const size_t least = place_of(rows_of_one, 0), most = place_of(rows_of_all, std::size(lane_rows) - 1);
+    for (const Order order : orders)
+      for (const bool a_in_fours : {false, true})
+        for (size_t i = 0; i < std::size(lane_rows); ++i) {
+          const Order known = order_of_b.value_or(order);
+          plan.variants.push_back(
+              i < least || i > most ? sum : variant_of_lanes(lanes_shader, kernels.lanes, lane_rows[i], known, a_in_fours));
+        }
+    return plan;
+  }
   const uint32_t most = few_rows[std::size(few_rows) - 1];
   const bool may_be_few = !rows_of_one.is_number() || rows_of_one.number() <= most;
   const bool may_be_many = !rows_of_all.is_number() || rows_of_all.number() > most;
-  const auto order_of_b = known_order(node);
-  const Variant sum{.name = "the sum of pieces", .shader = sum_shader};
-  for (const Order order : {along_inner, along_outer, fours_along_inner, fours_along_outer})
+  for (const Order order : orders)
     for (const uint32_t few : few_rows)
       plan.variants.push_back(may_be_few ? variant_of_rows(node, rows_shader, few, order_of_b.value_or(order)) : sum);
-  const auto cooperative = cooperative_tiles(node);
   for (size_t i = 0; i < std::size(tiles); ++i) {
-    const Variant variant = cooperative ? (*cooperative)[i].variant() : variant_of_tile(tile_shader, tiles[i]);
+    const Variant variant =
+        kernels.cooperative ? (*kernels.cooperative)[i].variant() : variant_of_tile(tile_shader, tiles[i]);
     plan.variants.push_back(may_be_many ? variant : sum);
   }
-  plan.variants.push_back(sum);
   return plan;
 }
 
@@ -427,13 +484,13 @@ Result<Launch> bind_matmul(const Binding& node) {
   HEED_TRY(check_addressable(c, "the output"));
   Parameters p = parameters_of(a, b, c);
   add_epilogue(node, p, bias_input, residual_input);
-  const Cooperative cooperative = cooperative_tiles(node);
+  const Kernels kernels = kernels_of(node);
   const int64_t most_bytes = most_binding_bytes(node);
   if (!fits_binding(a, most_bytes) || !fits_binding(b, most_bytes) || !fits_binding(c, most_bytes))
-    return launch_in_windows(p, a.element(), cooperative, most_bytes);
+    return launch_in_windows(p, a.element(), kernels, most_bytes);
   Launch launch;
   std::vector<heed_window> none;
-  add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, cooperative, most_bytes);
+  add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, kernels, most_bytes);
   return launch;
 }
 
@@ -466,7 +523,7 @@ Result<GpuPlan> plan_matmul_nbits(Planning& node) {
     variant.constants.push_back({5, !has_zero_points ? 0u : zero_point == DataType::u8 ? 1u : 2u});
     return variant;
   };
-  plan.variants.assign(static_cast<size_t>(sum_variant) + 1, sum);
+  plan.variants.assign(static_cast<size_t>(first_tile_variant) + std::size(tiles), sum);
   for (size_t few = 0; few < std::size(few_rows); ++few)
     plan.variants[static_cast<size_t>(rows_variant(fours_along_inner, few))] =
         with_bits(variant_of_rows(node, rows_shader, few_rows[few], fours_along_inner));
@@ -506,7 +563,7 @@ Result<Launch> bind_matmul_nbits(const Binding& node) {
   p.group_indices_offset = offset(nbits_g_idx);
   Launch launch;
   std::vector<heed_window> none;
-  add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, std::nullopt, most_binding_bytes(node));
+  add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, Kernels{}, most_binding_bytes(node));
   return launch;
 }
 

@@ -4,6 +4,7 @@
 // NBITS: b is [column, inner] in packed codes, as com.microsoft.MatMulNBits has it; it is read in fours along inner.
 #include "element.glsl"
 #include "epilogue.glsl"
+#include "fours.glsl"
 
 layout(set = 0, binding = 0, std430) readonly buffer A { STORED a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer Bias { STORED bias[]; };
@@ -53,24 +54,9 @@ bool is_along_inner(uint order) { return (order & 1u) == 0; }
 bool is_in_fours(uint order) { return order >= fours_along_inner; }
 
 // The same memory in fours.
-#if defined(F16) || defined(BF16)
-#define STORED4 uvec2
-#else
-#define STORED4 vec4
-#endif
 layout(set = 0, binding = 0, std430) readonly buffer A4 { STORED4 a4[]; };
 #ifndef NBITS
 layout(set = 0, binding = 1, std430) readonly buffer B4 { STORED4 b4[]; };
-#endif
-
-#if defined(F16)
-vec4 load_four(uvec2 stored) { return vec4(unpackHalf2x16(stored.x), unpackHalf2x16(stored.y)); }
-#elif defined(BF16)
-vec4 load_four(uvec2 stored) {
-  return uintBitsToFloat(uvec4(stored.x << 16, stored.x & 0xFFFF0000u, stored.y << 16, stored.y & 0xFFFF0000u));
-}
-#else
-vec4 load_four(vec4 stored) { return stored; }
 #endif
 
 // A row or column begins at `begin`; element k of it, or four from there on.

@@ -15,6 +15,7 @@ namespace heed::vulkan {
 struct Capabilities {
   // Features: 1 where the device has it.
   uint64_t cooperative_matrix = 0;  // products of f16 matrices with f32 sums, by whole subgroups
+  uint64_t cpu_threads = 0;  // the device is a CPU: threads are lanes of its vectors, and workgroups share no faster memory
   uint64_t float16 = 0;
   uint64_t float64 = 0;
   uint64_t int16 = 0;
@@ -58,6 +59,7 @@ struct CapabilityEntry {
 
 inline constexpr CapabilityEntry capability_entries[] = {
     {"cooperative_matrix", &Capabilities::cooperative_matrix, CapabilityKind::feature},
+    {"cpu_threads", &Capabilities::cpu_threads, CapabilityKind::feature},
     {"float16", &Capabilities::float16, CapabilityKind::feature},
     {"float64", &Capabilities::float64, CapabilityKind::feature},
     {"int16", &Capabilities::int16, CapabilityKind::feature},

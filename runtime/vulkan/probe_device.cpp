@@ -108,6 +108,7 @@ Capabilities capabilities_of(const Properties& properties, const Features& featu
   return {
       .cooperative_matrix = product.MSize && features.cooperative.cooperativeMatrix && features.v12.vulkanMemoryModel &&
                             (properties.cooperative.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0,
+      .cpu_threads = properties.v10.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
       .float16 = features.v12.shaderFloat16,
       .float64 = features.v10.features.shaderFloat64,
       .int16 = features.v10.features.shaderInt16,

@@ -146,6 +146,19 @@ TEST_CASE("MatMul on a GPU chooses a variant by sizes and strides") {
   for (const Row& row : rows) check_launch(row, DataType::f32, least);
 }
 
+TEST_CASE("MatMul where threads are lanes of a CPU's vectors makes tiles of few rows") {
+  const std::map<std::string_view, uint64_t> device{
+      {"cpu_threads", 1}, {"int64", 1}, {"subgroup_shuffle", 1}, {"subgroup_size", 8}, {"max_workgroup_size", 1024}};
+  check_launch({"a prompt", {128, 384}, {384, 1536}, {128, 1536}, "192 of at most 16 rows, fours along columns, a in fours",
+                {}, true, 3},
+               DataType::f32, device);
+  check_launch({"a token", {1, 384}, {384, 1536}, {1, 1536}, "24 of at most 1 row, fours along columns, a in fours",
+                {}, false, 9},
+               DataType::f32, device);
+  check_launch({"an odd k", {5, 383}, {383, 64}, {5, 64}, "1 of at most 8 rows, fours along columns", {}, true, 3},
+               DataType::f32, device);
+}
+
 TEST_CASE("MatMul of f16 on a GPU uses cooperative matrices where it has such as the shader serves") {
   check_launch(prompt("square products", "256 of cooperative tiles of 128 x 128"), DataType::f16, cooperative(16, 16, 32));
   check_launch(prompt("narrow products", "512 of cooperative tiles of 128 x 64"), DataType::f16, cooperative(8, 16, 64));

@@ -138,7 +138,7 @@ TEST_CASE("options that mean nothing are errors that list those that do; a devic
     Option option;
     Code code;
     std::string text;
-  } cases[] = {{{"vulkan.mask", "int64,int63"}, Code::invalid_argument, "'int63'; there are cooperative_matrix, float16, float64"},
+  } cases[] = {{{"vulkan.mask", "int64,int63"}, Code::invalid_argument, "'int63'; there are cooperative_matrix, cpu_threads, float16, float64"},
                {{"vulkan.mask", "max_bindings"}, Code::invalid_argument, "no feature 'max_bindings'"},
                {{"vulkan.warp", "9"}, Code::invalid_argument, "vulkan.cache, vulkan.mask, vulkan.timeout_ms, vulkan.max_allocation_bytes"},
                {{"vulkan.max_bindings", "many"}, Code::invalid_argument, "expected a number"},
