@@ -111,10 +111,9 @@ HWY_INLINE void add_halves(const Sixteens& t, int64_t four, Vector (&sum)[rows][
   }
 }
 
-// Sums of 16 of k that i16 has less room for: of `room` fours.
+// Adds products of 16 of k, of which i16 has room for `room` fours.
 template <int rows, bool a_is_signed>
 [[gnu::noinline]] void add_sixteen(const Sixteens& t, uint8_t room, Vector (&sum)[rows][2]) {
-  HWY_UNROLL(8) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = zero();
   if (room == 2) {
     add_fours<rows, 2, a_is_signed>(t, 0, sum);
     add_fours<rows, 2, a_is_signed>(t, 2, sum);
@@ -159,12 +158,14 @@ HWY_INLINE void add_sixteens(Sixteens t, [[maybe_unused]] const uint8_t* room, i
     for (int i = 0; i < BYTES_WIDE && count > 0; ++i, t.a += 16, t.b += 8 * BYTES_WIDE, count -= 16) {
       if (HWY_LIKELY(least[i] == 4)) {
         add_fours<rows, 4, a_is_signed>(t, 0, sum);
-        continue;
+      } else if constexpr (rows > 2) {
+        add_sixteen<rows, a_is_signed>(t, least[i], sum);
+      } else {  // sums stay in registers
+        Vector held[rows][2];
+        HWY_UNROLL(2) for (int r = 0; r < rows; ++r) held[r][0] = sum[r][0], held[r][1] = sum[r][1];
+        add_sixteen<rows, a_is_signed>(t, least[i], held);
+        HWY_UNROLL(2) for (int r = 0; r < rows; ++r) sum[r][0] = held[r][0], sum[r][1] = held[r][1];
       }
-      Vector part[rows][2];
-      add_sixteen<rows, a_is_signed>(t, least[i], part);
-      HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
-        HWY_UNROLL(2) for (int v = 0; v < 2; ++v) sum[r][v] = add(sum[r][v], part[r][v]);
     }
     room += BYTES_WIDE;
   }
