@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include "cases.hpp"
+#include "plugins/cpu/isa.hpp"
+#include "rows.hpp"
 
 namespace heed::test {
 namespace {
@@ -163,6 +165,13 @@ TEST_CASE("MatMul refuses what does not fit, with the shapes") {
   refused({2, 3}, {4, 5}, "[2, 3] and [4, 5]");
   refused({}, {4, 5}, "input 0 has rank 0");
   refused({2, 1, 3}, {5, 3, 2}, "do not broadcast");
+}
+
+TEST_CASE("kernels that do not run on this machine") {
+  std::string lacking;
+  for (const cpu::Isa isa : cpu::every_isa)
+    if (!cpu::machine_has(isa)) lacking += " " + std::string(cpu::name_of(isa));
+  if (!lacking.empty()) skip_row("kernels for" + lacking + ": this machine has none of these");
 }
 
 }  // namespace heed::test
