@@ -267,10 +267,25 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace heed::cpu {
+#if HWY_TARGETS & HWY_AVX3
+namespace {
+
+PanelKernels with_pairs(Isa isa) {
+  PanelKernels kernels = N_AVX3::panel_kernels_here;
+  kernels.bf16_pairs = bf16_panel_kernels(isa);
+  kernels.tile_rows = kernels.bf16_pairs->rows;
+  return kernels;
+}
+
+}  // namespace
+#endif
 
 const PanelKernels* panel_kernels(Isa isa) {
 #if HWY_TARGETS & HWY_AVX3
   if (isa == Isa::avx512) return &N_AVX3::panel_kernels_here;
+  static const PanelKernels avx512_bf16 = with_pairs(Isa::avx512_bf16), amx = with_pairs(Isa::amx);
+  if (isa == Isa::avx512_bf16) return &avx512_bf16;
+  if (isa == Isa::amx) return &amx;
 #endif
 #if HWY_TARGETS & HWY_AVX2
   if (isa == Isa::avx2) return &N_AVX2::panel_kernels_here;

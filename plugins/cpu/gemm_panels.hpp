@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "isa.hpp"
+#include "bf16_panels.hpp"
 
 namespace heed::cpu {
 
@@ -53,6 +53,7 @@ struct PanelKernels {
   void (*few_rows_f16)(const FewRows&);
   void (*few_rows_bf16)(const FewRows&);
   void (*tiles)(const Tiles&);
+  const Bf16PanelKernels* bf16_pairs = nullptr;  // null: bf16 is widened to f32
 };
 
 // Null where this build has none for it. The machine must have it.

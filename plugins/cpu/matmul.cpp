@@ -1,6 +1,7 @@
 // MatMul: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j], and heed.FusedMatMul: y = activation(scale * a b +
 // bias) + residual. The scalar kernel serves every type; the vector kernels f32, f16 and bf16: they pack a constant b
-// once into panels of its own type, which serve a decoded token and a prompt alike. Sums are f32 and rounded once.
+// once into panels of its own type, which serve a decoded token and a prompt alike. Sums are f32 and rounded once. Where the
+// machine multiplies bf16 in pairs, rows of bf16 are not widened.
 #include <algorithm>
 #include <cstring>
 
@@ -65,6 +66,8 @@ Result<void> plan_scalar(Planning& node) {
 constexpr int64_t few_row_count = 8;
 // Below this a thread costs more than it brings: multiplications, tuned on two cores of a Zen 5 (a woken thread: 1 us).
 constexpr int64_t serial_few = 24 * 1024, serial_tiles = 64 * 1024;
+// Rows of pairs begin with a cache line, as tiles want, and do not fall into the same cache sets.
+constexpr int64_t pairs_stride = tile_k + 32;
 constexpr int64_t columns_at_once = 512, packed_here_columns = 256;  // b in panels already, and packed while running
 
 struct Kept {
@@ -135,7 +138,7 @@ Split split_of(const PanelKernels& kernels, DataType element, const Product& p, 
   const int64_t width = kernels.panel_width, rows = p.rows, columns = p.columns, batch_count = p.batch_count;
   s.row_block = std::min<int64_t>(rows, 192 / kernels.tile_rows * kernels.tile_rows);
   const int64_t panels = ceil_divide(columns, width);
-  const bool as_it_is = packed && !is_half(element);
+  const bool widened = is_half(element) && !kernels.bf16_pairs, as_it_is = packed && !widened;
   int64_t column_panels = std::min(panels, (as_it_is ? columns_at_once : packed_here_columns) / width);
   const int64_t wanted = batch_count * rows * columns * p.k_count < serial_tiles ? 1 : 4 * threads;
   s.column_ranges = ceil_divide(panels, column_panels);
@@ -149,8 +152,9 @@ Split split_of(const PanelKernels& kernels, DataType element, const Product& p, 
   s.column_block = column_panels * width;
   s.tasks = batch_count * s.row_ranges * s.column_ranges;
   s.a_floats = static_cast<size_t>(s.row_block * tile_stride);
-  s.b_floats = as_it_is ? 0 : static_cast<size_t>(s.column_block * tile_k);
-  s.b_half_floats = packed || !is_half(element) ? 0 : s.b_floats / 2;
+  const auto b_count = static_cast<size_t>(s.column_block * tile_k);
+  s.b_floats = widened || (!packed && !is_half(element)) ? b_count : 0;
+  s.b_half_floats = packed || !is_half(element) ? 0 : b_count / 2;
   return s;
 }
 
@@ -170,8 +174,13 @@ Scratch scratch_of(const PanelKernels& kernels, DataType element, const Product&
   const size_t sums = is_half(element) ? aligned(p.batch_count * p.rows * p.columns) : 0;
   if (p.batch_count * p.rows * p.columns * p.k_count == 0) return {sums, sums};
   if (is_direct(element, p, packed))
-    return {sums, sums + (is_half(element) ? aligned(p.batch_count * p.rows * p.k_count) : 0)};
+    return {sums, sums + (is_half(element) ? aligned(p.batch_count * p.rows * padded_to_pairs(p.k_count)) : 0)};
   return {sums, sums + split_of(kernels, element, p, packed, threads).floats() * static_cast<size_t>(threads)};
+}
+
+// Elements of a panel.
+int64_t panel_size(const PanelKernels& kernels, int64_t k_count) {
+  return (kernels.bf16_pairs ? padded_to_pairs(k_count) : k_count) * kernels.panel_width;
 }
 
 Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
@@ -184,7 +193,7 @@ Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
   std::copy(b->dims().begin(), b->dims().end(), kept->b_dims);
   const int32_t batch_rank = std::max(b->rank() - 2, 0);
   const int64_t k_count = b->dim(b->rank() == 1 ? 0 : -2), columns = b->rank() == 1 ? 1 : b->dim(-1);
-  const int64_t matrix = ceil_divide(columns, kernels.panel_width) * kernels.panel_width * k_count;
+  const int64_t matrix = ceil_divide(columns, kernels.panel_width) * panel_size(kernels, k_count);
   int64_t count = 1;
   for (int32_t axis = batch_rank - 1; axis >= 0; --axis) {
     kept->b_strides[axis] = count * matrix;
@@ -201,11 +210,16 @@ Result<void> prepare_panels(Preparing& node, const PanelKernels& kernels) {
       offset += rest % b->dim(axis) * b->stride(axis);
       rest /= b->dim(axis);
     }
-    const auto pack = [&]<class T>(T* to) {
-      pack_panels(b->data<T>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1),
-                  k_count, columns, kernels.panel_width, to + index * matrix);
+    const auto pack = [&]<class T>(auto pack_into, T* to) {
+      pack_into(b->data<T>() + offset, b->stride(b->rank() == 1 ? 0 : -2), b->rank() == 1 ? 0 : b->stride(-1), k_count,
+                columns, kernels.panel_width, to + index * matrix);
     };
-    is_half(b->element()) ? pack(static_cast<uint16_t*>(panels)) : pack(static_cast<float*>(panels));
+    if (kernels.bf16_pairs)
+      pack(pack_bf16_panels, static_cast<uint16_t*>(panels));
+    else if (is_half(b->element()))
+      pack(pack_panels<uint16_t>, static_cast<uint16_t*>(panels));
+    else
+      pack(pack_panels<float>, static_cast<float*>(panels));
   }
   kept->panels = panels;
   node.replaced(1);
@@ -232,7 +246,8 @@ Result<void> bind_vector(Binding& node, const PanelKernels& kernels) {
   return {};
 }
 
-void multiply_direct(const Running& run, const PanelKernels& kernels, DataType element, const float* a, const void* b,
+// Of f32 rows of a, or of bf16 ones for the kernels of pairs.
+void multiply_direct(const Running& run, const PanelKernels& kernels, DataType element, const void* a, const void* b,
                      bool packed, const Sums& sums) {
   const Product& p = sums.layout;
   const int64_t width = kernels.panel_width, panels = ceil_divide(p.columns, width);
@@ -241,19 +256,34 @@ void multiply_direct(const Running& run, const PanelKernels& kernels, DataType e
                                                     : kernels.few_rows;
   const auto multiply = [&](int64_t item, int64_t panel_begin, int64_t panel_end) {
     const Offsets at = offsets_of(p, item);
-    few_rows({.a = a + at.a,
-              .a_row_stride = p.a_row,
-              .row_count = p.rows,
-              .k_count = p.k_count,
-              .b = element_at(element, b, at.b),
-              .panel_stride = packed ? p.k_count * width : width,
-              .k_stride = packed ? width : p.b_k,
-              .padded = packed,
-              .panel_begin = panel_begin,
-              .panel_end = panel_end,
-              .column_count = p.columns,
-              .y = sums.data + at.y,
-              .y_row_stride = p.y_row});
+    if (kernels.bf16_pairs)
+      kernels.bf16_pairs->multiply({.a = static_cast<const uint16_t*>(a) + at.a,
+                                    .a_row_stride = p.a_row,
+                                    .row_count = p.rows,
+                                    .k_count = padded_to_pairs(p.k_count),
+                                    .b = static_cast<const uint16_t*>(b) + at.b,
+                                    .panel_stride = panel_size(kernels, p.k_count),
+                                    .panel_begin = panel_begin,
+                                    .panel_end = panel_end,
+                                    .column_count = p.columns,
+                                    .y = sums.data + at.y,
+                                    .y_row_stride = p.y_row,
+                                    .y_column_stride = 1,
+                                    .accumulate = false});
+    else
+      few_rows({.a = static_cast<const float*>(a) + at.a,
+                .a_row_stride = p.a_row,
+                .row_count = p.rows,
+                .k_count = p.k_count,
+                .b = element_at(element, b, at.b),
+                .panel_stride = packed ? p.k_count * width : width,
+                .k_stride = packed ? width : p.b_k,
+                .padded = packed,
+                .panel_begin = panel_begin,
+                .panel_end = panel_end,
+                .column_count = p.columns,
+                .y = sums.data + at.y,
+                .y_row_stride = p.y_row});
     sums.finish(item, 0, p.rows, panel_begin * width, std::min(panel_end * width, p.columns));
   };
   const int64_t cost = p.rows * p.columns * p.k_count, wanted = 2 * run.thread_count();
@@ -271,15 +301,30 @@ void multiply_direct(const Running& run, const PanelKernels& kernels, DataType e
                    });
 }
 
-// The rows of all matrices of a as f32 one after the other; `p` tells where they are after that.
-void widen_rows(DataType element, const void* a, float* to, Product& p) {
+// k_count of a row of bf16 as pairs.
+void copy_pairs(const void* a, int64_t first, int64_t k_stride, int64_t k_count, uint16_t* to) {
+  const uint16_t* from = static_cast<const uint16_t*>(a) + first;
+  if (k_stride == 1)
+    std::memcpy(to, from, static_cast<size_t>(k_count) * sizeof(uint16_t));
+  else
+    for (int64_t k = 0; k < k_count; ++k) to[k] = from[k * k_stride];
+  if (k_count % 2 != 0) to[k_count] = 0;
+}
+
+// The rows of all matrices of a one after the other, as f32 or as pairs; `p` tells where they are after that.
+void lay_out_rows(DataType element, bool as_pairs, const void* a, float* to, Product& p) {
+  const int64_t length = as_pairs ? padded_to_pairs(p.k_count) : p.k_count;
   for (int64_t item = 0; item < p.batch_count; ++item)
-    for (int64_t row = 0; row < p.rows; ++row)
-      read_elements(element, a, offsets_of(p, item).a + row * p.a_row, p.a_k, p.k_count,
-                    to + (item * p.rows + row) * p.k_count);
+    for (int64_t row = 0; row < p.rows; ++row) {
+      const int64_t first = offsets_of(p, item).a + row * p.a_row, at = (item * p.rows + row) * length;
+      if (as_pairs)
+        copy_pairs(a, first, p.a_k, p.k_count, reinterpret_cast<uint16_t*>(to) + at);
+      else
+        read_elements(element, a, first, p.a_k, p.k_count, to + at);
+    }
   p.a_k = 1;
-  p.a_row = p.k_count;
-  int64_t stride = p.rows * p.k_count;
+  p.a_row = length;
+  int64_t stride = p.rows * length;
   for (int axis = 0; axis < p.batch_rank; ++axis) p.a_batch[axis] = stride, stride *= p.batch[axis];
 }
 
@@ -314,17 +359,42 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, DataType el
     const int64_t blocks = ceil_divide(p.rows, s.row_block);
     const int64_t row_begin = blocks * row_range / s.row_ranges * s.row_block;
     const int64_t row_end = std::min(p.rows, blocks * (row_range + 1) / s.row_ranges * s.row_block);
+    const int64_t panel_stride = panel_size(kernels, p.k_count);
     for (int64_t k = 0; k < p.k_count; k += tile_k) {
       const int64_t k_count = std::min(tile_k, p.k_count - k);
-      const int64_t in_b = at.b + k * p.b_k + column * p.b_column;      // where b is not packed
-      const int64_t in_panels = at.b + column * p.k_count + k * width;  // where it is
+      const int64_t in_b = at.b + k * p.b_k + column * p.b_column;               // where b is not packed
+      const int64_t in_panels = at.b + first_panel * panel_stride + k * width;  // where it is
+      if (kernels.bf16_pairs) {
+        const auto* halves = static_cast<const uint16_t*>(b);
+        if (!packed) pack_bf16_panels(halves + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_half_block);
+        for (int64_t row = row_begin; row < row_end; row += s.row_block) {
+          const int64_t rows = std::min(s.row_block, row_end - row);
+          auto* const pairs = reinterpret_cast<uint16_t*>(a_block);
+          for (int64_t r = 0; r < rows; ++r)
+            copy_pairs(a, at.a + (row + r) * p.a_row + k * p.a_k, p.a_k, k_count, pairs + r * pairs_stride);
+          kernels.bf16_pairs->multiply({.a = pairs,
+                                        .a_row_stride = pairs_stride,
+                                        .row_count = rows,
+                                        .k_count = padded_to_pairs(k_count),
+                                        .b = packed ? halves + in_panels : b_half_block,
+                                        .panel_stride = packed ? panel_stride : panel_size(kernels, k_count),
+                                        .panel_begin = 0,
+                                        .panel_end = panel_count,
+                                        .column_count = columns,
+                                        .y = sums.data + at.y + row * p.y_row + column * p.y_column,
+                                        .y_row_stride = p.y_row,
+                                        .y_column_stride = p.y_column,
+                                        .accumulate = k > 0});
+        }
+        continue;
+      }
       const float* tile_b = b_block;
       if (is_half(element)) {
         const auto* halves = static_cast<const uint16_t*>(b);
         if (!packed) pack_panels(halves + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width, b_half_block);
         for (int64_t panel = 0; panel < panel_count; ++panel)
           widen(element,
-                packed ? halves + in_panels + panel * p.k_count * width : b_half_block + panel * k_count * width,
+                packed ? halves + in_panels + panel * panel_stride : b_half_block + panel * k_count * width,
                 k_count * width, b_block + panel * k_count * width);
       } else if (!packed) {
         pack_panels(static_cast<const float*>(b) + in_b, p.b_k, p.b_column, k_count, columns, kernels.panel_width,
@@ -339,7 +409,7 @@ void multiply_tiles(const Running& run, const PanelKernels& kernels, DataType el
                        .row_count = rows,
                        .k_count = k_count,
                        .b = tile_b,
-                       .panel_stride = (tile_b == b_block ? k_count : p.k_count) * width,
+                       .panel_stride = tile_b == b_block ? k_count * width : panel_stride,
                        .panel_begin = 0,
                        .panel_end = panel_count,
                        .column_count = columns,
@@ -396,7 +466,7 @@ Result<void> run_vector(Running& run, const PanelKernels& kernels, RunFused loop
   if (!is_direct(element, p, packed)) {
     multiply_tiles(run, kernels, element, a.data<void>(), b, packed, sums, behind_sums);
   } else if (is_half(element)) {
-    widen_rows(element, a.data<void>(), behind_sums, sums.layout);
+    lay_out_rows(element, kernels.bf16_pairs != nullptr, a.data<void>(), behind_sums, sums.layout);
     multiply_direct(run, kernels, element, behind_sums, b, packed, sums);
   } else {
     multiply_direct(run, kernels, element, a.data<float>(), b, packed, sums);
@@ -411,6 +481,8 @@ Result<void> plan_vector(Planning& node) {
   if (element != DataType::f32 && !is_half(element))
     return decline("elements are " + std::string(name_of(element)) + ", not f32, f16 or bf16");
   if (panel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
+  if (isa != base_of(isa) && element != DataType::bf16)
+    return decline("elements are " + std::string(name_of(element)) + ", not bf16");
   return plan_scalar<fused>(node);
 }
 
@@ -423,7 +495,7 @@ CpuKernel vector_kernel() {
           .plan = plan_vector<isa, fused>,
           .prepare = [](Preparing& node) { return prepare_panels(node, *panel_kernels(isa)); },
           .bind = [](Binding& node) { return bind_vector(node, *panel_kernels(isa)); },
-          .run = [](Running& run) { return run_vector(run, *panel_kernels(isa), fused_with(isa)); }};
+          .run = [](Running& run) { return run_vector(run, *panel_kernels(isa), fused_with(base_of(isa))); }};
 }
 
 }  // namespace
@@ -432,10 +504,14 @@ extern const CpuKernel matmul{.op_type = "MatMul", .plan = plan_scalar<false>, .
 extern const CpuKernel matmul_neon = vector_kernel<Isa::neon, 5, false>();
 extern const CpuKernel matmul_avx2 = vector_kernel<Isa::avx2, 10, false>();
 extern const CpuKernel matmul_avx512 = vector_kernel<Isa::avx512, 20, false>();
+extern const CpuKernel matmul_avx512_bf16 = vector_kernel<Isa::avx512_bf16, 30, false>();
+extern const CpuKernel matmul_amx = vector_kernel<Isa::amx, 40, false>();
 extern const CpuKernel fused_matmul{
     .domain = "heed", .op_type = "FusedMatMul", .plan = plan_scalar<true>, .run = run_scalar};
 extern const CpuKernel fused_matmul_neon = vector_kernel<Isa::neon, 5, true>();
 extern const CpuKernel fused_matmul_avx2 = vector_kernel<Isa::avx2, 10, true>();
 extern const CpuKernel fused_matmul_avx512 = vector_kernel<Isa::avx512, 20, true>();
+extern const CpuKernel fused_matmul_avx512_bf16 = vector_kernel<Isa::avx512_bf16, 30, true>();
+extern const CpuKernel fused_matmul_amx = vector_kernel<Isa::amx, 40, true>();
 
 }  // namespace heed::cpu

@@ -253,11 +253,14 @@ inline Tensor noise(std::vector<int64_t> dims, uint64_t seed) {
 
 inline std::string text_of(const Result<void>& result) { return result ? "" : result.error().message; }
 
-// The kernels of MatMul and attention that this machine can run.
-inline std::vector<std::string> kernels_here() {
+// The kernels of MatMul that this machine can run on elements of `type`; those of f32 are attention's too.
+inline std::vector<std::string> kernels_here(DataType type = DataType::f32) {
   std::vector<std::string> names;
-  for (const cpu::Isa isa : {cpu::Isa::scalar, cpu::Isa::neon, cpu::Isa::avx2, cpu::Isa::avx512})
-    if (cpu::machine_has(isa)) names.emplace_back(cpu::name_of(isa));
+  for (const cpu::Isa isa : cpu::every_isa) {
+    const bool of_bf16 = isa == cpu::Isa::avx512_bf16 || isa == cpu::Isa::amx;
+    if (cpu::machine_has(isa) && (of_bf16 ? type == DataType::bf16 : isa == cpu::base_of(isa)))
+      names.emplace_back(cpu::name_of(isa));
+  }
   return names;
 }
 

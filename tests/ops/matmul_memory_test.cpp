@@ -97,7 +97,7 @@ TEST_CASE("every MatMul kernel gives the sums, dense and strided, of a constant 
     for (const auto& row : rows) {
       const Tensor a = random(row.a, -1, 1, type), b = random(row.b, -1, 0.5, type);
       const auto expected = product(a, b);
-      for (const auto& kernel : kernels_here()) {
+      for (const auto& kernel : kernels_here(type)) {
         for (const bool is_constant : {false, true}) {
           for (ThreadPool* threads : {static_cast<ThreadPool*>(nullptr), &pool}) {
             INFO(kernel << ", " << name_of(type) << ", " << row.what << (is_constant ? ", b constant" : "")
@@ -116,14 +116,39 @@ TEST_CASE("every MatMul kernel gives the sums, dense and strided, of a constant 
 
 TEST_CASE("a product has the same bits on any number of threads") {
   ThreadPool pool(4);
-  for (const auto& kernel : kernels_here()) {
-    for (const int64_t rows : {1, 3, 40}) {
-      const Laid a = laid(noise({rows, 300}, 3)), b = constant(laid(noise({300, 500}, 4)));
-      const Laid alone = room(DataType::f32, {rows, 500}), together = room(DataType::f32, {rows, 500});
-      REQUIRE(run_kernel(kernel, "MatMul", {a, b}, {alone}));
-      REQUIRE(run_kernel(kernel, "MatMul", {a, b}, {together}, &pool));
-      INFO(kernel << ", " << rows << " rows");
-      CHECK(std::memcmp(alone.data(), together.data(), static_cast<size_t>(rows * 500) * sizeof(float)) == 0);
+  for (const DataType type : {DataType::f32, DataType::bf16}) {
+    for (const auto& kernel : kernels_here(type)) {
+      for (const int64_t rows : {1, 3, 40, 201}) {
+        const Laid a = laid(random({rows, 300}, -1, 1, type)), b = constant(laid(random({300, 500}, -1, 1, type)));
+        const Laid alone = room(type, {rows, 500}), together = room(type, {rows, 500});
+        REQUIRE(run_kernel(kernel, "MatMul", {a, b}, {alone}));
+        REQUIRE(run_kernel(kernel, "MatMul", {a, b}, {together}, &pool));
+        INFO(kernel << ", " << name_of(type) << ", " << rows << " rows");
+        const size_t size_bytes = static_cast<size_t>(rows * 500) * alone.element_bytes();
+        CHECK(std::memcmp(alone.data(), together.data(), size_bytes) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("numbers of bf16 that a product must not lose") {
+  const double greatest = 0x1.FEp127;
+  const Tensor a = bf16({3, 4}, {greatest, 1, 0, 0, -greatest, 1, 0, 0, 0x1p-60, 0, 0, 0});
+  const Tensor b = bf16({4, 2}, {1, 0x1p-120, 1, 1, 1, 1, 0, NAN});
+  for (const auto& kernel : kernels_here(DataType::bf16)) {
+    for (const bool is_constant : {false, true}) {
+      Laid right = laid(b);
+      right.constant = is_constant;
+      // Among as many rows as tiles want.
+      auto many = *Tensor::allocate(DataType::bf16, {60, 4});
+      for (size_t copy = 0; copy < 20; ++copy) std::memcpy(many.writable() + copy * 24, a.data, 24);
+      const Laid y = room(DataType::bf16, {60, 2});
+      REQUIRE(run_kernel(kernel, "MatMul", {laid(many), right}, {y}));
+      std::vector<double> expected;
+      for (int copy = 0; copy < 20; ++copy)
+        expected.insert(expected.end(), {greatest, NAN, -greatest, NAN, 0x1p-60, NAN});
+      INFO(kernel << (is_constant ? ", b constant" : ""));
+      CHECK(farthest(y, expected) < 1e-30);
     }
   }
 }
