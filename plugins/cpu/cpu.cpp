@@ -58,13 +58,11 @@ extern const CpuKernel
     one_hot, eye_like, dropout;
 // Sums of products, and pooling: matmul.cpp, heed_attention.cpp, conv.cpp, max_pool.cpp, onnx_gemm.cpp
 extern const CpuKernel
-    matmul, matmul_neon, matmul_avx2, matmul_avx512, fused_matmul, fused_matmul_neon, fused_matmul_avx2,
-    fused_matmul_avx512, heed_attention, heed_attention_neon, heed_attention_avx2,
-    heed_attention_avx512, heed_rotary_attention, heed_rotary_attention_neon, heed_rotary_attention_avx2,
-    heed_rotary_attention_avx512, conv, max_pool, gemm;
     matmul, matmul_neon, matmul_avx2, matmul_avx512, matmul_avx512_bf16, matmul_amx,
     fused_matmul, fused_matmul_neon, fused_matmul_avx2, fused_matmul_avx512, fused_matmul_avx512_bf16, fused_matmul_amx,
-    heed_attention, heed_attention_neon, heed_attention_avx2, heed_attention_avx512, conv, max_pool, gemm;
+    heed_attention, heed_attention_neon, heed_attention_avx2, heed_attention_avx512,
+    heed_rotary_attention, heed_rotary_attention_neon, heed_rotary_attention_avx2, heed_rotary_attention_avx512,
+    conv, max_pool, gemm;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -137,14 +135,13 @@ PluginContent content() {
               &scatter_elements, &scatter_nd, &tensor_scatter,
               &cum_sum, &cum_prod, &top_k, &compress, &unique, &reverse_sequence, &lp_normalization,
               &one_hot, &eye_like, &dropout,
-              &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &fused_matmul, &fused_matmul_neon,
-              &fused_matmul_avx2, &fused_matmul_avx512, &heed_attention, &heed_attention_neon,
-              &heed_attention_avx2, &heed_attention_avx512, &heed_rotary_attention, &heed_rotary_attention_neon,
-              &heed_rotary_attention_avx2, &heed_rotary_attention_avx512, &conv, &max_pool, &gemm,
               &matmul, &matmul_neon, &matmul_avx2, &matmul_avx512, &matmul_avx512_bf16, &matmul_amx,
               &fused_matmul, &fused_matmul_neon, &fused_matmul_avx2, &fused_matmul_avx512, &fused_matmul_avx512_bf16,
               &fused_matmul_amx,
-              &heed_attention, &heed_attention_neon, &heed_attention_avx2, &heed_attention_avx512, &conv, &max_pool, &gemm,
+              &heed_attention, &heed_attention_neon, &heed_attention_avx2, &heed_attention_avx512,
+              &heed_rotary_attention, &heed_rotary_attention_neon, &heed_rotary_attention_avx2,
+              &heed_rotary_attention_avx512,
+              &conv, &max_pool, &gemm,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,
