@@ -312,7 +312,8 @@ std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const No
   // Arithmetic on shapes grows, too, and is folded all the same.
   const bool is_small = output_bytes <= small_bytes;
   if (!is_small && output_bytes > input_bytes) return std::nullopt;
-  if (contract.is(HEED_ENLARGES) && !(is_small && all_integers)) return std::nullopt;
+  const bool is_larger = source && output_bytes > source->size_bytes;
+  if (contract.is(HEED_ENLARGES) && is_larger && !(is_small && all_integers)) return std::nullopt;
   if (contract.is(HEED_VIEW_STRIDED) && source && source->size_bytes > small_bytes) return std::nullopt;
 
   if (contract.is(HEED_VIEW_STRIDED) && source && output_count == 1) {

@@ -45,6 +45,16 @@ const std::vector<RewriteRow> products = {
      .wanted = {"com.microsoft.MatMulIntegerToFloat"},
      .unwanted = {"DequantizeLinear", "Gemm", "Transpose", "heed.Pack", "heed.FusedElementwise"},
      .tolerance = 1e-5},
+    {.what = "Gemm with a bias in 32 bits, as onnxruntime's static quantisation has it",
+     .inputs = "float[seq, 64] x",
+     .outputs = "float[seq, 5] y",
+     .nodes = dequantized_x + weights + scales +
+              "codes = Constant<value = int32[5] {100, -2000, 30, 4, 5000}>() code_scales = Constant<value_floats = [0.001, 0.002, "
+              "0.0005, 0.003, 0.001]>() dw = DequantizeLinear(w, w_scale) bias = DequantizeLinear<axis = 0>(codes, code_scales)"
+              "p = Gemm(dx, dw, bias) y = Relu(p)",
+     .wanted = {"heed.FusedMatMulIntegerToFloat"},
+     .unwanted = {"DequantizeLinear", "Gemm", "Add", "Relu", "heed.FusedElementwise"},
+     .tolerance = 1e-5},
     {.what = "turned weights without zero points",
      .inputs = x,
      .outputs = y,
