@@ -39,7 +39,8 @@ bool accept_scale(Match& match) {
   auto finish = fusible(match);
   const std::string_view name = match.type("factor") ? "factor" : "divisor";
   const auto number = match.scalar(name);
-  if (!finish || finish->scale != 1 || !finish->is_linear() || !finish->bias.empty() || !number || match.type(name)->rank() > match.type("p")->rank()) return false;
+  if (!finish || finish->scale != 1 || !finish->is_linear() || !finish->bias.empty()) return false;
+  if (!number || match.type(name)->rank() > match.type("p")->rank()) return false;
   finish->scale = static_cast<float>(name == "factor" ? *number : 1 / *number);
   return std::isfinite(finish->scale) && fuse(match, *finish);
 }
@@ -47,10 +48,11 @@ bool accept_scale(Match& match) {
 bool accept_bias(Match& match) {
   auto finish = fusible(match);
   const auto bias = match.constant("more");
-  if (!finish || !finish->bias.empty() || !finish->is_linear() || !bias || bias->rank() != 1) return false;
-  finish->bias = "more";
-  const bool has_columns = match.type("b")->rank() >= 2;
-  return has_columns && match.type("p")->dim(-1).is_number(bias->dim(0)) && fuse(match, *finish);
+  if (!finish || !finish->bias.empty() || !finish->is_linear() || match.type("b")->rank() < 2) return false;
+  if (!bias || bias->rank() == 0 || bias->rank() > match.type("p")->rank()) return false;
+  if (bias->count() != bias->dim(-1) || !match.type("p")->dim(-1).is_number(bias->dim(-1))) return false;
+  finish->bias = bias->rank() == 1 ? "more" : "Reshape(more, Constant<value_ints = [-1]>())";
+  return fuse(match, *finish);
 }
 
 // What is added to the product, or multiplied with, as another of its size: a residual, the other half of a SwiGLU.
