@@ -83,7 +83,8 @@ Result<void> infer_dynamic(Inference& node) {
 }
 
 // ---- on a GPU: bytes are read in words and multiplied four at a time, of few rows by a shader that reads b once; all but
-// ---- MatMulInteger finish the sums in a dispatch of its own, DynamicQuantizeMatMul quantises a in one or two before
+// ---- MatMulInteger finish the sums, that shader as it makes them where all is f32, else a dispatch of its own;
+// ---- DynamicQuantizeMatMul quantises a in one or two before
 // -------------------------------------------------
 
 constexpr int32_t most_batch_axes = 6;
@@ -115,17 +116,29 @@ constexpr Tile tiles[] = {{"tiles of 64 x 64", 8, 4}, {"tiles of 32 x 32", 4, 2}
 // Workgroups that are worth having, and pieces of the inner axis that are worth another: as ops/matmul.cpp has them.
 constexpr int64_t enough_workgroups = 64, least_split_inner = 512;
 
-// Mirrors shaders/matmul_integer_finish.comp.
+// Mirrors shaders/matmul_integer_finish.glsl.
 struct List {
   int32_t offset = 0;  // in elements
   uint32_t count = 0;  // 0: none
 };
+struct Finish {
+  List a_scales, b_scales, biases;
+  Epilogue epilogue;
+};
+
+// Mirrors shaders/matmul_integer_rows.comp.
+struct RowsParameters : Parameters {
+  uint32_t finished_offset = 0;
+  Finish finish;
+};
+
+// Mirrors shaders/matmul_integer_finish.comp.
 struct FinishParameters {
   uint32_t rows, columns, batch_count, batch_rank;
   uint32_t split_count;
   uint32_t sums_offset = 0, y_offset = 0;  // in words
-  List a_scales, b_scales, biases, y_scales, y_zeros;
-  Epilogue epilogue;
+  List y_scales, y_zeros;
+  Finish finish;
   uint32_t batch_dims[most_batch_axes] = {};
   uint32_t a_batch_strides[most_batch_axes] = {}, b_batch_strides[most_batch_axes] = {};
 };
@@ -138,9 +151,24 @@ struct DynamicScratch {
 };
 
 // Places of the variants.
-enum { first_few_rows = 0, first_tile = std::size(few_rows), finish = first_tile + std::size(tiles), dynamic_quantize };
+enum {
+  first_few_rows = 0,
+  first_finished_rows = first_few_rows + std::size(few_rows),
+  first_tile = first_finished_rows + std::size(few_rows),
+  finish = first_tile + std::size(tiles),
+  dynamic_quantize
+};
 
-std::vector<Variant> product_variants(const Planning& node, DataType a, DataType b, std::vector<heed_binding> bindings) {
+// Whether few rows may be finished where they are summed up.
+bool is_finished_in_f32(const NodeView& node, const Roles& roles) {
+  return roles.b_scale != none && node.input(roles.b_scale).element() == DataType::f32 &&
+         node.output(0).element() == DataType::f32;
+}
+
+// `bindings` are those of the product; a's scale is bound as `a_scale`.
+std::vector<Variant> product_variants(const Planning& node, const Roles& roles, DataType a, heed_binding a_scale,
+                                      std::vector<heed_binding> bindings) {
+  const DataType b = node.input(roles.b).element();
   const bool has_dot = node.capability("integer_dot") != 0;
   const std::string how = has_dot ? ", four at once" : ", one by one";
   const auto is_unsigned = [](DataType type) { return static_cast<uint32_t>(type == DataType::u8); };
@@ -149,9 +177,17 @@ std::vector<Variant> product_variants(const Planning& node, DataType a, DataType
     return Variant{.name = std::move(name), .shader = shader, .constants = std::move(sizes), .bindings = bindings};
   };
   std::vector<Variant> variants;
-  for (const uint32_t rows : few_rows)
-    variants.push_back(variant("at most " + std::to_string(rows) + (rows == 1 ? " row" : " rows") + how,
-                               has_dot ? shaders::matmul_integer_rows_dot : shaders::matmul_integer_rows, {{2, rows}}));
+  const auto read_or_b = [&](int32_t input) { return read(node.has_input(input) ? input : roles.b); };
+  const bool may_finish = is_finished_in_f32(node, roles);
+  for (const bool finishes : {false, true})
+    for (const uint32_t rows : few_rows) {
+      variants.push_back(variant("at most " + std::to_string(rows) + (rows == 1 ? " row" : " rows") + how,
+                                 has_dot ? shaders::matmul_integer_rows_dot : shaders::matmul_integer_rows,
+                                 {{2, rows}, {3, finishes && may_finish}}));
+      for (const heed_binding& binding : {may_finish ? a_scale : read(roles.b), read_or_b(roles.b_scale), read_or_b(roles.bias),
+                                          read_or_b(roles.residual), write(0)})
+        variants.back().bindings.push_back(binding);
+    }
   for (const Tile& tile : tiles)
     variants.push_back(variant(tile.name + how, has_dot ? shaders::matmul_integer_dot : shaders::matmul_integer,
                                {{2, tile.row_count}, {3, tile.column_count}}));
@@ -179,7 +215,7 @@ Result<GpuPlan> plan(Planning& node) {
   if (node.has_input(roles.residual)) node.in_place(roles.residual, 0);
   GpuPlan plan;
   if (a.element() == DataType::f32) {
-    plan.variants = product_variants(node, DataType::u8, b.element(),
+    plan.variants = product_variants(node, roles, DataType::u8, scratch(),
                                      {scratch(), read(roles.b), scratch(), b_zero, scratch()});
     plan.variants.push_back(finish_variant(node, roles, scratch()));
     for (Variant& variant : dynamic_quantize_variants({read(roles.a), scratch(), scratch(), scratch(), scratch()}))
@@ -187,7 +223,7 @@ Result<GpuPlan> plan(Planning& node) {
     return plan;
   }
   const heed_binding sums = roles.b_scale == none ? write(0) : scratch();
-  plan.variants = product_variants(node, a.element(), b.element(),
+  plan.variants = product_variants(node, roles, a.element(), read_or(roles.a_scale, roles.a),
                                    {read(roles.a), read(roles.b), read_or(roles.a_zero, roles.a), b_zero, sums});
   if (roles.b_scale != none) plan.variants.push_back(finish_variant(node, roles, read(roles.a_scale)));
   return plan;
@@ -227,11 +263,9 @@ List list_of(const Binding& node, int32_t input) {
   return {offset_of(node.input(input)), static_cast<uint32_t>(node.input(input).count())};
 }
 
-// Of few rows the inner axis may be cut in pieces, whose sums somebody `adds`.
-Dispatch product_dispatch(Parameters& p, bool adds) {
-  const auto dispatch = [&](int64_t variant, int64_t workgroups) {
-    return Dispatch{static_cast<int32_t>(variant), bytes_of(p), {workgroups_for(workgroups, 1), 1, 1}};
-  };
+// Adds a dispatch that makes sums, of few rows perhaps in pieces of the inner axis, where somebody `adds` them; or one that
+// `may_finish` them as well: whether it does.
+bool add_product(Launch& launch, RowsParameters& p, bool adds, bool may_finish) {
   p.split_inner = p.inner;
   for (size_t few = 0; few < std::size(few_rows); ++few) {
     if (p.rows > few_rows[few]) continue;
@@ -241,14 +275,19 @@ Dispatch product_dispatch(Parameters& p, bool adds) {
       p.split_inner = ceil_divide(ceil_divide(p.inner, splits), 64) * 64;  // whole steps of a workgroup
       p.split_count = ceil_divide(p.inner, p.split_inner);
     }
-    return dispatch(static_cast<int64_t>(first_few_rows + few), workgroups * p.split_count);
+    const bool finishes = may_finish && p.split_count == 1;
+    launch.dispatches.push_back({static_cast<int32_t>((finishes ? first_finished_rows : first_few_rows) + few), bytes_of(p),
+                                 {workgroups_for(workgroups * p.split_count, 1), 1, 1}});
+    return finishes;
   }
   const auto workgroups_of = [&](const Tile& tile) {
     return int64_t{1} * ceil_divide(p.rows, tile.rows()) * ceil_divide(p.columns, tile.columns()) * p.batch_count;
   };
   size_t tile = 0;
   while (tile + 1 < std::size(tiles) && workgroups_of(tiles[tile]) < enough_workgroups) ++tile;
-  return dispatch(static_cast<int64_t>(first_tile + tile), workgroups_of(tiles[tile]));
+  launch.dispatches.push_back({static_cast<int32_t>(first_tile + tile), bytes_of(static_cast<const Parameters&>(p)),
+                               {workgroups_for(workgroups_of(tiles[tile]), 1), 1, 1}});
+  return false;
 }
 
 template <const Roles& roles>
@@ -258,7 +297,7 @@ Result<Launch> bind(const Binding& node) {
   HEED_TRY(check_addressable(a, "a"));
   HEED_TRY(check_addressable(b, "b"));
   HEED_TRY(check_addressable(y, "the output"));
-  Parameters p = product_of(a, b, y);
+  RowsParameters p{product_of(a, b, y), 0, {}};
   const List b_zeros = list_of(node, roles.b_zero);
   p.b_offset = offset_of(b);
   p.b_zero_offset = b_zeros.offset;
@@ -287,13 +326,16 @@ Result<Launch> bind(const Binding& node) {
   }
   if (roles.b_scale == none) {
     p.y_offset = offset_of(y);
-    launch.dispatches.push_back(product_dispatch(p, false));
+    add_product(launch, p, false, false);
     return launch;
   }
-  p.y_offset = static_cast<int32_t>(sums_offset);
-  launch.dispatches.push_back(product_dispatch(p, true));
-  launch.scratch_bytes = static_cast<size_t>(sums_offset + p.split_count * y.count()) * sizeof(int32_t);
   HEED_ASSIGN(const uint32_t y_offset, word_offset_of(y));
+  p.y_offset = static_cast<int32_t>(sums_offset);
+  p.finished_offset = y_offset;
+  p.finish = {a_scales, list_of(node, roles.b_scale), list_of(node, roles.bias), epilogue_of(node, roles.residual)};
+  const bool is_finished = add_product(launch, p, true, is_finished_in_f32(node, roles));
+  launch.scratch_bytes = static_cast<size_t>(sums_offset + (is_finished ? 0 : p.split_count * y.count())) * sizeof(int32_t);
+  if (is_finished) return launch;
   FinishParameters f{.rows = p.rows,
                      .columns = p.columns,
                      .batch_count = p.batch_count,
@@ -301,12 +343,9 @@ Result<Launch> bind(const Binding& node) {
                      .split_count = p.split_count,
                      .sums_offset = static_cast<uint32_t>(sums_offset),
                      .y_offset = y_offset,
-                     .a_scales = a_scales,
-                     .b_scales = list_of(node, roles.b_scale),
-                     .biases = list_of(node, roles.bias),
                      .y_scales = list_of(node, roles.y_scale),
                      .y_zeros = list_of(node, roles.y_zero),
-                     .epilogue = epilogue_of(node, roles.residual)};
+                     .finish = p.finish};
   std::copy_n(p.batch_dims, most_batch_axes, f.batch_dims);
   std::copy_n(p.a_batch_strides, most_batch_axes, f.a_batch_strides);
   std::copy_n(p.b_batch_strides, most_batch_axes, f.b_batch_strides);

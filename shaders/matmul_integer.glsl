@@ -1,6 +1,9 @@
 // matmul_integer.glsl: what the shaders of y = (a - a_zero_point)(b - b_zero_point) of bytes share, sums being i32. Stacks of
 // dense matrices, [batch.., row, inner] x [batch.., inner, column]. Bytes are read in words of four and multiplied four at
-// once, u8 lowered by 128 so that all are signed; DOT: for devices that have an instruction for it.
+// once, u8 lowered by 128 so that all are signed; DOT: for devices that have an instruction for it. Before it is included may
+// stand the binding of the parameters, and what they hold beside:
+//   #define PARAMETERS_BINDING 10
+//   #define MORE_PARAMETERS uint y_word_offset;
 #extension GL_EXT_control_flow_attributes : require
 
 #ifdef DOT
@@ -26,7 +29,11 @@ layout(set = 0, binding = 1, std430) readonly buffer B { uint b[]; };
 layout(set = 0, binding = 2, std430) readonly buffer AZero { uint a_zero[]; };
 layout(set = 0, binding = 3, std430) readonly buffer BZero { uint b_zero[]; };
 layout(set = 0, binding = 4, std430) writeonly buffer Y { int y[]; };  // [split, batch, row, column]
-layout(set = 0, binding = 5, std430) readonly buffer Parameters {
+#ifndef PARAMETERS_BINDING
+#define PARAMETERS_BINDING 5
+#define MORE_PARAMETERS
+#endif
+layout(set = 0, binding = PARAMETERS_BINDING, std430) readonly buffer Parameters {
   uint rows, columns, inner;
   uint batch_count, batch_rank;
   uint split_count, split_inner;    // the inner axis in pieces so long, but for the last, whose sums are added later
@@ -36,6 +43,7 @@ layout(set = 0, binding = 5, std430) readonly buffer Parameters {
   uint batch_dims[6];
   uint a_batch_strides[6];  // in matrices; 0 where a is broadcast
   uint b_batch_strides[6];
+  MORE_PARAMETERS
 };
 
 // The numbers of the matrices of a and b that a batch multiplies.

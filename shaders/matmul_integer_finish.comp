@@ -1,10 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // matmul_integer_finish.comp: what becomes of the sums that matmul_integer.comp makes. Codes: saturate(round(sum * a_scale *
-// b_scale / y_scale) + y_zero_point); floats: activation(sum * (a_scale * b_scale) * scale + bias) + residual, or times it.
-// A thread makes a word of y: 1 to 4 elements.
+// b_scale / y_scale) + y_zero_point); floats: matmul_integer_finish.glsl. A thread makes a word of y: 1 to 4 elements.
 #include "codes.glsl"
-#include "epilogue.glsl"
+#include "matmul_integer_finish.glsl"
 #include "quotient.glsl"
 
 layout(constant_id = 0) const uint scale_type = 0;  // of all scales and the bias
@@ -19,26 +18,20 @@ layout(set = 0, binding = 4, std430) readonly buffer YScale { uint y_scale[]; };
 layout(set = 0, binding = 5, std430) readonly buffer YZero { uint y_zero[]; };
 layout(set = 0, binding = 6, std430) writeonly buffer Y { uint y[]; };
 layout(set = 0, binding = 7, std430) readonly buffer Residual { uint residual[]; };  // as y lies, and of its type
-struct List {
-  int offset;  // in elements
-  uint count;  // one, one a row (or column), or one a row of every matrix; 0: none
-};
 layout(set = 0, binding = 8, std430) readonly buffer Parameters {
   uint rows, columns;
   uint batch_count, batch_rank;
   uint split_count;  // of the inner axis: so many sums are added
   uint sums_offset, y_offset;  // in words
-  List a_scales, b_scales, biases, y_scales, y_zeros;
-  float finish_scale;
-  uint activation, residual_kind;  // 0: no residual
-  int residual_offset;             // in elements
+  List y_scales, y_zeros;
+  FINISH_PARAMETERS
   uint batch_dims[6];
   uint a_batch_strides[6];  // in matrices; 0 where a is broadcast
   uint b_batch_strides[6];
 };
 
 #define SCALE(words, list, place) float_of_element(words[word_of(scale_type, at(list, place))], at(list, place))
-int at(List list, uint place) { return list.offset + int(place % list.count); }
+FINISH_FUNCTION
 float float_of_element(uint word, int index) { return plain_float_of(scale_type, code_in(scale_type, word, index)); }
 
 uint finished(uint index) {
@@ -58,14 +51,10 @@ uint finished(uint index) {
     all += sums[sums_offset + split * batch_count * rows * columns + index];
   float sum = float(all);
   if (!is_integer(y_type)) {
-    precise float value = sum * scale * finish_scale;
-    if (biases.count != 0u) value += SCALE(bias, biases, b_column);
-    value = activated(activation, value);
-    if (residual_kind != 0u) {
-      int place = residual_offset + int(index);
-      value = with_residual(residual_kind, value, float_of_element(residual[word_of(scale_type, place)], place));
-    }
-    return plain_code(y_type, value);
+    int place = residual_offset + int(index);
+    float added_first = biases.count != 0u ? SCALE(bias, biases, b_column) : 0.0;
+    float other = residual_kind != 0u ? float_of_element(residual[word_of(scale_type, place)], place) : 0.0;
+    return plain_code(y_type, finished(sum, scale, added_first, other));
   }
   precise float steps = sum * quotient(scale, SCALE(y_scale, y_scales, a_row));
   int zero_at = at(y_zeros, a_row);

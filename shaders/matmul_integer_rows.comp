@@ -2,10 +2,22 @@
 #extension GL_GOOGLE_include_directive : require
 // matmul_integer_rows.comp: products of bytes where a has at most 8 rows, as at each decoded token: bound by reading b once.
 // A workgroup makes four columns of all rows for each of its column lanes; its inner lanes take four rows of b each in
-// turns, and their sums meet in shared memory.
+// turns, and their sums meet in shared memory. Where y, scales and bias are f32, it may finish the sums itself.
+#include "matmul_integer_finish.glsl"
+#define PARAMETERS_BINDING 10
+#define MORE_PARAMETERS   \
+  uint finished_offset;   \
+  FINISH_PARAMETERS
 #include "matmul_integer.glsl"
+FINISH_FUNCTION
 
 layout(constant_id = 2) const uint most_rows = 1;
+layout(constant_id = 3) const bool finishes = false;
+layout(set = 0, binding = 5, std430) readonly buffer AScale { float a_scale[]; };
+layout(set = 0, binding = 6, std430) readonly buffer BScale { float b_scale[]; };
+layout(set = 0, binding = 7, std430) readonly buffer Bias { float bias[]; };
+layout(set = 0, binding = 8, std430) readonly buffer Residual { float residual[]; };  // as y lies, which it may be
+layout(set = 0, binding = 9, std430) writeonly buffer Finished { float finished_y[]; };
 layout(local_size_x = 128) in;
 
 const uint column_lanes = 8, inner_lanes = 16;
@@ -54,8 +66,17 @@ void main() {
       int sum = 0;
       for (uint lane = 0u; lane < inner_lanes; ++lane)
         sum += lane_sums[row * 128u + lane * column_lanes + own / 4u][own % 4u];
-      if (first_column + own < columns)
-        y[uint(y_offset) + ((split * batch_count + batch) * rows + row) * columns + first_column + own] = sum;
+      if (first_column + own >= columns) continue;
+      uint index = ((split * batch_count + batch) * rows + row) * columns + first_column + own;
+      if (finishes) {
+        uint b_column = matrices.y * columns + first_column + own;
+        precise float scale = a_scale[at(a_scales, matrices.x * rows + row)] * b_scale[at(b_scales, b_column)];
+        float added_first = biases.count != 0u ? bias[at(biases, b_column)] : 0.0;
+        float other = residual_kind != 0u ? residual[residual_offset + int(index)] : 0.0;
+        finished_y[finished_offset + index] = finished(float(sum), scale, added_first, other);
+      } else {
+        y[uint(y_offset) + index] = sum;
+      }
     }
     barrier();
   }
