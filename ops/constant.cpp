@@ -5,7 +5,13 @@
 namespace heed::ops {
 namespace {
 
+constexpr std::string_view holders[] = {"value",        "value_float",   "value_floats", "value_int", "value_ints",
+                                        "value_string", "value_strings", "sparse_value"};
+
 Result<void> infer(Inference& node) {
+  if (std::count_if(std::begin(holders), std::end(holders), [&](auto name) { return node.has_attribute(name); }) > 1)
+    return Error{Code::invalid_model, "more than one of the attributes value, value_float(s), value_int(s), value_string(s) "
+                                      "and sparse_value is there"};
   for (const auto name : {"value", "sparse_value"}) {
     const auto a = node.attribute(name);
     if (!a || (a->kind != HEED_ATTRIBUTE_TENSOR && a->kind != HEED_ATTRIBUTE_SPARSE_TENSOR)) continue;

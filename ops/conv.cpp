@@ -20,6 +20,7 @@ Result<void> infer(Inference& node) {
   if (w.dim(0).is_number() && w.dim(0).number() % group != 0)
     return Error{Code::shape_mismatch,
                  to_string(w.dim(0)) + " output channels do not divide into " + std::to_string(group) + " groups"};
+  HEED_TRY(node.require_equal(modulo(w.dim(0), group), 0, "output channels modulo group"));
   if (node.has_input(2)) {
     HEED_TRY(node.require_rank(2, 1));
     if (node.input(2).has_rank())

@@ -1,5 +1,6 @@
 // Operators whose output is the input's elements in the same order under another shape: Reshape, Flatten, Squeeze,
 // Unsqueeze, Identity; BitCast, under another type of as many bits.
+#include "checks.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -18,6 +19,7 @@ Result<void> set_dims(Inference& node, std::span<const Dim> dims) {
 Result<void> infer_reshape(Inference& node) {
   const auto data = node.input(0);
   Dims wanted;
+  if (node.version() >= 5) HEED_TRY(require_input(node, 1, "shape"));
   if (const auto attribute = node.integers("shape")) {  // Reshape-1
     wanted.assign(attribute->begin(), attribute->end());
   } else if (const auto elements = node.elements(1)) {
@@ -123,6 +125,7 @@ Result<void> infer_squeeze(Inference& node) {
 
 Result<void> infer_unsqueeze(Inference& node) {
   const auto input = node.input(0);
+  if (node.version() >= 13) HEED_TRY(require_input(node, 1, "axes"));
   if (!input.has_rank()) return node.set_output(0, input.element());
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes) {

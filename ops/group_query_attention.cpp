@@ -37,7 +37,7 @@ Result<void> check_pair(const NodeView& node, int32_t a, int32_t b, std::string_
 
 Result<void> check_attributes(const NodeView& node) {
   const int64_t heads = node.integer("num_heads"), kv_heads = node.integer("kv_num_heads");
-  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0 || heads > INT32_MAX)
     return Error{Code::invalid_model, "attributes 'num_heads' and 'kv_num_heads' are " + std::to_string(heads) +
                                           " and " + std::to_string(kv_heads) + "; expected a multiple of the other"};
   for (const std::string_view name : {"k_quant_type", "v_quant_type"})

@@ -22,6 +22,7 @@ Result<void> infer(Inference& node) {
   if (block_size < 16 || block_size > most || (block_size & (block_size - 1)) != 0)
     return outside("block_size", block_size, "a power of 2 of at least 16");
   const int64_t blocks = (k + block_size - 1) / block_size;
+  if (n > (int64_t{1} << 58) / (blocks * block_size)) return outside("N", n, "fewer columns of so many codes");
   const auto check_count = [&](int32_t input, int64_t count, std::string_view what) -> Result<void> {
     if (!node.has_input(input) || !node.input(input).has_rank()) return {};
     return node.require_equal(count_of(node.input(input).dims()), count,

@@ -1,6 +1,7 @@
 // Pad: elements before and behind those of the input along its axes, or, where a pad is negative, that many left out.
 // What is added is a constant, the input mirrored at its ends (each end once), its ends, or the input again (wrap).
 // Attributes before opset 11.
+#include "checks.hpp"
 #include "padding.hpp"
 #include "shapes.hpp"
 
@@ -30,7 +31,6 @@ Result<std::optional<Pads>> pads_of(const NodeView& node, int32_t rank) {
   Dims given;
   if (node.version() < 11) {
     const auto pads = node.integers("pads");
-    if (!pads) return Error{Code::invalid_model, "attribute 'pads' is missing"};
     given.assign(pads->begin(), pads->end());
   } else {
     const auto pads = node.elements(pads_input);
@@ -62,11 +62,15 @@ Result<std::optional<Pads>> pads_of(const NodeView& node, int32_t rank) {
 Result<void> infer(Inference& node) {
   HEED_ASSIGN(const Padding padding, padding_of(node));
   const auto data = node.input(data_input);
-  if (node.version() >= 11)
+  if (node.version() >= 11) {
+    HEED_TRY(require_input(node, pads_input, "pads"));
     HEED_TRY(node.require_rank(pads_input, 1));
-  else if (data.has_element() && (!is_float(data.element()) || data.element() == DataType::bf16))
+  } else if (!node.integers("pads")) {
+    return Error{Code::invalid_model, "attribute 'pads' is missing"};
+  } else if (data.has_element() && (!is_float(data.element()) || data.element() == DataType::bf16)) {
     return Error{Code::invalid_model,
                  "Pad takes f16, f32 and f64 before opset 11, not " + std::string(name_of(data.element()))};
+  }
   if (!data.has_rank()) return node.set_output(0, data.element());
   HEED_ASSIGN(const auto pads, pads_of(node, data.rank()));
   if (!pads) return node.set_output(0, data.element(), fresh_dims(node, data.rank(), "padded"));

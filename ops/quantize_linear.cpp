@@ -2,6 +2,7 @@
 // com.microsoft's. One scale for all, one for each place of an axis, or (block_size) one for each block along it.
 #include "quantize_linear.hpp"
 
+#include "checks.hpp"
 #include "launch.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -61,16 +62,6 @@ Result<void> check_scales(Inference& node) {
 
 Result<void> set_output(Inference& node, DataType element) {
   return node.input(0).has_rank() ? node.set_output(0, element, node.input(0).dims()) : node.set_output(0, element);
-}
-
-// The type that an attribute names; undefined where it names none.
-Result<DataType> type_attribute(const NodeView& node, std::string_view name, Types allowed) {
-  const int64_t given = node.integer(name, 0);
-  if (given == 0) return DataType::undefined;
-  const bool is_allowed = given > 0 && given < data_type_count && (allowed.bits() >> given & 1) != 0;
-  if (is_allowed) return static_cast<DataType>(given);
-  return Error{Code::invalid_model, "attribute '" + std::string(name) + "' is " + std::to_string(given) +
-                                        ", a type that it cannot name"};
 }
 
 Result<void> infer_quantize(Inference& node) {

@@ -1,6 +1,7 @@
 // RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. Bernoulli: 1 as often as the
 // input says, else 0. The generator is Heed's own (see plugins/cpu/random.cpp): ONNX fixes none. With the attribute
 // `seed` every run gives the same numbers.
+#include "checks.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -11,13 +12,23 @@ Result<void> infer_of_shape(Inference& node) {
   if (!shape) return Error{Code::invalid_model, "attribute 'shape' is missing"};
   for (const auto size : *shape)
     if (size < 0) return Error{Code::invalid_model, "attribute 'shape' holds " + std::to_string(size)};
-  return node.set_output(0, static_cast<DataType>(node.integer("dtype", 1)), Dims(shape->begin(), shape->end()));
+  HEED_ASSIGN(const DataType named, type_attribute(node, "dtype", any_float));
+  return node.set_output(0, named == DataType::undefined ? DataType::f32 : named, Dims(shape->begin(), shape->end()));
 }
 
-Result<void> infer_like(Inference& node) {
-  const int64_t given = node.integer("dtype");
-  return like_input(node, given ? static_cast<DataType>(given) : node.input(0).element());
+// Without dtype it is that of the input, which then must be one of those allowed.
+Result<void> infer_as(Inference& node, Types allowed) {
+  HEED_ASSIGN(const DataType named, type_attribute(node, "dtype", allowed));
+  const DataType element = named == DataType::undefined ? node.input(0).element() : named;
+  if (element != DataType::undefined && (allowed.bits() >> static_cast<int>(element) & 1) == 0)
+    return Error{Code::invalid_model, "there are no random numbers of " + std::string(name_of(element))};
+  return like_input(node, element);
 }
+
+Result<void> infer_like(Inference& node) { return infer_as(node, any_float); }
+
+constexpr Types bernoulli_types = any_number | Types{DataType::boolean};
+Result<void> infer_bernoulli(Inference& node) { return infer_as(node, bernoulli_types); }
 
 Operator random(std::string_view op_type, AttributeRule first, AttributeRule second, bool like) {
   Operator op{.op_type = op_type,
@@ -52,8 +63,8 @@ extern const Operator bernoulli{
     .flags = HEED_RANDOM,
     .inputs = {{"input", "T1"}},
     .outputs = {{"output", "T2"}},
-    .types = {{"T1", any_float}, {"T2", any_number | Types{DataType::boolean}}},
+    .types = {{"T1", any_float}, {"T2", bernoulli_types}},
     .attributes = {optional("dtype", HEED_ATTRIBUTE_INT), optional("seed", HEED_ATTRIBUTE_FLOAT)},
-    .infer = infer_like};
+    .infer = infer_bernoulli};
 
 }  // namespace heed::ops

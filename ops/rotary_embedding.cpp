@@ -26,7 +26,11 @@ Result<void> infer_turned(Inference& node, bool counts_on) {
   if (x.has_rank() && x.rank() == 3 && cos.has_rank()) {
     if (node.integer("num_heads") <= 0 && (!counts_on || node.integer("rotary_embedding_dim") != 0))
       return Error{Code::invalid_model, "an input of rank 3 needs attribute 'num_heads'"};
-    HEED_TRY(node.require_equal(modulo(x.dim(2), heads_of(node, x.dim(2), cos.dim(-1))), 0, "hidden size modulo num_heads"));
+    const Dim heads = heads_of(node, x.dim(2), cos.dim(-1));
+    if (heads.is_number(0))
+      return Error{Code::shape_mismatch, "a hidden size of " + to_string(x.dim(2)) + " has no head of " +
+                                             to_string(cos.dim(-1) * 2) + " channels"};
+    HEED_TRY(node.require_equal(modulo(x.dim(2), heads), 0, "hidden size modulo num_heads"));
   }
   Dims turned;
   if (x.has_rank() && cos.has_rank()) {

@@ -1,6 +1,7 @@
 // Slice: along each of the axes the elements start, start + step, ... before end, numpy's way: negative positions count
 // from the end, those outside are clamped, negative steps walk back. Attributes before opset 10. A strided view where
 // start and step are known.
+#include "checks.hpp"
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -42,7 +43,6 @@ Result<std::optional<Lists>> lists_of(const NodeView& node, int32_t rank) {
   Lists lists;
   if (node.version() < 10) {
     const auto starts = node.integers("starts"), ends = node.integers("ends");
-    if (!starts || !ends) return Error{Code::invalid_model, "attributes 'starts' and 'ends' are needed"};
     lists.starts.assign(starts->begin(), starts->end());
     lists.ends.assign(ends->begin(), ends->end());
     if (const auto axes = node.integers("axes")) lists.axes.assign(axes->begin(), axes->end());
@@ -75,6 +75,12 @@ Result<std::optional<Lists>> lists_of(const NodeView& node, int32_t rank) {
 
 Result<void> infer(Inference& node) {
   const auto input = node.input(0);
+  if (node.version() >= 10) {
+    HEED_TRY(require_input(node, 1, "starts"));
+    HEED_TRY(require_input(node, 2, "ends"));
+  } else if (!node.integers("starts") || !node.integers("ends")) {
+    return Error{Code::invalid_model, "attributes 'starts' and 'ends' are needed"};
+  }
   if (!input.has_rank()) return node.set_output(0, input.element());
   HEED_ASSIGN(const auto lists, lists_of(node, input.rank()));
   Dims dims(input.dims().begin(), input.dims().end());

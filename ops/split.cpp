@@ -17,9 +17,6 @@ Result<std::optional<Dims>> parts_of(const NodeView& node, Dim size) {
     parts.assign(given->begin(), given->end());
   } else {
     const int64_t count = node.integer("num_outputs", outputs);
-    if (count < outputs || count < 1 || count > 65536)
-      return Error{Code::invalid_model, "'num_outputs' is " + std::to_string(count) + ", the node has " +
-                                            std::to_string(outputs) + " outputs"};
     const Dim part = ceil_divide(size, count);
     if (node.version() < 18 && size.is_number() && size.number() % count != 0)
       return Error{Code::shape_mismatch,
@@ -38,6 +35,10 @@ Result<std::optional<Dims>> parts_of(const NodeView& node, Dim size) {
 
 Result<void> infer(Inference& node) {
   const auto input = node.input(0);
+  const int64_t count = node.integer("num_outputs", node.output_count());
+  if (count < node.output_count() || count < 1 || count > 65536)
+    return Error{Code::invalid_model, "'num_outputs' is " + std::to_string(count) + ", the node has " +
+                                          std::to_string(node.output_count()) + " outputs"};
   if (!input.has_rank()) {
     for (int32_t i = 0; i < node.output_count(); ++i)
       if (node.has_output(i)) HEED_TRY(node.set_output(i, input.element()));
@@ -52,14 +53,18 @@ Result<void> infer(Inference& node) {
     HEED_TRY(
         node.require_equal(sum, input.dim(axis), "the sum of the parts and the size of axis " + std::to_string(axis)));
   }
-  const auto elements = input.rank() == 1 && parts ? node.elements(0) : std::nullopt;
-  int64_t begin = 0;
+  auto elements = input.rank() == 1 && parts ? node.elements(0) : std::nullopt;
   for (int32_t i = 0; i < node.output_count(); ++i) {
     dims[axis] = parts ? (*parts)[i] : node.fresh_symbol("part", input.dim(axis));
     if (node.has_output(i)) HEED_TRY(node.set_output(i, input.element(), dims));
-    if (!elements || !dims[axis].is_number()) continue;
-    if (node.has_output(i)) node.set_elements(i, elements->subspan(begin, dims[axis].number()));
-    begin += dims[axis].number();
+    if (!elements) continue;
+    const auto length = dims[axis].is_number() ? static_cast<size_t>(dims[axis].number()) : elements->size() + 1;
+    if (length > elements->size()) {  // where the next part begins is not known
+      elements.reset();
+      continue;
+    }
+    if (node.has_output(i)) node.set_elements(i, elements->first(length));
+    elements = elements->subspan(length);
   }
   return {};
 }

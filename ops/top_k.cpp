@@ -1,5 +1,6 @@
 // TopK: along an axis the k greatest (or, without `largest`, least) elements and where they stand; of equal ones the
 // first comes first, and a NaN counts as greater than all. They come in order, also where `sorted` does not ask for it.
+#include "checks.hpp"
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -15,10 +16,12 @@ Result<void> infer(Inference& node) {
   if (node.version() < 10) {
     if (!node.has_attribute("k")) return Error{Code::invalid_model, "attribute 'k' is missing"};
     k = node.integer("k");
-  } else if (const auto elements = node.elements(1)) {
-    if (elements->size() != 1)
+  } else {
+    HEED_TRY(require_input(node, 1, "K"));
+    const auto elements = node.elements(1);
+    if (elements && elements->size() != 1)
       return Error{Code::shape_mismatch, "k has " + std::to_string(elements->size()) + " elements; expected one"};
-    k = (*elements)[0];
+    if (elements) k = (*elements)[0];
   }
   if (!x.has_rank()) {
     HEED_TRY(node.set_output(values_output, x.element()));

@@ -190,6 +190,13 @@ Result<void> Pass::demand(Graph& graph, Dim a, Dim b, const std::string& what) {
   const bool never_equal = (a.is_number() && b.is_number()) || (difference.is_number() && !difference.is_number(0)) ||
                            a.lower_bound() > b.upper_bound() || b.lower_bound() > a.upper_bound();
   const auto known = [](Dim dim) { return !dim.is_unknown(); };
+  for (const Dim side : {a, b}) {
+    if (known(side)) continue;
+    if (side.why_unknown() == UnknownDim::overflow)
+      return Error{Code::shape_mismatch, what + ": a size does not fit 64 bits"};
+    if (side.why_unknown() == UnknownDim::division_by_zero)
+      return Error{Code::shape_mismatch, what + ": a size is divided by zero"};
+  }
   if (known(a) && known(b) && never_equal) {
     return Error{Code::shape_mismatch, what + ": " + to_string(a) + " and " + to_string(b) + " differ"};
   }
