@@ -54,6 +54,22 @@ Result<void> check_attributes(const NodeView& node, bool is_quantized) {
   return {};
 }
 
+// Whether the layers fit the tokens and each other: fc1 and fc3 [expert, inner, hidden], fc2 [expert, hidden, inner],
+// with so many codes in an element along the last axis, and twice as many rows in an fc1 that holds the gate, too.
+Result<void> check_layers(Inference& node, std::span<const Places, 3> places, int64_t codes) {
+  const auto fc1 = node.input(places[0].weights), fc2 = node.input(places[1].weights);
+  if (!fc1.has_rank() || !fc2.has_rank()) return {};
+  const bool holds_gate = node.text("activation_type") == "swiglu" && node.integer("swiglu_fusion") != 0;
+  const Dim hidden = node.input(0).dim(-1), inner = holds_gate ? floor_divide(fc1.dim(1), 2) : fc1.dim(1);
+  HEED_TRY(node.require_equal(fc1.dim(2) * codes, hidden, "the last axis of fc1_experts_weights and hidden size"));
+  HEED_TRY(node.require_equal(fc2.dim(1), hidden, "rows of fc2_experts_weights and hidden size"));
+  HEED_TRY(node.require_equal(fc2.dim(2) * codes, inner, "the last axis of fc2_experts_weights and inner size"));
+  if (!node.has_input(places[2].weights) || !node.input(places[2].weights).has_rank()) return {};
+  const auto fc3 = node.input(places[2].weights);
+  HEED_TRY(node.require_equal(fc3.dim(1), inner, "rows of fc3_experts_weights and inner size"));
+  return node.require_equal(fc3.dim(2) * codes, hidden, "the last axis of fc3_experts_weights and hidden size");
+}
+
 template <bool is_quantized>
 Result<void> infer(Inference& node) {
   HEED_TRY(check_attributes(node, is_quantized));
@@ -78,7 +94,8 @@ Result<void> infer(Inference& node) {
       HEED_TRY(node.require_equal(node.input(places.weights).dim(0), experts,
                                   "experts of input " + std::to_string(places.weights) + " and of the router"));
   }
-  return {};
+  return check_layers(node, is_quantized ? qmoe_places : moe_places,
+                      is_quantized ? 8 / node.integer("expert_weight_bits") : 1);
 }
 
 std::string list_of(std::initializer_list<int64_t> values) {

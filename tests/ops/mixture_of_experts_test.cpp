@@ -313,6 +313,9 @@ TEST_CASE("mixtures of experts say what does not fit") {
   auto rows = in;
   rows[1] = random({4, 2});
   refused("MoE", rows, "", "tokens and rows of the router");
+  auto turned = in;
+  turned[2] = random({2, 4, 6});
+  refused("MoE", turned, "", "the last axis of fc1_experts_weights and hidden size: 6 and 4 differ");
   const auto fc1 = coded({2, 6, 16}, 4, 0, false), fc2 = coded({2, 16, 6}, 4, 0, false);
   const Tensors codes = {random({3, 16}), in[1], fc1.codes, fc1.scales, absent(), fc2.codes, fc2.scales};
   refused("QMoE", codes, "expert_weight_bits = 3", "attribute 'expert_weight_bits' is 3");
