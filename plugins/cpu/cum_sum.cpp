@@ -20,23 +20,24 @@ Result<void> run(Running& run) {
   // Lines beside each other, 64 at a time, so that memory is read as it lies.
   const int64_t width = std::min<int64_t>(inner, 64), blocks = (inner + width - 1) / width;
   dispatch(x.element(), [&]<class T>(T) {
+    using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;  // integers wrap
     run.parallel_for(x.count(0, axis) * blocks, std::max<int64_t>(1, 16384 / (length * width)),
                      [&](int64_t begin, int64_t end) {
                        RowReader<T> reader(x);
                        RowWriter<T> writer(y);
-                       std::vector<T> sums(static_cast<size_t>(width));
+                       std::vector<Sum> sums(static_cast<size_t>(width));
                        for (int64_t block = begin; block < end; ++block) {
                          const int64_t column = block % blocks * width, n = std::min(width, inner - column);
-                         std::fill(sums.begin(), sums.end(), T{product});
+                         std::fill(sums.begin(), sums.end(), Sum{product});
                          for (int64_t k = 0; k < length; ++k) {
                            const int64_t place = backwards ? length - 1 - k : k;
                            const int64_t first = (block / blocks * length + place) * inner + column;
                            const T* from = reader.row(first, n);
                            T* to = writer.row(first, n);
                            for (int64_t i = 0; i < n; ++i) {
-                             const T before = sums[static_cast<size_t>(i)];
-                             const T here = product ? before * from[i] : before + from[i];
-                             to[i] = exclusive ? before : here;
+                             const Sum before = sums[static_cast<size_t>(i)], next = static_cast<Sum>(from[i]);
+                             const Sum here = product ? before * next : before + next;
+                             to[i] = static_cast<T>(exclusive ? before : here);
                              sums[static_cast<size_t>(i)] = here;
                            }
                            writer.finish();

@@ -40,7 +40,9 @@ Result<void> run(Running& run) {
     HEED_ASSIGN(const auto out, run.allocate(0, {&count, 1}));
     RowWriter<T> writer(out);
     T* to = writer.row(0, count);
-    for (int64_t i = 0; i < count; ++i) to[i] = static_cast<T>(start + static_cast<T>(i) * delta);
+    using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;  // i * delta may be out of range where y is not
+    for (int64_t i = 0; i < count; ++i)
+      to[i] = static_cast<T>(static_cast<Sum>(start) + static_cast<Sum>(i) * static_cast<Sum>(delta));
     writer.finish();
     return {};
   });

@@ -13,7 +13,7 @@ struct Assign {
   }
 };
 struct Bool {
-  bool value;
+  uint8_t value;  // not 0: true
 };
 template <class E>
 struct Reduce {
@@ -23,14 +23,16 @@ struct Reduce {
     if constexpr (std::is_same_v<E, Bool>) {
       y.value = kind == add || kind == greatest ? y.value || update.value : y.value && update.value;
     } else {
+      // Sums and products of integers wrap.
+      using Sum = std::conditional_t<std::is_integral_v<E>, uint64_t, std::conditional_t<std::is_same_v<E, double>, double, float>>;
       using Wide = std::conditional_t<std::is_arithmetic_v<E>, E, float>;
       const auto a = static_cast<Wide>(y), b = static_cast<Wide>(update);
       switch (kind) {
         case add:
-          y = static_cast<E>(a + b);
+          y = static_cast<E>(static_cast<Sum>(a) + static_cast<Sum>(b));
           break;
         case multiply:
-          y = static_cast<E>(a * b);
+          y = static_cast<E>(static_cast<Sum>(a) * static_cast<Sum>(b));
           break;
         case least:  // a NaN wins
           if (b < a || b != b) y = update;
