@@ -2,6 +2,7 @@
 // the past (or zeros) and the input behind it; the state is the end of it.
 #include <cmath>
 
+#include "ranks.hpp"
 #include "walk.hpp"
 
 namespace heed::cpu {
@@ -43,10 +44,12 @@ Result<void> run(Running& run) {
   return {};
 }
 
+Result<void> plan(Planning& node) { return require_ranks(node); }
+
 }  // namespace
 
-extern const CpuKernel causal_conv_with_state{.op_type = "CausalConvWithState", .run = run};
+extern const CpuKernel causal_conv_with_state{.op_type = "CausalConvWithState", .plan = plan, .run = run};
 extern const CpuKernel com_microsoft_causal_conv_with_state{
-    .domain = "com.microsoft", .op_type = "CausalConvWithState", .run = run};
+    .domain = "com.microsoft", .op_type = "CausalConvWithState", .plan = plan, .run = run};
 
 }  // namespace heed::cpu

@@ -10,16 +10,20 @@ Result<void> run(Running& run) {
   const auto axes = run.integers("axes");
   if (shape.size() != (axes ? axes->size() : x.dims().size()))
     return Error{Code::shape_mismatch, "the shape has " + std::to_string(shape.size()) + " sizes"};
-  auto places = all_places(x.dims());
+  std::vector<int64_t> dims(x.dims().begin(), x.dims().end());
   for (size_t i = 0; i < shape.size(); ++i) {
     HEED_ASSIGN(const int32_t axis,
                 NodeView::checked_axis(axes ? (*axes)[i] : static_cast<int64_t>(i), x.rank(), "axes"));
-    if (shape[i] < 0 || shape[i] > int64_t{1} << 40)
-      return Error{Code::invalid_argument, "the shape has a size of " + std::to_string(shape[i])};
-    const int64_t begin = (shape[i] - x.dim(axis)) / 2;  // towards zero: what is odd is behind
-    auto& along = places[static_cast<size_t>(axis)];
-    along.clear();
-    for (int64_t at = -begin; at < shape[i] - begin; ++at) along.push_back(at >= 0 && at < x.dim(axis) ? at : nothing);
+    if (shape[i] < 0) return Error{Code::invalid_argument, "the shape has a size of " + std::to_string(shape[i])};
+    dims[static_cast<size_t>(axis)] = shape[i];
+  }
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));  // what there is no room for needs no places
+  if (y.count() == 0) return {};
+  Places places;
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
+    const int64_t size = x.dims()[axis], begin = (dims[axis] - size) / 2;  // towards zero: what is odd is behind
+    auto& along = places.emplace_back();
+    for (int64_t at = -begin; at < dims[axis] - begin; ++at) along.push_back(at >= 0 && at < size ? at : nothing);
   }
   return pick_elements(run, x, places);
 }

@@ -7,6 +7,7 @@
 
 #include "convert.hpp"
 #include "heed/plugin.hpp"
+#include "ranks.hpp"
 #include "walk.hpp"
 
 namespace heed::cpu {
@@ -310,6 +311,7 @@ void run_program(Running& run, RunFused function) {
 // -----------------------------------------------------------------------------------------------------------------
 
 Result<void> plan(Planning& node) {
+  HEED_TRY(require_ranks(node));
   if (node.output(0).has_rank() && node.output(0).rank() > most_axes)
     return decline("more than " + std::to_string(most_axes) + " axes");
   return plan_elementwise(node);

@@ -1,4 +1,5 @@
 // com.microsoft.GatherBlockQuantized: slices along gather_axis, dequantised: (code - zero_point) * scale.
+#include "ranks.hpp"
 #include "scales.hpp"
 
 namespace heed::cpu {
@@ -74,8 +75,10 @@ Result<void> run(Running& run) {
   return {};
 }
 
+Result<void> plan(Planning& node) { return require_ranks(node); }
+
 }  // namespace
 
-extern const CpuKernel gather_block_quantized{.domain = "com.microsoft", .op_type = "GatherBlockQuantized", .run = run};
+extern const CpuKernel gather_block_quantized{.domain = "com.microsoft", .op_type = "GatherBlockQuantized", .plan = plan, .run = run};
 
 }  // namespace heed::cpu

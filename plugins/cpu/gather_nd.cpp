@@ -41,9 +41,11 @@ Result<void> run_elements(Running& run) {
 Result<void> run_nd(Running& run) {
   const auto data = run.input(0), indices = run.input(1);
   const auto batch = static_cast<int32_t>(run.integer("batch_dims"));
-  if (indices.rank() < 1 || batch >= std::min(data.rank(), indices.rank()))
+  if (indices.rank() < 1 || batch < 0 || batch >= std::min(data.rank(), indices.rank()) ||
+      !std::equal(data.dims().begin(), data.dims().begin() + batch, indices.dims().begin()))
     return Error{Code::shape_mismatch, "indices of rank " + std::to_string(indices.rank()) + " into data of rank " +
-                                           std::to_string(data.rank())};
+                                           std::to_string(data.rank()) + ", with " + std::to_string(batch) +
+                                           " batch axes"};
   const auto tuple = static_cast<int32_t>(indices.dim(-1));
   if (tuple < 1 || tuple > data.rank() - batch)
     return Error{Code::shape_mismatch, "tuples of " + std::to_string(tuple) + " indices choose from " +

@@ -8,6 +8,7 @@
 
 #include "attention_tile.hpp"
 #include "convert.hpp"
+#include "ranks.hpp"
 #include "rotary.hpp"
 
 namespace heed::cpu {
@@ -460,6 +461,7 @@ Result<void> run_scalar(Running& run) {
 }
 
 Result<void> plan_scalar(Planning& node) {
+  HEED_TRY(require_ranks(node));
   for (int32_t input = query_input; input <= past_lengths_input; ++input)
     if (node.has_input(input)) node.take_strided(input);
   for (int32_t input = cos_input; input < positions_input; ++input)

@@ -1,7 +1,7 @@
 // heed.Embedding: y[..., :] = table[ids[...], :]. Rows are moved by their size in bytes, whatever the type.
 #include <cstring>
 
-#include "heed/plugin.hpp"
+#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -44,7 +44,7 @@ Result<void> run(Running& run) {
 
 Result<void> plan(Planning& node) {
   node.take_strided(0);
-  return {};
+  return require_ranks(node);
 }
 
 }  // namespace

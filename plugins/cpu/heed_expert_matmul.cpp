@@ -2,6 +2,7 @@
 // in f32. Of the experts that somebody chose alone; a row of weights is widened once for all who chose it.
 #include "indices.hpp"
 #include "normalization.hpp"
+#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -98,8 +99,10 @@ Result<void> run(Running& run) {
   return {};
 }
 
+Result<void> plan(Planning& node) { return require_ranks(node); }
+
 }  // namespace
 
-extern const CpuKernel heed_expert_matmul{.domain = "heed", .op_type = "ExpertMatMul", .run = run};
+extern const CpuKernel heed_expert_matmul{.domain = "heed", .op_type = "ExpertMatMul", .plan = plan, .run = run};
 
 }  // namespace heed::cpu

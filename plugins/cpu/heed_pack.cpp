@@ -1,5 +1,6 @@
 // heed.Pack: the last two axes swapped, signed codes lifted to unsigned ones, codes side by side in bytes, row by row.
 #include "move.hpp"
+#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -60,8 +61,10 @@ Result<void> run(Running& run) {
   return {};
 }
 
+Result<void> plan(Planning& node) { return require_ranks(node); }
+
 }  // namespace
 
-extern const CpuKernel heed_pack{.domain = "heed", .op_type = "Pack", .run = run};
+extern const CpuKernel heed_pack{.domain = "heed", .op_type = "Pack", .plan = plan, .run = run};
 
 }  // namespace heed::cpu

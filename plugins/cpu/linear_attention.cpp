@@ -2,6 +2,7 @@
 // S^T q, S [key, value] being the state of a head, in f32 (f64 of f64).
 #include <cmath>
 
+#include "ranks.hpp"
 #include "walk.hpp"
 
 namespace heed::cpu {
@@ -83,9 +84,12 @@ Result<void> run(Running& run) {
   return {};
 }
 
+Result<void> plan(Planning& node) { return require_ranks(node); }
+
 }  // namespace
 
-extern const CpuKernel linear_attention{.op_type = "LinearAttention", .run = run};
-extern const CpuKernel com_microsoft_linear_attention{.domain = "com.microsoft", .op_type = "LinearAttention", .run = run};
+extern const CpuKernel linear_attention{.op_type = "LinearAttention", .plan = plan, .run = run};
+extern const CpuKernel com_microsoft_linear_attention{
+    .domain = "com.microsoft", .op_type = "LinearAttention", .plan = plan, .run = run};
 
 }  // namespace heed::cpu

@@ -10,6 +10,7 @@
 #include "gemm_panels.hpp"
 #include "half.hpp"
 #include "product.hpp"
+#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -20,7 +21,9 @@ namespace {
 constexpr EpilogueInputs epilogue_inputs{.bias = 2, .residual = 3};
 
 Result<void> run_scalar(Running& run) {
-  const auto a = run.input(0), b = run.input(1), y = run.output(0);
+  const auto a = run.input(0), b = run.input(1);
+  HEED_ASSIGN(const auto dims, product_dims(a.dims(), b.dims()));
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));
   Product p;
   HEED_TRY(describe(shape_of(a), shape_of(b), shape_of(y), p));
   if (p.batch_count * p.rows == 0 || p.columns == 0) return {};
@@ -53,6 +56,7 @@ Result<void> run_scalar(Running& run) {
 
 template <bool fused>
 Result<void> plan_scalar(Planning& node) {
+  if (fused) HEED_TRY(require_ranks(node));
   node.take_strided(0);
   node.take_strided(1);
   if (!fused) node.give_strided(0);
@@ -483,6 +487,7 @@ Result<void> plan_vector(Planning& node) {
   if (panel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   if (isa != base_of(isa) && element != DataType::bf16)
     return decline("elements are " + std::string(name_of(element)) + ", not bf16");
+  HEED_TRY(require_ranks(node));
   return plan_scalar<fused>(node);
 }
 

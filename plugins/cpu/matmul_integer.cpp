@@ -19,6 +19,7 @@
 #include "half.hpp"
 #include "integer_panels.hpp"
 #include "product.hpp"
+#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -464,7 +465,7 @@ CpuKernel kernel(std::string_view domain, std::string_view op_type) {
             HEED_TRY(require_isa(node, isa));
             if (kernels_of(isa).pairs == nullptr)
               return decline("it is not compiled for " + std::string(name_of(isa)));
-            return {};
+            return require_ranks(node);
           },
           .prepare = [](Preparing& node) { return prepare<b_input, epilogue_inputs>(node, kernels_of(isa)); },
           .bind = bind<a_input>,

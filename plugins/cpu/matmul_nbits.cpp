@@ -15,6 +15,7 @@
 #include "half.hpp"
 #include "nbit_panels.hpp"
 #include "product.hpp"
+#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -52,6 +53,8 @@ float zero_point_at(const TensorView& zero_points, const Sizes& s, int64_t colum
 // ---- scalar
 // -----------------------------------------------------------------------------------------------------------
 
+Result<void> plan_scalar(Planning& node) { return require_ranks(node); }
+
 Result<void> run_scalar(Running& run) {
   const auto a = run.input(a_input), y = run.output(0), g_idx = run.input(g_idx_input);
   const Sizes s(run);
@@ -61,6 +64,9 @@ Result<void> run_scalar(Running& run) {
   std::vector<float> left(static_cast<size_t>(a.count())), scales(static_cast<size_t>(s.columns * s.block_count));
   read_elements(a.element(), a.c.data, 0, 1, a.count(), left.data());
   read_elements(a.element(), run.input(scales_input).c.data, 0, 1, s.columns * s.block_count, scales.data());
+  if (g_idx.present() && g_idx.count() < s.k_count)
+    return Error{Code::shape_mismatch, "g_idx has " + std::to_string(g_idx.count()) + " elements; expected " +
+                                           std::to_string(s.k_count)};
   if (g_idx.present())
     for (int64_t k = 0; k < s.k_count; ++k)
       if (const int64_t block = g_idx.data<int32_t>()[k]; block < 0 || block >= s.block_count)
@@ -123,7 +129,7 @@ Result<void> plan_vector(Planning& node) {
   for (const int32_t input : {b_input, scales_input, zero_points_input})
     if (node.has_input(input) && !node.constant(input))
       return decline("input " + std::to_string(input) + " is no constant");
-  return {};
+  return require_ranks(node);
 }
 
 Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
@@ -502,7 +508,7 @@ const BytePanelKernels* bytes_for(const NodeView& node) {
 }
 
 CpuKernel scalar_kernel(std::string_view domain, std::string_view op_type) {
-  return {.domain = domain, .op_type = op_type, .run = run_scalar};
+  return {.domain = domain, .op_type = op_type, .plan = plan_scalar, .run = run_scalar};
 }
 
 template <Isa isa, int32_t score>

@@ -15,17 +15,27 @@ int64_t chosen(std::string_view mode, int64_t at, int64_t kept) {
   return at < kept ? at : period - at;
 }
 
-Result<std::vector<int64_t>> places_along(int64_t size, int64_t begin, int64_t end, std::string_view mode) {
-  const int64_t kept = size + std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0);
-  const int64_t lead = std::max<int64_t>(begin, 0), behind = std::max<int64_t>(end, 0);
+// The pads of one axis.
+struct Pads {
+  int64_t begin = 0, end = 0;
+};
+
+Result<int64_t> padded_size(int64_t size, Pads pads, std::string_view mode) {
   constexpr int64_t most = int64_t{1} << 40;
-  if (kept < 0 || (kept == 0 && lead + behind > 0 && mode != "constant") || lead > most || behind > most)
+  const bool in_range = std::min(pads.begin, pads.end) >= -most && std::max(pads.begin, pads.end) <= most;
+  const int64_t kept = in_range ? size + std::min<int64_t>(pads.begin, 0) + std::min<int64_t>(pads.end, 0) : -1;
+  if (kept < 0 || (kept == 0 && std::max(pads.begin, pads.end) > 0 && mode != "constant"))
     return Error{Code::shape_mismatch, "a size of " + std::to_string(size) + " cannot take pads of " +
-                                           std::to_string(begin) + " and " + std::to_string(end)};
+                                           std::to_string(pads.begin) + " and " + std::to_string(pads.end)};
+  return size + pads.begin + pads.end;
+}
+
+std::vector<int64_t> places_along(int64_t size, Pads pads, std::string_view mode) {
+  const int64_t left_out = -std::min<int64_t>(pads.begin, 0), kept = size - left_out + std::min<int64_t>(pads.end, 0);
   std::vector<int64_t> places;
-  for (int64_t at = -lead; at < kept + behind; ++at) {
+  for (int64_t at = -std::max<int64_t>(pads.begin, 0); at < kept + std::max<int64_t>(pads.end, 0); ++at) {
     const int64_t place = chosen(mode, at, kept);
-    places.push_back(place == nothing ? nothing : place - std::min<int64_t>(begin, 0));
+    places.push_back(place == nothing ? nothing : place + left_out);
   }
   return places;
 }
@@ -48,12 +58,20 @@ Result<void> run(Running& run) {
   if (value.present() && value.count() != 1)
     return Error{Code::shape_mismatch,
                  "constant_value has " + std::to_string(value.count()) + " elements; expected one"};
-  auto places = all_places(x.dims());
+  const auto mode = run.text("mode", "constant");
+  std::vector<Pads> pads_along(x.dims().size());
+  std::vector<int64_t> dims(x.dims().begin(), x.dims().end());
   for (size_t i = 0; i < axes.size(); ++i) {
-    HEED_ASSIGN(const int32_t axis, NodeView::checked_axis(axes[i], x.rank(), "axes"));
-    HEED_ASSIGN(places[static_cast<size_t>(axis)],
-                places_along(x.dim(axis), pads[i], pads[axes.size() + i], run.text("mode", "constant")));
+    HEED_ASSIGN(const int32_t given, NodeView::checked_axis(axes[i], x.rank(), "axes"));
+    const auto axis = static_cast<size_t>(given);
+    pads_along[axis] = {pads[i], pads[axes.size() + i]};
+    HEED_ASSIGN(dims[axis], padded_size(x.dim(given), pads_along[axis], mode));
   }
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));  // what there is no room for needs no places
+  if (y.count() == 0) return {};
+  Places places;
+  for (size_t axis = 0; axis < dims.size(); ++axis)
+    places.push_back(places_along(x.dims()[axis], pads_along[axis], mode));
   if (run.version() >= 11) return pick_elements(run, x, places, value);
 
   // The attribute of Pad-2, as an element of x's type.

@@ -3,6 +3,25 @@
 
 namespace heed::cpu {
 
+Result<std::vector<int64_t>> product_dims(std::span<const int64_t> a, std::span<const int64_t> b) {
+  if (a.empty() || b.empty()) return Error{Code::shape_mismatch, "a factor has rank 0; expected at least one axis"};
+  const size_t a_lead = std::max<size_t>(a.size(), 2) - 2, b_lead = std::max<size_t>(b.size(), 2) - 2;
+  bool fits = a.back() == b[b.size() == 1 ? 0 : b.size() - 2];
+  std::vector<int64_t> dims(std::max(a_lead, b_lead), 1);
+  for (const auto [given, lead] : {std::pair(a, a_lead), std::pair(b, b_lead)})
+    for (size_t axis = 0; axis < lead; ++axis) {
+      int64_t& dim = dims[dims.size() - lead + axis];
+      fits = fits && (dim == given[axis] || dim == 1 || given[axis] == 1);
+      if (dim == 1) dim = given[axis];
+    }
+  if (!fits)
+    return Error{Code::shape_mismatch, "a product of " + std::to_string(a.size()) + " and " + std::to_string(b.size()) +
+                                           " axes whose sizes do not fit"};
+  if (a.size() > 1) dims.push_back(a[a.size() - 2]);
+  if (b.size() > 1) dims.push_back(b.back());
+  return dims;
+}
+
 Result<void> describe(Shape a, Shape b, Shape y, Product& p) {
   const size_t a_rank = a.dims.size(), b_rank = b.dims.size();
   p.k_count = a.dims.back();

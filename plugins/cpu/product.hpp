@@ -22,6 +22,9 @@ struct Shape {
 };
 inline Shape shape_of(const TensorView& tensor) { return {tensor.dims(), tensor.strides()}; }
 
+// The dims of the product, by numpy's rules. Fails where a's and b's do not fit.
+Result<std::vector<int64_t>> product_dims(std::span<const int64_t> a, std::span<const int64_t> b);
+
 // Of a, b and the product y, by their dims and strides.
 Result<void> describe(Shape a, Shape b, Shape y, Product& p);
 

@@ -13,13 +13,22 @@ namespace {
 constexpr int64_t block = 512;  // elements at a time
 
 Result<Scales> scales_of(const Running& run) {
-  const auto x = run.input(0), scale = run.input(1);
+  const auto x = run.input(0), scale = run.input(1), zero_point = run.input(2);
   Scales s;
   const int64_t block_size = run.integer("block_size", 0);
+  if (zero_point.present() && zero_point.count() != scale.count())
+    return Error{Code::shape_mismatch, "there are " + std::to_string(scale.count()) + " scales and " +
+                                           std::to_string(zero_point.count()) + " zero points"};
   if (scale.count() == 1 && block_size == 0) return s;
   HEED_ASSIGN(const int32_t axis, run.axis("axis", x.rank(), 1));
   s.axis_size = x.dim(axis);
   s.inner_size = x.count(axis + 1, x.rank());
+  bool fits = block_size == 0 ? scale.count() == s.axis_size : scale.rank() == x.rank();
+  for (int32_t k = 0; block_size > 0 && fits && k < x.rank(); ++k)
+    fits = scale.dim(k) == (k == axis ? (s.axis_size + block_size - 1) / block_size : x.dim(k));
+  if (!fits)
+    return Error{Code::shape_mismatch, "the scales do not fit axis " + std::to_string(axis) + " of the input, which has " +
+                                           std::to_string(s.axis_size) + " elements"};
   if (block_size == 0) {
     s.axis_stride = 1;
   } else {

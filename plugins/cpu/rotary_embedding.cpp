@@ -23,6 +23,9 @@ Result<void> run(Running& run) {
   HEED_ASSIGN(const auto y, output_like(run));
   const int64_t told_heads =
       run.integer("num_heads") > 0 ? run.integer("num_heads") : x.dim(2) / std::max<int64_t>(2 * cos.dim(-1), 1);
+  if (!has_heads && (told_heads < 1 || x.dim(2) % told_heads != 0))
+    return Error{Code::shape_mismatch, "a hidden size of " + std::to_string(x.dim(2)) + " is no number of heads of " +
+                                           std::to_string(2 * cos.dim(-1)) + " channels"};
   const int64_t heads = has_heads ? x.dim(1) : told_heads, channels = has_heads ? x.dim(3) : x.dim(2) / heads;
   const auto heads_of = [&](const TensorView& t) {
     if (has_heads) return Heads{t, t.stride(0), t.stride(1), t.stride(2), t.stride(3)};

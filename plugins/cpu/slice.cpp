@@ -27,8 +27,12 @@ Result<void> run(Running& run) {
 
   Sizes dims(in.dims().begin(), in.dims().end()), strides(in.strides().begin(), in.strides().end());
   int64_t first = 0;
+  std::vector<bool> is_cut(dims.size());
   for (size_t i = 0; i < starts.size(); ++i) {
     HEED_ASSIGN(const int32_t axis, NodeView::checked_axis(axes[i], in.rank(), "axes"));
+    if (is_cut[static_cast<size_t>(axis)])
+      return Error{Code::invalid_argument, "'axes' names axis " + std::to_string(axis) + " twice"};
+    is_cut[static_cast<size_t>(axis)] = true;
     const int64_t size = in.dim(axis), step = steps[i];
     if (step == 0 || step == INT64_MIN) return Error{Code::shape_mismatch, "a step is " + std::to_string(step)};
     const auto position = [&](int64_t given) {

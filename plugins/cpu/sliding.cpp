@@ -19,6 +19,11 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
   if (s.kernel.size() != rank || s.strides.size() != rank || s.dilations.size() != rank || pads.size() != 2 * rank)
     return Error{Code::shape_mismatch,
                  "kernel, strides, dilations or pads do not fit " + std::to_string(rank) + " spatial axes"};
+  const auto are_within = [](const std::vector<int64_t>& numbers, int64_t least) {
+    return std::all_of(numbers.begin(), numbers.end(), [&](int64_t n) { return n >= least && n <= INT32_MAX; });
+  };
+  if (!are_within(s.kernel, 1) || !are_within(s.strides, 1) || !are_within(s.dilations, 1) || !are_within(pads, 0))
+    return Error{Code::invalid_model, "kernel, strides, dilations or pads hold a number that is out of range"};
   for (size_t axis = 0; axis < rank; ++axis) {
     const int64_t reach = (s.kernel[axis] - 1) * s.dilations[axis] + 1, stride = s.strides[axis];
     int64_t before = pads[axis], after = pads[rank + axis], out = 0;
@@ -40,7 +45,8 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
     s.pads.push_back(before);
     s.in_count *= s.in[axis];
     s.out_count *= out;
-    s.kernel_count *= s.kernel[axis];
+    if (__builtin_mul_overflow(s.kernel_count, s.kernel[axis], &s.kernel_count))
+      return Error{Code::invalid_model, "the kernel has more elements than 64 bits count"};
   }
   return s;
 }

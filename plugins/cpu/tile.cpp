@@ -10,15 +10,17 @@ Result<void> run(Running& run) {
   if (repeats.size() != x.dims().size())
     return Error{Code::shape_mismatch,
                  "there are " + std::to_string(repeats.size()) + " repeats for " + std::to_string(x.rank()) + " axes"};
-  Places places;
-  for (int32_t axis = 0; axis < x.rank(); ++axis) {
-    const int64_t repeat = repeats[static_cast<size_t>(axis)];
-    int64_t size = 0;
-    if (repeat < 0 || __builtin_mul_overflow(repeat, x.dim(axis), &size) || size > int64_t{1} << 40)
+  std::vector<int64_t> dims(repeats.size());
+  for (size_t axis = 0; axis < dims.size(); ++axis)
+    if (repeats[axis] < 0 || __builtin_mul_overflow(repeats[axis], x.dims()[axis], &dims[axis]))
       return Error{Code::invalid_argument,
-                   "axis " + std::to_string(axis) + " is to be repeated " + std::to_string(repeat) + " times"};
+                   "axis " + std::to_string(axis) + " is to be repeated " + std::to_string(repeats[axis]) + " times"};
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));  // what there is no room for needs no places
+  if (y.count() == 0) return {};
+  Places places;
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
     places.emplace_back();
-    for (int64_t i = 0; i < size; ++i) places.back().push_back(i % x.dim(axis));
+    for (int64_t i = 0; i < dims[axis]; ++i) places.back().push_back(i % x.dims()[axis]);
   }
   return pick_elements(run, x, places);
 }

@@ -214,6 +214,12 @@ Result<Choice> choose_cpu_kernel(const Graph& graph, const Node& node, const Ope
     declined.push_back({"cpu " + std::string(text_of(entry->c->name)), *asked.refusal});
   }
   std::string message = "no kernel takes it";
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == no_id) continue;
+    const Value& value = graph.values[node.inputs[i]];
+    if (value.type.kind == Kind::tensor && !value.type.dims)
+      message += "; '" + value.name + "' has a rank that only the run tells: a shape in the model would help";
+  }
   for (const auto& refusal : declined) message += "; " + refusal.kernel + ": " + refusal.reason;
   if (kernels.empty()) message += "; there is no CPU kernel for version " + std::to_string(version);
   return Error{Code::unsupported, message};

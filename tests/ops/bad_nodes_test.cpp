@@ -1,4 +1,4 @@
-// Nodes that nobody takes: they are refused, with a reason.
+// Nodes that nobody takes: they are refused at load or, where only the run tells, by their kernels, with a reason.
 #include <catch2/catch.hpp>
 
 #include "cases.hpp"
@@ -51,6 +51,48 @@ TEST_CASE("nodes are refused that miss what their version asks for, or say what 
        "attribute 'N' is 1099511627776"}};
   for (const auto& [op_type, inputs, attributes, opset, part] : nodes)
     check_refused(op_type, {std::string(part), inputs, {f32({1}, {0})}, 0, attributes, opset}, part);
+}
+
+// What inference does not see the kernels check: `open` has a rank that only the run tells.
+TEST_CASE("what does not fit is told also where only the run knows it") {
+  const Tensor six = f32({6}, {1, 2, 3, 4, 5, 6}), two_by_three = i64({2}, {2, 3}), large = i64({1}, {0x1p62});
+  struct {
+    std::string_view inputs, node;
+    Tensors given;
+    std::string_view part;
+  } const rows[] = {
+      {"int64[2] start, int64[2] end, int64[2] axes", "y = Slice(open, start, end, axes)",
+       {i64({2}, {1, 1}), i64({2}, {2, 2}), i64({2}, {0, 0})}, "names axis 0 twice"},
+      {"int64[n] pads", "y = Pad(open, pads)", {i64({4}, {0, 0, 0, 0x1p62})}, "cannot take pads of 0 and 4611686018427387904"},
+      {"int64[n] size", "y = Tile(x, size)", {large}, "to be repeated 4611686018427387904 times"},
+      {"int64[n] size", "y = CenterCropPad(x, size)", {large}, "more bytes than can be addressed"},
+      {"float[n] scale", "y = QuantizeLinear(open, scale)", {f32({2}, {1, 1})}, "do not fit axis 1 of the input, which has 3"},
+      {"float scale, uint8[n] zero", "y = QuantizeLinear(open, scale, zero)", {f32({}, {1}), u8({2}, {1, 1})},
+       "1 scales and 2 zero points"},
+      {"int64[n, 1] at", "y = GatherND<batch_dims = 1>(open, at)", {i64({3, 1}, {0, 0, 0})}, "with 1 batch axes"},
+      {"int64[n, 1] at", "y = GatherND<batch_dims = -1>(open, at)", {i64({3, 1}, {0, 0, 0})}, "with -1 batch axes"},
+      {"float[2, 3, 1] w", "y = Conv<strides = [0]>(open, w)", {random({2, 3, 1})}, ""},
+      {"float[n] w", "y = MatMul(open, w)", {f32({2}, {1, 1})}, "a product of 2 and 1 axes whose sizes do not fit"}};
+  for (const auto& [inputs, node, given, part] : rows) {
+    const std::string text = "<ir_version: 10, opset_import: [\"\" : 21]> main (float[6] x, int64[k] shape, " +
+                             std::string(inputs) + ") => (y) { open = Reshape(x, shape)  " + std::string(node) + " }";
+    Tensors all = {six, two_by_three};
+    all.insert(all.end(), given.begin(), given.end());
+    INFO(text);
+    const auto result = run_text(text, all);
+    count_row(!result.has_value());
+    REQUIRE_FALSE(result.has_value());
+    CHECK_THAT(result.error().message, Catch::Contains(std::string(part)));
+  }
+}
+
+TEST_CASE("a product has its shape where only the run tells the ranks of its factors") {
+  const auto outputs = run_text(R"(<ir_version: 10, opset_import: ["" : 21]>
+    main (float[6] x, int64[k] shape, float[3, 2] w) => (y) { open = Reshape(x, shape)  y = MatMul(open, w) })",
+                                {f32({6}, {1, 2, 3, 4, 5, 6}), i64({3}, {1, 2, 3}), f32({3, 2}, {1, 0, 0, 1, 1, 1})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  check_equal((*outputs)[0], f32({1, 2, 2}, {4, 5, 10, 11}));
 }
 
 }  // namespace heed::test

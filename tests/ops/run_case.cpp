@@ -43,8 +43,8 @@ Result<ModelFile> model_of(std::string_view op_type, const Case& row, Sizes size
     }
     ValueType type;
     type.element = tensor.type;
-    type.dims.emplace();
-    for (size_t axis = 0; axis < tensor.dims.size(); ++axis)
+    if (sizes != Sizes::no_ranks) type.dims.emplace();
+    for (size_t axis = 0; type.dims && axis < tensor.dims.size(); ++axis)
       type.dims->push_back(sizes == Sizes::symbols ? dims_pool->symbol(name + "." + std::to_string(axis))
                                                    : Dim(tensor.dims[axis]));
     HEED_TRY(builder.add_input(name, type));

@@ -12,9 +12,10 @@
 namespace heed::test {
 
 // What the sizes of the inputs are to the planner.
-enum class Sizes { fixed, symbols, constants };
+enum class Sizes { fixed, symbols, constants, no_ranks };
 constexpr std::string_view name_of(Sizes sizes) {
-  return sizes == Sizes::fixed ? "fixed sizes" : sizes == Sizes::symbols ? "symbolic sizes" : "constant inputs";
+  constexpr std::string_view names[] = {"fixed sizes", "symbolic sizes", "constant inputs", "not even ranks"};
+  return names[static_cast<int>(sizes)];
 }
 
 // "heed", "Copy" of "heed.Copy"; no domain is ai.onnx's.
