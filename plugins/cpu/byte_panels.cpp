@@ -8,6 +8,8 @@
 
 #include <hwy/base.h>
 
+#include "tile_panels.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -139,6 +141,8 @@ const BytePanelKernels* byte_panel_kernels([[maybe_unused]] Isa isa) {
       return &bytes_avx_vnni::kernels;
     case Isa::avx512_vnni:
       return &bytes_avx512_vnni::kernels;
+    case Isa::amx:
+      return &byte_tile_kernels();
     default:
       break;
   }

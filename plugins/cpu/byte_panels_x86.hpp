@@ -5,7 +5,9 @@
 // around 0 as unsigned ones, by signed b.
 // clang-format off: it does not know HWY_UNROLL.
 
-#if BYTES_WIDE == 64
+#if defined(BYTES_INSTRUCTIONS)
+#include BYTES_INSTRUCTIONS  // emulated, by a test
+#elif BYTES_WIDE == 64
 using Vector = __m512i;
 using Floats = __m512;
 HWY_INLINE Vector load(const void* from) { return _mm512_loadu_si512(from); }

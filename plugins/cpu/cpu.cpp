@@ -95,6 +95,9 @@ extern const CpuKernel fused_matmul_integer_to_float, fused_matmul_integer_to_fl
     fused_dynamic_quantize_matmul, fused_dynamic_quantize_matmul_neon, fused_dynamic_quantize_matmul_avx2,
     fused_dynamic_quantize_matmul_avx_vnni, fused_dynamic_quantize_matmul_avx512,
     fused_dynamic_quantize_matmul_avx512_vnni;
+extern const CpuKernel
+    matmul_integer_amx, qlinear_matmul_amx, matmul_integer_to_float_amx, dynamic_quantize_matmul_amx,
+    fused_matmul_integer_to_float_amx, fused_dynamic_quantize_matmul_amx;
 // Products of packed codes: matmul_nbits.cpp
 extern const CpuKernel matmul_nbits, matmul_nbits_neon, matmul_nbits_avx2, matmul_nbits_avx512;
 extern const CpuKernel matmul_nbits_avx_vnni, matmul_nbits_avx512_vnni;
@@ -163,6 +166,8 @@ PluginContent content() {
               &fused_dynamic_quantize_matmul, &fused_dynamic_quantize_matmul_neon,
               &fused_dynamic_quantize_matmul_avx2, &fused_dynamic_quantize_matmul_avx_vnni,
               &fused_dynamic_quantize_matmul_avx512, &fused_dynamic_quantize_matmul_avx512_vnni,
+              &matmul_integer_amx, &qlinear_matmul_amx, &matmul_integer_to_float_amx, &dynamic_quantize_matmul_amx,
+              &fused_matmul_integer_to_float_amx, &fused_dynamic_quantize_matmul_amx,
               &matmul_nbits, &matmul_nbits_neon, &matmul_nbits_avx2, &matmul_nbits_avx512,
               &matmul_nbits_avx_vnni, &matmul_nbits_avx512_vnni,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,

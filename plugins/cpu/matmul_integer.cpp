@@ -252,7 +252,7 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
   const int64_t row_block = std::max<int64_t>(1, (1 << 19) / left.row_bytes / most_rows) * most_rows;
   const int64_t panel_block = 1024 / width;  // whose sums are still near when they are finished
   const auto multiply_panel = [&](const Offsets& at, int64_t row_begin, int64_t row_end, int64_t panel, bool is_followed) {
-    int32_t sums[12 * most_width];
+    int32_t sums[32 * most_width];
     int64_t zero_room[most_width];
     const int64_t b_matrix = p.k_count == 0 ? 0 : at.b / (p.k_count * p.columns);
     const int64_t column = panel * width, n = std::min(width, p.columns - column);
@@ -456,7 +456,7 @@ using Run = Result<void> (*)(Running&, const Kernels&);
 
 template <Isa isa, Run run, int32_t a_input, int32_t b_input, const EpilogueInputs& epilogue_inputs>
 CpuKernel kernel(std::string_view domain, std::string_view op_type) {
-  static constexpr int32_t scores[] = {0, 5, 10, 15, 20, 30};
+  static constexpr int32_t scores[] = {0, 5, 10, 15, 20, 30, 30, 40};
   return {.domain = domain,
           .op_type = op_type,
           .name = name_of(isa),
@@ -481,7 +481,8 @@ CpuKernel kernel(std::string_view domain, std::string_view op_type) {
   HEED_INTEGER_KERNEL(name##_avx2, avx2, __VA_ARGS__)(domain, op_type);                        \
   HEED_INTEGER_KERNEL(name##_avx_vnni, avx_vnni, __VA_ARGS__)(domain, op_type);                \
   HEED_INTEGER_KERNEL(name##_avx512, avx512, __VA_ARGS__)(domain, op_type);                    \
-  HEED_INTEGER_KERNEL(name##_avx512_vnni, avx512_vnni, __VA_ARGS__)(domain, op_type)
+  HEED_INTEGER_KERNEL(name##_avx512_vnni, avx512_vnni, __VA_ARGS__)(domain, op_type);          \
+  HEED_INTEGER_KERNEL(name##_amx, amx, __VA_ARGS__)(domain, op_type)
 HEED_INTEGER_KERNELS(matmul_integer, "", "MatMulInteger", run_integer, 0, 1, none);
 HEED_INTEGER_KERNELS(qlinear_matmul, "", "QLinearMatMul", run_qlinear, 0, 3, none);
 #define HEED_MICROSOFT_KERNELS(name, op_type, ...)                                       \

@@ -27,8 +27,16 @@ template <int sum, int a, int b>
 HWY_INLINE void tile_add_bf16_pairs() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
 }
+// a of signed bytes, b of unsigned ones.
+template <int sum, int a, int b>
+HWY_INLINE void tile_add_byte_fours() {
+  asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
+}
 
 void multiply_few_bf16(const Bf16Product& product) { bf16_panel_kernels(Isa::avx512_bf16)->multiply(product); }
+void multiply_few_bytes(const ByteProduct& product, int32_t* sums) {
+  byte_panel_kernels(Isa::avx512_vnni)->multiply(product, sums);
+}
 
 #include "tile_panels_x86.hpp"
 
@@ -36,6 +44,12 @@ void multiply_few_bf16(const Bf16Product& product) { bf16_panel_kernels(Isa::avx
 
 const Bf16PanelKernels& bf16_tile_kernels() {
   static constexpr Bf16PanelKernels kernels{panel_width, most_rows, multiply_bf16};
+  return kernels;
+}
+
+const BytePanelKernels& byte_tile_kernels() {
+  static const BytePanelKernels kernels{panel_width, rows_at_once_of_bytes, false, multiply_bytes,
+                                        byte_panel_kernels(Isa::avx512_vnni)->multiply_codes};
   return kernels;
 }
 

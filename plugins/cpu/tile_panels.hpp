@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bf16_panels.hpp"
+#include "byte_panels.hpp"
 
 namespace heed::cpu {
 
@@ -16,5 +17,6 @@ static_assert(sizeof(TileShapes) == 64);
 
 // The machine must have Isa::amx.
 const Bf16PanelKernels& bf16_tile_kernels();
+const BytePanelKernels& byte_tile_kernels();
 
 }  // namespace heed::cpu

@@ -12,6 +12,11 @@ struct Bf16Pairs {
   template <int sum, int a, int b>
   HWY_INLINE static void add() { tile_add_bf16_pairs<sum, a, b>(); }
 };
+struct ByteFours {
+  using Sum = int32_t;
+  template <int sum, int a, int b>
+  HWY_INLINE static void add() { tile_add_byte_fours<sum, a, b>(); }
+};
 
 // Sums lie in tiles 0 to 3, two of a row of tiles side by side; rows of a in 4 and 5, a panel's halves in 6 and 7. Of a
 // row of a one step along k takes `step_bytes`.
@@ -122,4 +127,20 @@ void multiply_bf16(const Bf16Product& p) {
         }
     }
   });
+}
+
+// Tiles are set up once for as many.
+constexpr int32_t rows_at_once_of_bytes = 2 * most_rows;
+
+void multiply_bytes(const ByteProduct& p, int32_t* sums) {
+  if (p.row_count <= few_rows) return multiply_few_bytes(p, sums);
+  in_blocks<ByteFours>(p.row_count, p.k_count, false, [&](int64_t row, int64_t, Stretch k, auto block) {
+    block(p.a + row * p.a_stride + k.begin, p.a_stride, p.panel + k.begin * panel_width, k.steps,
+          sums + row * panel_width, panel_width, k.accumulate);
+  });
+  for (int64_t row = 0; row < p.row_count; ++row, sums += panel_width)
+    for (int64_t column = 0; column < panel_width; ++column) {
+      const uint32_t raised = p.raised[row] * static_cast<uint32_t>(p.column_sums[column]);
+      sums[column] = static_cast<int32_t>(static_cast<uint32_t>(sums[column]) + p.lacking[row] + raised);
+    }
 }

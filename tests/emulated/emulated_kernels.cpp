@@ -1,6 +1,6 @@
 // The kernels of AVX512-BF16 and AMX on any machine: their code as it ships, each of its few instructions written out as
-// Intel's manual states it (Software Developer's Manual, volume 2: VDPBF16PS, TDPBF16PS, LDTILECFG). They are linked in
-// place of plugins/cpu/isa.cpp, bf16_panels.cpp and tile_panels.cpp.
+// Intel's manual states it (Software Developer's Manual, volume 2: VDPBF16PS, LDTILECFG, TDPBF16PS, TDPBSUD). They are
+// linked in place of plugins/cpu/isa.cpp, bf16_panels.cpp and tile_panels.cpp.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 
 #include <hwy/base.h>
 
+#include "emulated_bytes.hpp"
 #include "plugins/cpu/tile_panels.hpp"
 
 namespace heed::cpu {
@@ -132,7 +133,23 @@ void tile_add_bf16_pairs() {
   }
 }
 
+// a of signed bytes, b of unsigned ones; sums wrap.
+template <int sum, int a, int b>
+void tile_add_byte_fours() {
+  check_product<sum, a, b>();
+  for (int row = 0; row < shapes.rows[sum]; ++row) {
+    for (int column = 0; column < shapes.row_bytes[sum] / 4; ++column) {
+      uint32_t total;
+      std::memcpy(&total, tile_bytes[sum][row] + 4 * column, sizeof total);
+      for (int k = 0; k < 4 * shapes.rows[b]; ++k)
+        total += static_cast<uint32_t>(static_cast<int8_t>(tile_bytes[a][row][k]) * tile_bytes[b][k / 4][4 * column + k % 4]);
+      std::memcpy(tile_bytes[sum][row] + 4 * column, &total, sizeof total);
+    }
+  }
+}
+
 void multiply_few_bf16(const Bf16Product& product) { vectors::multiply(product); }
+void multiply_few_bytes(const ByteProduct& product, int32_t* sums) { test::emulated_avx512_vnni().multiply(product, sums); }
 #include "plugins/cpu/tile_panels_x86.hpp"
 }  // namespace tiles
 
@@ -141,6 +158,12 @@ void multiply_few_bf16(const Bf16Product& product) { vectors::multiply(product);
 const Bf16PanelKernels* bf16_panel_kernels(Isa isa) {
   static constexpr Bf16PanelKernels amx{tiles::panel_width, tiles::most_rows, tiles::multiply_bf16};
   return isa == Isa::avx512_bf16 ? &vectors::kernels : isa == Isa::amx ? &amx : nullptr;
+}
+
+const BytePanelKernels& byte_tile_kernels() {
+  static const BytePanelKernels kernels{tiles::panel_width, tiles::rows_at_once_of_bytes, false, tiles::multiply_bytes,
+                                        test::emulated_avx512_vnni().multiply_codes};
+  return kernels;
 }
 
 }  // namespace heed::cpu
