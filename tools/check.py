@@ -189,6 +189,7 @@ def main():
             run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release])
     if MODE == "full" and release:
         check_newer_lavapipe(release)
+        run_test("NEON", ["/usr/bin/python3", ROOT / "tests" / "neon" / "neon_test.py"])
     # Every row on every lesser device, and a thousand kills, are the release build's work: sanitized, they take days.
     os.environ.pop("HEED_TEST_FULL", None)
     if MODE != "quick":

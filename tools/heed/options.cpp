@@ -32,7 +32,8 @@ po::options_description RunOptions::described() {
       "no-mmap", po::bool_switch(&no_mmap), "read files instead of mapping them")(
       "strict", po::bool_switch(&strict), "external data: no hard links, checksums are checked")(
       "option", po::value(&options)->composing()->value_name("NAME=VALUE"),
-      "an option of kernels, of the device or of runs: kernel=scalar, cpu.isa=avx2, vulkan.mask=int64, "
+      "an option of kernels, of the device or of runs: kernel=scalar, cpu.isa=avx2 (the greatest "
+      "instruction set, up to amx), vulkan.mask=int64, "
       "vulkan.memory_limit_bytes=N, session.fill=nan (fill memory before each run, to find what reads it unwritten)");
   return all;
 }
