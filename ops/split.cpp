@@ -53,18 +53,18 @@ Result<void> infer(Inference& node) {
     HEED_TRY(
         node.require_equal(sum, input.dim(axis), "the sum of the parts and the size of axis " + std::to_string(axis)));
   }
-  auto elements = input.rank() == 1 && parts ? node.elements(0) : std::nullopt;
+  // Of the input, those that no part has yet, as long as it is known where the next part begins.
+  const auto elements = node.elements(0);
+  bool are_known = input.rank() == 1 && parts && elements;
+  auto rest = are_known ? *elements : std::span<const Dim>();
   for (int32_t i = 0; i < node.output_count(); ++i) {
     dims[axis] = parts ? (*parts)[i] : node.fresh_symbol("part", input.dim(axis));
     if (node.has_output(i)) HEED_TRY(node.set_output(i, input.element(), dims));
-    if (!elements) continue;
-    const auto length = dims[axis].is_number() ? static_cast<size_t>(dims[axis].number()) : elements->size() + 1;
-    if (length > elements->size()) {  // where the next part begins is not known
-      elements.reset();
-      continue;
-    }
-    if (node.has_output(i)) node.set_elements(i, elements->first(length));
-    elements = elements->subspan(length);
+    const size_t length = dims[axis].is_number() ? static_cast<size_t>(dims[axis].number()) : rest.size() + 1;
+    are_known = are_known && length <= rest.size();
+    if (!are_known) continue;
+    if (node.has_output(i)) node.set_elements(i, rest.first(length));
+    rest = rest.subspan(length);
   }
   return {};
 }

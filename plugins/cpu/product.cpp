@@ -8,7 +8,7 @@ Result<std::vector<int64_t>> product_dims(std::span<const int64_t> a, std::span<
   const size_t a_lead = std::max<size_t>(a.size(), 2) - 2, b_lead = std::max<size_t>(b.size(), 2) - 2;
   bool fits = a.back() == b[b.size() == 1 ? 0 : b.size() - 2];
   std::vector<int64_t> dims(std::max(a_lead, b_lead), 1);
-  for (const auto [given, lead] : {std::pair(a, a_lead), std::pair(b, b_lead)})
+  for (const auto& [given, lead] : {std::pair(a, a_lead), std::pair(b, b_lead)})
     for (size_t axis = 0; axis < lead; ++axis) {
       int64_t& dim = dims[dims.size() - lead + axis];
       fits = fits && (dim == given[axis] || dim == 1 || given[axis] == 1);
