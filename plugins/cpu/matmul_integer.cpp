@@ -61,10 +61,11 @@ void pack(const Layout& layout, const uint8_t* b, bool is_unsigned, int32_t less
   const uint8_t flipped = is_unsigned ? 0x80 : 0;
   const int64_t first = panel * layout.width, count = std::min(layout.width, columns - first);
   std::fill_n(to, layout.panel_bytes(k_count), uint8_t{0});
-  for (int64_t k = 0; k < k_count; ++k)
-    for (int64_t c = 0; c < count; ++c)
-      to[(k / layout.group * layout.width + c) * layout.group + k % layout.group] =
-          static_cast<uint8_t>((b[k * columns + first + c] ^ flipped) - less);
+  for (int64_t k = 0; k < k_count; ++k) {
+    const uint8_t* from = b + k * columns + first;
+    uint8_t* at = to + k / layout.group * layout.group * layout.width + k % layout.group;
+    for (int64_t c = 0; c < count; ++c, at += layout.group) *at = static_cast<uint8_t>((from[c] ^ flipped) - less);
+  }
 }
 
 struct Matrices {
@@ -265,7 +266,8 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
       now = std::min(most_rows, row_end - row);
       if (by_fours && all_rows != 0)
         now = std::find(left.signs + a_row, left.signs + a_row + now, !left.signs[a_row]) - (left.signs + a_row);
-      if (is_followed)  // the next panel comes from memory while this one is multiplied
+      // The next panel comes from memory while many rows are multiplied by this one.
+      if (is_followed && row_end - row_begin > most_rows)
         for (int64_t i = panel_bytes * (row - row_begin) / (row_end - row_begin) / 64;
              i < panel_bytes * (row + now - row_begin) / (row_end - row_begin) / 64; ++i)
           hwy::Prefetch(b_panel + panel_bytes + i * 64);
