@@ -88,7 +88,7 @@ struct Shape {
 };
 
 // Weights of 16, 8 and 4 bits: what is read of them a second, for a decoded token and for a prompt.
-void bench_narrow(const char* isa, ThreadPool& pool) {
+void bench_narrow(const std::string& isa, ThreadPool& pool) {
   std::printf("  %-38s %10s %9s %8s %8s\n", "Products of narrow weights", "us", "GFLOP/s", "", "GB/s");
   for (const Shape shape : {Shape{1, 4096, 4096}, {128, 2048, 2048}}) {
     const int64_t rows = shape.rows, k_count = shape.k_count, columns = shape.columns;
@@ -234,5 +234,11 @@ int main(int argc, char** argv) {
   if (heed::cpu::machine_has(heed::cpu::Isa::neon))
     bench({"neon", ceiling::N_NEON::multiply_adds, ceiling::N_NEON::read_streams}, pool);
 #endif
+  for (const heed::cpu::Isa isa : heed::cpu::every_isa) {
+    if (isa == base_of(isa) || !machine_has(isa)) continue;
+    const std::string name(name_of(isa));
+    std::printf("\n%s\n", name.c_str());
+    bench_narrow(name, pool);
+  }
 }
 #endif
