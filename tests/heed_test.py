@@ -2,6 +2,7 @@
 """heed's command line, as people and attackers use it: heed_test.py PATH_TO_HEED DATA_FOLDER; one row a command line."""
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -146,6 +147,10 @@ def generation(tmp, good):
     for option, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-k", "-1"), ("--top-p", "2"), ("--top-p", "0"), ("--min-p", "2"),
                           ("--repetition-penalty", "0")):
         row(f"generate {option} {value}", [*base, option, value], 1)
+    elsewhere = "avx2" if platform.machine() == "aarch64" else "neon"
+    for isa, told in (("sse9", "'sse9'; expected scalar, neon,"), (elsewhere, f"is {elsewhere}, which this machine lacks; it has scalar")):
+        row(f"generate --option cpu.isa={isa}", [*base, "--device", "cpu", "--option", f"cpu.isa={isa}"], 1, err=[told])
+    row("generate --option cpu.isa=scalar", [*base, "--device", "cpu", "--option", "cpu.isa=scalar"], 0)
     text = subprocess.run([str(HEED), *map(str, base)], capture_output=True, text=True).stdout
     for lose_at in ("1", "4", "7"):
         row(f"generate: the device is lost at submission {lose_at}, the text stays",
