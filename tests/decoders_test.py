@@ -52,7 +52,10 @@ def plan_of(folder, device):
     if not stdout:
         return error, set()
     steps = [step for step in json.loads(stdout)["steps"] if step["computes"]]
-    operators = [step["op_type"] for step in steps if step["node"].startswith(LAYERS) and step["op_type"] not in LEFT_OUT]
+    operators = [step["op_type"] for step in steps if step["node"].startswith(LAYERS)]
+    if {"TensorScatter", "RotaryEmbedding"} <= set(operators):  # keys are turned before they go into the cache, not by attention
+        operators = ["RotaryAttention" if name == "Attention" else name for name in operators if name != "RotaryEmbedding"]
+    operators = [name for name in operators if name not in LEFT_OUT]
     operators = ["MatMul" if name in PRODUCTS else "FusedElementwise" if name in ELEMENTWISE else name for name in operators]
     return sorted(operators), {step["on"] for step in steps}
 
