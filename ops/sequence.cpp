@@ -31,6 +31,9 @@ Result<void> infer_empty(Inference& node) {
 
 Result<void> infer_insert(Inference& node) {
   const auto list = node.input(0), tensor = node.input(1);
+  if (list.has_element() && tensor.has_element() && list.c.element != tensor.c.element)
+    return Error{Code::invalid_model, "the tensor is " + std::string(name_of(tensor.element())) +
+                                          ", those of the sequence are " + std::string(name_of(list.element()))};
   const bool same = same_shape(list, tensor);
   return set_sequence(node, list.has_element() ? list.c.element : tensor.c.element, same ? list.rank() : -1,
                       list.dims());

@@ -74,7 +74,7 @@ Result<void> run_concat(Running& run) {
   if (new_axis) dims.insert(dims.begin() + axis, 0);
   dims[static_cast<size_t>(axis)] = 0;
   for (const auto& part : parts) {
-    bool fits = part.rank() == first.rank() && part.element() == first.element();
+    bool fits = part.rank() == first.rank() && part.element() == run.output(0).element();
     for (int32_t i = 0; fits && i < part.rank(); ++i) fits = part.dim(i) == first.dim(i) || (i == axis && !new_axis);
     if (!fits) return Error{Code::shape_mismatch, "the tensors of the sequence differ in shape or type"};
     dims[static_cast<size_t>(axis)] += new_axis ? 1 : part.dim(axis);

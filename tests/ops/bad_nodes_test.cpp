@@ -86,6 +86,14 @@ TEST_CASE("what does not fit is told also where only the run knows it") {
   }
 }
 
+TEST_CASE("a sequence takes tensors of its own type") {
+  const auto result = run_text(R"(<ir_version: 10, opset_import: ["" : 21]> main (int64[n] x) => (y) {
+    none = SequenceEmpty<dtype = 1>()  one = SequenceInsert(none, x)  y = ConcatFromSequence<axis = 0>(one) })",
+                               {i64({2}, {1, 2})});
+  REQUIRE_FALSE(result.has_value());
+  CHECK_THAT(result.error().message, Catch::Contains("the tensor is i64, those of the sequence are f32"));
+}
+
 TEST_CASE("a product has its shape where only the run tells the ranks of its factors") {
   const auto outputs = run_text(R"(<ir_version: 10, opset_import: ["" : 21]>
     main (float[6] x, int64[k] shape, float[3, 2] w) => (y) { open = Reshape(x, shape)  y = MatMul(open, w) })",
