@@ -38,10 +38,11 @@ DataType type_named(std::string_view name) {
 
 Result<void> infer_cast(Inference& node) {
   const auto to = node.attribute("to");
+  const int64_t number = node.integer("to");
   const auto element = to && to->kind == HEED_ATTRIBUTE_STRING ? type_named(from_c(to->s))  // Cast-1
-                                                               : static_cast<DataType>(node.integer("to"));
-  if (!is_known(element))
-    return Error{Code::invalid_model, "attribute 'to' is no data type: " + std::to_string(node.integer("to"))};
+                                                               : static_cast<DataType>(number);
+  if (!is_known(element) || number < 0 || number >= data_type_count)
+    return Error{Code::invalid_model, "attribute 'to' is no data type: " + std::to_string(number)};
   return infer_as(node, element);
 }
 

@@ -26,7 +26,10 @@ Result<void> infer_construct(Inference& node) {
 }
 
 Result<void> infer_empty(Inference& node) {
-  return set_sequence(node, static_cast<int32_t>(node.integer("dtype", 1)), -1, {});
+  const int64_t element = node.integer("dtype", 1);
+  if (element < 1 || element >= data_type_count)
+    return Error{Code::invalid_model, "attribute 'dtype' is " + std::to_string(element) + ", which is no data type"};
+  return set_sequence(node, static_cast<int32_t>(element), -1, {});
 }
 
 Result<void> infer_insert(Inference& node) {

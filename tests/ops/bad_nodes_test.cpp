@@ -32,6 +32,7 @@ TEST_CASE("nodes are refused that miss what their version asks for, or say what 
       {"Constant", {}, "value_int = 1, value_ints = [1, 2, 3]", 13, "more than one of the attributes"},
       {"RandomNormalLike", {row}, "dtype = 8", 22, "attribute 'dtype' is 8"},
       {"RandomUniform", {}, "shape = [2], dtype = 4294967297", 22, "attribute 'dtype' is 4294967297"},
+      {"Cast", {row}, "to = 4294967297", 22, "attribute 'to' is no data type: 4294967297"},
       {"RandomNormalLike", {i64({1}, {1})}, "", 22, "no random numbers of i64"},
       {"Bernoulli", {row}, "dtype = 8", 22, "attribute 'dtype' is 8"},
       {"com.microsoft.RotaryEmbedding",
