@@ -65,7 +65,7 @@ std::vector<Variant> row_variants(const Planning& node, const Shader& shader, st
 Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& shaders) {
   struct Row {
     DataType type;
-    Shader shader;
+    shaders::PackedShader shader;
     std::string_view needs;  // a capability
   };
   const Row rows[] = {{DataType::f32, shaders.f32, ""},
@@ -88,7 +88,7 @@ Result<Shader> shader_for(const Planning& node, const shaders::ElementShaders& s
     if (row.shader.word_count == 0) continue;
     if (x.element() == row.type) {
       HEED_TRY(check_capability(node, row.needs, row.type));
-      return row.shader;
+      return Shader(row.shader);
     }
     served += (served.empty() ? "" : ", ") + std::string(name_of(row.type));
   }
@@ -100,7 +100,7 @@ Result<Variant> moving_variant(const Planning& node, TypeView type, const shader
   struct Row {
     int bits;
     const char* name;
-    Shader shader;
+    shaders::PackedShader shader;
     std::string_view needs;  // a capability
   };
   const Row rows[] = {{8, "1 byte", shaders.bytes_1, "storage_8bit"},

@@ -1,4 +1,4 @@
-// to_khr_cooperative_matrix IN.spv NAME OUT.h: a shader that glslang compiled from GL_NV_cooperative_matrix, rewritten for
+// to_khr_cooperative_matrix IN.spv OUT.spv: a shader that glslang compiled from GL_NV_cooperative_matrix, rewritten for
 // SPV_KHR_cooperative_matrix and written as the array NAME of words. The two extensions say the same one for one, but that
 // the types of KHR say what their matrices are used for: the first factor of a product, the second, or else the sum.
 // https://github.khronos.org/SPIRV-Registry/extensions/KHR/SPV_KHR_cooperative_matrix.html
@@ -171,27 +171,21 @@ Words read(const char* path) {
   return words;
 }
 
-void write(const char* path, std::string_view name, const Words& words) {
-  std::ofstream file(path);
-  file << "#pragma once\nconst uint32_t " << name << "[] = {";
-  for (size_t i = 0; i < words.size(); ++i) {
-    char number[16];
-    std::snprintf(number, sizeof number, "0x%08x,", words[i]);
-    file << (i % 8 ? "" : "\n\t") << number;
-  }
-  file << "\n};\n";
+void write(const char* path, const Words& words) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(words.data()), static_cast<std::streamsize>(words.size() * sizeof(uint32_t)));
   if (!file.flush()) fail(std::string("cannot write ") + path);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: to_khr_cooperative_matrix IN.spv NAME OUT.h\n");
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: to_khr_cooperative_matrix IN.spv OUT.spv\n");
     return 2;
   }
   try {
-    write(argv[3], argv[2], translate(read(argv[1])));
+    write(argv[2], translate(read(argv[1])));
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "%s: %s\n", argv[1], failure.what());
     return 1;

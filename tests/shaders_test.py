@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,12 +26,13 @@ def row(what, told):
         print(f"{what}: {told}")
 
 
-def words_of(header):
-    return [int(word, 16) for word in re.findall(r"0x([0-9a-f]{8})", header.read_text())]
-
-
 def words_in(binary):
     return list(struct.unpack(f"<{binary.stat().st_size // 4}I", binary.read_bytes()))
+
+
+def embedded_as(header, binary):
+    packed = bytes(int(number) for number in re.findall(r"(\d+),", header.read_text()))
+    return "" if zlib.decompress(packed) == binary.read_bytes() else "it differs"
 
 
 def call(command, given=b""):
@@ -106,11 +108,11 @@ PARTS = {"b_type": "%B", "b_order": "%by_columns"}
 
 def translated(folder, **parts):
     """The words that the translator makes of the module with these parts, or what it refuses them with."""
-    source, header = folder / "module.spv", folder / "module.h"
+    source, made = folder / "module.spv", folder / "made.spv"
     status, told = call(["spirv-as", *TARGET, "-o", source, "-"], MODULE.format(**{**PARTS, **parts}).encode())
     assert status == 0, told
-    status, told = call([SHADERS / "to_khr_cooperative_matrix", source, "module", header])
-    return told if status else words_of(header)
+    status, told = call([SHADERS / "to_khr_cooperative_matrix", source, made])
+    return told if status else words_in(made)
 
 
 def instructions(words):
@@ -160,8 +162,11 @@ def main(folder):
         row("a translation is valid", told)
     # Those of cooperative matrices as they were before they were translated, too: a spirv-val may know no more.
     modules = {file.name: known(words_in(file)) for file in sorted(SHADERS.glob("*.nv.spv"))}
-    modules |= {header.name: words_of(header) for header in headers
-                if knows_cooperative or header.name.replace(".spv.h", ".nv.spv") not in modules}
+    for header in headers:
+        name = header.name.removesuffix(".h")
+        if knows_cooperative or name.replace(".spv", ".nv.spv") not in modules:
+            modules[name] = words_in(header.with_name(name))
+            row(f"{name} is embedded as it is", embedded_as(header, header.with_name(name)))
     with ThreadPoolExecutor() as threads:
         for name, told in zip(modules, threads.map(validate, modules.values())):
             row(name, told)
