@@ -120,15 +120,24 @@ uint32_t quantize_row(const float* a, int64_t count, float scale, float zero_poi
   return sum;
 }
 
-void pack_row([[maybe_unused]] const BytePanelKernels& kernels, bool is_signed, int64_t k_count,
-              [[maybe_unused]] int32_t greatest_b, uint8_t* row) {
-  if (is_signed)
-    for (int64_t k = 0; k < k_count; ++k) row[k] ^= 0x80;
+int32_t pack_row([[maybe_unused]] const BytePanelKernels& kernels, bool is_signed, int32_t zero_point, int64_t k_count,
+                 [[maybe_unused]] int32_t greatest_b, uint8_t* row) {
+  int32_t less = 0;
+  if (is_signed) {
+    uint8_t least = 255, greatest = 0;
+    for (int64_t k = 0; k < k_count; ++k) {
+      least = std::min(least, row[k]);
+      greatest = std::max(greatest, row[k]);
+    }
+    less = std::clamp(zero_point, greatest - 127, least + 128);
+    for (int64_t k = 0; k < k_count; ++k) row[k] = static_cast<uint8_t>(row[k] - less);
+  }
   const int64_t padded = padded_k(k_count);
   std::fill(row + k_count, row + padded, uint8_t{0});
 #if defined(__x86_64__)
   if (kernels.adds_pairs) bytes_avx2::find_room(row, is_signed, padded, greatest_b, row + padded);
 #endif
+  return less;
 }
 
 const BytePanelKernels* byte_panel_kernels([[maybe_unused]] Isa isa) {

@@ -32,7 +32,7 @@ struct QuantizedRows {
 };
 
 // Rows of codes a, as pack_row lays them out, a_stride bytes apart, by one panel of b less its least number: the sum of
-// a b, or of (a - 128) (b - least_b) where a is signed. Modulo 2^32.
+// a b, or where a is signed of a (b - least_b). Modulo 2^32.
 struct ByteProduct {
   const uint8_t* a;
   int64_t a_stride, row_count, k_count;  // k_count as it is filled up
@@ -59,8 +59,9 @@ struct BytePanelKernels {
 uint32_t quantize_row(const float* a, int64_t count, float scale, float zero_point, uint8_t* codes);
 
 // Lays out a row of u8 codes where they stand, filled up by what adds nothing, for panels of numbers of at most
-// greatest_b: as they are, or signed, less 128.
-void pack_row(const BytePanelKernels& kernels, bool is_signed, int64_t k_count, int32_t greatest_b, uint8_t* row);
+// greatest_b: as they are, or signed, less what it gives, which is as near to their zero point as they all allow.
+int32_t pack_row(const BytePanelKernels& kernels, bool is_signed, int32_t zero_point, int64_t k_count, int32_t greatest_b,
+                 uint8_t* row);
 
 // Null where this build has none for it. The machine must have it.
 const BytePanelKernels* byte_panel_kernels(Isa isa);

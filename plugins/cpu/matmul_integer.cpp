@@ -6,8 +6,8 @@
 // and heed's FusedMatMulIntegerToFloat and FusedDynamicQuantizeMatMul, which do more with their sums.
 // Zero points and scales of a are one, or one a row; those of b one, or one a column. Rows of a are laid out once, each with
 // the sum of its numbers: sum(a (b - z)) = sum(a b) - z sum(a). Constants b of bytes are multiplied four at a time where the
-// machine can, sum((a - z) b) = sum((a - 128) (b - l)) + l sum(a - 128) + (128 - z) sum(b), l being the least of b, and else
-// two at a time, as i16 less the zero points.
+// machine can, sum((a - z) b) = sum((a - s) (b - l)) + l sum(a - s) + (s - z) sum(b), l being the least of b, s near z, and
+// else two at a time, as i16 less the zero points.
 #include <cmath>
 #include <cstring>
 
@@ -231,11 +231,11 @@ Result<void> multiply(const Running& run, const Kernels& kernels, const TensorVi
       left.sums[row] = sum - static_cast<uint32_t>(zero_point) * k_count;
       if (by_fours) {
         const bool is_signed = is_signed_by(*kernels.fours, zero_point);
-        left.raised[row] = static_cast<uint32_t>((is_signed ? 128 : 0) - zero_point);
-        left.lacking[row] = is_signed ? static_cast<uint32_t>(kept.least) * (sum - 128 * k_count) : 0;
+        const int32_t less = pack_row(*kernels.fours, is_signed, zero_point, p.k_count,
+                                      is_signed ? kept.greatest - kept.least : std::max(-kept.least, kept.greatest), to);
         left.signs[row] = is_signed;
-        pack_row(*kernels.fours, is_signed, p.k_count,
-                 is_signed ? kept.greatest - kept.least : std::max(-kept.least, kept.greatest), to);
+        left.raised[row] = static_cast<uint32_t>(less - zero_point);
+        left.lacking[row] = is_signed ? static_cast<uint32_t>(kept.least) * (sum - static_cast<uint32_t>(less) * k_count) : 0;
         continue;
       }
       auto* pairs = reinterpret_cast<int16_t*>(to);

@@ -473,7 +473,7 @@ Result<void> run_bytes(Running& run, const BytePanelKernels& kernels, RunFused l
         scales[at] = scale;
         sums[at] = sum;
       }
-      pack_row(kernels, true, padded, kept.bits == 8 ? 255 : 15, codes + row * scratch.stride);
+      pack_row(kernels, true, 128, padded, kept.bits == 8 ? 255 : 15, codes + row * scratch.stride);
     }
   });
   const int64_t width = kernels.panel_width, panels = ceil_divide(s.columns, width);
