@@ -9,20 +9,23 @@ constexpr int most_rows = 12;  // 24 registers of sums of one panel
 // Few rows meet several panels at once: one row alone would wait for each of its additions.
 constexpr int panels_at_once(int64_t rows) { return rows <= 3 ? 4 : rows <= 6 ? 2 : 1; }
 
-// A row of sums of one panel, as far as y has columns.
-HWY_INLINE void put(const Bf16Product& p, int64_t row, int64_t column, const Vector (&sum)[panel_vectors]) {
-  const int64_t columns = p.column_count - column;
-  float* y = p.y + row * p.y_row_stride + column * p.y_column_stride;
-  if (HWY_LIKELY(columns >= panel_width && p.y_column_stride == 1)) {
-    HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v)
-      store(y + v * lanes, p.accumulate ? add(load_sums(y + v * lanes), sum[v]) : sum[v]);
-    return;
-  }
-  float row_sums[panel_width];
-  HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) store(row_sums + v * lanes, sum[v]);
-  for (int64_t c = 0; c < (columns < panel_width ? columns : panel_width); ++c) {
-    float& at = y[c * p.y_column_stride];
-    at = p.accumulate ? at + row_sums[c] : row_sums[c];
+// Sums of rows by panels, as far as y has columns. One function for all blocks: inlined it would be most of their code.
+[[gnu::noinline]] void put(const Bf16Product& p, int64_t row, int64_t rows, int64_t panel, int64_t panels,
+                           const float* sums) {
+  for (const int64_t end = panel + panels; panel < end; ++panel) {
+    const int64_t column = panel * panel_width, columns = p.column_count - column;
+    for (int64_t r = row; r < row + rows; ++r, sums += panel_width) {
+      float* y = p.y + r * p.y_row_stride + column * p.y_column_stride;
+      if (HWY_LIKELY(columns >= panel_width && p.y_column_stride == 1)) {
+        for (int v = 0; v < panel_width; v += lanes)
+          store(y + v, p.accumulate ? add(load_sums(y + v), load_sums(sums + v)) : load_sums(sums + v));
+        continue;
+      }
+      for (int64_t c = 0; c < (columns < panel_width ? columns : panel_width); ++c) {
+        float& at = y[c * p.y_column_stride];
+        at = p.accumulate ? at + sums[c] : sums[c];
+      }
+    }
   }
 }
 
@@ -43,8 +46,11 @@ void multiply_block(const Bf16Product& p, int64_t row, int64_t panel) {
         HWY_UNROLL(12) for (int r = 0; r < rows; ++r) sum[q][r][v] = add_pairs(sum[q][r][v], left[r], right);
       }
   }
+  alignas(64) float sums[panels][rows][panel_width];
   HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
-    HWY_UNROLL(12) for (int r = 0; r < rows; ++r) put(p, row + r, (panel + q) * panel_width, sum[q][r]);
+    HWY_UNROLL(12) for (int r = 0; r < rows; ++r)
+      HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) store(sums[q][r] + v * lanes, sum[q][r][v]);
+  put(p, row, rows, panel, panels, sums[0][0]);
 }
 
 using Block = void (*)(const Bf16Product&, int64_t row, int64_t panel);

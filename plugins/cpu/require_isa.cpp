@@ -7,8 +7,7 @@ namespace heed::cpu {
 namespace {
 
 // "scalar, avx2 or avx512" of those for which `belongs`.
-template <class Belongs>
-std::string list_of(std::string_view last_word, Belongs belongs) {
+std::string list_of(std::string_view last_word, bool (*belongs)(Isa)) {
   std::vector<std::string_view> names;
   for (const Isa isa : every_isa)
     if (belongs(isa)) names.push_back(name_of(isa));
