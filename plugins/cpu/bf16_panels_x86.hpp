@@ -38,13 +38,25 @@ void multiply_block(const Bf16Product& p, int64_t row, int64_t panel) {
   HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
     HWY_UNROLL(12) for (int r = 0; r < rows; ++r) sum[q][r][0] = sum[q][r][1] = zero();
   for (int64_t k = 0; k < p.k_count; k += 2, a += 2, b += 2 * panel_width) {
-    Pairs left[rows];
-    HWY_UNROLL(12) for (int r = 0; r < rows; ++r) left[r] = broadcast(a + r * a_stride);
-    HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
-      HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) {
-        const Pairs right = load(b + q * panel_stride + v * 2 * lanes);
-        HWY_UNROLL(12) for (int r = 0; r < rows; ++r) sum[q][r][v] = add_pairs(sum[q][r][v], left[r], right);
+    // What there is less of stays in registers.
+    if constexpr (rows > panels) {
+      Pairs right[panels][panel_vectors];
+      HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+        HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) right[q][v] = load(b + q * panel_stride + v * 2 * lanes);
+      HWY_UNROLL(12) for (int r = 0; r < rows; ++r) {
+        const Pairs left = broadcast(a + r * a_stride);
+        HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+          HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) sum[q][r][v] = add_pairs(sum[q][r][v], left, right[q][v]);
       }
+    } else {
+      Pairs left[rows];
+      HWY_UNROLL(12) for (int r = 0; r < rows; ++r) left[r] = broadcast(a + r * a_stride);
+      HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+        HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) {
+          const Pairs right = load(b + q * panel_stride + v * 2 * lanes);
+          HWY_UNROLL(12) for (int r = 0; r < rows; ++r) sum[q][r][v] = add_pairs(sum[q][r][v], left[r], right);
+        }
+    }
   }
   alignas(64) float sums[panels][rows][panel_width];
   HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
