@@ -25,11 +25,12 @@ bool accept(Match& match) {
   return true;
 }
 
-const std::string pattern = "flat = Reshape(x, one_axis);" + any_product("flat") + "y = Reshape(p, shape)";
-
 }  // namespace
 
 extern const Rewrite flattened_product{
-    .name = "flattened_product", .patterns = {pattern}, .replacement = "", .accept = accept};
+    .name = "flattened_product",
+    .patterns = {"flat = Reshape(x, one_axis);" ANY_PRODUCT("flat") "y = Reshape(p, shape)"},
+    .replacement = "",
+    .accept = accept};
 
 }  // namespace heed::ops

@@ -2,21 +2,12 @@
 // like of codes and of bytes, one after the other. Only behind constants: attention's products belong to attention. Gemm
 // becomes the MatMul that it is.
 #include <cmath>
-#include <deque>
 #include <string>
 
 #include "products.hpp"
 
 namespace heed::ops {
 namespace {
-
-// The rewrite of what stands behind a product p, in these ways.
-Rewrite behind_product(std::string_view name, std::initializer_list<std::string_view> ways, bool (*accept)(Match&)) {
-  static std::deque<std::string> texts;
-  std::vector<std::string_view> patterns;
-  for (const std::string_view way : ways) patterns.push_back(texts.emplace_back(any_product("a") + std::string(way)));
-  return {.name = name, .patterns = std::move(patterns), .replacement = "", .accept = accept};
-}
 
 // Numbers of f64 would be rounded to the attributes' f32.
 bool is_fused(TypeView type) {
@@ -108,19 +99,44 @@ bool accept_gemm(Match& match) {
   return true;
 }
 
+#define BEHIND(way) ANY_PRODUCT("a") way
+
 }  // namespace
 
-extern const Rewrite matmul_scale =
-    behind_product("matmul_scale", {"y = Mul(p, factor)", "y = Div(p, divisor)"}, accept_scale);
-extern const Rewrite matmul_bias = behind_product("matmul_bias", {"y = Add(p, more)"}, accept_bias);
-extern const Rewrite matmul_residual = behind_product("matmul_residual", {"y = Add(p, more)"}, accept_residual<false>);
-extern const Rewrite matmul_gate = behind_product("matmul_gate", {"y = Mul(p, more)"}, accept_residual<true>);
+extern const Rewrite matmul_scale{
+    .name = "matmul_scale",
+    .patterns = {BEHIND("y = Mul(p, factor)"), BEHIND("y = Div(p, divisor)")},
+    .replacement = "",
+    .accept = accept_scale};
+extern const Rewrite matmul_bias{
+    .name = "matmul_bias", .patterns = {BEHIND("y = Add(p, more)")}, .replacement = "", .accept = accept_bias};
+extern const Rewrite matmul_residual{
+    .name = "matmul_residual",
+    .patterns = {BEHIND("y = Add(p, more)")},
+    .replacement = "",
+    .accept = accept_residual<false>};
+extern const Rewrite matmul_gate{
+    .name = "matmul_gate",
+    .patterns = {BEHIND("y = Mul(p, more)")},
+    .replacement = "",
+    .accept = accept_residual<true>};
 
-extern const Rewrite matmul_relu = behind_product("matmul_relu", {"y = Relu(p)"}, accept_activation<relu>);
-extern const Rewrite matmul_sigmoid = behind_product("matmul_sigmoid", {"y = Sigmoid(p)"}, accept_activation<sigmoid>);
-extern const Rewrite matmul_tanh = behind_product("matmul_tanh", {"y = Tanh(p)"}, accept_activation<tanh_of>);
-extern const Rewrite matmul_silu = behind_product("matmul_silu", {"y = Swish(p)"}, accept_silu);
-extern const Rewrite matmul_gelu = behind_product("matmul_gelu", {"y = Gelu(p)"}, accept_gelu);
+extern const Rewrite matmul_relu{
+    .name = "matmul_relu", .patterns = {BEHIND("y = Relu(p)")}, .replacement = "", .accept = accept_activation<relu>};
+extern const Rewrite matmul_sigmoid{
+    .name = "matmul_sigmoid",
+    .patterns = {BEHIND("y = Sigmoid(p)")},
+    .replacement = "",
+    .accept = accept_activation<sigmoid>};
+extern const Rewrite matmul_tanh{
+    .name = "matmul_tanh", .patterns = {BEHIND("y = Tanh(p)")}, .replacement = "", .accept = accept_activation<tanh_of>};
+extern const Rewrite matmul_silu{
+    .name = "matmul_silu",
+    .patterns = {BEHIND("y = Swish(p)")},
+    .replacement = "",
+    .accept = accept_silu};
+extern const Rewrite matmul_gelu{
+    .name = "matmul_gelu", .patterns = {BEHIND("y = Gelu(p)")}, .replacement = "", .accept = accept_gelu};
 extern const Rewrite gemm_as_matmul{
     .name = "gemm", .patterns = {"y = Gemm(a, b, c)"}, .replacement = "", .accept = accept_gemm};
 
