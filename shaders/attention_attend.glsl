@@ -81,23 +81,28 @@ void write_channel(Block block, uint row, uint channel, float sum) {
 
 // ---- rotary embedding -----------------------------------------------------------------------------------------------------
 
-// Channel `channel` of a row that begins at `from`, which stands at `place` of its sequence of queries or new keys.
-#define AS_IT_IS(numbers, from, stride, channel) numbers[from + int(channel) * stride]
 #ifdef COS_BINDING
 layout(constant_id = 5) const bool turns = false;  // queries and new keys by their place; else they are turned already
 ROTARY_FUNCTIONS
-uint pair_of(uint channel) { return pair_step == 2u ? channel / 2u : channel % pair_count; }
-#define TURNED(numbers, from, stride, channel, batch, place)                                              \
-  STORE(turned(LOAD(AS_IT_IS(numbers, from, stride, pair_of(channel) * pair_step)),                       \
-               LOAD(AS_IT_IS(numbers, from, stride, pair_of(channel) * pair_step + pair_distance)),       \
-               batch, angle_of(batch, place, batch), pair_of(channel))                                    \
-            [channel == pair_of(channel) * pair_step ? 0 : 1])
-#define IN_PLACE(numbers, from, stride, channel, batch, place)                                            \
-  (turns && channel < 2u * pair_count ? TURNED(numbers, from, stride, channel, batch, place)              \
-                                      : AS_IT_IS(numbers, from, stride, channel))
+// Of queries or new keys: channel `channel` of what stands at `place` of its sequence, as the cache has room for it.
+#define IN_PLACE(name, numbers, own_layout)                                                               \
+  float name(uint batch, uint head, uint place, uint channel) {                                           \
+    int from = at(own_layout, batch, head, place);                                                        \
+    if (!turns || channel >= 2u * pair_count) return LOAD(numbers[from + int(channel) * own_layout.channel]); \
+    uint pair = pair_step == 2u ? channel / 2u : channel % pair_count;                                    \
+    int first = from + int(pair * pair_step) * own_layout.channel;                                        \
+    vec2 both = turned(LOAD(numbers[first]), LOAD(numbers[first + int(pair_distance) * own_layout.channel]), \
+                       batch, angle_of(batch, place, batch), pair);                                       \
+    return LOAD(STORE(channel == pair * pair_step ? both.x : both.y));                                    \
+  }
 #else
-#define IN_PLACE(numbers, from, stride, channel, batch, place) AS_IT_IS(numbers, from, stride, channel)
+#define IN_PLACE(name, numbers, own_layout)                                                               \
+  float name(uint batch, uint head, uint place, uint channel) {                                           \
+    return LOAD(numbers[at(own_layout, batch, head, place) + int(channel) * own_layout.channel]);         \
+  }
 #endif
+IN_PLACE(query_number, queries, query_layout)
+IN_PLACE(new_key, keys, key_layout)
 
 // ---- keys and values ------------------------------------------------------------------------------------------------------
 
@@ -105,9 +110,7 @@ uint pair_of(uint channel) { return pair_step == 2u ? channel / 2u : channel % p
 #define PAST_KEY                                                                \
   LOAD(past_keys[at(past_key_layout, block.batch, block.key_head, uint(key)) +  \
                  int(channel) * past_key_layout.channel])
-#define NEW_KEY                                                                                           \
-  LOAD(IN_PLACE(keys, at(key_layout, block.batch, block.key_head, uint(key - past_count)), key_layout.channel, \
-                channel, block.batch, uint(key - past_count)))
+#define NEW_KEY new_key(block.batch, block.key_head, uint(key - past_count), channel)
 #define PAST_VALUE                                                                  \
   LOAD(past_values[at(past_value_layout, block.batch, block.key_head, uint(key)) +  \
                    int(channel) * past_value_layout.channel])
@@ -134,7 +137,7 @@ uint pair_of(uint channel) { return pair_step == 2u ? channel / 2u : channel % p
   }
 void append() {
   APPEND(channel_count, appended_keys, present_keys, present_key_layout, past_keys, past_key_layout,
-         IN_PLACE(keys, at(key_layout, batch, head, uint(key - past)), key_layout.channel, channel, batch, uint(key - past)))
+         STORE(new_key(batch, head, uint(key - past), channel)))
   APPEND(value_channel_count, appended_values, present_values, present_value_layout, past_values, past_value_layout,
-         AS_IT_IS(values, at(value_layout, batch, head, uint(key - past)), value_layout.channel, channel))
+         values[at(value_layout, batch, head, uint(key - past)) + int(channel) * value_layout.channel])
 }

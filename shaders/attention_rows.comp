@@ -89,9 +89,7 @@ void main() {
     barrier();  // the block before this one is written
     for (uint i = thread; i < block_rows * channel_count; i += thread_count) {
       uint row = min(i / channel_count, block.row_count - 1);
-      int from = at(query_layout, block.batch, head_of(block, row), query_of(block, row));
-      query_block[i] = LOAD(IN_PLACE(queries, from, query_layout.channel, (i % channel_count), block.batch,
-                                     query_of(block, row)));
+      query_block[i] = query_number(block.batch, head_of(block, row), query_of(block, row), i % channel_count);
     }
     if (thread < block_rows) {
       uint row = min(thread, block.row_count - 1);
