@@ -150,17 +150,14 @@ bool lower_projected(Match& match, std::string text) {
   text += "q, k, v = Split<axis = 2>(projected, " + constant_ints({hidden, hidden, value_hidden}) + ");";
 
   const bool shares = node.integer("past_present_share_buffer") != 0;
-  if (past)
-    text += "past_of_keys, past_of_values = Split<axis = 0>(past, " + constant_ints({1, 1}) +
-            "); past_key = Squeeze(past_of_keys, " + constant_ints({0}) + "); past_value = Squeeze(past_of_values, " +
-            constant_ints({0}) + ");";
+  const std::string past_places = past ? "Shape<start = 3, end = 4>(past)" : "";
   const bool is_turned = node.integer("do_rotary") != 0,
              has_places = match.type("mask") && match.type("mask")->rank() == 4;
   if (is_turned || has_places) {
     if (shares)
       text += "first_place = Squeeze(Cast<to = 7>(past_length));";
     else if (past)
-      text += "first_place = Squeeze(Shape<start = 2, end = 3>(past_key));";
+      text += "first_place = Squeeze(" + past_places + ");";
     else
       text += "first_place = Constant<value_int = 0>();";
   }
@@ -173,39 +170,36 @@ bool lower_projected(Match& match, std::string text) {
   text += split_heads(q, heads, hidden / heads) + split_heads(k, heads, hidden / heads) +
           split_heads("v", heads, value_hidden / heads);
   q += "_heads", k += "_heads";
-  const auto mask =
-      mask_inputs(match, input->dim(0), node.number("mask_filter_value", -10000), false, k, past ? "past_key" : "");
+  const auto mask = mask_inputs(match, input->dim(0), node.number("mask_filter_value", -10000), false, k, past_places);
   text += mask.text;
-  std::string room;
+  std::string there = "\"\", \"\"";
   if (shares) {
     text += "there = Expand(Reshape(past_length, " + constant_ints({1}) +
             "), Shape<start = 0, end = 1>(input));"
             "no_more = Constant<value = int32[1] {0}>();";
-    room = ", \"\", there, no_more";
+    there = "there, no_more";
   }
   match.set("scale", node.number("scale", 0));
   match.set("top_left", int64_t{shares});
-  text +=
-      "y_heads, present_key, present_value = heed.Attention<scale = @scale, causal = @unidirectional, top_left = "
-      "@top_left>(" +
-      q + ", " + k + ", v_heads, " + mask.mask + ", " + (past ? "past_key, past_value, " : "\"\", \"\", ") +
-      mask.valid + room + ");" + join_heads("y", value_hidden);
-  text += "present = Concat<axis = 0>(Unsqueeze(present_key, " + constant_ints({0}) + "), Unsqueeze(present_value, " +
-          constant_ints({0}) + "));";
+  text += std::string("y_heads") + (hidden == value_hidden ? ", \"\", \"\", \"\", present" : "") +
+          " = heed.Attention<scale = @scale, causal = @unidirectional, top_left = @top_left>(" + q + ", " + k +
+          ", v_heads, " + mask.mask + ", \"\", \"\", " + mask.valid + ", \"\", " + there + ", past);" +
+          join_heads("y", value_hidden);
   match.replace_by(text);
   return true;
 }
 
 bool lower(Match& match) {
   const bool has_bias = match.type("bias").has_value();
-  return lower_projected(match,
-               has_bias ? "projected = Add(MatMul(input, weights), bias);" : "projected = MatMul(input, weights);");
+  return lower_projected(
+      match, has_bias ? "projected = Add(MatMul(input, weights), bias);" : "projected = MatMul(input, weights);");
 }
 
 bool lower_of_integers(Match& match) {
-  return lower_projected(match,
-               "projected = com.microsoft.MatMulIntegerToFloat(input, weights, input_scale, weight_scale, input_zero, "
-               "weight_zero, bias);");
+  return lower_projected(
+      match,
+      "projected = com.microsoft.MatMulIntegerToFloat(input, weights, input_scale, weight_scale, input_zero, "
+      "weight_zero, bias);");
 }
 
 }  // namespace

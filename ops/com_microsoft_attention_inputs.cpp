@@ -18,7 +18,8 @@ Result<Dim> check_past(Inference& node, int32_t past_key_input, const PastSizes&
     const bool is_key = input == past_key_input;
     const std::string name = is_key ? "past_key" : "past_value";
     HEED_TRY(node.require_equal(past.dim(0), sizes.batch, "batch of query and " + name));
-    HEED_TRY(node.require_equal(past.dim(1), sizes.heads, "heads of " + name + " and " + std::string(sizes.heads_name)));
+    HEED_TRY(
+        node.require_equal(past.dim(1), sizes.heads, "heads of " + name + " and " + std::string(sizes.heads_name)));
     HEED_TRY(node.require_equal(past.dim(3), is_key ? sizes.width : sizes.value_width, "width of a head of " + name));
     if (places) HEED_TRY(node.require_equal(past.dim(2), *places, "lengths of past_key and past_value"));
     if (!places) places = past.dim(2);
@@ -40,7 +41,7 @@ Result<void> check_scores_bias(Inference& node, int32_t input, const Dims& weigh
 }
 
 MaskInputs mask_inputs(Match& match, Dim batch, float filter, bool adds, const std::string& keys,
-                       const std::string& past_keys) {
+                       const std::string& past) {
   constexpr float hides = -10000;
   MaskInputs inputs;
   const auto mask = match.type("mask");
@@ -67,10 +68,7 @@ MaskInputs mask_inputs(Match& match, Dim batch, float filter, bool adds, const s
         "zero = Constant<value_int = 0>(); one = Constant<value_int = 1>(); new_keys = Squeeze(Shape<start = 2, end = "
         "3>(" +
         keys + "));";
-    if (past_keys.empty())
-      inputs.text += "all_keys = Identity(new_keys);";
-    else
-      inputs.text += "all_keys = Add(new_keys, Squeeze(Shape<start = 2, end = 3>(" + past_keys + ")));";
+    inputs.text += past.empty() ? "all_keys = Identity(new_keys);" : "all_keys = Add(new_keys, Squeeze(" + past + "));";
     inputs.text += "places = Range(zero, all_keys, one); far = " + constant_ints({1, 2, 3}) + ";";
     inputs.text +=
         std::string(has_begins ? "before_end" : "seen") + " = Less(places, Unsqueeze(Cast<to = 7>(ends), far));";
@@ -80,8 +78,7 @@ MaskInputs mask_inputs(Match& match, Dim batch, float filter, bool adds, const s
     inputs.text +=
         "one_axis = " + constant_ints({0}) +
         "; first_query = Unsqueeze(first_place, one_axis); new_keys = Shape<start = 2, end = 3>(" + keys + ");" +
-        (past_keys.empty() ? "all_keys = Identity(new_keys);"
-                           : "all_keys = Add(new_keys, Shape<start = 2, end = 3>(" + past_keys + "));") +
+        (past.empty() ? "all_keys = Identity(new_keys);" : "all_keys = Add(new_keys, " + past + ");") +
         "rows = Slice(mask, first_query, Add(first_query, new_keys), " + constant_ints({2}) +
         "); places = Slice(rows, one_axis, all_keys, " + constant_ints({3}) + "); seen = Cast<to = 9>(places);";
   } else {

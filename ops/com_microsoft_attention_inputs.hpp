@@ -31,8 +31,8 @@ struct MaskInputs {
 // [batch], end and then begin [2 * batch], or as in [3 * batch + 2], whose first say where they end; or by places,
 // [batch, 1, room, room], the first query's being "first_place". `bias_of_scores` is added to the scores. filter: what
 // hidden keys have added; from -10000 down they are hidden. adds: they have it added though. keys: heed.Attention's
-// keys, [batch, head, key, channel], behind those of `past_keys`, if there are any.
+// keys, [batch, head, key, channel]. past: text of how many lie before them, [1] of i64; empty without a past.
 MaskInputs mask_inputs(Match& match, Dim batch, float filter, bool adds, const std::string& keys,
-                       const std::string& past_keys);
+                       const std::string& past);
 
 }  // namespace heed::ops

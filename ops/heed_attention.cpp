@@ -17,6 +17,9 @@
 // presents then have max(past_key's room, total_length) keys: all of them where there is room for all already. Without
 // total_length they have room for all new ones behind a full past.
 //
+// `past` and `present`, [2, batch, kv_head, key, channel], hold what past_key and past_value do, present_key and
+// present_value, keys before values, which are as wide.
+//
 // qk_output_mode says what `weights` holds, as
 // ai.onnx Attention-24 numbers it: 0 scale * dot, 1 after the softcap, 2 with the mask (-inf where hidden), 3 weight.
 // Sums and exponentials are f32 (f64 for f64); for 16-bit types query and key are each multiplied by the root of scale, as
@@ -46,10 +49,12 @@ enum {
   sinks_input,
   past_lengths_input,
   total_length_input,
+  past_input,
   cos_input,  // from here on of heed.RotaryAttention alone
   sin_input,
   positions_input
 };
+enum { y_output, present_key_output, present_value_output, weights_output, present_output };
 
 // How many keys there are places for: the axis of the presents along which they grow.
 Result<Dim> total_of(Inference& node, Dim past, Dim fresh) {
@@ -77,12 +82,17 @@ Result<void> infer(Inference& node) {
   const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input);
   if (node.has_input(past_key_input) != node.has_input(past_value_input))
     return Error{Code::invalid_model, "past_key and past_value come together"};
-  if (node.has_input(past_lengths_input) && !node.has_input(past_key_input))
-    return Error{Code::invalid_model, "past_lengths without past_key and past_value"};
+  if (node.has_input(past_input) && node.has_input(past_key_input))
+    return Error{Code::invalid_model, "past beside past_key and past_value"};
+  if (node.has_output(present_output) && (node.has_output(present_key_output) || node.has_output(present_value_output)))
+    return Error{Code::invalid_model, "present beside present_key and present_value"};
+  if (node.has_input(past_lengths_input) && !node.has_input(past_key_input) && !node.has_input(past_input))
+    return Error{Code::invalid_model, "past_lengths without past_key and past_value, or past"};
   if (node.has_input(total_length_input) && !node.has_input(past_lengths_input))
     return Error{Code::invalid_model, "total_length without past_lengths"};
   for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input})
     if (node.has_input(input)) HEED_TRY(node.require_rank(input, 4));
+  if (node.has_input(past_input)) HEED_TRY(node.require_rank(past_input, 5));
   if (node.integer("window", -1) < -1 || node.integer("right_window", -1) < -1)
     return Error{Code::invalid_model, "a window is -1 or a number of keys"};
   if (node.number("softcap") < 0) return Error{Code::invalid_model, "softcap is negative"};
@@ -91,7 +101,7 @@ Result<void> infer(Inference& node) {
 
   const DataType element = query.element(), value_element = value.element();
   bool all_ranks = true;
-  for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input})
+  for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input, past_input})
     all_ranks = all_ranks && (!node.has_input(input) || node.input(input).has_rank());
   if (!all_ranks) {
     for (int32_t output = 0; output < node.output_count(); ++output)
@@ -116,6 +126,16 @@ Result<void> infer(Inference& node) {
       HEED_TRY(node.require_equal(past_value.dim(axis), value.dim(axis), "axis " + std::to_string(axis) + " of past_value and value"));
     }
   }
+  if (node.has_input(past_input) || node.has_output(present_output))
+    HEED_TRY(node.require_equal(value.dim(3), key.dim(3), "widths of a head of key and value, which lie in one past"));
+  if (node.has_input(past_input)) {
+    const auto both = node.input(past_input);
+    past = both.dim(3);
+    const Dims expected{2, batch, kv_head, past, key.dim(3)};
+    for (int32_t axis = 0; axis < 5; ++axis)
+      HEED_TRY(node.require_equal(both.dim(axis), expected[static_cast<size_t>(axis)],
+                                  "axis " + std::to_string(axis) + " of past and of " + text_of(expected)));
+  }
   HEED_ASSIGN(const Dim total, total_of(node, past, key.dim(2)));
   const Dims weights{batch, head, query.dim(2), total};
   if (node.has_input(mask_input) && node.input(mask_input).has_rank()) HEED_TRY(check_mask(node, weights));
@@ -133,6 +153,7 @@ Result<void> infer(Inference& node) {
   if (node.has_output(1)) HEED_TRY(node.set_output(1, key.element(), Dims{batch, kv_head, total, key.dim(3)}));
   if (node.has_output(2)) HEED_TRY(node.set_output(2, value_element, Dims{batch, kv_head, total, value.dim(3)}));
   if (node.has_output(3)) HEED_TRY(node.set_output(3, element, weights));
+  if (node.has_output(4)) HEED_TRY(node.set_output(4, key.element(), Dims{2, batch, kv_head, total, key.dim(3)}));
   return {};
 }
 
@@ -146,8 +167,10 @@ Result<void> infer_with_rotary(Inference& node) {
 
 // ---- on a GPU -----------------------------------------------------------------------------------------------------------
 
-enum { y_output, present_key_output, present_value_output, weights_output };
 enum { tile_variant, rows_variant, merge_variant, weights_variant, turn_query_variant = weights_variant, turn_key_variant };
+
+constexpr std::pair<int32_t, int32_t> states[] = {
+    {past_key_input, present_key_output}, {past_value_input, present_value_output}, {past_input, present_output}};
 
 constexpr int64_t most_channels = 576, most_value_channels = 512;  // latent attention's (DeepSeek-AI, DeepSeek-V2, 2024)
 
@@ -211,7 +234,7 @@ RowsSizes rows_sizes(int64_t heads, int64_t value_channels) {
 // ---- planning
 
 Result<GpuPlan> plan(Planning& node) {
-  for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input}) {
+  for (const int32_t input : {query_input, key_input, value_input, past_key_input, past_value_input, past_input}) {
     if (!node.has_input(input)) continue;
     const auto type = node.input(input);
     if (!type.has_rank()) return decline("a rank is not known");
@@ -229,34 +252,39 @@ Result<GpuPlan> plan(Planning& node) {
   const bool has_lengths = node.has_input(past_lengths_input);
   if (node.has_input(total_length_input) && !node.elements(total_length_input))
     return decline("how long the caches become only the run tells");
-  const bool has_mask = node.has_input(mask_input), has_past = node.has_input(past_key_input);
+  const bool has_mask = node.has_input(mask_input), is_stacked = node.has_input(past_input);
+  const bool has_past = is_stacked || node.has_input(past_key_input);
   if (has_mask && (!node.input(mask_input).has_rank() || node.input(mask_input).rank() == 0))
     return decline("a mask without axes");
 
-  for (int32_t input = query_input; input <= past_lengths_input; ++input)
-    if (node.has_input(input)) node.take_strided(input);
+  for (int32_t input = query_input; input <= past_input; ++input)
+    if (input != total_length_input && node.has_input(input)) node.take_strided(input);
   const bool turns = node.has_input(cos_input);
   if (turns) HEED_TRY(plan_rotary(node, cos_input));
-  for (int32_t output = y_output; output <= weights_output; ++output)
+  for (int32_t output = y_output; output <= present_output; ++output)
     if (node.has_output(output)) node.give_strided(output);
-  for (const auto& [past, present] : {std::pair(past_key_input, present_key_output), std::pair(past_value_input, present_value_output)})
-    if (has_past && node.has_output(present)) node.in_place(past, present);
+  for (const auto& [past, present] : states)
+    if (node.has_input(past) && node.has_output(present)) node.in_place(past, present);
   // Scores and their sum: each query of each head with each key.
-  const Dim key_count = key.dim(2) + (has_past ? node.input(past_key_input).dim(2) : Dim(0));
+  const Dim key_count =
+      key.dim(2) + (is_stacked ? node.input(past_input).dim(3) : has_past ? node.input(past_key_input).dim(2) : Dim(0));
   node.work(2 * count_of(query.dims().first(3)) * key_count * (query.dim(3) + value.dim(3)));
 
   // What is absent is bound to something that is there, and neither read nor written. Without a past all keys are its,
   // unless they are turned.
   const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : query_input); };
-  const auto write_if_there = [&](int32_t output) { return node.has_output(output) ? write(output) : scratch(); };
-  const std::vector<heed_binding> common{read(query_input), read(key_input), read(has_past ? past_key_input : key_input),
+  const auto write_if_there = [&](int32_t output) {
+    return node.has_output(output) ? write(output) : node.has_output(present_output) ? write(present_output) : scratch();
+  };
+  const auto past_of = [&](int32_t apart, int32_t fresh) { return is_stacked ? past_input : has_past ? apart : fresh; };
+  const std::vector<heed_binding> common{read(query_input), read(key_input), read(past_of(past_key_input, key_input)),
                                          read_if_there(mask_input), read_if_there(valid_input), read_if_there(sinks_input), scratch(),
                                          error_word(), read_if_there(past_lengths_input)};
   const auto with = [](std::vector<heed_binding> bindings, const std::vector<heed_binding>& more) {
     bindings.insert(bindings.end(), more.begin(), more.end());
     return bindings;
   };
-  const auto attend = with(common, {read(value_input), read(has_past ? past_value_input : value_input), write(y_output),
+  const auto attend = with(common, {read(value_input), read(past_of(past_value_input, value_input)), write(y_output),
                                     write_if_there(present_key_output), write_if_there(present_value_output)});
 
   // Many rows find queries and new keys in scratch, turned before; few turn them on the way.
@@ -328,9 +356,16 @@ uint32_t words_of(const TensorView& lengths) { return lengths.element() == DataT
 
 // As inference has told the outputs; where none tells, `all` have room.
 int64_t key_count_of(const Binding& node, int64_t all) {
-  for (const int32_t present : {present_key_output, present_value_output})
-    if (node.has_output(present)) return node.output(present).dim(2);
+  for (const int32_t present : {present_key_output, present_value_output, present_output})
+    if (node.has_output(present)) return node.output(present).dim(-2);
   return node.has_output(weights_output) ? node.output(weights_output).dim(3) : all;
+}
+
+// Keys (0) or values (1) of what holds both.
+TensorView half_of(TensorView both, int64_t which) {
+  both.c.offset += which * both.stride(0);
+  ++both.c.dims, ++both.c.strides, --both.c.rank;
+  return both;
 }
 
 // Among how many workgroups the keys of a block of rows are split: a power of two, so that it seldom changes as a past
@@ -373,13 +408,16 @@ Result<void> add_turns(const Binding& node, Parameters& p, Launch& launch) {
 
 Result<Launch> bind(const Binding& node) {
   const auto query = node.input(query_input), key = node.input(key_input), value = node.input(value_input), y = node.output(y_output);
-  for (int32_t input = query_input; input <= past_lengths_input; ++input)
-    if (node.has_input(input)) HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
-  for (int32_t output = y_output; output <= weights_output; ++output)
+  for (int32_t input = query_input; input <= past_input; ++input)
+    if (input != total_length_input && node.has_input(input))
+      HEED_TRY(check_addressable(node.input(input), "input " + std::to_string(input)));
+  for (int32_t output = y_output; output <= present_output; ++output)
     if (node.has_output(output)) HEED_TRY(check_addressable(node.output(output), "output " + std::to_string(output)));
 
-  const bool has_past = node.has_input(past_key_input);
-  const int64_t past = has_past ? node.input(past_key_input).dim(2) : 0, fresh = key.dim(2);
+  const bool is_stacked = node.has_input(past_input), has_past = is_stacked || node.has_input(past_key_input);
+  const auto past_keys = is_stacked ? half_of(node.input(past_input), 0) : node.input(has_past ? past_key_input : key_input);
+  const auto past_values = is_stacked ? half_of(node.input(past_input), 1) : node.input(has_past ? past_value_input : value_input);
+  const int64_t past = has_past ? past_keys.dim(2) : 0, fresh = key.dim(2);
   const int64_t query_count = query.dim(2), key_count = key_count_of(node, past + fresh), key_heads = key.dim(1);
   const int64_t heads_of_key = query.dim(1) / std::max<int64_t>(key_heads, 1);
   const auto count = [](int64_t size) { return static_cast<uint32_t>(size); };
@@ -397,8 +435,8 @@ Result<Launch> bind(const Binding& node) {
   p.query = layout_of(query);
   p.key = layout_of(key);
   p.value = layout_of(value);
-  p.past_key = layout_of(node.input(has_past ? past_key_input : key_input));
-  p.past_value = layout_of(node.input(has_past ? past_value_input : value_input));
+  p.past_key = layout_of(past_keys);
+  p.past_value = layout_of(past_values);
   p.y = layout_of(y);
 
   // Who sees whom. Windows are bounded by all keys, and places by keys and queries.
@@ -435,16 +473,21 @@ Result<Launch> bind(const Binding& node) {
   p.softcap = node.number("softcap");
 
   // The cache. Where the past lies in it already, the new ones alone are written.
-  const auto appended_of = [&](int32_t past_input, int32_t present) {
-    if (!node.has_output(present) || node.output(present).count() == 0) return int64_t{0};
-    return past > 0 && node.in_place(past_input, present) ? fresh : key_count;
+  int64_t appended_keys = 0, appended_values = 0;
+  const auto append = [&](int32_t from, int32_t to, TensorView present, Layout& layout, int64_t& appended) {
+    layout = layout_of(present);
+    if (present.count() > 0) appended = past > 0 && node.in_place(from, to) ? fresh : key_count;
   };
-  const int64_t appended_keys = appended_of(past_key_input, present_key_output),
-                appended_values = appended_of(past_value_input, present_value_output);
+  if (node.has_output(present_key_output))
+    append(past_key_input, present_key_output, node.output(present_key_output), p.present_key, appended_keys);
+  if (node.has_output(present_value_output))
+    append(past_value_input, present_value_output, node.output(present_value_output), p.present_value, appended_values);
+  if (node.has_output(present_output)) {
+    append(past_input, present_output, half_of(node.output(present_output), 0), p.present_key, appended_keys);
+    append(past_input, present_output, half_of(node.output(present_output), 1), p.present_value, appended_values);
+  }
   p.appended_keys = static_cast<int32_t>(appended_keys);
   p.appended_values = static_cast<int32_t>(appended_values);
-  if (node.has_output(present_key_output)) p.present_key = layout_of(node.output(present_key_output));
-  if (node.has_output(present_value_output)) p.present_value = layout_of(node.output(present_value_output));
   const int64_t appended = query.dim(0) * key_heads * (appended_keys * query.dim(3) + appended_values * value.dim(3));
 
   // Rows that share a head of keys; the way they are gone, and by how many workgroups.
@@ -491,11 +534,13 @@ extern const Operator heed_attention{
     .inputs = {{"query", "T"}, {"key", "T"}, {"value", "V"}, {"mask", "M", HEED_OPTIONAL_PARAMETER},
                {"past_key", "T", HEED_OPTIONAL_PARAMETER}, {"past_value", "V", HEED_OPTIONAL_PARAMETER},
                {"valid_lengths", "I", HEED_OPTIONAL_PARAMETER}, {"sinks", "F", HEED_OPTIONAL_PARAMETER},
-               {"past_lengths", "I", HEED_OPTIONAL_PARAMETER}, {"total_length", "L", HEED_OPTIONAL_PARAMETER | HEED_SHAPE_DATA}},
+               {"past_lengths", "I", HEED_OPTIONAL_PARAMETER}, {"total_length", "L", HEED_OPTIONAL_PARAMETER | HEED_SHAPE_DATA},
+               {"past", "T", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"y", "T"},
                 {.name = "present_key", .type = "T", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_key_input, .state_axis = 2},
                 {.name = "present_value", .type = "V", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_value_input, .state_axis = 2},
-                {"weights", "T", HEED_OPTIONAL_PARAMETER}},
+                {"weights", "T", HEED_OPTIONAL_PARAMETER},
+                {.name = "present", .type = "T", .flags = HEED_OPTIONAL_PARAMETER, .state_of = past_input, .state_axis = 3}},
     .types = {{"T", any_float}, {"V", any_float}, {"M", any_float | Types{DataType::boolean}}, {"I", {DataType::i32, DataType::i64}},
               {"L", {DataType::i32, DataType::i64}}, {"F", {DataType::f32}}},
     .attributes = {attribute("scale", 0.0f), attribute("causal", 0), attribute("top_left", 0), attribute("softcap", 0.0f),
@@ -506,7 +551,7 @@ extern const Operator heed_rotary_attention = [] {
   Operator turning = heed_attention;
   turning.op_type = "RotaryAttention";
   turning.inputs.insert(turning.inputs.end(), {{"cos_cache", "T"}, {"sin_cache", "T"}, {"position_ids", "P", HEED_OPTIONAL_PARAMETER}});
-  turning.outputs.pop_back();
+  turning.outputs.resize(present_value_output + 1);
   turning.types.push_back({"P", {DataType::i32, DataType::i64}});
   turning.attributes.insert(turning.attributes.end(), {attribute("interleaved", 0), attribute("rotary_embedding_dim", 0)});
   turning.infer = infer_with_rotary;

@@ -194,7 +194,7 @@ bool lower(Match& match) {
 
   const bool has_room = match.type("past_length").has_value();
   const auto mask = mask_inputs(match, query->dim(0), node.number("mask_filter_value", -10000),
-                                match.type("qk").has_value(), k, past ? "past_key" : "");
+                                match.type("qk").has_value(), k, past ? "Shape<start = 2, end = 3>(past_key)" : "");
   text += mask.text;
   // A buffer with room stays as long as it is.
   std::string room;

@@ -69,8 +69,8 @@ extern const Rewrite rotary_attention{
     .replacement =
         "y, present_key, present_value = heed.RotaryAttention<scale = @scale, causal = @causal, top_left = @top_left, "
         "softcap = @softcap, window = @window, right_window = @right_window, interleaved = @interleaved, "
-        "rotary_embedding_dim = @turned_channels>(q, k, v, mask, past_key, past_value, valid, sinks, past, total, cos, sin, "
-        "positions)",
+        "rotary_embedding_dim = @turned_channels>(q, k, v, mask, past_key, past_value, valid, sinks, past, total, , cos, "
+        "sin, positions)",
     .accept = accept};
 
 }  // namespace heed::ops

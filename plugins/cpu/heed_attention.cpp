@@ -25,10 +25,11 @@ enum {
   sinks_input,
   past_lengths_input,
   total_length_input,
+  past_input,
   cos_input,  // of heed.RotaryAttention, with two more behind it
   positions_input = cos_input + 2
 };
-enum { y_output, present_key_output, present_value_output, weights_output };
+enum { y_output, present_key_output, present_value_output, weights_output, present_output };
 
 struct Kept {
   float scale, softcap;
@@ -78,6 +79,24 @@ Sizes sizes_of(const TensorView& query, const TensorView& key, const TensorView&
                int64_t total, Lengths past_lengths) {
   const int64_t past = past_key.present() ? past_key.dim(2) : 0;
   return {query.dim(0), query.dim(1), key.dim(1), query.dim(2), past, key.dim(2), total, query.dim(3), value.dim(3), past_lengths};
+}
+
+// Keys (0) or values (1) of what holds both, [2, batch, kv_head, key, channel].
+TensorView half_of(TensorView both, int64_t which) {
+  both.c.data = both.data<std::byte>() + which * both.stride(0) * static_cast<int64_t>(bits_of(both.element()) / 8);
+  ++both.c.dims, ++both.c.strides, --both.c.rank;
+  return both;
+}
+
+// Keys and values before this step; absent where there are none.
+struct Past {
+  TensorView key, value;
+};
+template <class Node>
+Past past_of(const Node& node) {
+  if (node.has_input(past_input)) return {half_of(node.input(past_input), 0), half_of(node.input(past_input), 1)};
+  if (node.has_input(past_key_input)) return {node.input(past_key_input), node.input(past_value_input)};
+  return {};
 }
 
 // ---- the cache
@@ -323,9 +342,10 @@ struct Ready {
 };
 
 Result<Sizes> sizes_of(const Running& run) {
-  const auto key = run.input(key_input), past_key = run.input(past_key_input), total_length = run.input(total_length_input);
+  const auto key = run.input(key_input), past_key = past_of(run).key, total_length = run.input(total_length_input);
   const int64_t past = past_key.present() ? past_key.dim(2) : 0;
-  const bool keeps = run.has_output(present_key_output) || run.has_output(present_value_output) || run.has_output(weights_output);
+  const bool keeps = run.has_output(present_key_output) || run.has_output(present_value_output) ||
+                     run.has_output(weights_output) || run.has_output(present_output);
   const int64_t total = keeps && total_length.present() ? std::max(past, total_length.integers().front()) : past + key.dim(2);
   const Sizes sizes = sizes_of(run.input(query_input), key, run.input(value_input), past_key, total, Lengths(run.input(past_lengths_input)));
   for (int64_t b = 0; sizes.past_lengths.present() && b < sizes.batch; ++b)
@@ -395,7 +415,7 @@ Result<void> turn_inputs(const Running& run, const Sizes& sizes, const TensorVie
     in_scratch(k, key);
     return turn(run, rotary, key_heads, heads_of(k), heads_of(key.tensor));
   }
-  HEED_TRY(keep_past(run, run.input(past_key_input), present_key, sizes));
+  HEED_TRY(keep_past(run, past_of(run).key, present_key, sizes));
   std::vector<int64_t> begins;
   for (int64_t b = 0; b < sizes.batch; ++b) begins.push_back(sizes.past_of(b));
   return turn(run, rotary, key_heads, heads_of(k), heads_of(present_key), begins, present_key.dim(2));
@@ -405,12 +425,15 @@ Result<void> turn_inputs(const Running& run, const Sizes& sizes, const TensorVie
 Result<Ready> make_present(const Running& run, std::array<Turned, 2>& turned) {
   auto query = run.input(query_input), key = run.input(key_input);
   const auto value = run.input(value_input);
-  const auto past_key = run.input(past_key_input), past_value = run.input(past_value_input);
+  const auto [past_key, past_value] = past_of(run);
   HEED_ASSIGN(const Sizes sizes, sizes_of(run));
-  HEED_ASSIGN(const auto present_key,
+  HEED_ASSIGN(auto present_key,
               made_output(run, present_key_output, {sizes.batch, sizes.kv_head, sizes.total, sizes.width}));
-  HEED_ASSIGN(const auto present_value,
+  HEED_ASSIGN(auto present_value,
               made_output(run, present_value_output, {sizes.batch, sizes.kv_head, sizes.total, sizes.value_width}));
+  HEED_ASSIGN(const auto present,
+              made_output(run, present_output, {2, sizes.batch, sizes.kv_head, sizes.total, sizes.width}));
+  if (present.present()) present_key = half_of(present, 0), present_value = half_of(present, 1);
   HEED_ASSIGN(const auto weights,
               made_output(run, weights_output, {sizes.batch, sizes.head, sizes.query, sizes.total}));
   if (run.input(cos_input).present()) {
@@ -462,11 +485,11 @@ Result<void> run_scalar(Running& run) {
 
 Result<void> plan_scalar(Planning& node) {
   HEED_TRY(require_ranks(node));
-  for (int32_t input = query_input; input <= past_lengths_input; ++input)
-    if (node.has_input(input)) node.take_strided(input);
+  for (int32_t input = query_input; input <= past_input; ++input)
+    if (input != total_length_input && node.has_input(input)) node.take_strided(input);
   for (int32_t input = cos_input; input < positions_input; ++input)
     if (node.has_input(input)) node.take_strided(input);
-  for (const int32_t output : {y_output, present_key_output, present_value_output})
+  for (const int32_t output : {y_output, present_key_output, present_value_output, present_output})
     if (node.has_output(output)) node.give_strided(output);
   return {};
 }
@@ -505,10 +528,10 @@ size_t scratch_floats(const Split& s, int64_t threads) {
 
 Result<void> bind_vector(Binding& node) {
   const auto query = node.input(query_input);
-  const auto key = node.input(key_input), past_key = node.has_input(past_key_input) ? node.input(past_key_input) : TensorView{};
+  const auto key = node.input(key_input), past_key = past_of(node).key;
   int64_t total = key.dim(2) + (past_key.present() ? past_key.dim(2) : 0);
-  for (const int32_t present : {present_key_output, present_value_output})
-    if (node.has_output(present)) total = node.output(present).dim(2);
+  for (const int32_t present : {present_key_output, present_value_output, present_output})
+    if (node.has_output(present)) total = node.output(present).dim(-2);
   const Sizes sizes = sizes_of(query, key, node.input(value_input), past_key, total, Lengths({}));
   const size_t turned = turned_bytes(node);
   node.scratch(turned);

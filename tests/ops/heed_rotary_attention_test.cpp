@@ -7,7 +7,7 @@
 namespace heed::test {
 namespace {
 
-enum { q_in, k_in, v_in, past_key_in = 4, past_value_in, past_lengths_in = 8, total_in, cos_in, sin_in, positions_in };
+enum { q_in, k_in, v_in, past_key_in = 4, past_value_in, past_lengths_in = 8, total_in, cos_in = 11, sin_in, positions_in };
 
 struct Way {
   bool interleaved = false;
@@ -111,7 +111,7 @@ Case row(std::string what, const Sizes& s, const Way& way, Tensor positions, Ten
              absent()};
   in.push_back(s.past ? some({2, s.kv_head, s.past, s.channel}, -0.7) : absent());
   in.push_back(s.past ? some({2, s.kv_head, s.past, s.value_channel}, -0.6) : absent());
-  in.insert(in.end(), {absent(), absent(), more.empty() ? absent() : more[0], more.empty() ? absent() : more[1]});
+  in.insert(in.end(), {absent(), absent(), more.empty() ? absent() : more[0], more.empty() ? absent() : more[1], absent()});
   const bool has_positions = positions.type != DataType::undefined;
   const auto table = has_positions ? std::vector<int64_t>{640, s.pairs} : std::vector<int64_t>{1, s.seq, s.pairs};
   in.insert(in.end(), {some(table), some(table, -0.9)});
@@ -160,7 +160,7 @@ TEST_CASE("RotaryAttention tells a position outside of the tables, on both devic
       const auto in = row("", {.seq = seq}, {}, places(seq, 0, 640)).inputs;
       const auto failed = run_text(R"(<ir_version: 10, opset_import: ["" : 24]>
         g (float[2, 4, s, 8] q, float[2, 2, s, 8] k, float[2, 2, s, 8] v, float[640, 4] c, float[640, 4] d, int64[2, s] at)
-          => (float[2, 4, s, 8] y) { y = heed.RotaryAttention(q, k, v, , , , , , , , c, d, at) })",
+          => (float[2, 4, s, 8] y) { y = heed.RotaryAttention(q, k, v, , , , , , , , , c, d, at) })",
                                    {in[q_in], in[k_in], in[v_in], in[cos_in], in[sin_in], in[positions_in]}, device);
       REQUIRE_FALSE(failed);
       CHECK_THAT(failed.error().message, Catch::Contains("cos_cache"));

@@ -22,6 +22,10 @@ std::vector<float> numbers(size_t count, int seed) {
   return values;
 }
 
+HostValue i32(std::vector<int64_t> dims, const std::vector<int32_t>& values) {
+  return tensor(DataType::i32, std::move(dims), values);
+}
+
 HostValue token(int index, int64_t batch = 1, int64_t seq = 1) {
   return f32({batch, 2, seq, 4}, numbers(static_cast<size_t>(batch * 2 * seq * 4), index));
 }
@@ -176,6 +180,52 @@ TEST_CASE("a decoder of GroupQueryAttention appends in place, and gives what cac
     }
     CHECK(with_states->state_length() == 74);
     CHECK(good);
+    count_row(good);
+  }
+}
+
+TEST_CASE("keys and values that lie in one past are one state, appended to in place or written into its room") {
+  const auto decoder_of = [](const std::string& past, const std::string& present, bool shares) {
+    return R"(<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
+  g (float[batch, seq, 8] x, float[8, 24] w, float[2, batch, 2, )" +
+           past + ", 4] past" + (shares ? ", int32[1] length" : "") + ") => (float[batch, seq, 8] y, float[2, batch, 2, " +
+           present + R"(, 4] present) {
+    y, present = com.microsoft.Attention<num_heads = 2, unidirectional = 1, past_present_share_buffer = )" +
+           (shares ? "1>(x, w, \"\", \"\", past, \"\", length)" : "0>(x, w, \"\", \"\", past)") + "\n  }";
+  };
+  const auto inputs_of = [](int64_t step) {
+    const int64_t seq = step == 0 ? 5 : 1;
+    return std::vector<std::pair<std::string, HostValue>>{
+        {"x", f32({2, seq, 8}, numbers(static_cast<size_t>(seq * 16), static_cast<int>(step)))},
+        {"w", f32({8, 24}, numbers(192, 100))}};
+  };
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(decoder_of("past", "all", false), {.device = device});
+    const auto fixed = load_text(decoder_of("80", "80", true), {.device = device});
+    for (const auto& planned : {model, fixed}) {
+      REQUIRE(planned->plan().states.size() == 1);
+      CHECK(planned->plan().states[0].in_place);
+    }
+    const auto with_states = take(Session::create(model)), in_buffer = take(Session::create(fixed)),
+               by_hand = take(Session::create(model, {.use_states = false}));
+    HostValue past = f32({2, 2, 2, 0, 4}, {});
+    bool good = true;
+    for (int64_t step = 0; good && step < 70; ++step) {
+      auto inputs = inputs_of(step);
+      const auto kept = take(with_states->run(inputs));
+      inputs.push_back({"past", past});
+      const auto plain = take(by_hand->run(inputs));
+      inputs.back() = {"length", i32({1}, {step == 0 ? 0 : static_cast<int32_t>(step) + 4})};
+      const auto written = take(in_buffer->run(inputs));
+      REQUIRE(kept.size() == 1);
+      REQUIRE(written.size() == 1);
+      REQUIRE(plain.size() == 2);
+      good = floats(kept[0].second) == floats(plain[0].second) && floats(written[0].second) == floats(plain[0].second);
+      CHECK(good);
+      past = plain[1].second;
+    }
+    CHECK(with_states->state_length() == 74);
     count_row(good);
   }
 }
