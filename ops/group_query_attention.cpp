@@ -155,7 +155,7 @@ Result<void> infer(Inference& node) {
     return Error{Code::invalid_model, "output 'output_qk' is asked for, and attribute 'qk_output' is 0"};
   if (has_past && !node.elements(total_input))
     return Error{Code::unsupported,
-                 "output 'output_qk' is as long as input 'total_sequence_length' says, which only the run tells"};
+                 "output 'output_qk' is as long as input 'total_sequence_length' says, which a step computes"};
   return node.set_output(3, element, Dims{batch, heads, sequence, total});
 }
 

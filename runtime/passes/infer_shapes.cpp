@@ -62,6 +62,7 @@ class Pass {
   Result<void> join(ValueType& inferred, const ValueType& declared, uint32_t first_fresh,
                     std::vector<std::pair<uint32_t, Dim>>& known);
   void settle_input(Value& value);
+  void name_lengths(Graph& graph);
   void introduce(Dim dim);
   void introduce(const Value& value);
   bool is_introduced(Dim symbol) const;
@@ -255,9 +256,30 @@ void Pass::settle_input(Value& value) {
   }
 }
 
+// A number that the caller gives and that tells how long a state becomes is a size like those of the inputs: its one
+// element is a symbol.
+void Pass::name_lengths(Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    const OperatorEntry* contract = node.removed ? nullptr : registry_.find_operator(node.domain, node.op_type);
+    if (contract == nullptr) continue;
+    const std::span outputs(contract->c->outputs, contract->c->output_count);
+    if (std::none_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.state_axis >= 0; })) continue;
+    for (size_t i = 0; i < std::min(node.inputs.size(), contract->c->input_count); ++i) {
+      if (node.inputs[i] == no_id || !(contract->c->inputs[i].flags & HEED_SHAPE_DATA)) continue;
+      Value& value = graph.values[node.inputs[i]];
+      if (!value.is_input || value.constant || value.elements || !value.type.dims) continue;
+      if (value.type.element != DataType::i32 && value.type.element != DataType::i64) continue;
+      const auto& dims = *value.type.dims;
+      if (std::all_of(dims.begin(), dims.end(), [](Dim dim) { return dim.is_number(1); }))
+        value.elements = {dims_.fresh_symbol(value.name, INT64_MIN)};
+    }
+  }
+}
+
 Result<void> Pass::infer_graph(Graph& graph, int32_t depth) {
   graph.constraints.clear();
   declared_of(graph);
+  if (whole_graph_ && depth == 0) name_lengths(graph);
   for (const ValueId id : graph.inputs) {
     settle_input(graph.values[id]);
     introduce(graph.values[id]);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "plan/told_length.hpp"
+
 namespace heed {
 namespace {
 
@@ -180,10 +182,12 @@ class StateFinder {
     return size && (*before.dims)[static_cast<size_t>(axis)].is_number(*size);
   }
 
-  // Whether the sizes of what is given tell those of this type, before the run.
+  // Whether what is given tells the sizes of this type, before the run.
   bool is_told(const ValueType& type) const {
     const auto tells = [&](uint32_t symbol) {
       return std::any_of(plan_.inputs.begin(), plan_.inputs.end(), [&](SlotId input) {
+        const DimSymbol* length = told_length(plan_.graph->values[plan_.slots[input].value]);
+        if (length && length->index == symbol) return true;
         const auto& dims = plan_.slots[input].type.dims;
         return dims && std::any_of(dims->begin(), dims->end(), [&](Dim dim) {
                  const DimSymbol* met = as_symbol(dim);

@@ -11,6 +11,7 @@
 #include "plan/place_nodes.hpp"
 #include "plan/plan.hpp"
 #include "plan/strides.hpp"
+#include "plan/told_length.hpp"
 
 namespace heed {
 namespace {
@@ -104,7 +105,10 @@ class Planner {
         if (!dim.is_unknown())
           for (const uint32_t symbol : symbols_of(dim)) tellers_.emplace(symbol, teller);
     };
-    for (const ValueId input : graph_.inputs) tell(input, no_id);
+    for (const ValueId input : graph_.inputs) {
+      tell(input, no_id);
+      if (const DimSymbol* length = told_length(graph_.values[input])) tellers_.emplace(length->index, no_id);
+    }
     for (ValueId id = 0; id < graph_.values.size(); ++id)
       if (graph_.values[id].captured != no_id) tell(id, no_id);
     for (const Node& node : graph_.nodes)
@@ -297,10 +301,11 @@ class Planner {
     if (!type.dims) return;
     for (const Dim dim : *type.dims)
       if (!dim.is_unknown())
-        for (const uint32_t symbol : symbols_of(dim)) {
-          if (symbol >= known_.size()) known_.resize(symbol + 1);
-          known_[symbol] = true;
-        }
+        for (const uint32_t symbol : symbols_of(dim)) learn(symbol);
+  }
+  void learn(uint32_t symbol) {
+    if (symbol >= known_.size()) known_.resize(symbol + 1);
+    known_[symbol] = true;
   }
   bool is_known(Dim dim) const {
     if (dim.is_number()) return true;
@@ -463,7 +468,10 @@ class Planner {
     for (const ValueId input : graph_.inputs) learn(graph_.values[input].type);
     for (ValueId id = 0; id < graph_.values.size(); ++id)
       if (graph_.values[id].captured != no_id) learn(graph_.values[id].type);
-    for (const ValueId input : graph_.inputs) add_input(input);
+    for (const ValueId input : graph_.inputs) {
+      if (const DimSymbol* length = told_length(graph_.values[input])) learn(length->index);
+      add_input(input);
+    }
     if (!is_body_) return {};
     for (ValueId id = 0; id < graph_.values.size(); ++id) {
       if (graph_.values[id].captured == no_id || graph_.values[id].constant) continue;

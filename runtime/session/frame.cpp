@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "plan/strides.hpp"
+#include "plan/told_length.hpp"
 #include "session/bound_node.hpp"
 #include "session/control_run.hpp"
 #include "session/session.hpp"
@@ -77,6 +78,23 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
 
 Frame::~Frame() = default;
 
+namespace {
+
+// Of a tensor of one element.
+Result<int64_t> integer_in(const heed_value& value, GpuStream* gpu) {
+  SharedValue on_host;
+  const heed_value* read = &value;
+  if (value.on_device) {
+    HEED_ASSIGN(on_host, gpu->moved(value, Location::cpu));
+    HEED_TRY(gpu->wait());
+    read = on_host.get();
+  }
+  return value.element == DataType::i64 ? *static_cast<const int64_t*>(read->data)
+                                        : *static_cast<const int32_t*>(read->data);
+}
+
+}  // namespace
+
 // ---- sizes ----------------------------------------------------------------------------------------------------------
 
 Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const KnownSymbol> known) {
@@ -88,6 +106,10 @@ Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const K
   for (const auto& symbol : known) symbols_[symbol.symbol] = symbol.value;
   for (uint32_t position = 0; position < plan_.inputs.size(); ++position)
     HEED_TRY(bind_input(position, inputs[position]));
+  for (uint32_t position = 0; position < plan_.inputs.size() && !plan_.is_body; ++position)
+    if (const DimSymbol* length = told_length(plan_.graph->values[plan_.slots[plan_.inputs[position]].value])) {
+      HEED_ASSIGN(symbols_[length->index], integer_in(*inputs[position], context_.gpu));
+    }
   // Sizes that are expressions: solved where one symbol is left, checked by fill_sizes otherwise.
   for (uint32_t position = 0; position < plan_.inputs.size(); ++position) {
     const Slot& slot = plan_.slots[plan_.inputs[position]];

@@ -184,6 +184,47 @@ TEST_CASE("a decoder of GroupQueryAttention appends in place, and gives what cac
   }
 }
 
+TEST_CASE("a state grows by a length that is an input, too: nothing waits for it") {
+  constexpr std::string_view text = R"(<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
+  g (float[batch, seq, 48] qkv, int32[batch] lengths, int32[] total, float[batch, 2, past, 8] past_key,
+     float[batch, 2, past, 8] past_value)
+    => (float[batch, seq, 16] y, float[batch, 2, all, 8] present_key, float[batch, 2, all, 8] present_value) {
+    y, present_key, present_value = com.microsoft.GroupQueryAttention<num_heads = 2, kv_num_heads = 2>(
+      qkv, "", "", past_key, past_value, lengths, total)
+  })";
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(text, {.device = device});
+    const Plan& plan = model->plan();
+    REQUIRE(plan.states.size() == 2);
+    for (const StatePair& state : plan.states) CHECK(state.in_place);
+    CHECK(plan.segments.size() == 1);
+    if (device == "vulkan")
+      CHECK(std::none_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
+        return step.kind == StepKind::cpu && step.op->op_type() == "Attention";
+      }));
+    const auto with_states = take(Session::create(model)), by_hand = take(Session::create(model, {.use_states = false}));
+    HostValue key = f32({2, 2, 0, 8}, {}), value = key;
+    bool good = true;
+    for (int32_t step = 0; good && step < 70; ++step) {
+      const auto qkv = grouped_step(step)[0];
+      std::vector<std::pair<std::string, HostValue>> inputs{
+          qkv, {"lengths", i32({2}, {step + 4, step + 2})}, {"total", i32({}, {step + 5})}};
+      const auto kept = take(with_states->run(inputs));
+      inputs.insert(inputs.end(), {{"past_key", key}, {"past_value", value}});
+      const auto plain = take(by_hand->run(inputs));
+      REQUIRE(kept.size() == 1);
+      REQUIRE(plain.size() == 3);
+      CHECK(plain[1].second.tensor.dims == std::vector<int64_t>{2, 2, step + 5, 8});
+      good = of_tokens(step, kept[0].second) == of_tokens(step, plain[0].second);
+      CHECK(good);
+      key = plain[1].second, value = plain[2].second;
+    }
+    CHECK(with_states->state_length() == 74);
+    count_row(good);
+  }
+}
+
 TEST_CASE("keys and values that lie in one past are one state, appended to in place or written into its room") {
   const auto decoder_of = [](const std::string& past, const std::string& present, bool shares) {
     return R"(<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
