@@ -27,6 +27,12 @@ Result<Dim> check_past(Inference& node, int32_t past_key_input, const PastSizes&
   return places ? *places : node.fresh_symbol("past");
 }
 
+std::string present_text(const std::string& present, const std::string& made, int64_t heads, const std::string& places,
+                         int64_t width) {
+  return present + " = Reshape(" + made + ", Concat<axis = 0>(Shape<start = 0, end = 1>(query), " +
+         constant_ints({heads}) + ", " + places + ", " + constant_ints({width}) + "));";
+}
+
 Result<void> check_scores_bias(Inference& node, int32_t input, const Dims& weights) {
   if (!node.has_input(input)) return {};
   HEED_TRY(node.require_rank(input, 4));

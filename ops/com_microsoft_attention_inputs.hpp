@@ -18,6 +18,11 @@ struct PastSizes {
 };
 Result<Dim> check_past(Inference& node, int32_t past_key_input, const PastSizes& sizes);
 
+// Text of "present", [batch, heads, places, width], of what has that many elements: which sizes of the inputs are equal
+// may be known to the run alone. places: text of [1].
+std::string present_text(const std::string& present, const std::string& made, int64_t heads, const std::string& places,
+                         int64_t width);
+
 // What is added to scores: like `weights`, [batch, head, query, key], or its first axes; of batches and heads it may
 // have one, of keys more than there are.
 Result<void> check_scores_bias(Inference& node, int32_t input, const Dims& weights);

@@ -3,7 +3,10 @@
 // angles of their positions. With T = seqlens_k[b] + 1 keys after this step, of which Q = query_seqlens[b], or
 // min(sequence, T), are new, P = T - Q lie in the past, and the new ones are put right behind them. The presents have
 // as many places as total_sequence_length says, or as the past has, if it has more: then past and present are one
-// buffer with room. Lowered to heed.Attention, which has the kernels.
+// buffer with room. With sliding_window_cache they have C places, C >= local_window_size W, of which the first
+// L(T) = T - G * ceil(max(T - C, 0) / G), G = C - W + 1, hold the last of the T keys. A quantised cache holds
+// round(x / scale) in 8 bits, or 8 more than that in half a byte, the low half first; new keys and values are seen as
+// it holds them. Lowered to heed.Attention, which has the kernels.
 #include "com_microsoft_attention_inputs.hpp"
 #include "shapes.hpp"
 
@@ -29,11 +32,17 @@ enum {
   key_norm_input,
   query_seqlens_input
 };
+enum { y_output, present_key_output, present_value_output, qk_output };
 
 Result<void> check_pair(const NodeView& node, int32_t a, int32_t b, std::string_view what) {
   if (node.has_input(a) == node.has_input(b)) return {};
   return Error{Code::invalid_model, std::string(what) + " come together"};
 }
+
+bool is_quantized(const NodeView& node) { return node.text("k_quant_type", "NONE") != "NONE"; }
+
+// Half as wide as a head where a byte holds two codes.
+bool is_halved(const NodeView& node) { return is_quantized(node) && node.integer("kv_cache_bit_width") == 4; }
 
 Result<void> check_attributes(const NodeView& node) {
   const int64_t heads = node.integer("num_heads"), kv_heads = node.integer("kv_num_heads");
@@ -41,14 +50,24 @@ Result<void> check_attributes(const NodeView& node) {
     return Error{Code::invalid_model, "attributes 'num_heads' and 'kv_num_heads' are " + std::to_string(heads) +
                                           " and " + std::to_string(kv_heads) + "; expected a multiple of the other"};
   for (const std::string_view name : {"k_quant_type", "v_quant_type"})
-    if (const auto type = node.text(name, "NONE"); type != "NONE")
-      return Error{Code::unsupported, "attribute '" + std::string(name) + "' is '" + std::string(type) +
-                                          "': quantised caches are not read; expected NONE"};
-  if (node.has_input(key_scale_input) || node.has_input(value_scale_input))
-    return Error{Code::unsupported, "inputs 'k_scale' and 'v_scale': quantised caches are not read"};
-  if (node.integer("sliding_window_cache") != 0)
-    return Error{Code::unsupported,
-                 "attribute 'sliding_window_cache' is 1: caches that evict are not kept; expected 0"};
+    if (const auto type = node.text(name, "NONE"); type != "NONE" && type != "PER_TENSOR" && type != "PER_CHANNEL")
+      return Error{Code::invalid_model, "attribute '" + std::string(name) + "' is '" + std::string(type) +
+                                            "'; expected NONE, PER_TENSOR or PER_CHANNEL"};
+  if (is_quantized(node) != (node.text("v_quant_type", "NONE") != "NONE"))
+    return Error{Code::invalid_model, "one of the attributes 'k_quant_type' and 'v_quant_type' is NONE alone"};
+  if (is_quantized(node) &&
+      !(node.has_input(past_key_input) && node.has_input(key_scale_input) && node.has_input(value_scale_input)))
+    return Error{Code::invalid_model, "attribute 'k_quant_type' is '" + std::string(node.text("k_quant_type")) +
+                                          "': expected inputs 'past_key', 'past_value', 'k_scale' and 'v_scale'"};
+  if (const int64_t bits = node.integer("kv_cache_bit_width"); is_quantized(node) && bits != 4 && bits != 8)
+    return Error{Code::invalid_model,
+                 "attribute 'kv_cache_bit_width' is " + std::to_string(bits) + "; expected 4 or 8"};
+  if (node.integer("sliding_window_cache") != 0) {
+    if (node.integer("local_window_size", -1) < 1 || !node.has_input(past_key_input))
+      return Error{Code::invalid_model,
+                   "attribute 'sliding_window_cache' is 1: expected a 'local_window_size', and a past"};
+    if (node.has_output(qk_output)) return Error{Code::unsupported, "output 'output_qk' of a cache that evicts keys"};
+  }
   const int64_t window = node.integer("local_window_size", -1), causal = node.integer("causal", 1),
                 qk = node.integer("qk_output");
   if (window != -1 && (window < 1 || causal == 0))
@@ -66,6 +85,33 @@ Result<void> check_attributes(const NodeView& node) {
 Dim told_total(Inference& node) {
   const auto total = node.elements(total_input);
   return total && total->size() == 1 ? total->front() : node.fresh_symbol("total_sequence_length");
+}
+
+// A cache holds the query's type, or codes of as many bits as are told.
+Result<void> check_cache(Inference& node, DataType element, Dim kv_heads, Dim width) {
+  if (!node.has_input(past_key_input) || !node.input(past_key_input).has_element()) return {};
+  const DataType cache = node.input(past_key_input).element();
+  const bool fits = !is_quantized(node) ? cache == element
+                    : is_halved(node)   ? cache == DataType::u8
+                                        : cache == DataType::i8 || cache == DataType::f8e4m3fn;
+  if (!fits)
+    return Error{Code::invalid_model, "past_key is " + std::string(name_of(cache)) + "; expected " +
+                                          (!is_quantized(node) ? std::string(name_of(element))
+                                           : is_halved(node)   ? "u8, of two codes of 4 bits"
+                                                               : "i8 or f8e4m3fn, of codes of 8 bits")};
+  for (const int32_t input : {key_scale_input, value_scale_input}) {
+    if (!node.has_input(input) || !node.input(input).has_rank()) continue;
+    const auto scale = node.input(input).dims();
+    const Dims whole{1, kv_heads, 1, width};
+    const std::string what = std::string(input == key_scale_input ? "k_scale " : "v_scale ") + text_of(scale) +
+                             " and [1, kv_num_heads, 1, width]";
+    if (scale.size() > whole.size()) return Error{Code::shape_mismatch, what + ": too many axes"};
+    for (size_t axis = 0; axis < scale.size(); ++axis) {
+      const Dim all = whole[whole.size() - scale.size() + axis];
+      HEED_TRY(node.require_equal(select(equal(scale[axis], 1), all, scale[axis]), all, what));
+    }
+  }
+  return {};
 }
 
 Result<void> check_rotary(Inference& node, Dim batch, Dim sequence, Dim width) {
@@ -103,12 +149,10 @@ Result<void> infer(Inference& node) {
 
   const auto query = node.input(query_input);
   const auto element = query.element(), cache_element = has_past ? node.input(past_key_input).element() : element;
-  if (cache_element != element && node.input(past_key_input).has_element())
-    return Error{Code::unsupported, "past_key is " + std::string(name_of(cache_element)) + " and query " +
-                                        std::string(name_of(element)) + ": quantised caches are not read"};
   if (!query.has_rank()) {
     for (int32_t output = 0; output < node.output_count(); ++output)
-      if (node.has_output(output)) HEED_TRY(node.set_output(output, element));
+      if (node.has_output(output))
+        HEED_TRY(node.set_output(output, output == y_output || output == qk_output ? element : cache_element));
     return {};
   }
   const int64_t heads = node.integer("num_heads"), kv_heads = node.integer("kv_num_heads");
@@ -125,7 +169,16 @@ Result<void> infer(Inference& node) {
     HEED_TRY(node.require_equal(node.input(input).dim(2), width * kv_heads,
                                 "hidden size of " + name + " and kv_num_heads heads of the query's width"));
   }
-  HEED_ASSIGN(const Dim room, check_past(node, past_key_input, {batch, kv_heads, width, width, "kv_num_heads"}));
+  HEED_TRY(check_cache(node, element, kv_heads, width));
+  if (is_halved(node))
+    HEED_TRY(node.require_equal(modulo(width, 2), 0, "the width of a head, of 4-bit codes, modulo 2"));
+  const Dim cache_width = is_halved(node) ? floor_divide(width, 2) : width;
+  const PastSizes past_sizes{batch, kv_heads, cache_width, cache_width, "kv_num_heads"};
+  HEED_ASSIGN(const Dim room, check_past(node, past_key_input, past_sizes));
+  const bool slides = node.integer("sliding_window_cache") != 0;
+  if (slides)
+    HEED_TRY(node.require_equal(max(room, node.integer("local_window_size")), room,
+                                "places of a cache that evicts, and local_window_size at least"));
   if (const auto seqlens = node.input(seqlens_input); seqlens.has_rank())
     HEED_TRY(node.require_equal(count_of(seqlens.dims()), batch, "elements of seqlens_k and batch"));
   if (const auto total = node.input(total_input); total.has_rank())
@@ -147,16 +200,17 @@ Result<void> infer(Inference& node) {
   HEED_TRY(node.set_output(0, element, Dims{batch, sequence, width * heads}));
   const bool has_key = !is_packed && node.input(key_input).has_rank();
   const Dim total = has_past ? told_total(node) : has_key ? node.input(key_input).dim(1) : sequence;
-  const Dim present = has_past && node.elements(total_input) ? max(total, room) : total;
-  for (const int32_t output : {1, 2})
-    if (node.has_output(output)) HEED_TRY(node.set_output(output, element, Dims{batch, kv_heads, present, width}));
-  if (!node.has_output(3)) return {};
+  const Dim present = slides ? room : has_past && node.elements(total_input) ? max(total, room) : total;
+  for (const int32_t output : {present_key_output, present_value_output})
+    if (node.has_output(output))
+      HEED_TRY(node.set_output(output, cache_element, Dims{batch, kv_heads, present, cache_width}));
+  if (!node.has_output(qk_output)) return {};
   if (node.integer("qk_output") == 0)
     return Error{Code::invalid_model, "output 'output_qk' is asked for, and attribute 'qk_output' is 0"};
   if (has_past && !node.elements(total_input))
     return Error{Code::unsupported,
                  "output 'output_qk' is as long as input 'total_sequence_length' says, which a step computes"};
-  return node.set_output(3, element, Dims{batch, heads, sequence, total});
+  return node.set_output(qk_output, element, Dims{batch, heads, sequence, total});
 }
 
 constexpr Types float_types{DataType::f32, DataType::f16, DataType::bf16};
@@ -171,6 +225,90 @@ std::string normed(const std::string& x, const std::string& weight, const std::s
                     flat = constant_ints({0, 0, heads * width.number()});
   return x + "_normed = Reshape(RMSNormalization<axis = -1, epsilon = @" + epsilon + ">(Reshape(" + x + ", " +
          per_head + "), " + weight + "), " + flat + ");";
+}
+
+// Text of a quantised cache: `codes` of "x" [batch, kv_head, key, width], and what they stand for, in the query's type.
+struct Codes {
+  DataType element;
+  bool is_halved;
+  int64_t width;
+
+  std::string of(const std::string& x, const std::string& scale) const {
+    std::string text = x + "_scaled = Div(Cast<to = 1>(" + x + "), " + scale + ");";
+    if (element == DataType::f8e4m3fn) return text + x + "_codes = Cast<to = 17>(" + x + "_scaled);";
+    const std::string least = is_halved ? "-8.0" : "-128.0", most = is_halved ? "7.0" : "127.0";
+    text += x + "_whole = Clip(Round(" + x + "_scaled), Constant<value_float = " + least +
+            ">(), Constant<value_float = " + most + ">());";
+    if (!is_halved) return text + x + "_codes = Cast<to = 3>(" + x + "_whole);";
+    const auto every_second = [&](int64_t first) {
+      return "Slice(" + x + "_whole, " + constant_ints({first}) + ", " + constant_ints({width}) + ", " +
+             constant_ints({3}) + ", " + constant_ints({2}) + ")";
+    };
+    // 136: both halves are counted from -8.
+    return text + x + "_codes = Cast<to = 2>(Add(Add(" + every_second(0) + ", Mul(" + every_second(1) +
+           ", Constant<value_float = 16.0>())), Constant<value_float = 136.0>()));";
+  }
+
+  std::string meaning(const std::string& codes, const std::string& scale, const std::string& meant) const {
+    if (!is_halved) return meant + " = CastLike(Mul(Cast<to = 1>(" + codes + "), " + scale + "), query);";
+    return codes + "_number = Cast<to = 1>(" + codes + "); " + codes + "_high = Floor(Mul(" + codes +
+           "_number, Constant<value_float = 0.0625>())); " + codes + "_low = Sub(" + codes + "_number, Mul(" + codes +
+           "_high, Constant<value_float = 16.0>())); " + codes + "_both = Reshape(Concat<axis = -1>(Unsqueeze(" +
+           codes + "_low, " + constant_ints({4}) + "), Unsqueeze(" + codes + "_high, " + constant_ints({4}) + ")), " +
+           constant_ints({0, 0, 0, width}) + "); " + meant + " = CastLike(Mul(Sub(" + codes +
+           "_both, Constant<value_float = 8.0>()), " + scale + "), query);";
+  }
+};
+
+// Text of how far caches grow: from "room" to "places", which is "total" at least.
+std::string growth() {
+  return "room = Shape<start = 2, end = 3>(past_key); places = Max(room, Reshape(Cast<to = 7>(total), " +
+         constant_ints({1}) + ")); pads = Concat<axis = 0>(" + constant_ints({0, 0, 0, 0, 0, 0}) +
+         ", Sub(places, room), " + constant_ints({0}) + ");";
+}
+// `fresh` behind the "past" keys of `cache`.
+std::string appended(const std::string& cache, const std::string& fresh) {
+  return "TensorScatter<axis = 2>(Pad(" + cache + ", pads), " + fresh + ", Cast<to = 7>(past))";
+}
+
+// Text of what a cache that evicts keys needs: "resident", how many of the "past" keys it holds; "all_resident", with
+// the new ones; "evicted", what lies before both; "rows" [batch, key, 1], where of cache and new ones what stays comes
+// from.
+std::string evictions(int64_t window) {
+  const std::string one = constant_ints({1}), last_axis = constant_ints({-1});
+  const auto held = [&](const std::string& count) {
+    return "Sub(" + count + ", Mul(step, Div(Add(Max(Sub(" + count + ", room), none), Sub(step, one_place)), step)))";
+  };
+  return "one_place = " + one + "; none = " + constant_ints({0}) +
+         "; room = Shape<start = 2, end = 3>(past_key); step = Sub(room, " + constant_ints({window - 1}) +
+         "); before = Cast<to = 7>(past); after = Cast<to = 7>(valid); held_before = " + held("before") +
+         "; held_after = " + held("after") +
+         "; resident = Cast<to = 6>(held_before); all_resident = Cast<to = 6>(Add(held_before, Sub(after, before)));"
+         "evicted = Sub(before, held_before);"
+         "first_row = Unsqueeze(Sub(after, held_after), " +
+         last_axis +
+         "); count_from = Constant<value_int = 0>(); count_by = Constant<value_int = 1>();"
+         "kept_rows = Add(first_row, Unsqueeze(Range(count_from, Squeeze(room), count_by), none));"
+         "behind = Unsqueeze(before, " +
+         last_axis + "); from_cache = Sub(kept_rows, Unsqueeze(evicted, " + last_axis +
+         ")); from_new = Add(Sub(kept_rows, behind), room);"
+         "all_places = Add(room, Shape<start = 1, end = 2>(query));"
+         "rows = Unsqueeze(Min(Where(Less(kept_rows, behind), from_cache, from_new), Sub(all_places, one_place)), " +
+         last_axis + ");";
+}
+std::string kept(const std::string& cache, const std::string& fresh) {
+  return "Transpose<perm = [0, 2, 1, 3]>(GatherND<batch_dims = 1>(Transpose<perm = [0, 2, 1, 3]>(Concat<axis = 2>(" +
+         cache + ", " + fresh + ")), rows))";
+}
+// "resident_bias": of the keys that are there, which "bias" has behind those that are evicted.
+std::string resident_bias() {
+  return "whole_bias = Expand(bias, Concat<axis = 0>(Shape<start = 0, end = 1>(query), " + constant_ints({1, 1, 1}) +
+         ")); columns = Add(Unsqueeze(evicted, " + constant_ints({-1}) +
+         "), Unsqueeze(Range(count_from, Squeeze(all_places), count_by), none));"
+         "some_columns = Unsqueeze(Min(columns, Sub(Shape<start = 3, end = 4>(bias), one_place)), " +
+         constant_ints({-1}) +
+         "); resident_bias = Transpose<perm = [0, 2, 3, 1]>(GatherND<batch_dims = 1>(Transpose<perm = [0, 3, 1, "
+         "2]>(whole_bias), some_columns));";
 }
 
 bool lower(Match& match) {
@@ -231,15 +369,50 @@ bool lower(Match& match) {
   }
   const int64_t window = node.integer("local_window_size", -1);
   match.set("window", window > 0 ? window - 1 : int64_t{-1});
+  q += "_heads", k += "_heads", v += "_heads";
+
+  // Caches that are not attention's own: of codes, or without what is behind the window.
+  const bool slides = node.integer("sliding_window_cache") != 0, has_codes = is_quantized(node);
+  std::string past_key = "past_key", past_value = "past_value", key_codes = k, value_codes = v, mask = "bias";
+  if (has_codes) {
+    const Codes codes{past->element(), is_halved(node), width.number()};
+    text += codes.of(k, "key_scale") + codes.of(v, "value_scale");
+    key_codes = k + "_codes", value_codes = v + "_codes";
+    text += codes.meaning("past_key", "key_scale", "meant_past_key") +
+            codes.meaning("past_value", "value_scale", "meant_past_value") +
+            codes.meaning(key_codes, "key_scale", "meant_key") +
+            codes.meaning(value_codes, "value_scale", "meant_value");
+    past_key = "meant_past_key", past_value = "meant_past_value", k = "meant_key", v = "meant_value";
+  }
+  std::string lengths = past ? "past, total" : "", valid = "valid";
+  if (slides) {
+    text += evictions(window);
+    lengths = "resident", valid = "all_resident";
+    if (match.type("bias")) text += resident_bias();
+    if (match.type("bias")) mask = "resident_bias";
+  } else if (has_codes) {
+    text += growth();
+  }
+  for (const auto& [cache, codes] : {std::pair("key", key_codes), {"value", value_codes}})
+    if (slides || has_codes)
+      text += present_text(
+          "present_" + std::string(cache),
+          slides ? kept("past_" + std::string(cache), codes) : appended("past_" + std::string(cache), codes), kv_heads,
+          slides ? "room" : "places", is_halved(node) ? width.number() / 2 : width.number());
   match.set("scale", node.number("scale", 0));
   const bool gives_weights = node.integer("qk_output") == 2;
   match.set("qk_mode", int64_t{gives_weights ? 3 : 2});
-  text +=
-      "y_heads, present_key, present_value, all_qk"
-      " = heed.Attention<scale = @scale, causal = @causal, top_left = 1, softcap = @softcap, window = @window, "
-      "qk_output_mode = @qk_mode>(" +
-      q + "_heads, " + k + "_heads, " + v + "_heads, bias, past_key, past_value, valid, " + sinks +
-      (past ? ", past, total" : "") + ");" + join_heads("y", width * heads);
+  text += std::string(slides      ? "y_heads"
+                      : has_codes ? "y_heads, \"\", \"\", all_qk"
+                                  : "y_heads, present_key, present_value, all_qk") +
+          " = heed.Attention<scale = @scale, causal = @causal, top_left = 1, softcap = @softcap, window = @window, "
+          "qk_output_mode = @qk_mode>(" +
+          q + ", " + k + ", " + v + ", " + mask + ", " + past_key + ", " + past_value + ", " + valid + ", " + sinks +
+          (lengths.empty() ? "" : ", " + lengths) + ");" + join_heads("y", width * heads);
+  if (slides) {
+    match.replace_by(text);
+    return true;
+  }
   // Places without a key are left out; the scores of hidden keys are zeros.
   text += "there = " + (past ? "Slice(all_qk, " + constant_ints({0}) + ", Reshape(Cast<to = 7>(total), " +
                                    constant_ints({1}) + "), " + constant_ints({3}) + ");"

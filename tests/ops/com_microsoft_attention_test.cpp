@@ -95,13 +95,30 @@ struct Grouped {
   std::vector<double> query_lengths = {};
   bool presents = true;
   DataType type = DataType::f32;
+  DataType codes = DataType::undefined;  // of a quantised cache: i8, f8e4m3fn, or u8 of two codes of 4 bits
+  bool scale_per_channel = false;
+  bool slides = false;  // the past's room is of a cache that evicts keys
 };
+
+// Of a quantised cache, what it holds of a number.
+double coded(DataType codes, double x, double scale) {
+  if (codes == DataType::undefined) return x;
+  if (codes == DataType::f8e4m3fn) return at(values_of(numbers(codes, {1}, {x / scale})), 0) * scale;
+  const double least = codes == DataType::u8 ? -8 : -128;
+  return std::clamp(std::nearbyint(x / scale), least, -least - 1) * scale;
+}
 
 Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
   const int64_t past = std::max<int64_t>(s.room, 0);
   if (s.lengths.empty()) s.lengths.assign(static_cast<size_t>(s.batch), static_cast<double>(past + s.sequence));
   const auto total = static_cast<int64_t>(*std::max_element(s.lengths.begin(), s.lengths.end()));
-  const int64_t places = s.room < 0 ? s.sequence : std::max(total, past);
+  const int64_t places = s.room < 0 ? s.sequence : s.slides ? total : std::max(total, past);
+  const bool is_coded = s.codes != DataType::undefined, is_halved = s.codes == DataType::u8;
+  // How many of so many keys a cache that evicts holds.
+  const auto resident = [=](int64_t keys) {
+    const int64_t step = std::max<int64_t>(past - s.window + 1, 1);
+    return s.slides ? keys - step * ((std::max<int64_t>(keys - past, 0) + step - 1) / step) : keys;
+  };
   enum {
     q_in,
     k_in,
@@ -158,8 +175,25 @@ Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
               }
     }
     Heads keys{s.batch, s.kv_head, places, s.width}, values = keys;
-    for (const auto& [fresh, all, input] : {std::tuple(&k, &keys, past_k_in), std::tuple(&v, &values, past_v_in)}) {
-      const auto old = s.room < 0 ? Values() : values_of(in[static_cast<size_t>(input)]);
+    const auto scale_at = [&](int input, int64_t h, int64_t c) {
+      if (!is_coded) return 1.0;
+      return at(values_of(in[static_cast<size_t>(input)]), s.scale_per_channel ? h * s.width + c : 0);
+    };
+    for (const auto& [fresh, all, input, scale] :
+         {std::tuple(&k, &keys, past_k_in, k_scale_in), std::tuple(&v, &values, past_v_in, v_scale_in)}) {
+      auto old = s.room < 0 ? Values() : values_of(in[static_cast<size_t>(input)]);
+      if (is_halved) {
+        Values codes;
+        for (const double both : old) codes.insert(codes.end(), {std::fmod(both, 16) - 8, std::floor(both / 16) - 8});
+        old = codes;
+      }
+      for (size_t n = 0; is_coded && n < old.size(); ++n) {
+        const auto place = static_cast<int64_t>(n);
+        old[n] *= scale_at(scale, place / s.width / past % s.kv_head, place % s.width);
+      }
+      for (int64_t n = 0; n < static_cast<int64_t>(fresh->values.size()); ++n)
+        at(fresh->values, n) =
+            coded(s.codes, at(fresh->values, n), scale_at(scale, n / s.width / fresh->place % s.kv_head, n % s.width));
       for (int64_t b = 0; b < s.batch; ++b)
         for (int64_t h = 0; h < s.kv_head; ++h)
           for (int64_t j = 0; j < places; ++j)
@@ -167,8 +201,8 @@ Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
               const int64_t first = in_past(b);
               if (j >= first && j < first + s.sequence)
                 (*all)(b, h, j, c) = (*fresh)(b, h, j - first, c);
-              else if (j < past)
-                (*all)(b, h, j, c) = at(old, ((b * s.kv_head + h) * past + j) * s.width + c);
+              else if (const int64_t row = j - (first - resident(first)); s.slides ? row >= 0 && j < first : j < past)
+                (*all)(b, h, j, c) = at(old, ((b * s.kv_head + h) * past + row) * s.width + c);
             }
     }
     const auto bias = s.bias.empty() ? Values() : values_of(in[bias_in]);
@@ -183,10 +217,28 @@ Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
     };
     Values sinks = s.sink ? values_of(in[sink_in]) : Values(s.smooth ? static_cast<size_t>(s.head) : 0);
     const Attended found = attend(q, keys, values, s.scale, s.softcap, added, sinks);
-    const auto cache = [&](const Heads& all) {
-      return s.presents ? numbers(s.type, {s.batch, s.kv_head, places, s.width}, all.values) : absent();
+    const auto cache = [&](const Heads& all, int scale) {
+      if (!s.presents) return absent();
+      Heads kept{s.batch, s.kv_head, s.slides ? past : places, s.width};
+      for (int64_t b = 0; b < s.batch; ++b) {
+        const auto keys_now = static_cast<int64_t>(s.lengths[static_cast<size_t>(b)]);
+        for (int64_t h = 0; h < s.kv_head; ++h)
+          for (int64_t j = 0; j < kept.place; ++j)
+            for (int64_t c = 0; c < s.width; ++c) {
+              // What is behind the last of the keys is what it pleases.
+              const int64_t from = s.slides ? std::min(j + keys_now - resident(keys_now), keys_now - 1) : j;
+              kept(b, h, j, c) = all(b, h, from, c) / scale_at(scale, h, c);
+            }
+      }
+      if (!is_halved)
+        return numbers(is_coded ? s.codes : s.type, {s.batch, s.kv_head, kept.place, s.width}, kept.values);
+      Values both;
+      for (size_t n = 0; n < kept.values.size(); n += 2)
+        both.push_back(std::nearbyint(kept.values[n]) + 8 + 16 * (std::nearbyint(kept.values[n + 1]) + 8));
+      return numbers(s.codes, {s.batch, s.kv_head, kept.place, s.width / 2}, both);
     };
-    Tensors out{numbers(s.type, {s.batch, s.sequence, s.head * s.width}, found.y), cache(keys), cache(values)};
+    Tensors out{numbers(s.type, {s.batch, s.sequence, s.head * s.width}, found.y), cache(keys, k_scale_in),
+                cache(values, v_scale_in)};
     if (s.qk) {
       Heads told{s.batch, s.head, s.sequence, s.room < 0 ? s.sequence : total};
       for (int64_t b = 0; b < s.batch; ++b)
@@ -205,15 +257,26 @@ Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
   const auto some = [&](bool is_there, std::vector<int64_t> dims) {
     return is_there ? random(std::move(dims), -1, 1, s.type) : absent();
   };
-  const std::vector<int64_t> cache{s.batch, s.kv_head, past, s.width};
+  const std::vector<int64_t> cache{s.batch, s.kv_head, past, is_halved ? s.width / 2 : s.width};
+  const auto some_past = [&](double high) {
+    if (s.room < 0) return absent();
+    if (!is_coded) return random(cache, -1, high, s.type);
+    return is_halved ? random(cache, 0, 255, s.codes) : random(cache, -100, 100, s.codes);
+  };
+  const auto some_scale = [&](double least) {
+    if (!is_coded) return absent();
+    if (is_halved) least *= 16;
+    return random(s.scale_per_channel ? std::vector<int64_t>{1, s.kv_head, 1, s.width} : std::vector<int64_t>{1}, least,
+                  2 * least);
+  };
   auto minus_one = s.lengths;
   for (double& length : minus_one) length -= 1;
   const int64_t hidden = s.width * (s.packed ? s.head + 2 * s.kv_head : s.head), angles = total + 9;
   Tensors in{some(true, {s.batch, s.sequence, hidden}),
              some(!s.packed, {s.batch, s.sequence, s.kv_head * s.width}),
              s.packed ? absent() : random({s.batch, s.sequence, s.kv_head * s.width}, -2, 1, s.type),
-             some(s.room >= 0, cache),
-             s.room < 0 ? absent() : random(cache, -1, 2, s.type),
+             some_past(1),
+             some_past(2),
              i32({s.batch}, minus_one),
              i32({}, {static_cast<double>(total)}),
              some(s.turned > 0, {angles, s.turned / 2}),
@@ -221,8 +284,8 @@ Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
              s.positions.empty() ? absent() : i64({s.batch, s.sequence}, s.positions),
              s.bias.empty() ? absent() : random(s.bias, -1, 1, s.type),
              some(s.sink, {s.head}),
-             absent(),
-             absent(),
+             some_scale(0.01),
+             some_scale(0.02),
              some(s.norm, {s.width}),
              s.norm ? random({s.width}, 0, 2, s.type) : absent(),
              s.query_lengths.empty() ? absent() : i32({s.batch}, s.query_lengths)};
@@ -239,6 +302,11 @@ Case grouped(std::string what, Grouped s, double tolerance = 1e-5) {
   add(s.smooth, "smooth_softmax", "1");
   add(!s.causal, "causal", "0");
   add(s.qk > 0, "qk_output", std::to_string(s.qk));
+  const std::string kind = s.scale_per_channel ? "\"PER_CHANNEL\"" : "\"PER_TENSOR\"";
+  add(is_coded, "k_quant_type", kind);
+  add(is_coded, "v_quant_type", kind);
+  add(is_coded, "kv_cache_bit_width", is_halved ? "4" : "8");
+  add(s.slides, "sliding_window_cache", "1");
   return by(reference, std::move(what), std::move(in), tolerance, attributes);
 }
 
@@ -552,6 +620,8 @@ const char* name_in_text(DataType type) {
       return "uint8";
     case DataType::i8:
       return "int8";
+    case DataType::f8e4m3fn:
+      return "float8e4m3fn";
     default:
       return "float";
   }
@@ -642,6 +712,26 @@ const std::vector<Case> grouped_cases = {
     grouped("weights, as long as the keys in a buffer", {.room = 9, .lengths = {5, 6}, .qk = 2}),
     grouped("chunks padded to the right, one idle",
             {.batch = 3, .sequence = 4, .room = 9, .lengths = {7, 3, 2}, .turned = 16, .query_lengths = {4, 2, 0}}),
+    grouped("a cache of 8 bits that grows, turned", {.sequence = 3, .room = 4, .turned = 16, .codes = DataType::i8}),
+    grouped("a token into a cache of 8 bits with room, a scale for each channel",
+            {.batch = 3, .room = 12, .lengths = {7, 12, 1}, .codes = DataType::i8, .scale_per_channel = true}),
+    grouped("a cache of 4 bits, packed queries",
+            {.room = 12, .lengths = {7, 12}, .packed = true, .codes = DataType::u8}),
+    grouped("a prompt into a cache of 4 bits with room, a scale for each channel, weights",
+            {.sequence = 5, .room = 12, .lengths = {5, 5}, .qk = 2, .codes = DataType::u8, .scale_per_channel = true}),
+    grouped("a cache of f8", {.room = 6, .codes = DataType::f8e4m3fn}),
+    grouped("a cache of 8 bits, f16", {.room = 6, .type = DataType::f16, .codes = DataType::i8}, 2e-3),
+    grouped("a cache that evicts a key for each new one", {.room = 4, .lengths = {9, 3}, .window = 4, .slides = true}),
+    grouped("a cache that evicts several at once, turned, longer than the window",
+            {.batch = 3, .room = 7, .lengths = {8, 11, 14}, .turned = 16, .window = 4, .slides = true}),
+    grouped("a chunk longer than a cache that evicts",
+            {.batch = 1, .sequence = 9, .room = 5, .lengths = {13}, .window = 3, .slides = true}),
+    grouped("a first prompt into a cache that evicts, a bias by places",
+            {.sequence = 6, .room = 5, .lengths = {6, 6}, .window = 3, .bias = {2, 1, 6, 6}, .slides = true}),
+    grouped("a token, a bias by places behind keys that are evicted",
+            {.room = 5, .lengths = {9, 7}, .window = 3, .bias = {1, 4, 1, 9}, .slides = true}),
+    grouped("a cache of 8 bits that evicts",
+            {.room = 6, .lengths = {9, 5}, .window = 4, .codes = DataType::i8, .slides = true}),
     grouped("f16", {.room = 6, .turned = 16, .type = DataType::f16}, 2e-3),
     grouped("bf16, packed", {.sequence = 3, .room = 2, .packed = true, .type = DataType::bf16}, 2e-2),
 };
@@ -745,7 +835,15 @@ TEST_CASE("GroupQueryAttention refuses what does not fit, and says what") {
   };
   refused({}, "'num_heads' and 'kv_num_heads' are 4 and 3", "num_heads = 4, kv_num_heads = 3");
   refused({}, "'sliding_window_cache' is 1", "num_heads = 4, kv_num_heads = 2, sliding_window_cache = 1");
-  refused({}, "'k_quant_type' is 'PER_TENSOR'", "num_heads = 4, kv_num_heads = 2, k_quant_type = \"PER_TENSOR\"");
+  refused({.room = 3, .window = 4, .slides = true}, "places of a cache that evicts");
+  const std::string codes = "num_heads = 4, kv_num_heads = 2, v_quant_type = \"PER_TENSOR\", k_quant_type = ";
+  refused({}, "'k_quant_type' is 'PER_BLOCK'", codes + "\"PER_BLOCK\"");
+  refused({}, "'k_quant_type' is 'PER_TENSOR': expected inputs", codes + "\"PER_TENSOR\"");
+  refused({.room = 3, .codes = DataType::i8}, "'kv_cache_bit_width' is 2",
+          codes + "\"PER_TENSOR\", kv_cache_bit_width = 2");
+  refused({.room = 3, .codes = DataType::i8}, "past_key is i8; expected u8, of two codes",
+          codes + "\"PER_TENSOR\", kv_cache_bit_width = 4");
+  refused({.room = 3, .codes = DataType::i8}, "k_scale [3] and [1, kv_num_heads, 1, width]", "", 12, random({3}));
   refused({}, "'local_window_size' is 0", "num_heads = 4, kv_num_heads = 2, local_window_size = 0");
   refused({}, "no input 'cos_cache'", "num_heads = 4, kv_num_heads = 2, do_rotary = 1");
   refused({}, "hidden size of query modulo num_heads", "", 0, random({2, 1, 65}));
