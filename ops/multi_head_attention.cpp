@@ -3,7 +3,9 @@
 // packed [batch, sequence, heads, 3, width]. A bias is added to each first. key_padding_mask is 1 where a key is seen,
 // [batch, key] or [batch, query, key]; or it tells how many keys are, [batch] or the first of [3 * batch + 2]. A key
 // that it hides has mask_filter_value added, which from -10000 down hides it altogether: who sees nothing gives zeros.
-// Lowered to heed.Attention, which has the kernels.
+// cache_indirection [group, beam, room] tells of each place which sequence of its group, one of the `beam` that lie
+// side by side in the batch, the past that is seen there comes from; the caches stay as they are. Lowered to
+// heed.Attention, which has the kernels.
 #include "com_microsoft_attention_inputs.hpp"
 #include "shapes.hpp"
 
@@ -102,12 +104,12 @@ Result<void> infer(Inference& node) {
   if (node.integer("num_heads") < 1)
     return Error{Code::invalid_model,
                  "attribute 'num_heads' is " + std::to_string(node.integer("num_heads")) + "; expected 1 or more"};
-  if (node.has_input(cache_indirection_input))
-    return Error{Code::unsupported, "input 'cache_indirection': caches of beams are not read"};
+  if (node.has_input(cache_indirection_input) && !node.has_input(past_length_input))
+    return Error{Code::invalid_model, "cache_indirection without past_sequence_length"};
   if (node.has_input(past_length_input) && !node.has_input(past_key_input))
     return Error{Code::invalid_model, "past_sequence_length without past_key and past_value"};
   const auto element = node.input(query_input).element();
-  for (int32_t input = query_input; input <= past_length_input; ++input) {
+  for (int32_t input = query_input; input <= cache_indirection_input; ++input) {
     if (!node.has_input(input) || node.input(input).has_rank()) continue;
     for (int32_t output = 0; output < node.output_count(); ++output)
       if (node.has_output(output)) HEED_TRY(node.set_output(output, element));
@@ -120,6 +122,13 @@ Result<void> infer(Inference& node) {
   const Dim total = past + (node.has_input(past_length_input) ? Dim(0) : sizes.kv_sequence);
   if (node.has_input(past_length_input))
     HEED_TRY(node.require_equal(count_of(node.input(past_length_input).dims()), 1, "elements of past_sequence_length"));
+  if (node.has_input(cache_indirection_input)) {
+    HEED_TRY(node.require_rank(cache_indirection_input, 3));
+    const auto beams = node.input(cache_indirection_input);
+    HEED_TRY(node.require_equal(beams.dim(0) * beams.dim(1), sizes.batch,
+                                "groups and beams of cache_indirection, and batch"));
+    HEED_TRY(node.require_equal(beams.dim(2), past, "places of cache_indirection and of past_key"));
+  }
   if (node.has_input(bias_input)) {
     HEED_TRY(node.require_rank(bias_input, 1));
     HEED_TRY(node.require_equal(node.input(bias_input).dim(0), (sizes.width * 2 + sizes.value_width) * heads,
@@ -140,6 +149,25 @@ Result<void> infer(Inference& node) {
 // "x" becomes "x_heads" [batch, heads, sequence, width], of [batch, sequence, heads, 1, width].
 std::string heads_of_packed(const std::string& x) {
   return x + "_heads = Transpose<perm = [0, 2, 1, 3]>(Squeeze(" + x + ", " + constant_ints({3}) + "));";
+}
+
+// Text of "past_key_seen" and "past_value_seen", [batch, head, place, width]: each place of the sequence that
+// "indirection" tells.
+std::string seen_by_beams() {
+  std::string text =
+      "some_beam = Cast<to = 7>(indirection); beams = Shape<start = 1, end = 2>(indirection); no_beam = " +
+      constant_ints({0}) + "; beam_axis = " + constant_ints({1}) +
+      "; beam = Reshape(Max(Min(some_beam, Sub(beams, beam_axis)), no_beam), Concat<axis = 0>(Shape<start = 0, end = "
+      "1>(past_key), Shape<start = 2, end = 3>(past_key)));"
+      "count_from = Constant<value_int = 0>(); count_by = Constant<value_int = 1>();"
+      "sequences = Range(count_from, Squeeze(Shape<start = 0, end = 1>(past_key)), count_by);"
+      "firsts = Unsqueeze(Mul(Div(sequences, beams), beams), beam_axis);"
+      "sources = Unsqueeze(Transpose<perm = [1, 0]>(Add(firsts, beam)), " +
+      constant_ints({2}) + ");";
+  for (const std::string past : {"past_key", "past_value"})
+    text += past + "_seen = Transpose<perm = [1, 2, 0, 3]>(GatherND<batch_dims = 1>(Transpose<perm = [2, 0, 1, 3]>(" +
+            past + "), sources));";
+  return text;
 }
 
 bool lower(Match& match) {
@@ -204,15 +232,22 @@ bool lower(Match& match) {
             "no_more = Constant<value = int32[1] {0}>();";
     room = ", \"\", past, no_more";
   }
+  const bool has_beams = match.type("indirection").has_value();
+  if (has_beams) {
+    text += seen_by_beams() + "first_places = Cast<to = 7>(past);";
+    for (const auto& [cache, fresh, cache_width] : {std::tuple("key", k, w), {"value", v, value_w}})
+      text += present_text("present_" + std::string(cache),
+                           "TensorScatter<axis = 2>(past_" + std::string(cache) + ", " + fresh + ", first_places)",
+                           heads, "Shape<start = 2, end = 3>(past_key)", cache_width);
+  }
   const bool as_many = !key || (!in_heads && query->dim(1) == key->dim(1));
   match.set("scale", node.number("scale", 0));
   match.set("top_left", int64_t{has_room || !as_many});
-  text +=
-      "y_heads, present_key, present_value, qk = heed.Attention<scale = @scale, causal = @unidirectional, top_left = "
-      "@top_left, "
-      "qk_output_mode = 2>(" +
-      q + ", " + k + ", " + v + ", " + mask.mask + ", past_key, past_value, " + mask.valid + room + ");" +
-      join_heads("y", value_width * heads);
+  text += std::string("y_heads, ") + (has_beams ? "\"\", \"\"" : "present_key, present_value") +
+          ", qk = heed.Attention<scale = @scale, causal = @unidirectional, top_left = @top_left, qk_output_mode = 2>(" +
+          q + ", " + k + ", " + v + ", " + mask.mask +
+          (has_beams ? ", past_key_seen, past_value_seen, " : ", past_key, past_value, ") + mask.valid + room + ");" +
+          join_heads("y", value_width * heads);
   match.replace_by(text);
   return true;
 }
@@ -245,7 +280,7 @@ extern const Rewrite multi_head_attention_lowered{
     .name = "multi_head_attention",
     .patterns = {"y, present_key, present_value, qk = com.microsoft.MultiHeadAttention(query, key, value, bias, mask, "
                  "bias_of_scores, "
-                 "past_key, past_value, past_length)"},
+                 "past_key, past_value, past_length, indirection)"},
     .replacement = "",
     .accept = lower};
 

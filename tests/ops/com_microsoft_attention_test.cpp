@@ -377,11 +377,12 @@ struct MultiHead {
   double scale = 0;
   bool presents = false, qk = false;
   DataType type = DataType::f32;
+  std::vector<double> beams = {};  // of each place of the past: of which of the two sequences of its group it is
 };
 
 Case multi_head(std::string what, MultiHead s, double tolerance = 1e-5) {
   const int64_t hidden = s.head * s.width, value_hidden = s.head * s.value_width;
-  enum { q_in, k_in, v_in, bias_in, mask_in, scores_bias_in, past_k_in, past_v_in, room_in };
+  enum { q_in, k_in, v_in, bias_in, mask_in, scores_bias_in, past_k_in, past_v_in, room_in, beams_in };
   const auto reference = [=](const Tensors& in) {
     // [batch, place, head, parts, width] or [batch, head, place, width]
     const auto part = [&](const Tensor& x, int64_t index, int64_t parts) {
@@ -431,7 +432,19 @@ Case multi_head(std::string what, MultiHead s, double tolerance = 1e-5) {
     if (!s.scores_bias.empty()) told.bias = in[scores_bias_in];
     if (s.qk && s.mask.type != DataType::undefined)
       told.bias = numbers(s.type, {1, 1, s.sequence, 99}, Values(static_cast<size_t>(s.sequence) * 99));
-    const Core core = attend_to(q, k, v, told);
+    Core core = attend_to(q, k, v, told);
+    if (!s.beams.empty()) {
+      Told seen = told;
+      for (Heads* past : {&seen.past_key, &seen.past_value})
+        for (int64_t b = 0; b < s.batch; ++b)
+          for (int64_t h = 0; h < s.head; ++h)
+            for (int64_t j = 0; j < s.past; ++j)
+              for (int64_t c = 0; c < past->width; ++c) {
+                const Heads& of = past == &seen.past_key ? told.past_key : told.past_value;
+                (*past)(b, h, j, c) = of(b / 2 * 2 + static_cast<int64_t>(at(s.beams, b * s.past + j)), h, j, c);
+              }
+      core.found = attend_to(q, k, v, seen).found;
+    }
     Tensors out{numbers(s.type, {s.batch, s.sequence, value_hidden}, core.found.y)};
     if (!s.presents && !s.qk) return out;
     out.push_back(s.presents ? numbers(s.type, {s.batch, s.head, core.keys.place, s.width}, core.keys.values)
@@ -442,7 +455,7 @@ Case multi_head(std::string what, MultiHead s, double tolerance = 1e-5) {
     return out;
   };
   const auto some = [&](std::vector<int64_t> dims, double low = -1) { return random(std::move(dims), low, 1, s.type); };
-  Tensors in(9, absent());
+  Tensors in(10, absent());
   in[q_in] = s.form == Form::all_packed ? some({s.batch, s.sequence, s.head, 3, s.width})
                                         : some({s.batch, s.sequence, hidden});
   if (s.form == Form::apart)
@@ -458,6 +471,7 @@ Case multi_head(std::string what, MultiHead s, double tolerance = 1e-5) {
     in[past_k_in] = some({s.batch, s.head, s.past, s.width}),
     in[past_v_in] = some({s.batch, s.head, s.past, s.value_width}, -2);
   if (s.room >= 0) in[room_in] = i32({1}, {static_cast<double>(s.room)});
+  if (!s.beams.empty()) in[beams_in] = i32({s.batch / 2, 2, s.past}, s.beams);
   while (in.back().type == DataType::undefined) in.pop_back();
   std::string attributes = "num_heads = " + std::to_string(s.head);
   if (s.filter != -10000) attributes += ", mask_filter_value = " + std::to_string(s.filter);
@@ -493,6 +507,15 @@ const std::vector<Case> multi_head_cases = {
     multi_head("no past, a present", {.presents = true}),
     multi_head("a token into a buffer with room",
                {.sequence = 1, .kv_sequence = 1, .past = 8, .room = 5, .presents = true}),
+    multi_head("beams that see one another's past, each its own cache",
+               {.batch = 4,
+                .sequence = 1,
+                .kv_sequence = 1,
+                .bias = true,
+                .past = 5,
+                .room = 3,
+                .presents = true,
+                .beams = {0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0}}),
     multi_head("a scale, the scores", {.kv_sequence = 5, .scale = 0.3, .qk = true}),
     multi_head("the scores, with what hides", {.kv_sequence = 5, .mask = of_five, .qk = true}),
     multi_head("f16", {.mask = i32({2}, {3, 2}), .past = 0, .type = DataType::f16}, 2e-3),
