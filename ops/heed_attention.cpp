@@ -167,7 +167,16 @@ Result<void> infer_with_rotary(Inference& node) {
 
 // ---- on a GPU -----------------------------------------------------------------------------------------------------------
 
-enum { tile_variant, rows_variant, merge_variant, weights_variant, turn_query_variant = weights_variant, turn_key_variant };
+// `fours`: of tiles, where they can be read so.
+enum {
+  tile_variant,
+  rows_variant,
+  merge_variant,
+  fours_variant,
+  weights_variant,
+  turn_query_variant = weights_variant,
+  turn_key_variant
+};
 
 constexpr std::pair<int32_t, int32_t> states[] = {
     {past_key_input, present_key_output}, {past_value_input, present_value_output}, {past_input, present_output}};
@@ -213,6 +222,24 @@ TileSizes tile_sizes(int64_t channels, int64_t value_channels, uint64_t shared_b
       return sizes;
   }
   return {32, 1};  // has room in the least that Vulkan promises, 16 KiB, whatever the widths
+}
+
+// Of shaders/attention_lanes.comp.
+struct LaneSizes {
+  uint32_t lanes;
+  static constexpr uint32_t rows_of_lane = 2;  // tuned on an AMD Zen 4 core
+  int64_t rows() const { return int64_t{lanes} * rows_of_lane; }
+  // Room for channels in steps of 32, so that few sizes are compiled.
+  static int64_t fours(int64_t channels) { return tile_chunks(channels) * tile_chunk / 4; }
+};
+
+// Where the device is a CPU, and what a thread has of keys and values is not too much to unroll.
+template <class Node>  // Planning or Binding
+std::optional<LaneSizes> lane_sizes(const Node& node, DataType element, int64_t channels, int64_t value_channels) {
+  constexpr int64_t most_channels_of_lane = 64;
+  const uint32_t lanes = element == DataType::f32 ? cpu_lanes(node) : 0;
+  if (lanes == 0 || std::max(channels, value_channels) > most_channels_of_lane) return std::nullopt;
+  return LaneSizes{lanes};
 }
 
 // Mirrors shaders/attention_rows.comp.
@@ -314,6 +341,14 @@ Result<GpuPlan> plan(Planning& node) {
     plan.variants[tile_variant] = cooperative->variant();
     plan.variants[tile_variant].bindings = in_scratch;
   }
+  plan.variants.push_back(plan.variants[tile_variant]);
+  if (const auto in_lanes = lane_sizes(node, query.element(), channels, value_channels))
+    for (const bool in_fours : {false, true})
+      plan.variants[in_fours ? fours_variant : tile_variant] = {
+          .name = in_fours ? "tiles in lanes, in fours" : "tiles in lanes", .shader = shaders::attention_lanes,
+          .constants = {constant(0, in_lanes->lanes), constant(1, LaneSizes::rows_of_lane), constant(2, LaneSizes::fours(channels)),
+                        constant(3, LaneSizes::fours(value_channels)), constant(4, in_fours)},
+          .bindings = in_scratch};
   if (turns) {
     HEED_ASSIGN(const Shader turn, shader_for(node, shaders::rotary_embedding));
     for (const int32_t input : {query_input, key_input})
@@ -334,6 +369,11 @@ Result<GpuPlan> plan(Planning& node) {
 
 Layout layout_of(const TensorView& tensor) {
   return {offset_of(tensor), stride_of(tensor, 0), stride_of(tensor, 1), stride_of(tensor, 2), stride_of(tensor, 3)};
+}
+
+// Four channels lie side by side, and begin at a multiple of four.
+bool is_in_fours(const Layout& l) {
+  return l.channel == 1 && (l.offset | l.batch | l.head | l.sequence) % 4 == 0;
 }
 
 // The mask's axes, counted from the last; those that it lacks, or that are 1, are broadcast.
@@ -498,7 +538,10 @@ Result<Launch> bind(const Binding& node) {
   // Tiles on the least device: on others some workgroups find nothing to do.
   constexpr uint64_t least_shared_bytes = 16384;
   const auto cooperative = cooperative_attention(node, query.dim(3), value.dim(3));
-  const int64_t tile_rows = cooperative ? cooperative->rows() : tile_sizes(query.dim(3), value.dim(3), least_shared_bytes).rows();
+  const auto in_lanes = lane_sizes(node, query.element(), query.dim(3), value.dim(3));
+  const int64_t tile_rows = cooperative ? cooperative->rows()
+                            : in_lanes  ? in_lanes->rows()
+                                        : tile_sizes(query.dim(3), value.dim(3), least_shared_bytes).rows();
   const int64_t block_rows = is_few ? in_rows.block_rows : tile_rows;
   const int64_t blocks = query.dim(0) * key_heads * ceil_divide(rows, block_rows);
   const int64_t seen_keys = std::min<int64_t>(key_count, int64_t{p.keys_to_the_left} + p.keys_to_the_right + block_rows);
@@ -516,12 +559,16 @@ Result<Launch> bind(const Binding& node) {
     HEED_ASSIGN(p.rotary, bind_rotary(node, cos_input, p.channel_count));
     if (!is_few) HEED_TRY(add_turns(node, p, launch));
   }
+  const Layout read_layouts[] = {p.query, p.key, p.value, p.past_key, p.past_value};
+  const bool in_fours = query.dim(3) % 4 == 0 && value.dim(3) % 4 == 0 &&
+                        std::all_of(std::begin(read_layouts), std::end(read_layouts), is_in_fours);
   const auto add = [&](int32_t variant, int64_t workgroups) {
     launch.dispatches.push_back({variant, bytes_of(p), {workgroups_for(workgroups, 1), 1, 1}});
   };
   constexpr int64_t append_threads = 64;  // that append in a workgroup, at most
   if (all_rows > 0 || appended > 0)
-    add(is_few ? rows_variant : tile_variant, std::max({blocks * p.split_count, int64_t{ceil_divide(appended, append_threads)}, int64_t{1}}));
+    add(is_few ? rows_variant : in_fours ? fours_variant : tile_variant,
+        std::max({blocks * p.split_count, int64_t{ceil_divide(appended, append_threads)}, int64_t{1}}));
   if (p.split_count > 1 && all_rows > 0) add(merge_variant, all_rows);
   if (has_weights) add(weights_variant, all_rows);
   return launch;

@@ -52,6 +52,15 @@ inline Result<void> check_capability(const Planning& node, std::string_view capa
   return decline("the GPU lacks " + std::string(capability) + ", which " + std::string(name_of(type)) + " needs");
 }
 
+// The lanes of the vectors that threads are where the device is a CPU; 0 on a GPU, or where the kernels for lanes lack
+// what they need. Node is Planning or Binding.
+template <class Node>
+uint32_t cpu_lanes(const Node& node) {
+  for (const std::string_view needed : {"cpu_threads", "int64", "subgroup_shuffle"})
+    if (!node.capability(needed)) return 0;
+  return static_cast<uint32_t>(node.capability("subgroup_size"));
+}
+
 inline std::string name_in_reason(TypeView type) { return type.has_element() ? std::string(name_of(type.element())) : "an unknown type"; }
 
 }  // namespace heed::ops

@@ -97,8 +97,7 @@ struct Kernels {
 template <class Node>  // Planning or Binding
 Kernels kernels_of(const Node& node) {
   Kernels kernels{cooperative_tiles(node)};
-  if (!kernels.cooperative && node.capability("cpu_threads") && node.capability("subgroup_shuffle") && node.capability("int64"))
-    kernels.lanes = static_cast<uint32_t>(node.capability("subgroup_size"));
+  if (!kernels.cooperative) kernels.lanes = cpu_lanes(node);
   return kernels;
 }
 
