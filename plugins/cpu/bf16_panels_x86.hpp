@@ -6,8 +6,9 @@ constexpr int lanes = 16, panel_vectors = 2;
 constexpr int panel_width = panel_vectors * lanes;
 constexpr int most_rows = 12;  // 24 registers of sums of one panel
 
-// Few rows meet several panels at once: one row alone would wait for each of its additions.
-constexpr int panels_at_once(int64_t rows) { return rows <= 3 ? 4 : rows <= 6 ? 2 : 1; }
+// Few rows meet several panels at once: one alone would wait for each of its additions, and for memory, of which eight
+// streams read more than one.
+constexpr int panels_at_once(int64_t rows) { return rows == 1 ? 8 : rows <= 3 ? 4 : rows <= 6 ? 2 : 1; }
 
 // Sums of rows by panels, as far as y has columns. One function for all blocks: inlined it would be most of their code.
 [[gnu::noinline]] void put(const Bf16Product& p, int64_t row, int64_t rows, int64_t panel, int64_t panels,
@@ -35,23 +36,23 @@ void multiply_block(const Bf16Product& p, int64_t row, int64_t panel) {
   const uint16_t* a = p.a + row * a_stride;
   const uint16_t* b = p.b + panel * panel_stride;
   Vector sum[panels][rows][panel_vectors];
-  HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+  HWY_UNROLL(8) for (int q = 0; q < panels; ++q)
     HWY_UNROLL(12) for (int r = 0; r < rows; ++r) sum[q][r][0] = sum[q][r][1] = zero();
   for (int64_t k = 0; k < p.k_count; k += 2, a += 2, b += 2 * panel_width) {
     // What there is less of stays in registers.
     if constexpr (rows > panels) {
       Pairs right[panels][panel_vectors];
-      HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+      HWY_UNROLL(8) for (int q = 0; q < panels; ++q)
         HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) right[q][v] = load(b + q * panel_stride + v * 2 * lanes);
       HWY_UNROLL(12) for (int r = 0; r < rows; ++r) {
         const Pairs left = broadcast(a + r * a_stride);
-        HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+        HWY_UNROLL(8) for (int q = 0; q < panels; ++q)
           HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) sum[q][r][v] = add_pairs(sum[q][r][v], left, right[q][v]);
       }
     } else {
       Pairs left[rows];
       HWY_UNROLL(12) for (int r = 0; r < rows; ++r) left[r] = broadcast(a + r * a_stride);
-      HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+      HWY_UNROLL(8) for (int q = 0; q < panels; ++q)
         HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) {
           const Pairs right = load(b + q * panel_stride + v * 2 * lanes);
           HWY_UNROLL(12) for (int r = 0; r < rows; ++r) sum[q][r][v] = add_pairs(sum[q][r][v], left[r], right);
@@ -59,7 +60,7 @@ void multiply_block(const Bf16Product& p, int64_t row, int64_t panel) {
     }
   }
   alignas(64) float sums[panels][rows][panel_width];
-  HWY_UNROLL(4) for (int q = 0; q < panels; ++q)
+  HWY_UNROLL(8) for (int q = 0; q < panels; ++q)
     HWY_UNROLL(12) for (int r = 0; r < rows; ++r)
       HWY_UNROLL(2) for (int v = 0; v < panel_vectors; ++v) store(sums[q][r] + v * lanes, sum[q][r][v]);
   put(p, row, rows, panel, panels, sums[0][0]);
@@ -69,6 +70,8 @@ using Block = void (*)(const Bf16Product&, int64_t row, int64_t panel);
 
 template <int rows>
 Block block_of(int64_t panels) {
+  if constexpr (panels_at_once(rows) >= 8)
+    if (panels >= 8) return multiply_block<rows, 8>;
   if constexpr (panels_at_once(rows) >= 4)
     if (panels >= 4) return multiply_block<rows, 4>;
   if constexpr (panels_at_once(rows) >= 2)
@@ -86,8 +89,8 @@ void multiply(const Bf16Product& p) {
   const int64_t chunks = (p.row_count + most_rows - 1) / most_rows;
   const int64_t at_once = chunks == 1 ? panels_at_once(p.row_count) : 1;
   for (int64_t panel = p.panel_begin; panel < p.panel_end;) {
-    const int64_t left_over = p.panel_end - panel;
-    const int64_t panels = left_over >= at_once ? at_once : left_over >= 2 ? 2 : 1;
+    int64_t panels = at_once;
+    while (panels > p.panel_end - panel) panels /= 2;
     for (int64_t chunk = 0, row = 0; chunk < chunks; ++chunk) {
       const int64_t end = p.row_count * (chunk + 1) / chunks;
       block_of(end - row, panels, std::make_integer_sequence<int, most_rows>{})(p, row, panel);
