@@ -38,12 +38,17 @@ def step(name, *command):
     return told
 
 
-def make_model(path):
+def make_model(path, with_neighbours=False):
+    """The example's operator, alone or between operators of ONNX: y = Relu(SwiGLU(gate + gate, up))."""
     gate = helper.make_tensor_value_info("gate", TensorProto.FLOAT, ["batch", 7])
     up = helper.make_tensor_value_info("up", TensorProto.FLOAT, [1, 7])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 7])
-    node = helper.make_node("SwiGLU", ["gate", "up"], ["y"], name="glu", domain="com.acme", alpha=1.5)
-    graph = helper.make_graph([node], "swiglu", [gate, up], [y])
+    swiglu = {"op_type": "SwiGLU", "name": "glu", "domain": "com.acme", "alpha": 1.5}
+    nodes = [helper.make_node(inputs=["gate", "up"], outputs=["y"], **swiglu)]
+    if with_neighbours:
+        nodes = [helper.make_node("Add", ["gate", "gate"], ["twice"]), helper.make_node(inputs=["twice", "up"], outputs=["glu_y"], **swiglu),
+                 helper.make_node("Relu", ["glu_y"], ["y"], name="last")]
+    graph = helper.make_graph(nodes, "swiglu", [gate, up], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.acme", 1)])
     model.ir_version = 8
     save(model, str(path))
@@ -62,13 +67,15 @@ def main(folder):
     shown = [line.split()[-1].split("@")[0] for line in step("nm", "nm", "-D", "--defined-only", library).splitlines()]
     row("the example shows heed_plugin_entry alone", shown == ["heed_plugin_entry"], f"  it shows {shown}")
 
-    model = folder / "swiglu.onnx"
+    model, chain = folder / "swiglu.onnx", folder / "chain.onnx"
     make_model(model)
+    make_model(chain, with_neighbours=True)
     random = np.random.default_rng(1)
     gate, up = (random.standard_normal(shape).astype(np.float32) for shape in ((5, 7), (1, 7)))
     np.save(folder / "gate.npy", gate)
     np.save(folder / "up.npy", up)
-    expected = gate / (1 + np.exp(-1.5 * gate.astype(np.float64))) * up
+    def swiglu(gate):
+        return gate / (1 + np.exp(-1.5 * gate.astype(np.float64))) * up
     given = ["--input", f"gate={folder}/gate.npy", "--input", f"up={folder}/up.npy"]
 
     status, told = call(heed, "run", model, *given)
@@ -77,11 +84,18 @@ def main(folder):
     for device in ("cpu", "vulkan"):
         out = folder / device
         status, told = call(heed, "run", model, *given, "--plugin", library, "--device", device, "--output", out)
-        close = status == 0 and np.allclose(np.load(out / "y.npy"), expected, rtol=1e-5, atol=1e-6)
+        close = status == 0 and np.allclose(np.load(out / "y.npy"), swiglu(gate), rtol=1e-5, atol=1e-6)
         row(f"with the plugin: numpy's numbers on {device}", close, told)
+        status, told = call(heed, "run", chain, *given, "--plugin", library, "--device", device, "--output", out)
+        close = status == 0 and np.allclose(np.load(out / "y.npy"), np.maximum(swiglu(2 * gate), 0), rtol=1e-5, atol=1e-6)
+        row(f"between operators of ONNX: numpy's numbers on {device}", close, told)
         status, told = call(heed, "explain", model, "--plugin", library, "--device", device)
         step_line = next((line for line in told.splitlines() if " glu " in line), "")
         row(f"explain shows who runs it on {device}", status == 0 and f" {device}" in step_line and "SwiGLU" in step_line, told)
+    status, told = call(heed, "explain", chain, "--plugin", library, "--device", "vulkan")
+    step_line = next((line for line in told.splitlines() if " last " in line), "")
+    row("one step of it and its neighbours on vulkan",
+        status == 0 and "FusedElementwise" in step_line and "3 nodes" in step_line and "1 computing steps" in told, told)
 
 
 os.environ.pop("CMAKE_PREFIX_PATH", None)
