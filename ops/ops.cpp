@@ -99,7 +99,11 @@ extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matm
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, fused_dynamic_quantize_matmul_of_codes;
 // Views of views, and masks: layouts.cpp, attention_masks.cpp, attention_inputs.cpp
+    matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
+    dynamic_quantize_matmul_bias, matmul_nbits_bias;
+// Views of views, and masks: layouts.cpp, merged_heads.cpp, attention_masks.cpp, attention_inputs.cpp
 extern const Rewrite gather_of_parts, heads_from_batch, transpose_of_squeezed;
+extern const Rewrite merged_scores, merged_weights, merged_values;
 extern const Rewrite unsqueezes, transposed_matrices, where_of_expanded, and_true, and_positions, gathered_mask;
 extern const Rewrite attention_boolean_mask, attention_expanded_mask, causal_triangle, causal_trilu;
 extern const Rewrite skip_layer_normalization_lowered, skip_simplified_layer_normalization_lowered,
@@ -198,6 +202,7 @@ PluginContent content() {
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
               &fused_dynamic_quantize_matmul_of_codes,
               &gather_of_parts, &heads_from_batch, &transpose_of_squeezed,
+              &merged_scores, &merged_weights, &merged_values,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,
               &attention_boolean_mask, &attention_expanded_mask, &causal_triangle, &causal_trilu,
               &cast_to_same, &where_not, &not_not, &transposes, &slice_of_range, &range_plus_number, &embedding,
