@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view pattern =
     "kt = Transpose(k) | columns;"
     "qk = MatMul(q, kt);"
-    "s = Mul(qk, multiplier) | Div(qk, divisor) | qk;"
+    "wide_qk = Cast(qk) | qk;"
+    "s = Mul(wide_qk, multiplier) | Div(wide_qk, divisor) | wide_qk;"
     "c = Mul(Tanh(Div(s, cap_divisor)), cap) | Mul(Tanh(Mul(s, one_by_cap)), cap) | s;"
     "seen = Where(visible, c, low) | Where(hidden, low, c) | c;"
     "added = Add(seen, first_bias) | seen;"
@@ -25,7 +26,8 @@ constexpr std::string_view pattern =
     "guarded = Where(IsNaN(p), zero, p) | p;"  // a query that sees no key: zeros, as heed.Attention gives
     "weights = Cast(guarded) | guarded;"
     "w = Cast(weights) | weights;"
-    "y = MatMul(w, v)";
+    "wide_v = Cast(v) | v;"
+    "y = MatMul(w, wide_v)";
 
 // How a mask lies on the scores [batch, head, query, key]: as heed.Attention takes it, which does not repeat a mask
 // along keys; with a number of keys that is not proven to be that of the scores, and is where the model can run at all;
@@ -89,7 +91,7 @@ bool accept(Match& match) {
   if (!is_over_keys(match.node("p"), rank)) return false;
   if (match.type("k") && !swaps_last_axes(match.node("kt"), rank)) return false;
   // A softmax of narrower numbers than the queries would not be ours, nor are weights that were narrower on their way.
-  for (const auto name : {"p", "weights"}) {
+  for (const auto name : {"wide_qk", "p", "weights", "wide_v"}) {
     const DataType element = match.type(name)->element();
     if (!is_float(element) || bits_of(element) < bits_of(q->element())) return false;
   }
@@ -148,8 +150,17 @@ bool accept(Match& match) {
   for (size_t i = 1; i < masks.size(); ++i) mask = "Add(" + mask + ", " + masks[i] + ")";
   if (fit == MaskFit::not_at_all) return false;
   if (fit == MaskFit::once_repeated) mask = "Expand(" + mask + ", Shape<start = -2, end = -1>(v))";
-  text += result + " = heed.Attention<scale = @scale, softcap = @softcap>(" + query + ", " + key + ", " + value + ", " +
-          (mask.empty() ? "\"\"" : mask) + ")";
+  const DataType wide = match.type("wide_v")->element();
+  const bool is_widened = wide != v->element();
+  if (is_widened && v->element() != q->element()) return false;
+  text += (is_widened ? "narrow" : result) + " = heed.Attention<scale = @scale, softcap = @softcap>(" + query + ", " +
+          key + ", " + value + ", " + (mask.empty() ? "\"\"" : mask) + ")";
+  // torch's scripts mask scores of 16 bits with f32, which makes all wide that follows, the values too. What is weighed
+  // of them by shares of 1 has no more digits than they have.
+  if (is_widened) {
+    match.set("wide", int64_t{static_cast<int32_t>(wide)});
+    text += "; " + result + " = Cast<to = @wide>(narrow)";
+  }
   if (rank == 3) text += "; y = Squeeze(heads, first)";
   match.replace_by(text);
   return true;

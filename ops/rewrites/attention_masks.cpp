@@ -51,12 +51,12 @@ bool lies_along(TypeView type, int32_t along, Dim size) {
 bool accept_gathered(Match& match) {
   const auto data = match.type("data"), y = match.type("y");
   if (data->rank() != 2 || y->rank() != 4) return false;
-  const auto key = element_of(match, "column_end");
-  if (!key || !is_whole(match, "row", "row_end", "row_step", data->dim(0)) ||
+  const auto batch = element_of(match, "row_end"), key = element_of(match, "column_end");
+  if (!batch || !key || !is_whole(match, "row", "row_end", "row_step", *batch) ||
       !is_whole(match, "column", "column_end", "column_step", *key))
     return false;
-  if (!lies_along(*match.type("rows"), 0, data->dim(0)) || !lies_along(*match.type("columns"), 3, *key)) return false;
-  if (!(y->dim(0) == data->dim(0)) || !y->dim(1).is_number(1) || !y->dim(2).is_number(1) || !(y->dim(3) == *key))
+  if (!lies_along(*match.type("rows"), 0, *batch) || !lies_along(*match.type("columns"), 3, *key)) return false;
+  if (!(y->dim(0) == *batch) || !y->dim(1).is_number(1) || !y->dim(2).is_number(1) || !(y->dim(3) == *key))
     return false;
   if (match.type("index")) {
     const int64_t axis = match.node("index").integer("axis");
@@ -67,13 +67,14 @@ bool accept_gathered(Match& match) {
     const auto flat = match.type("flat");
     if (flat->rank() != 1 && !(flat->rank() == 2 && flat->dim(1).is_number(1))) return false;
   }
-  const bool is_all = *key == data->dim(1);
   std::string text =
       "r = Range(row, row_end, row_step); c = Range(column, column_end, column_step);"
       "rows = Unsqueeze(r, row_axes); columns = Unsqueeze(c, column_axes);";
   if (match.type("places")) text += "places = Add(columns, Mul(rows, width));";  // the shape may be read off them
-  text += is_all ? "seen = Identity(data);" : "seen = Gather<axis = 1>(data, c);";
-  match.replace_by(text + "y = Unsqueeze(seen, Constant<value_ints = [1, 2]>())");
+  std::string seen = "data";
+  if (!(*batch == data->dim(0))) seen = "Gather<axis = 0>(" + seen + ", r)";
+  if (!(*key == data->dim(1))) seen = "Gather<axis = 1>(" + seen + ", c)";
+  match.replace_by(text + "y = Unsqueeze(" + seen + ", Constant<value_ints = [1, 2]>())");
   return true;
 }
 

@@ -83,7 +83,7 @@ Session::NamedValues random_inputs(const Model& model, int64_t seq, int64_t past
     for (const Dim dim : *value.type.dims) {
       const std::string name = to_string(dim);
       dims.push_back(dim.is_number()   ? dim.number()
-                     : name == "batch" ? 2
+                     : name == "batch" || name == "texts" ? 2
                      : name == "heads" ? 6
                      : name == "seq"   ? seq
                      : name == "past" || name == "before" ? past

@@ -9,8 +9,9 @@ namespace heed::test {
 
 struct RewriteRow {
   const char* what;
-  std::string inputs;   // typed; sizes are numbers, batch, heads, seq, past or before (the same), or seq + past, total
-  std::string outputs;  // typed
+  // Typed; sizes are numbers, batch or texts (the same), heads, seq, past or before (the same), or seq + past, total.
+  std::string inputs;
+  std::string outputs;
   std::string nodes;
   std::vector<const char*> wanted;  // nodes that must be there afterwards, as "heed.Attention<causal = 1" or "Softmax"
   std::vector<const char*> unwanted;  // and those that must not
