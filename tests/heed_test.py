@@ -339,11 +339,11 @@ def quarantine(tmp, good):
 
 
 def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logits=F, table=64, capacity=None, told=(), ids=("batch", "seq"),
-            encoder=False, logits_name="logits", metadata=None, **files):
+            encoder=False, logits_name="logits", metadata=None, first_row=0, **files):
     """A decoder of one layer in the way that the options say; all ways have the same weights, so that they write the same.
 
     cache: heads first, places first, packed, fixed, grouped, fresh (given alone), or None; mask: a data type, or causal; positions: the name of an input, or
-    None where the graph counts them; told: what else is an input; files: what stands beside it as JSON.
+    None where the graph counts them; told: what else is an input; first_row: that of position 0 in its table; files: what stands beside it as JSON.
     """
     heads, width, vocab = 2, 16, 1024
     random = np.random.default_rng(5)
@@ -406,7 +406,8 @@ def decoder(folder, cache="heads first", mask=None, positions=None, kind=I, logi
     range_of = given("cache_position", ["seq"], I) if "cache_position" in told else node("Range", past, total, np.int64(1))
     if positions:
         given(positions, ["batch", "seq"], I)
-    x = node("Add", node("Gather", tokens, "input_ids"), node("Gather", places, positions or range_of))
+    rows = node("Add", positions or range_of, np.int64(first_row)) if first_row else positions or range_of
+    x = node("Add", node("Gather", tokens, "input_ids"), node("Gather", places, rows))
     if "token_type_ids" in told:
         x = node("Add", x, node("Gather", np.zeros((2, 32), np.float32), given("token_type_ids", ["batch", "seq"], I)))
     query, key, value = (node("MatMul", x, map) for map in maps[:3])
@@ -555,6 +556,7 @@ def decoders(tmp, good):
     long = "ROMEO: " * 8
     ends = {
         "the rows of 'constant_": dict(table=16),
+        "behind its first 2": dict(table=18, first_row=2),
         "config.json: n_positions": dict(config={"n_positions": 16}),
         "genai_config.json: model.context_length": dict(genai_config={"model": {"context_length": 16}}),
         "the size of its caches": dict(cache="fixed", capacity=16),

@@ -112,18 +112,42 @@ bool are_positions(const Graph& graph, ValueId value) {
   return found;
 }
 
+// The number that a value always is, as an initializer or as a node Constant.
+std::optional<int64_t> number_of(const Graph& graph, const Value& value) {
+  const auto* constant = value.constant ? &*value.constant : nullptr;
+  if (value.producer != no_id && is_op(graph.nodes[value.producer], "", "Constant"))
+    for (const auto& [name, attribute] : graph.nodes[value.producer].attributes)
+      constant = std::get_if<Tensor>(&attribute.content);
+  if (!constant) return std::nullopt;
+  const auto numbers = constant->integers(1);
+  return numbers && numbers->size() == 1 ? std::optional(numbers->front()) : std::nullopt;
+}
+
+// The rows of a table that stand before that of position 0: what is added to positions. OPT's and Bart's have 2.
+int64_t rows_before_first(const Graph& graph, ValueId index) {
+  const NodeId producer = graph.values[index].producer;
+  if (producer == no_id || !is_op(graph.nodes[producer], "", "Add")) return 0;
+  for (const ValueId term : graph.nodes[producer].inputs)
+    if (const auto number = number_of(graph, graph.values[term])) return std::max<int64_t>(*number, 0);
+  return 0;
+}
+
 ContextLimit find_table(const Graph& graph) {
   ContextLimit limit;
-  const auto look_at = [&](const Node& node, size_t input) {
+  const auto look_at = [&](const Node& node, size_t input, int64_t rows_before = 0) {
     if (input >= node.inputs.size() || node.inputs[input] == no_id) return;
     const Value& value = graph.values[node.inputs[input]];
-    if (!value.constant || value.constant->dims.size() != 2 || value.constant->dims[0] >= limit.tokens) return;
-    limit = {value.constant->dims[0], "the rows of '" + value.name + "'"};
+    if (!value.constant || value.constant->dims.size() != 2) return;
+    const int64_t tokens = value.constant->dims[0] - rows_before;
+    if (tokens <= 0 || tokens >= limit.tokens) return;
+    const std::string less = rows_before ? " behind its first " + std::to_string(rows_before) : "";
+    limit = {tokens, "the rows of '" + value.name + "'" + less};
   };
   for (const Node& node : graph.nodes) {
     for (const auto& table : position_tables)
       if (is_op(node, table.domain, table.op_type)) look_at(node, table.input);
-    if (is_op(node, "", "Gather") && node.inputs.size() == 2 && are_positions(graph, node.inputs[1])) look_at(node, 0);
+    if (is_op(node, "", "Gather") && node.inputs.size() == 2 && are_positions(graph, node.inputs[1]))
+      look_at(node, 0, rows_before_first(graph, node.inputs[1]));
   }
   return limit;
 }
