@@ -98,9 +98,6 @@ extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matm
     matmul_bias, matmul_residual, matmul_gate;
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, fused_dynamic_quantize_matmul_of_codes;
-// Views of views, and masks: layouts.cpp, attention_masks.cpp, attention_inputs.cpp
-    matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, matmul_integer_to_float_bias,
-    dynamic_quantize_matmul_bias, matmul_nbits_bias;
 // Views of views, and masks: layouts.cpp, merged_heads.cpp, attention_masks.cpp, attention_inputs.cpp
 extern const Rewrite gather_of_parts, heads_from_batch, transpose_of_squeezed;
 extern const Rewrite merged_scores, merged_weights, merged_values;

@@ -18,7 +18,8 @@ constexpr std::string_view pattern =
     "wide_qk = Cast(qk) | qk;"
     "s = Mul(wide_qk, multiplier) | Div(wide_qk, divisor) | wide_qk;"
     "c = Mul(Tanh(Div(s, cap_divisor)), cap) | Mul(Tanh(Mul(s, one_by_cap)), cap) | s;"
-    "seen = Where(visible, c, low) | Where(hidden, low, c) | c;"
+    "biased = Add(c, early_bias) | c;"
+    "seen = Where(visible, biased, low) | Where(hidden, low, biased) | biased;"
     "added = Add(seen, first_bias) | seen;"
     "m = Add(added, bias) | added;"
     "wide = Cast(m) | m;"
@@ -115,8 +116,9 @@ bool accept(Match& match) {
   }
   std::vector<std::string> masks;  // to be added up
   MaskFit fit = MaskFit::as_it_is;
-  for (const auto name : {"first_bias", "bias"}) {
-    const auto type = match.type(name);
+  // What hides swallows a bias that was added before.
+  for (const std::string bias : {"early_bias", "first_bias", "bias"}) {
+    const auto type = match.type(bias);
     if (!type) continue;
     fit = std::min(fit, fit_of(*type, scores));
     if (!is_float(type->element())) return false;

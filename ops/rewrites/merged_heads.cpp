@@ -17,24 +17,31 @@ bool same_heads(TypeView a, TypeView b) {
   return a.rank() == 4 && b.rank() == 4 && a.dim(0) == b.dim(0) && a.dim(1) == b.dim(1);
 }
 
-// The scores of queries and keys, which a number may scale and a bias [batch * head, 1, key] follow.
+// The scores of queries and keys, which numbers may scale and a bias [batch * head, 1 or query, key] follow: BLOOM's,
+// or DeBERTa's of places apart, whose queries and keys others read, too.
 bool accept_scores(Match& match) {
   const auto q = match.type("q"), k = match.type("k"), q3 = match.type("q3"), k3 = match.type("k3");
   const auto scores = match.type("y");
   if (!is_merged(*q, *q3) || !is_merged(*k, *k3) || !same_heads(*q, *k)) return false;
   if (!scores->has_rank() || !same_heads(*q, *scores) || !(scores->dim(2) == q->dim(2))) return false;
   std::string text = "MatMul(q, Transpose<perm = [0, 1, 3, 2]>(k))";
-  for (const std::string factor : {"multiplier", "divisor"}) {
+  for (const std::string factor : {"key_multiplier", "key_divisor", "multiplier", "divisor"}) {
     if (!match.type(factor)) continue;
     if (!match.scalar(factor) || match.type(factor)->rank() > 3) return false;
-    text = (factor == "divisor" ? "Div(" : "Mul(") + text + ", " + factor + ")";
+    text = (factor.ends_with("divisor") ? "Div(" : "Mul(") + text + ", " + factor + ")";
   }
   if (const auto bias = match.type("bias")) {
-    if (!bias->has_rank() || bias->rank() != 3 || !(bias->dim(0) == q3->dim(0)) || !bias->dim(1).is_number(1))
-      return false;
-    text = "Add(" + text + ", Reshape(bias, Concat<axis = 0>(Shape<end = 2>(q), Constant<value_ints = [1, -1]>())))";
+    if (!bias->has_rank() || bias->rank() != 3 || !(bias->dim(0) == q3->dim(0))) return false;
+    const bool is_of_keys = bias->dim(1).is_number(1);
+    if (!is_of_keys && !(bias->dim(1) == q->dim(2))) return false;
+    const std::string sizes = is_of_keys ? "Shape<end = 2>(q), Constant<value_ints = [1, -1]>()"
+                                         : "Shape<end = 3>(q), Constant<value_ints = [-1]>()";
+    text = "Add(" + text + ", Reshape(bias, Concat<axis = 0>(" + sizes + ")))";
   }
-  match.replace_by("y = " + text);
+  match.set("q_zero", match.node("q3").integer("allowzero"));
+  match.set("k_zero", match.node("k3").integer("allowzero"));
+  match.replace_by(
+      "q3 = Reshape<allowzero = @q_zero>(q, q_shape); k3 = Reshape<allowzero = @k_zero>(k, k_shape); y = " + text);
   return true;
 }
 
@@ -58,7 +65,8 @@ bool accept_values(Match& match) {
 extern const Rewrite merged_scores{
     .name = "merged_heads",
     .patterns = {"q3 = Reshape(q, q_shape); k3 = Reshape(k, k_shape); kt = Transpose<perm = [0, 2, 1]>(k3);"
-                 "qk = MatMul(q3, kt); scaled = Mul(qk, multiplier) | Div(qk, divisor) | qk;"
+                 "turned = Mul(kt, key_multiplier) | Div(kt, key_divisor) | kt; qk = MatMul(q3, turned); scaled = "
+                 "Mul(qk, multiplier) | Div(qk, divisor) | qk;"
                  "biased = Add(scaled, bias) | scaled; y = Reshape(biased, shape)"},
     .replacement = "",
     .accept = accept_scores};

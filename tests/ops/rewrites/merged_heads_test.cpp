@@ -49,11 +49,23 @@ const std::vector<RewriteRow> rows = {
          weighed,
      {"heed.Attention", "fired attention_past"},
      {" MatMul", "Softmax"}},
-    {"a bias of each query stays between",
-     with_past + ", float[heads, seq, 1] bias",
+    {"DeBERTa's: keys scaled, a bias of places apart, hidden afterwards; others read the queries",
+     with_past + ", float[batch, 3, seq, past + seq] bias, bool[batch, 1, 1, past + seq] hidden",
+     presents + ", float[3*batch, seq, 8] q3",
+     merged +
+         "low = Constant<value_float = -3.4028234663852886e38>() scaled = Div(kt, c) product = MatMul(q3, scaled)"
+         "bias3 = Reshape(bias, scores_merged) biased = Add(product, bias3) s4 = Reshape(biased, scores_apart) m = "
+         "Where(hidden, low, s4)"
+         "p = Softmax<axis = -1>(m) w3 = Reshape(p, scores_merged)" +
+         weighed,
+     {"heed.Attention", "scale = 3.33333", "fired attention_past"},
+     {" MatMul", "Softmax"}},
+    {"a bias along queries alone is no mask of keys",
+     with_past + ", float[batch, 3, seq, 1] bias",
      presents,
      merged +
-         "biased = Add(qk, bias) s4 = Reshape(biased, scores_apart) p = Softmax<axis = -1>(s4)"
+         "flat = Constant<value_ints = [1]>() bias_merged = Concat<axis = 0>(bh_d, seq_d, flat) bias3 = Reshape(bias, "
+         "bias_merged) biased = Add(qk, bias3) s4 = Reshape(biased, scores_apart) p = Softmax<axis = -1>(s4)"
          "w3 = Reshape(p, scores_merged)" +
          weighed,
      {"Softmax"},
