@@ -92,7 +92,7 @@ extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div,
     one_sided_greater, one_sided_equal;
 extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_range, range_plus_number, embedding,
     causal_mask, causal_masks, ai_onnx_attention, attention_scattered, attention_core, attention_scale,
-    attention_groups, attention_past, attention_causal;
+    attention_groups, appended_length, attention_past, attention_causal;
 extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
     matmul_bias, matmul_residual, matmul_gate;
@@ -207,7 +207,7 @@ PluginContent content() {
               &com_microsoft_attention_lowered, &qattention_lowered,
               &group_query_attention_lowered, &multi_head_attention_lowered,
               &causal_mask, &causal_masks, &ai_onnx_attention, &attention_core, &attention_scale, &attention_groups,
-              &attention_past, &attention_causal,
+              &appended_length, &attention_past, &attention_causal,
               &dropout_as_identity,
               &layer_normalization_core, &layer_normalization_scale, &layer_normalization_bias,
               &layer_normalization_casts,

@@ -122,7 +122,7 @@ bool accept(Match& match) {
     if (!type) continue;
     fit = std::min(fit, fit_of(*type, scores));
     if (!is_float(type->element())) return false;
-    masks.push_back(name);
+    masks.push_back(bias);
   }
   if (const auto visible = match.type("visible"), hidden = match.type("hidden"); visible || hidden) {
     fit = std::min(fit, fit_of(visible ? *visible : *hidden, scores));

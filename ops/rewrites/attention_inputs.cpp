@@ -1,6 +1,6 @@
 // What stands before heed.Attention and that it can do itself: numbers that scale query or key, the concatenation with
 // the past, heads that are repeated for groups, and masks that are proven to be causal.
-#include <deque>
+#include <algorithm>
 #include <string>
 
 #include "attention.hpp"
@@ -55,6 +55,24 @@ bool accept_past(Match& match) {
   for (const auto& type : {past_key, past_value, k, v})
     if (!type || type->rank() != 4) return false;
   return past_key->dim(2) == past_value->dim(2) && k->dim(2) == v->dim(2);
+}
+
+// How long past and new ones are together does not wait for their concatenation, which attention then makes: else a
+// mask that is as long would wait for the attention that it masks.
+bool accept_length(Match& match) {
+  const auto past = match.type("past"), fresh = match.type("fresh");
+  if (!past->has_rank() || past->rank() != 4 || !fresh->has_rank() || fresh->rank() != 4) return false;
+  const auto in_range = [](int64_t axis) { return std::clamp<int64_t>(axis < 0 ? axis + 4 : axis, 0, 4); };
+  const int64_t start = in_range(match.node("n").integer("start")), end = in_range(match.node("n").integer("end", 4));
+  const int64_t axis = match.node("all").integer("axis");
+  if (start >= end || match.node("all").input_count() != 2) return false;
+  std::vector<int64_t> grows;  // 1 for the axis along which they are joined
+  for (int64_t each = start; each < end; ++each) grows.push_back(each == in_range(axis));
+  match.set("start", start);
+  match.set("end", end);
+  match.set("grows", grows);
+  match.set("axis", axis);
+  return true;
 }
 
 // ---- groups: key and value heads repeated, 0 0 1 1
@@ -172,6 +190,14 @@ extern const Rewrite attention_past{
     .replacement = "y, all_keys, all_values = heed.Attention<scale = @scale, causal = @causal, " OTHER_ATTRIBUTES
                    ">(q, k, v, mask, past_key, past_value)",
     .accept = accept_past};
+
+extern const Rewrite appended_length{
+    .name = "appended_length",
+    .patterns = {"all = Concat(past, fresh); n = Shape(all)"},
+    .replacement =
+        "all = Concat<axis = @axis>(past, fresh); n = Add(Shape<start = @start, end = @end>(past),"
+        "Mul(Shape<start = @start, end = @end>(fresh), Constant<value_ints = @grows>()))",
+    .accept = accept_length};
 
 extern const Rewrite attention_groups{
     .name = "attention_groups",

@@ -209,6 +209,18 @@ const std::vector<RewriteRow> rows = {
      .wanted = {"heed.Attention"},
      .unwanted = {"Softmax", "Slice", "MatMul"},
      .tolerance = 2e-3},
+    {"a mask whose length is asked of all keys, as GPT-Neo's",
+     with_past + ", float[batch, 1, 1, past + seq] padding_bias",
+     presents,
+     "key = Concat<axis = -2>(pk, k) value = Concat<axis = 2>(pv, v) zero = Constant<value_int = 0>() axis0 = "
+     "Constant<value_ints = [0]>() one = Constant<value_int = 1>() axis1 = Constant<value_ints = [1]>() total_d = "
+     "Shape<start = -2, end = -1>(key) seq_d = Shape<start = 2, end = 3>(q) total = Squeeze(total_d, axis0)"
+     "seq = Squeeze(seq_d, axis0) past = Sub(total, seq) keys = Range(zero, total, one)"
+     "queries = Range(past, total, one) rows = Unsqueeze(queries, axis1)" +
+         scores + lowest +
+         "seen = LessOrEqual(keys, rows) w = Where(seen, s, low) m = Add(w, padding_bias)" + weighed,
+     {"heed.Attention", "fired attention_past"},
+     {"Softmax", "MatMul"}},
     {"past values whose length the model calls by another name",
      qkv + ", float[batch, 3, past, 8] pk, float[batch, 3, before, 5] pv",
      presents,
