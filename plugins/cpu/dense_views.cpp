@@ -13,7 +13,11 @@ bool has_dims(const TensorView& tensor) { return tensor.c.rank >= 0 && tensor.pr
 Result<void> run_reshape(Running& run) {
   const auto in = run.input(0);
   if (has_dims(run.output(0))) return copy_as(run, run.output(0).dims());
-  Sizes dims = run.input(1).integers();
+  Sizes dims;
+  if (const auto attribute = run.integers("shape"))  // Reshape-1
+    dims.assign(attribute->begin(), attribute->end());
+  else
+    dims = run.input(1).integers();
   int64_t rest = 1, open = -1;
   for (size_t axis = 0; axis < dims.size(); ++axis) {
     if (dims[axis] == 0 && run.integer("allowzero") == 0) {
