@@ -26,7 +26,11 @@ Result<void> check_one_sided(Inference& node, std::span<const Dim> a, std::span<
 
 Result<void> infer_dims(Inference& node, DataType element) {
   for (int32_t i = 0; i < node.input_count(); ++i)
-    if (!node.input(i).has_rank()) return node.set_output(0, element);
+    if (!node.input(i).has_rank()) {
+      if (node.version() < 7 && node.has_attribute("axis"))
+        return Error{Code::unsupported, "attribute 'axis' places a tensor whose rank is known to the run alone"};
+      return node.set_output(0, element);
+    }
   const auto first = node.input(0).dims();
   if (node.version() < 7 && node.input_count() == 2 && node.has_attribute("broadcast")) {
     HEED_TRY(check_one_sided(node, first, node.input(1).dims()));
