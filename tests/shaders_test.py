@@ -154,19 +154,19 @@ def check_translation(folder):
 
 
 def main(folder):
-    headers = sorted(SHADERS.glob("*.spv.h"))
-    row("there are shaders", "" if headers else "none")
+    translated_ones = sorted(SHADERS.glob("*.nv.spv"))
+    binaries = [file for file in sorted(SHADERS.glob("*.spv")) if file not in translated_ones]
+    row("there are shaders", "" if binaries else "none")
     told = validate(check_translation(folder))
     knows_cooperative = "Invalid capability" not in told
     if knows_cooperative:
         row("a translation is valid", told)
     # Those of cooperative matrices as they were before they were translated, too: a spirv-val may know no more.
-    modules = {file.name: known(words_in(file)) for file in sorted(SHADERS.glob("*.nv.spv"))}
-    for header in headers:
-        name = header.name.removesuffix(".h")
-        if knows_cooperative or name.replace(".spv", ".nv.spv") not in modules:
-            modules[name] = words_in(header.with_name(name))
-            row(f"{name} is embedded as it is", embedded_as(header, header.with_name(name)))
+    modules = {file.name: known(words_in(file)) for file in translated_ones}
+    for binary in binaries:
+        row(f"{binary.name} is embedded as it is", embedded_as(binary.with_name(binary.name + ".h"), binary))
+        if knows_cooperative or binary.name.replace(".spv", ".nv.spv") not in modules:
+            modules[binary.name] = words_in(binary)
     with ThreadPoolExecutor() as threads:
         for name, told in zip(modules, threads.map(validate, modules.values())):
             row(name, told)
