@@ -19,7 +19,6 @@
 #include "half.hpp"
 #include "integer_panels.hpp"
 #include "product.hpp"
-#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -150,6 +149,21 @@ class PerPlace {
   std::vector<T> values_;
 };
 constexpr int64_t most_width = 64;  // of panels
+
+// What inference checks too, where it knows all ranks: lists of scales and zero points have one for all, or whole lists of
+// rows of a, or columns of b.
+Result<void> check_lists(const Running& run, const TensorView& a, const TensorView& b, std::initializer_list<int32_t> of_rows,
+                         std::initializer_list<int32_t> of_columns) {
+  const auto check = [&](int32_t input, int64_t places) -> Result<void> {
+    const auto list = run.input(input);
+    if (!list.present() || list.count() == 1 || (places > 0 && list.count() > 0 && list.count() % places == 0)) return {};
+    return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has " + std::to_string(list.count()) +
+                                           " numbers; expected one, or one for each of " + std::to_string(places)};
+  };
+  for (const int32_t input : of_rows) HEED_TRY(check(input, a.rank() < 2 ? 1 : a.dim(-2)));
+  for (const int32_t input : of_columns) HEED_TRY(check(input, b.rank() < 2 ? 1 : b.dim(-1)));
+  return {};
+}
 
 // Where a part of a row of sums stands: of which row of a and which column of b, counted on over matrices, of which column
 // of its own matrix, and of which element of y.
@@ -343,6 +357,7 @@ float nearest(float x) {
 
 Result<void> run_integer(Running& run, const Kernels& kernels) {
   const auto a = run.input(0);
+  HEED_TRY(check_lists(run, a, run.input(1), {2}, {3}));
   auto* y = run.output(0).data<int32_t>();
   return multiply(run, kernels, a, run.input(1), run.input(3), Rows(a, run.input(2)),
                   [&](const Place& at, const int32_t* sums, int64_t n) {
@@ -352,6 +367,7 @@ Result<void> run_integer(Running& run, const Kernels& kernels) {
 
 Result<void> run_qlinear(Running& run, const Kernels& kernels) {
   const auto a = run.input(0), y = run.output(0);
+  HEED_TRY(check_lists(run, a, run.input(3), {1, 2, 6, 7}, {4, 5}));
   const PerPlace<float> a_scales(run.input(1), 1), b_scales(run.input(4), 1), y_scales(run.input(6), 1),
       y_zero_points(run.input(7), 0);
   const bool is_signed = y.element() == DataType::i8;
@@ -405,6 +421,7 @@ class Scaled {
 
 Result<void> run_to_float(Running& run, const Kernels& kernels) {
   const auto a = run.input(0);
+  HEED_TRY(check_lists(run, a, run.input(1), {2, 4}, {3, 5}));
   return multiply(run, kernels, a, run.input(1), run.input(5), Rows(a, run.input(4)),
                   Scaled(run, kernels, run.input(2), run.input(3), to_float_epilogue));
 }
@@ -441,6 +458,7 @@ Range range_of(const Running& run, std::span<const float> numbers) {
 
 Result<void> run_dynamic(Running& run, const Kernels& kernels) {
   const auto a = run.input(0);
+  HEED_TRY(check_lists(run, a, run.input(1), {}, {2, 3}));
   const int64_t k_count = a.dim(-1);
   const auto [least, greatest] = range_of(run, a.as<const float>());
   const float scale = least == greatest ? 1 : (greatest - least) / 255;
@@ -467,7 +485,10 @@ CpuKernel kernel(std::string_view domain, std::string_view op_type) {
             HEED_TRY(require_isa(node, isa));
             if (kernels_of(isa).pairs == nullptr)
               return decline("it is not compiled for " + std::string(name_of(isa)));
-            return require_ranks(node);
+            for (const int32_t input : {a_input, b_input, epilogue_inputs.bias, epilogue_inputs.residual})
+              if (input >= 0 && node.has_input(input) && !node.input(input).has_rank())
+                return decline("the rank of input " + std::to_string(input) + " is known to the run alone");
+            return {};
           },
           .prepare = [](Preparing& node) { return prepare<b_input, epilogue_inputs>(node, kernels_of(isa)); },
           .bind = bind<a_input>,

@@ -271,7 +271,7 @@ void Pass::name_lengths(Graph& graph) {
       if (value.type.element != DataType::i32 && value.type.element != DataType::i64) continue;
       const auto& dims = *value.type.dims;
       if (std::all_of(dims.begin(), dims.end(), [](Dim dim) { return dim.is_number(1); }))
-        value.elements = {dims_.fresh_symbol(value.name, INT64_MIN)};
+        value.elements = {dims_.fresh_symbol(value.name)};
     }
   }
 }

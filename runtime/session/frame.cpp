@@ -108,7 +108,11 @@ Result<void> Frame::begin(std::span<heed_value* const> inputs, std::span<const K
     HEED_TRY(bind_input(position, inputs[position]));
   for (uint32_t position = 0; position < plan_.inputs.size() && !plan_.is_body; ++position)
     if (const DimSymbol* length = told_length(plan_.graph->values[plan_.slots[plan_.inputs[position]].value])) {
-      HEED_ASSIGN(symbols_[length->index], integer_in(*inputs[position], context_.gpu));
+      HEED_ASSIGN(const int64_t met, integer_in(*inputs[position], context_.gpu));
+      if (met < 0)
+        return Error{Code::invalid_argument, "input '" + plan_.slots[plan_.inputs[position]].name + "' is " +
+                                                 std::to_string(met) + "; expected a length"};
+      symbols_[length->index] = met;
     }
   // Sizes that are expressions: solved where one symbol is left, checked by fill_sizes otherwise.
   for (uint32_t position = 0; position < plan_.inputs.size(); ++position) {
