@@ -1,6 +1,6 @@
 // to_khr_cooperative_matrix IN.spv OUT.spv: a shader that glslang compiled from GL_NV_cooperative_matrix, rewritten for
-// SPV_KHR_cooperative_matrix and written as the array NAME of words. The two extensions say the same one for one, but that
-// the types of KHR say what their matrices are used for: the first factor of a product, the second, or else the sum.
+// SPV_KHR_cooperative_matrix. The two extensions say the same one for one, but that the types of KHR say what their
+// matrices are used for: the first factor of a product, the second, or else the sum.
 // https://github.khronos.org/SPIRV-Registry/extensions/KHR/SPV_KHR_cooperative_matrix.html
 #include <array>
 #include <cstdint>
