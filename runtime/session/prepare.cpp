@@ -13,19 +13,45 @@
 namespace heed {
 namespace {
 
+// Memory that kernels keep. Blocks of middling size lie side by side in chunks that are large enough for huge pages; a
+// chunk goes with the last of them.
+class KeptMemory {
+ public:
+  // Zeros; null where there is no memory.
+  std::shared_ptr<void> take(size_t size_bytes) {
+    if (size_bytes < least_bytes || size_bytes > chunk_bytes / 4) return zeroed(allocate_host_memory(size_bytes), size_bytes);
+    if (chunk_ == nullptr || size_bytes > chunk_bytes - used_) {
+      chunk_ = allocate_host_memory(chunk_bytes);
+      used_ = 0;
+    }
+    if (chunk_ == nullptr) return nullptr;
+    std::shared_ptr<void> block(chunk_, static_cast<std::byte*>(chunk_.get()) + used_);
+    used_ += (size_bytes + 63) / 64 * 64;
+    return zeroed(std::move(block), size_bytes);
+  }
+
+ private:
+  static constexpr size_t least_bytes = 64 * 1024, chunk_bytes = 8 * 1024 * 1024;
+
+  static std::shared_ptr<void> zeroed(std::shared_ptr<void> block, size_t size_bytes) {
+    if (block) std::memset(block.get(), 0, size_bytes);
+    return block;
+  }
+
+  std::shared_ptr<void> chunk_;
+  size_t used_ = 0;
+};
+
 // What a kernel's prepare function talks to.
 struct PreparingNode : heed_node {
   PreparingNode(const Graph& graph, const Node& node, const OperatorEntry& op, const ThreadPool& threads,
-                const std::vector<std::pair<std::string, std::string>>& options)
-      : heed_node(graph, node, op), threads(threads), options(options), replaced(node.inputs.size(), false) {}
+                const std::vector<std::pair<std::string, std::string>>& options, KeptMemory& kept)
+      : heed_node(graph, node, op), threads(threads), options(options), kept(kept), replaced(node.inputs.size(), false) {}
 
   void* prepare_keep(size_t size_bytes) override {
-    auto block = allocate_host_memory(size_bytes);
-    if (!block) return nullptr;
-    std::memset(block.get(), 0, size_bytes);
-    memory.push_back(block);
-    bytes += size_bytes;
-    return block.get();
+    memory.push_back(kept.take(size_bytes));
+    if (memory.back()) bytes += size_bytes;
+    return memory.back().get();
   }
   void prepare_replaced(int32_t input) override {
     if (input >= 0 && static_cast<size_t>(input) < replaced.size()) replaced[input] = true;
@@ -42,6 +68,7 @@ struct PreparingNode : heed_node {
 
   const ThreadPool& threads;
   const std::vector<std::pair<std::string, std::string>>& options;
+  KeptMemory& kept;
   std::vector<bool> replaced;
   std::vector<std::shared_ptr<void>> memory;
   size_t bytes = 0;
@@ -115,7 +142,7 @@ class Preparation {
       prepared.bodies.push_back(std::move(ready));
     }
     if (step.kind != StepKind::cpu || !step.cpu->prepare) return {};
-    PreparingNode node(*plan_.graph, plan_.graph->nodes[step.node], *step.op, threads_, options_);
+    PreparingNode node(*plan_.graph, plan_.graph->nodes[step.node], *step.op, threads_, options_, kept_);
     void* kept = nullptr;
     HEED_TRY(call_plugin([&] { return step.cpu->prepare(&node, &kept, step.cpu->user); }));
     prepared.kept = kept;
@@ -182,6 +209,7 @@ class Preparation {
   ThreadPool& threads_;
   const std::shared_ptr<vulkan::Device>& device_;
   const Options& options_;
+  KeptMemory kept_;
   std::unique_ptr<PreparedPlan> prepared_;
   std::vector<int32_t> readers_;  // by slot
 };
