@@ -14,6 +14,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "panel_tiles.hpp"
+
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
@@ -23,14 +25,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::VFromD<Floats>;
 
-constexpr int lanes = HWY_MAX_BYTES / sizeof(float);
-constexpr int panel_vectors = 2;
-constexpr int panel_width = panel_vectors * lanes;
+using panel_tiles::lanes, panel_tiles::panel_vectors, panel_tiles::panel_width, panel_tiles::tile_rows;
+using panel_tiles::tiles_of_panel;
 // Sums of a panel's row that fit in registers, beside what is read: 32 registers, 16 with AVX2.
 constexpr int sums = HWY_TARGET == HWY_AVX2 ? 6 : 12;
 constexpr int streams = 8;
 constexpr int64_t cache_line_floats = 16;
-constexpr int tile_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 ? 14 : 12;
 constexpr int few_rows_at_once = HWY_TARGET == HWY_AVX2 ? 6 : 8;
 
 HWY_INLINE Vector load(const float* at) { return hn::LoadU(Floats(), at); }
@@ -188,72 +188,18 @@ void few_any(const FewRows& t, std::integer_sequence<int, rows...>) {
 template <class B>
 void few_rows(const FewRows& t) { few_any<B>(t, std::make_integer_sequence<int, few_rows_at_once>{}); }
 
-// rows of one panel; what is left of y is written through a buffer where its columns do not lie side by side.
-template <int rows>
-void tile(const Tiles& t, int64_t row, int64_t panel) {
-  const Floats d;
-  const float* a = t.a + row * tile_stride;
-  const float* b = t.b + panel * t.panel_stride;
-  Vector sum[rows][panel_vectors];
-  HWY_UNROLL(16) for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
-  for (int64_t k = 0; k < t.k_count; ++k) {
-    const Vector b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);
-    HWY_UNROLL(16) for (int r = 0; r < rows; ++r) {
-      const Vector left = hn::Set(d, a[r * tile_stride]);
-      sum[r][0] = hn::MulAdd(left, b0, sum[r][0]);
-      sum[r][1] = hn::MulAdd(left, b1, sum[r][1]);
-    }
-    ++a;
-    b += panel_width;
-  }
-  const int64_t column = panel * panel_width, left_over = t.column_count - column;
-  float* y = t.y + row * t.y_row_stride + column * t.y_column_stride;
-  if (HWY_LIKELY(left_over >= panel_width && t.y_column_stride == 1)) {
-    HWY_UNROLL(16) for (int r = 0; r < rows; ++r) {
-      float* at = y + r * t.y_row_stride;
-      if (t.accumulate) {
-        sum[r][0] = hn::Add(hn::LoadU(d, at), sum[r][0]);
-        sum[r][1] = hn::Add(hn::LoadU(d, at + lanes), sum[r][1]);
-      }
-      hn::StoreU(sum[r][0], d, at);
-      hn::StoreU(sum[r][1], d, at + lanes);
-    }
-    return;
-  }
-  HWY_ALIGN float buffer[rows][panel_width];
-  HWY_UNROLL(16) for (int r = 0; r < rows; ++r) {
-    hn::Store(sum[r][0], d, buffer[r]);
-    hn::Store(sum[r][1], d, buffer[r] + lanes);
-  }
-  const int64_t columns = std::min<int64_t>(left_over, panel_width);
-  for (int r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      float& at = y[r * t.y_row_stride + c * t.y_column_stride];
-      at = t.accumulate ? at + buffer[r][c] : buffer[r][c];
-    }
-  }
-}
-
-template <int... rows>
-void tiles_any(const Tiles& t, std::integer_sequence<int, rows...>) {
-  static constexpr void (*blocks[])(const Tiles&, int64_t, int64_t) = {tile<rows + 1>...};
-  const int64_t most = sizeof...(rows), chunks = (t.row_count + most - 1) / most;
+void tiles(const Tiles& t) {
   for (int64_t panel = t.panel_begin; panel < t.panel_end; ++panel) {
+    const float* b = t.b + panel * t.panel_stride;
     // The next panel comes from memory while this one is multiplied.
-    const float* next = panel + 1 < t.panel_end ? t.b + (panel + 1) * t.panel_stride : nullptr;
+    const float* next = panel + 1 < t.panel_end ? b + t.panel_stride : nullptr;
     const int64_t next_count = next ? t.k_count * panel_width : 0;
-    int64_t row = 0;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    tiles_of_panel(t, panel, b, [&](int64_t chunk, int64_t chunks) {
       for (int64_t i = next_count * chunk / chunks; i < next_count * (chunk + 1) / chunks; i += cache_line_floats)
         hwy::Prefetch(next + i);
-      const int64_t end = t.row_count * (chunk + 1) / chunks;
-      blocks[end - row - 1](t, row, panel);
-      row = end;
-    }
+    });
   }
 }
-
-void tiles(const Tiles& t) { tiles_any(t, std::make_integer_sequence<int, tile_rows>{}); }
 
 }  // namespace
 

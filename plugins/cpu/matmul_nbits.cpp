@@ -100,7 +100,7 @@ Result<void> run_scalar(Running& run) {
 // -----------------------------------------------------------------------------------------------------------
 
 constexpr int64_t few_row_count = 8;
-constexpr int64_t panels_at_once = 8;  // dequantised for many rows
+constexpr int64_t panels_at_once = 16;  // that many rows meet, a block of k after the other
 
 struct Kept {
   const FusedProgram* epilogue;
@@ -178,21 +178,20 @@ Result<void> prepare(Preparing& node, const NBitKernels& kernels) {
   return {};
 }
 
-// In floats: a with zeros behind k, the sums of its blocks, sums of 16-bit results, and for many rows those of a
-// thread.
+// In floats: a with zeros behind k, or for many rows as tiles want it, [block of k][row][tile_stride]; the sums of its
+// blocks; sums of 16-bit results; and for many rows the panels of a thread.
 struct Scratch {
   int64_t a, a_sums, sums, of_thread;
   Scratch(const Kernels& kernels, const Sizes& s, DataType element, int64_t rows) {
     const auto aligned = [](int64_t count) { return ceil_divide(count, 16) * 16; };
     const bool is_few = rows <= few_row_count;
-    a = is_few ? aligned(rows * s.block_count * s.block_size) : is_half(element) ? aligned(rows * s.k_count) : 0;
+    a = is_few ? aligned(rows * s.block_count * s.block_size) : rows * ceil_divide(s.k_count, k_block(s)) * tile_stride;
     a_sums = is_few ? aligned(rows * s.block_count) : 0;
     sums = is_half(element) && !is_few ? aligned(rows * s.columns) : 0;
-    of_thread =
-        is_few ? 0 : row_block(kernels, rows) * tile_stride + panels_at_once * kernels.codes->panel_width * k_block(s);
+    of_thread = is_few ? 0 : 2 * kernels.codes->panel_width * k_block(s);
   }
   static int64_t row_block(const Kernels& kernels, int64_t rows) {
-    return std::min<int64_t>(rows, 112 / kernels.floats->tile_rows * kernels.floats->tile_rows);
+    return std::min<int64_t>(rows, 192 / kernels.floats->tile_rows * kernels.floats->tile_rows);
   }
   // Whole blocks, at most what a tile takes.
   static int64_t k_block(const Sizes& s) { return std::min(s.block_count * s.block_size, tile_k); }
@@ -287,53 +286,44 @@ void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, i
   const auto& kept = *run.kept<Kept>();
   const int64_t width = kernels.codes->panel_width, panels = ceil_divide(s.columns, width);
   const int64_t row_block = Scratch::row_block(kernels, rows), k_block = Scratch::k_block(s);
-  const bool half = is_half(y.element());
   const Sums results(run, kept.epilogue, kernels.epilogue, s.columns);
-  float* const floats = run.scratch<float>();
-  float* const sums = half ? floats + scratch.a + scratch.a_sums : y.data<float>();
-  const float* left = a.data<float>();
-  if (half) {
-    widen(a.element(), a.c.data, rows * s.k_count, floats);
-    left = floats;
-  }
-  float* const of_threads = floats + scratch.a + scratch.a_sums + scratch.sums;
+  float* const left = run.scratch<float>();
+  float* const sums = is_half(y.element()) ? left + scratch.a : y.data<float>();
+  float* const of_threads = left + scratch.a + scratch.sums;
+  const auto left_at = [&](int64_t row, int64_t k) { return left + (k / k_block * rows + row) * tile_stride; };
+  run.parallel_for(rows, std::max<int64_t>(1, 65536 / s.k_count), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      for (int64_t k = 0; k < s.k_count; k += k_block)
+        read_elements(a.element(), a.c.data, row * s.k_count + k, 1, std::min(k_block, s.k_count - k), left_at(row, k));
+  });
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
   const auto multiply = [&](int64_t task, int64_t thread) {
-    float* const a_block = of_threads + thread * scratch.of_thread;
-    float* const b_block = a_block + row_block * tile_stride;
+    float* const two_panels = of_threads + thread * scratch.of_thread;
     const int64_t first = task * panels_at_once, count = std::min(panels_at_once, panels - first);
     const int64_t column = first * width, columns = std::min(count * width, s.columns - column);
-    for (int64_t k = 0; k < s.k_count; k += k_block) {
-      const int64_t k_count = std::min(k_block, s.k_count - k);
-      // A block may be longer than a tile: the tile's part of it is a block of its own.
-      for (int64_t panel = 0; panel < count; ++panel) {
-        NBitPanel p = panel_of(kept, s, width, first + panel);
-        p.words += k * kept.bits / 32 * width;
-        p.scales += k / s.block_size * width;
-        if (p.zero_points) p.zero_points += k / s.block_size * width;
-        p.block_size = std::min(s.block_size, k_block);
-        kernels.codes->dequantize(p, kept.bits, 0, ceil_divide(k_count, p.block_size),
-                                  b_block + panel * k_block * width);
+    for (int64_t row = 0; row < rows; row += row_block)
+      for (int64_t k = 0; k < s.k_count; k += k_block) {
+        // A block may be longer than a tile: the tile's part of it is a block of its own.
+        NBitPanel panel = panel_of(kept, s, width, first);
+        panel.words += k * kept.bits / 32 * width;
+        panel.scales += k / s.block_size * width;
+        if (panel.zero_points) panel.zero_points += k / s.block_size * width;
+        panel.block_size = std::min(s.block_size, k_block);
+        kernels.codes->tiles(panel, kept.bits,
+                             {.a = left_at(row, k),
+                              .row_count = std::min(row_block, rows - row),
+                              .k_count = std::min(k_block, s.k_count - k),
+                              .b = nullptr,
+                              .panel_stride = k_block * width,
+                              .panel_begin = 0,
+                              .panel_end = count,
+                              .column_count = columns,
+                              .y = sums + row * s.columns + column,
+                              .y_row_stride = s.columns,
+                              .y_column_stride = 1,
+                              .accumulate = k > 0},
+                             two_panels);
       }
-      for (int64_t row = 0; row < rows; row += row_block) {
-        const int64_t row_count = std::min(row_block, rows - row);
-        for (int64_t r = 0; r < row_count; ++r)
-          std::memcpy(a_block + r * tile_stride, left + (row + r) * s.k_count + k,
-                      static_cast<size_t>(k_count) * sizeof(float));
-        kernels.floats->tiles({.a = a_block,
-                               .row_count = row_count,
-                               .k_count = k_count,
-                               .b = b_block,
-                               .panel_stride = k_block * width,
-                               .panel_begin = 0,
-                               .panel_end = count,
-                               .column_count = columns,
-                               .y = sums + row * s.columns + column,
-                               .y_row_stride = s.columns,
-                               .y_column_stride = 1,
-                               .accumulate = k > 0});
-      }
-    }
     for (int64_t row = 0; row < rows; ++row) {
       results.put(sums + row * s.columns + column, row, column, columns);
       results.complete(row, column, column + columns);

@@ -12,6 +12,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "panel_tiles.hpp"
+
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
 HWY_BEFORE_NAMESPACE();
 namespace heed::cpu::HWY_NAMESPACE {
@@ -23,9 +25,7 @@ using Words = hn::ScalableTag<uint32_t>;
 using Integers = hn::ScalableTag<int32_t>;
 using Vector = hn::VFromD<Floats>;
 
-constexpr int lanes = HWY_MAX_BYTES / sizeof(float);
-constexpr int panel_vectors = 2;
-constexpr int panel_width = panel_vectors * lanes;
+using panel_tiles::lanes, panel_tiles::panel_vectors, panel_tiles::panel_width, panel_tiles::tiles_of_panel;
 constexpr int most_sums = 4;
 
 // Code `index` of each word as a float.
@@ -142,36 +142,55 @@ HWY_INLINE void dequantize_words(const uint32_t* words, const Vector (&scale)[2]
   (put(code_of<bits, index>(w0), code_of<bits, index>(w1), index), ...);
 }
 
+// Words from `begin` to `end` of a panel as f32 [k][panel_width].
 template <int bits>
-void dequantize_any(const NBitPanel& p, int64_t begin, int64_t end, float* to) {
+void dequantize(const NBitPanel& p, int64_t begin, int64_t end, float* to) {
   const Floats d;
   constexpr int codes = 32 / bits;
   const int64_t words_of_block = p.block_size / codes;
-  const uint32_t* words = p.words + begin * words_of_block * panel_width;
-  for (int64_t block = begin; block < end; ++block) {
+  for (int64_t word = begin; word < end;) {
+    const int64_t block = word / words_of_block, stop = std::min(end, (block + 1) * words_of_block);
     Vector scale[2], zero[2];
     for (int v = 0; v < panel_vectors; ++v) {
       const int64_t at = block * panel_width + v * lanes;
       scale[v] = hn::LoadU(d, p.scales + at);
       zero[v] = p.zero_points ? hn::LoadU(d, p.zero_points + at) : hn::Set(d, static_cast<float>(1 << (bits - 1)));
     }
-    for (int64_t word = 0; word < words_of_block; ++word) {
-      dequantize_words<bits>(words, scale, zero, to, std::make_integer_sequence<int, codes>{});
-      words += panel_width;
-      to += codes * panel_width;
+    for (; word < stop; ++word) {
+      const uint32_t* words = p.words + word * panel_width;
+      hwy::Prefetch(words + p.word_stride);
+      dequantize_words<bits>(words, scale, zero, to + word * codes * panel_width,
+                             std::make_integer_sequence<int, codes>{});
     }
   }
 }
 
-void dequantize(const NBitPanel& p, int32_t bits, int64_t begin, int64_t end, float* to) {
-  const auto kernel = bits == 2 ? dequantize_any<2> : bits == 4 ? dequantize_any<4> : dequantize_any<8>;
-  kernel(p, begin, end, to);
+template <int bits>
+void tiles_any(const NBitPanel& first, const Tiles& t, float* two_panels) {
+  const int64_t words = (t.k_count * bits + 31) / 32, scale_stride = first.block_count * panel_width;
+  NBitPanel next = first;
+  dequantize<bits>(next, 0, words, two_panels);
+  for (int64_t panel = t.panel_begin; panel < t.panel_end; ++panel) {
+    const int64_t other = (panel + 1 - t.panel_begin) % 2 * t.panel_stride;
+    const int64_t words_now = panel + 1 < t.panel_end ? words : 0;
+    next.words += first.word_stride;
+    next.scales += scale_stride;
+    if (next.zero_points) next.zero_points += scale_stride;
+    tiles_of_panel(t, panel, two_panels + (t.panel_stride - other), [&](int64_t chunk, int64_t chunks) HWY_ATTR {
+      dequantize<bits>(next, words_now * chunk / chunks, words_now * (chunk + 1) / chunks, two_panels + other);
+    });
+  }
+}
+
+void tiles(const NBitPanel& first, int32_t bits, const Tiles& t, float* two_panels) {
+  const auto kernel = bits == 2 ? tiles_any<2> : bits == 4 ? tiles_any<4> : tiles_any<8>;
+  kernel(first, t, two_panels);
 }
 
 }  // namespace
 
 extern const NBitKernels nbit_kernels_here;
-const NBitKernels nbit_kernels_here{panel_width, most_sums, few_rows, dequantize};
+const NBitKernels nbit_kernels_here{panel_width, most_sums, few_rows, tiles};
 
 }  // namespace heed::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "gemm_panels.hpp"
 #include "isa.hpp"
 
 namespace heed::cpu {
@@ -33,8 +34,9 @@ struct NBitKernels {
   // a_scale; a_sums [row, block] are the sums of each block of a as it is.
   void (*few_rows)(const NBitPanel& panel, int32_t bits, const float* a, int64_t a_stride, const float* a_sums,
                    int64_t a_sums_stride, int64_t row_count, int64_t panel_count, float* sums);
-  // Blocks from `begin` to `end` as an f32 panel [k][panel_width].
-  void (*dequantize)(const NBitPanel& panel, int32_t bits, int64_t begin, int64_t end, float* to);
+  // What PanelKernels::tiles does, b being the panels of codes from `first` on: each is widened while the one before is
+  // multiplied. `two_panels` is room for two panels of f32, t.panel_stride apart; t.b is not read.
+  void (*tiles)(const NBitPanel& first, int32_t bits, const Tiles& t, float* two_panels);
 };
 
 // Null where this build has none for it. The machine must have it.
