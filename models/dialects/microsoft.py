@@ -11,7 +11,7 @@ DOMAIN = "com.microsoft"
 class Microsoft(Dialect):
     """GroupQueryAttention with the rotary embedding in it, or MultiHeadAttention where positions are learned."""
     name = "microsoft"
-    weight_types = (*Dialect.weight_types, "int8_dynamic", "int4")
+    weight_types = (*Dialect.weight_types, "int8_dynamic", "int4", "int4_dynamic")
 
     def __init__(self, weights="fp32"):
         super().__init__(opset=21, ir_version=10, domains=((DOMAIN, 1),), weights=weights)
@@ -33,7 +33,8 @@ class Microsoft(Dialect):
         codes = (integers + 8).astype(numpy.uint8)
         weight = self.constant(f"{name}.weight_quantized", codes[..., ::2] | codes[..., 1::2] << 4)
         scale = self.float_constant(f"{name}.weight_scale", scale.reshape(-1))
-        return self.own("MatMulNBits", [x, weight, scale], name, K=integers[0].size, N=len(integers), bits=4, block_size=BLOCK)
+        return self.own("MatMulNBits", [x, weight, scale], name, K=integers[0].size, N=len(integers), bits=4, block_size=BLOCK,
+                        accuracy_level=self.weights.accuracy_level)
 
     def layer_norm(self, x, name, scale, bias, epsilon):
         return self.node("LayerNormalization", [x, *self.parameters(name, scale, bias)], name, axis=-1, epsilon=epsilon)

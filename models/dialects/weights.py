@@ -59,8 +59,12 @@ class QdqInt8:
 
 
 class Int4:
-    """Four bits from -8 to 7 and a scale for each block of 32."""
-    name, float_type = "int4", FLOAT
+    """Four bits from -8 to 7 and a scale for each block of 32. `accuracy_level` is MatMulNBits's: 4 allows activations in
+    bytes."""
+    float_type = FLOAT
+
+    def __init__(self, name, accuracy_level):
+        self.name, self.accuracy_level = name, accuracy_level
 
     @staticmethod
     def blocks(weight):
@@ -77,4 +81,4 @@ class Int4:
 
 
 WEIGHTS = {weights.name: weights for weights in (
-    Floats("fp32", FLOAT), Floats("fp16", FLOAT16), Floats("bf16", BFLOAT16), DynamicInt8(), QdqInt8(), Int4())}
+    Floats("fp32", FLOAT), Floats("fp16", FLOAT16), Floats("bf16", BFLOAT16), DynamicInt8(), QdqInt8(), Int4("int4", 0), Int4("int4_dynamic", 4))}
