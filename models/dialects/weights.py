@@ -81,4 +81,5 @@ class Int4:
 
 
 WEIGHTS = {weights.name: weights for weights in (
-    Floats("fp32", FLOAT), Floats("fp16", FLOAT16), Floats("bf16", BFLOAT16), DynamicInt8(), QdqInt8(), Int4("int4", 0), Int4("int4_dynamic", 4))}
+    Floats("fp32", FLOAT), Floats("fp16", FLOAT16), Floats("bf16", BFLOAT16), DynamicInt8(), QdqInt8(),
+    Int4("int4", 0), Int4("int4_dynamic", 4))}
