@@ -100,7 +100,7 @@ Result<void> run_scalar(Running& run) {
 // -----------------------------------------------------------------------------------------------------------
 
 constexpr int64_t few_row_count = 8;
-constexpr int64_t panels_at_once = 16;  // that many rows meet, a block of k after the other
+constexpr int64_t most_panels_at_once = 16;  // that many rows meet, a block of k after the other
 
 struct Kept {
   const FusedProgram* epilogue;
@@ -297,9 +297,12 @@ void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, i
         read_elements(a.element(), a.c.data, row * s.k_count + k, 1, std::min(k_block, s.k_count - k), left_at(row, k));
   });
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  // As many for each thread, and some to even out what else they do.
+  const int64_t rounds = std::max<int64_t>(4, ceil_divide(panels, most_panels_at_once * run.thread_count()));
+  const int64_t tasks = std::min(panels, rounds * run.thread_count());
   const auto multiply = [&](int64_t task, int64_t thread) {
     float* const two_panels = of_threads + thread * scratch.of_thread;
-    const int64_t first = task * panels_at_once, count = std::min(panels_at_once, panels - first);
+    const int64_t first = panels * task / tasks, count = panels * (task + 1) / tasks - first;
     const int64_t column = first * width, columns = std::min(count * width, s.columns - column);
     for (int64_t row = 0; row < rows; row += row_block)
       for (int64_t k = 0; k < s.k_count; k += k_block) {
@@ -329,7 +332,6 @@ void multiply_many(const Running& run, const Kernels& kernels, const Sizes& s, i
       results.complete(row, column, column + columns);
     }
   };
-  const int64_t tasks = ceil_divide(panels, panels_at_once);
   if (run.thread_count() > threads) {  // scratch was bound for fewer
     for (int64_t task = 0; task < tasks; ++task) multiply(task, 0);
     return;
