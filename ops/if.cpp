@@ -31,10 +31,11 @@ Result<void> infer(Inference& node) {
   const int32_t then_branch = node.subgraph("then_branch"), else_branch = node.subgraph("else_branch");
   HEED_TRY(node.infer_subgraph(then_branch, {}));
   HEED_TRY(node.infer_subgraph(else_branch, {}));
-  for (const int32_t branch : {then_branch, else_branch})
-    if (node.subgraph_output_count(branch) < node.output_count())
-      return Error{Code::invalid_model, "a branch gives " + std::to_string(node.subgraph_output_count(branch)) +
-                                            " values for " + std::to_string(node.output_count()) + " outputs"};
+  const int32_t then_count = node.subgraph_output_count(then_branch), else_count = node.subgraph_output_count(else_branch);
+  if (then_count != else_count || then_count < node.output_count())
+    return Error{Code::invalid_model, "the branches give " + std::to_string(then_count) + " and " +
+                                          std::to_string(else_count) + " values for " +
+                                          std::to_string(node.output_count()) + " outputs"};
   const auto condition = node.elements(0);
   const bool known = condition && condition->size() == 1 && (*condition)[0].is_number();
   for (int32_t i = 0; i < node.output_count(); ++i) {

@@ -411,7 +411,11 @@ Result<void> read_opset(Bytes message, Opsets& opsets) {
   if (proto.version() < 0 || proto.version() > INT32_MAX) {
     return invalid("opset_import '" + proto.domain() + "' has the version " + std::to_string(proto.version()));
   }
-  opsets[std::string(canonical_domain(proto.domain()))] = static_cast<int32_t>(proto.version());
+  const auto version = static_cast<int32_t>(proto.version());
+  const auto [known, is_new] = opsets.emplace(canonical_domain(proto.domain()), version);
+  if (!is_new && known->second != version)
+    return invalid("opset_import '" + proto.domain() + "' is there twice: version " + std::to_string(known->second) +
+                   " and version " + std::to_string(version));
   return {};
 }
 

@@ -209,15 +209,17 @@ Result<Tensor> read_elements(Bytes message, const Header& header, Source& source
     return source.external_tensor(location, type, header.dims);
   }
   if (header.raw_data && type == DataType::string) return invalid("strings cannot lie in raw_data");
+  const TypedField typed = typed_field_of(claimed);
+  HEED_ASSIGN(const Stored stored, count_numbers(message, typed));
   if (header.raw_data && (!header.raw_data->empty() || size_bytes == 0)) {
+    if (stored.numbers > 0)
+      return invalid(to_string(claimed) + " lies in raw_data and in field " + std::to_string(typed.number));
     if (header.raw_data->size() != size_bytes) {
       return invalid(to_string(claimed) + " needs " + std::to_string(size_bytes) + " bytes, its raw_data has " +
                      std::to_string(header.raw_data->size()));
     }
     return source.tensor_at(*header.raw_data, type, header.dims);
   }
-  const TypedField typed = typed_field_of(claimed);
-  HEED_ASSIGN(const Stored stored, count_numbers(message, typed));
   if (stored.numbers != typed.numbers_per_tensor) {
     return invalid(to_string(claimed) + " needs " + std::to_string(typed.numbers_per_tensor) + " numbers in field " +
                    std::to_string(typed.number) + ", it has " + std::to_string(stored.numbers));

@@ -38,6 +38,13 @@ struct Error {
     message.insert(0, std::string(place) + ": ");
     return std::move(*this);
   }
+
+  // What it quotes may be as long as a file: people read the first and the last 2000 bytes.
+  Error shortened() && {
+    constexpr size_t half = 2000;
+    if (message.size() > 2 * half + 5) message.replace(half, message.size() - 2 * half, " ... ");
+    return std::move(*this);
+  }
 };
 
 template <class T>
@@ -45,7 +52,7 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
   Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
+  Result(Error error) : content_(std::in_place_index<1>, std::move(error).shortened()) {}
 
   bool has_value() const { return content_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -68,7 +75,7 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)), failed_(true) {}
+  Result(Error error) : error_(std::move(error).shortened()), failed_(true) {}
 
   bool has_value() const { return !failed_; }
   explicit operator bool() const { return !failed_; }
