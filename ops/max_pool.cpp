@@ -7,27 +7,6 @@
 namespace heed::ops {
 namespace {
 
-Result<void> infer(Inference& node) {
-  const auto x = node.input(0);
-  const auto kernel = node.integers("kernel_shape");
-  if (!kernel) return Error{Code::invalid_model, "attribute 'kernel_shape' is missing"};
-  for (int32_t output = 0; output < node.output_count(); ++output) {
-    if (!node.has_output(output)) continue;
-    const auto element = output == 0 ? x.element() : DataType::i64;
-    if (!x.has_rank()) {
-      HEED_TRY(node.set_output(output, element));
-      continue;
-    }
-    if (x.rank() < 3)
-      return Error{Code::shape_mismatch, "data " + text_of(x.dims()) + "; expected [batch, channel, spatial...]"};
-    HEED_ASSIGN(const auto counts, window_counts(node, x.dims().subspan(2), Dims(kernel->begin(), kernel->end())));
-    Dims dims{x.dim(0), x.dim(1)};
-    dims.insert(dims.end(), counts.begin(), counts.end());
-    HEED_TRY(node.set_output(output, element, dims));
-  }
-  return {};
-}
-
 // Mirrors shaders/max_pool.comp.
 struct Parameters {
   Sliding windows;
@@ -72,7 +51,7 @@ extern const Operator max_pool{
                    optional("dilations", HEED_ATTRIBUTE_INTS), required("kernel_shape", HEED_ATTRIBUTE_INTS),
                    optional("pads", HEED_ATTRIBUTE_INTS), attribute("storage_order", 0),
                    optional("strides", HEED_ATTRIBUTE_INTS)},
-    .infer = infer,
+    .infer = infer_pooling,
     .plan = plan,
     .bind = bind};
 

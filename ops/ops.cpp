@@ -58,6 +58,8 @@ extern const Operator mixture_of_experts, quantized_mixture_of_experts, heed_exp
 extern const Operator com_microsoft_fused_matmul, com_microsoft_fused_gemm;
 // Sums of products: matmul.cpp, gemm.cpp, conv.cpp, max_pool.cpp, ai_onnx_attention.cpp
 extern const Operator matmul, gemm, conv, max_pool, attention;
+// More pooling: average_pool.cpp
+extern const Operator average_pool, lp_pool, global_average_pool, global_max_pool, global_lp_pool;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -161,6 +163,7 @@ PluginContent content() {
               &mixture_of_experts, &quantized_mixture_of_experts, &heed_expert_matmul,
               &com_microsoft_fused_matmul, &com_microsoft_fused_gemm,
               &matmul, &gemm, &conv, &max_pool, &attention,
+              &average_pool, &lp_pool, &global_average_pool, &global_max_pool, &global_lp_pool,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,

@@ -5,6 +5,14 @@
 
 namespace heed::ops {
 
+// A pooling's outputs: [batch, channel, windows...], each with its own element type. Input 0 is [batch, channel,
+// spatial...], and kernel_shape a size for each spatial axis.
+Result<void> infer_pooling(Inference& node);
+
+// The attribute `name`: `count` numbers from `least` on, or `otherwise` for all where it is absent.
+Result<std::vector<int64_t>> axis_numbers(const NodeView& node, std::string_view name, size_t count, int64_t otherwise,
+                                          int64_t least);
+
 // How many places the windows have along each of the `spatial` axes; checks strides, dilations, pads and auto_pad.
 Result<Dims> window_counts(const NodeView& node, std::span<const Dim> spatial, std::span<const Dim> kernel);
 
@@ -17,6 +25,12 @@ struct Sliding {
   int32_t x_offset, x_batch_stride, x_channel_stride;
   int32_t x_strides[most_window_axes];
 };
+
+// Where data and padding end along each axis, counted from the first element of the data.
+struct PaddedEnds {
+  int32_t ends[most_window_axes];
+};
+PaddedEnds padded_ends_of(const Binding& node, const Sliding& windows);
 
 // Declines where the data has more spatial axes, or not known how many.
 Result<void> check_windows(TypeView x);

@@ -63,6 +63,9 @@ extern const CpuKernel
     heed_attention, heed_attention_neon, heed_attention_avx2, heed_attention_avx512,
     heed_rotary_attention, heed_rotary_attention_neon, heed_rotary_attention_avx2, heed_rotary_attention_avx512,
     conv, max_pool, gemm;
+// More pooling: average_pool.cpp
+extern const CpuKernel
+    average_pool, lp_pool;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -145,6 +148,7 @@ PluginContent content() {
               &heed_rotary_attention, &heed_rotary_attention_neon, &heed_rotary_attention_avx2,
               &heed_rotary_attention_avx512,
               &conv, &max_pool, &gemm,
+              &average_pool, &lp_pool,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,

@@ -26,30 +26,21 @@ Result<void> run(Running& run) {
     run.parallel_for(x.dim(0) * x.dim(1), std::max<int64_t>(1, 16384 / work), [&](int64_t begin, int64_t end) {
       RowReader<T> reader(x);
       RowWriter<T> writer(y);
-      std::vector<int64_t> position(rank), window(rank), best(rank), there(rank);
+      std::vector<int64_t> best(rank);
       for (int64_t image = begin; image < end; ++image) {
         const T* from = reader.row(image * s.in_count, s.in_count);
         T* to = writer.row(image * s.out_count, s.out_count);
-        std::fill(position.begin(), position.end(), 0);
-        for (int64_t at = 0; at < s.out_count; ++at) {
+        int64_t at = 0;
+        for_each_window(s, [&](const Window& window) {
           bool found = false;
           T greatest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                                             : std::numeric_limits<T>::lowest();
-          for (int64_t k = 0; k < s.kernel_count; ++k) {
-            s.window_at(k, window);
-            int64_t offset = 0;
-            bool inside = true;
-            for (size_t axis = 0; axis < rank; ++axis) {
-              there[axis] = position[axis] * s.strides[axis] + window[axis] * s.dilations[axis] - s.pads[axis];
-              inside = inside && there[axis] >= 0 && there[axis] < s.in[axis];
-              offset = offset * s.in[axis] + there[axis];
-            }
-            if (!inside || (found && !(from[offset] > greatest))) continue;
+          window.for_each_inside(s, [&](int64_t offset, const std::vector<int64_t>& place) {
+            if (found && !(from[offset] > greatest)) return;
             found = true;
             greatest = from[offset];
-            best = there;
-          }
-          to[at] = greatest;
+            if (indices.present()) best = place;
+          });
           if (indices.present()) {
             int64_t index = 0;
             if (column_major)
@@ -58,11 +49,8 @@ Result<void> run(Running& run) {
               for (size_t axis = 0; axis < rank; ++axis) index = index * s.in[axis] + best[axis];
             indices.data<int64_t>()[image * s.out_count + at] = image * s.in_count + index;
           }
-          for (size_t axis = rank; axis-- > 0;) {
-            if (++position[axis] < s.out[axis]) break;
-            position[axis] = 0;
-          }
-        }
+          to[at++] = greatest;
+        });
         writer.finish();
       }
     });

@@ -31,6 +31,7 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
       out = (s.in[axis] + stride - 1) / stride;
       const int64_t total = std::max<int64_t>(0, (out - 1) * stride + reach - s.in[axis]);
       before = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+      after = total - before;
     } else {
       if (auto_pad == "VALID") before = after = 0;
       const int64_t room = s.in[axis] + before + after - reach;
@@ -43,6 +44,7 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
     }
     s.out.push_back(out);
     s.pads.push_back(before);
+    s.pads_behind.push_back(after);
     s.in_count *= s.in[axis];
     s.out_count *= out;
     if (__builtin_mul_overflow(s.kernel_count, s.kernel[axis], &s.kernel_count))

@@ -1,5 +1,6 @@
-// Conv, MaxPool and Gemm.
+// Conv, poolings and Gemm.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "cases.hpp"
 
@@ -129,10 +130,87 @@ const std::vector<Case> gemm_cases = {
     {"i32", {i32({1, 2}, {1, 2}), i32({2, 1}, {3, 4})}, {i32({1, 1}, {11})}},
 };
 
+// The windows of AveragePool and LpPool, from the definition; `ends`: where data and padding end.
+Tensors pool(const Tensors& in, std::vector<int64_t> kernel, Window w, std::vector<int64_t> out, double power,
+             bool include_pad) {
+  const auto x = values_of(in[0]);
+  const auto& xd = in[0].dims;
+  std::vector<double> y;
+  for (int64_t image = 0; image < xd[0] * xd[1]; ++image)
+    for (int64_t i = 0; i < out[0]; ++i)
+      for (int64_t j = 0; j < out[1]; ++j) {
+        double sum = 0, count = 0;
+        for (int64_t p = 0; p < kernel[0]; ++p)
+          for (int64_t q = 0; q < kernel[1]; ++q) {
+            const int64_t row = i * w.strides[0] + p * w.dilations[0] - w.pads[0],
+                          column = j * w.strides[1] + q * w.dilations[1] - w.pads[1];
+            const bool inside = row >= 0 && column >= 0 && row < xd[2] && column < xd[3];
+            if (inside || (include_pad && row < xd[2] + w.pads[2] && column < xd[3] + w.pads[3])) ++count;
+            if (!inside) continue;
+            const double value = x[static_cast<size_t>((image * xd[2] + row) * xd[3] + column)];
+            sum += power == 0 ? value : std::pow(std::abs(value), power);
+          }
+        y.push_back(power == 0 ? sum / count : std::pow(sum, 1 / power));
+      }
+  return {numbers(in[0].type, {xd[0], xd[1], out[0], out[1]}, y)};
+}
+Case pool_row(const char* what, Tensor x, std::vector<int64_t> kernel, Window w, std::vector<int64_t> out,
+              std::string attributes, double power = 0, bool include_pad = false, double tolerance = 1e-5) {
+  attributes = "kernel_shape = [" + std::to_string(kernel[0]) + ", " + std::to_string(kernel[1]) + "]" +
+               (attributes.empty() ? "" : ", " + attributes);
+  return by([=](const Tensors& in) { return pool(in, kernel, w, out, power, include_pad); }, what, {std::move(x)},
+            tolerance, std::move(attributes));
+}
+
+const std::vector<Case> average_cases = {
+    pool_row("plain", random({2, 3, 5, 7}), {3, 2}, {}, {3, 6}, ""),
+    pool_row("padding left out", random({1, 2, 5, 4}), {3, 3}, {.pads = {1, 2, 1, 0}}, {5, 4}, "pads = [1, 2, 1, 0]"),
+    pool_row("padding counted", random({1, 2, 5, 4}), {3, 3}, {.pads = {1, 2, 1, 0}}, {5, 4},
+             "pads = [1, 2, 1, 0], count_include_pad = 1", 0, true),
+    pool_row("a last window that reaches past the padding", random({1, 1, 6, 6}), {3, 3},
+             {.strides = {2, 2}, .pads = {0, 0, 0, 1}}, {3, 3},
+             "strides = [2, 2], ceil_mode = 1, count_include_pad = 1, pads = [0, 0, 0, 1]", 0, true),
+    pool_row("dilations, SAME_UPPER", random({1, 2, 5, 7}), {2, 3}, {.dilations = {2, 1}, .pads = {1, 1, 1, 1}}, {5, 7},
+             "dilations = [2, 1], auto_pad = \"SAME_UPPER\""),
+    pool_row("f16", random({1, 2, 4, 4}, -1, 1, DataType::f16), {2, 2}, {}, {3, 3}, "", 0, false, 2e-3),
+    {"one spatial axis",
+     {f32({1, 1, 4}, {1, 2, 3, 6})},
+     {f32({1, 1, 2}, {1.5, 4.5})},
+     0,
+     "kernel_shape = [2], strides = [2]"},
+    {"three spatial axes",
+     {f32({1, 1, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8})},
+     {f32({1, 1, 1, 1, 1}, {4.5})},
+     0,
+     "kernel_shape = [2, 2, 2]"},
+    {"no images", {f32({0, 1, 3, 3}, {})}, {f32({0, 1, 2, 2}, {})}, 0, "kernel_shape = [2, 2]"},
+};
+const std::vector<Case> lp_cases = {
+    pool_row("p is 2", random({2, 3, 5, 7}), {3, 2}, {}, {3, 6}, "", 2),
+    pool_row("p is 3, padding", random({1, 2, 5, 4}), {3, 3}, {.strides = {2, 1}, .pads = {1, 2, 1, 0}}, {3, 4},
+             "p = 3, strides = [2, 1], pads = [1, 2, 1, 0]", 3),
+    pool_row("p is 1", random({1, 2, 4, 3}), {2, 2}, {}, {3, 2}, "p = 1", 1),
+};
+const std::vector<Case> global_average_cases = {
+    {"two spatial axes", {f32({1, 2, 1, 3}, {1, 2, 3, 4, 5, 9})}, {f32({1, 2, 1, 1}, {2, 6})}, 1e-6},
+    {"one", {f32({2, 1, 2}, {1, 2, 3, 5})}, {f32({2, 1, 1}, {1.5, 4})}},
+};
+const std::vector<Case> global_max_cases = {
+    {"two spatial axes", {f32({1, 2, 1, 3}, {1, 2, 3, 9, 5, 4})}, {f32({1, 2, 1, 1}, {3, 9})}}};
+const std::vector<Case> global_lp_cases = {
+    {"p is 2", {f32({1, 2, 1, 2}, {3, -4, 6, 8})}, {f32({1, 2, 1, 1}, {5, 10})}, 1e-5},
+    {"p is 1", {f32({1, 2, 1, 2}, {3, -4, 6, 8})}, {f32({1, 2, 1, 1}, {7, 14})}, 1e-5, "p = 1"},
+};
+
 }  // namespace
 
 HEED_TEST_OPERATOR("Conv", conv_cases)
 HEED_TEST_OPERATOR("MaxPool", pool_cases)
+HEED_TEST_OPERATOR("AveragePool", average_cases)
+HEED_TEST_OPERATOR("LpPool", lp_cases)
+HEED_TEST_OPERATOR("GlobalAveragePool", global_average_cases)
+HEED_TEST_OPERATOR("GlobalMaxPool", global_max_cases)
+HEED_TEST_OPERATOR("GlobalLpPool", global_lp_cases)
 HEED_TEST_OPERATOR("Gemm", gemm_cases)
 
 TEST_CASE("Conv says that a window does not fit") {
