@@ -60,6 +60,9 @@ extern const Operator com_microsoft_fused_matmul, com_microsoft_fused_gemm;
 extern const Operator matmul, gemm, conv, max_pool, attention;
 // More pooling: average_pool.cpp
 extern const Operator average_pool, lp_pool, global_average_pool, global_max_pool, global_lp_pool;
+// Normalizations by channels: batch_normalization.cpp
+extern const Operator batch_normalization;
+extern const Rewrite batch_normalization_lowered;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -164,6 +167,7 @@ PluginContent content() {
               &com_microsoft_fused_matmul, &com_microsoft_fused_gemm,
               &matmul, &gemm, &conv, &max_pool, &attention,
               &average_pool, &lp_pool, &global_average_pool, &global_max_pool, &global_lp_pool,
+              &batch_normalization,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,
@@ -197,6 +201,7 @@ PluginContent content() {
               &simplified_layer_normalization_lowered, &embed_layer_normalization_lowered,
               &mixture_of_experts_lowered, &quantized_mixture_of_experts_lowered,
               &com_microsoft_fused_matmul_lowered, &com_microsoft_fused_gemm_lowered,
+              &batch_normalization_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,

@@ -77,14 +77,23 @@ std::vector<Place> places_of(std::string_view op_type, int32_t opset) {
     places.push_back({"cpu " + kernel_name, options});
     places.back().options.kernel_options.emplace_back("kernel", kernel_name);
   }
-  if (kernels->empty()) places.push_back({"cpu", options});  // a control kernel, or a body
   const auto gpu_kernels = registry().gpu_kernels(domain, name, *version);
   REQUIRE(gpu_kernels.has_value());
+  const bool has_expression = contract->c->expression.size > 0;
+  // Made of other operators by a rewrite: on the best kernels of those, and on the plainest.
+  const bool is_lowered = kernels->empty() && gpu_kernels->empty() && !has_expression && !contract->has_body() &&
+                          !contract->is(HEED_CONTROL);
+  options.rewrite = options.fold = is_lowered;
+  if (kernels->empty()) places.push_back({"cpu", options});  // a control kernel, a body, or a rewrite
+  if (is_lowered) {
+    places.push_back({"cpu, scalar", options});
+    places.back().options.kernel_options.emplace_back("cpu.isa", "scalar");
+  }
   for (const bool is_fused : {false, true}) {
-    if (is_fused ? contract->c->expression.size == 0 : gpu_kernels->empty()) continue;
+    if (is_fused ? !has_expression : gpu_kernels->empty() && !is_lowered) continue;
     places.push_back({is_fused ? "vulkan, as a fused node" : "vulkan", options});
     places.back().options.device = "vulkan";
-    places.back().options.rewrite = is_fused;
+    places.back().options.rewrite = is_fused || is_lowered;
     const Place whole = places.back();
     for (size_t i = 0; i < std::size(lesser_devices); ++i) {
       const auto& [what, option, value] = lesser_devices[i];
