@@ -63,6 +63,8 @@ extern const Operator average_pool, lp_pool, global_average_pool, global_max_poo
 // Normalizations by channels: batch_normalization.cpp
 extern const Operator batch_normalization;
 extern const Rewrite batch_normalization_lowered;
+// Of instances and groups: group_normalization.cpp
+extern const Operator instance_normalization, group_normalization;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -168,6 +170,7 @@ PluginContent content() {
               &matmul, &gemm, &conv, &max_pool, &attention,
               &average_pool, &lp_pool, &global_average_pool, &global_max_pool, &global_lp_pool,
               &batch_normalization,
+              &instance_normalization, &group_normalization,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,
