@@ -65,6 +65,9 @@ extern const Operator batch_normalization;
 extern const Rewrite batch_normalization_lowered;
 // Of instances and groups: group_normalization.cpp
 extern const Operator instance_normalization, group_normalization;
+// Recurrent layers: recurrent_layers.cpp, heed_recurrence.cpp
+extern const Operator rnn, gru, lstm, heed_recurrence;
+extern const Rewrite rnn_lowered, gru_lowered, lstm_lowered;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -171,6 +174,7 @@ PluginContent content() {
               &average_pool, &lp_pool, &global_average_pool, &global_max_pool, &global_lp_pool,
               &batch_normalization,
               &instance_normalization, &group_normalization,
+              &rnn, &gru, &lstm, &heed_recurrence,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,
@@ -205,6 +209,7 @@ PluginContent content() {
               &mixture_of_experts_lowered, &quantized_mixture_of_experts_lowered,
               &com_microsoft_fused_matmul_lowered, &com_microsoft_fused_gemm_lowered,
               &batch_normalization_lowered,
+              &rnn_lowered, &gru_lowered, &lstm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
