@@ -68,6 +68,8 @@ extern const Operator instance_normalization, group_normalization;
 // Recurrent layers: recurrent_layers.cpp, heed_recurrence.cpp
 extern const Operator rnn, gru, lstm, heed_recurrence;
 extern const Rewrite rnn_lowered, gru_lowered, lstm_lowered;
+// Images in other sizes: resize.cpp
+extern const Operator resize, upsample;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -175,6 +177,7 @@ PluginContent content() {
               &batch_normalization,
               &instance_normalization, &group_normalization,
               &rnn, &gru, &lstm, &heed_recurrence,
+              &resize, &upsample,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,
