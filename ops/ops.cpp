@@ -70,6 +70,8 @@ extern const Operator rnn, gru, lstm, heed_recurrence;
 extern const Rewrite rnn_lowered, gru_lowered, lstm_lowered;
 // Images in other sizes: resize.cpp
 extern const Operator resize, upsample;
+// More sums of products: conv_transpose.cpp
+extern const Operator conv_transpose;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -178,6 +180,7 @@ PluginContent content() {
               &instance_normalization, &group_normalization,
               &rnn, &gru, &lstm, &heed_recurrence,
               &resize, &upsample,
+              &conv_transpose,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,

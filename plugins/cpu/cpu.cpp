@@ -72,6 +72,9 @@ extern const CpuKernel
 // Images in other sizes: resize.cpp
 extern const CpuKernel
     resize, upsample;
+// More sums of products: conv_transpose.cpp
+extern const CpuKernel
+    conv_transpose;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -157,6 +160,7 @@ PluginContent content() {
               &average_pool, &lp_pool,
               &heed_recurrence, &heed_recurrence_neon, &heed_recurrence_avx2, &heed_recurrence_avx512,
               &resize, &upsample,
+              &conv_transpose,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,

@@ -1,4 +1,4 @@
-// Conv, poolings and Gemm.
+// Conv, ConvTranspose, poolings and Gemm.
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -202,6 +202,57 @@ const std::vector<Case> global_lp_cases = {
     {"p is 1", {f32({1, 2, 1, 2}, {3, -4, 6, 8})}, {f32({1, 2, 1, 1}, {7, 14})}, 1e-5, "p = 1"},
 };
 
+// Two spatial axes, straight from the definition: each input is spread.
+Tensors spread(const Tensors& in, Window w, std::vector<int64_t> out) {
+  const auto x = values_of(in[0]), k = values_of(in[1]);
+  const auto &xd = in[0].dims, &kd = in[1].dims;
+  const int64_t outputs = kd[1] * w.group;
+  std::vector<double> y(static_cast<size_t>(xd[0] * outputs * out[0] * out[1]));
+  for (int64_t n = 0; n < xd[0]; ++n)
+    for (int64_t m = 0; m < outputs; ++m)
+      for (int64_t i = 0; i < out[0] * out[1]; ++i)
+        y[static_cast<size_t>((n * outputs + m) * out[0] * out[1] + i)] =
+            in.size() > 2 ? values_of(in[2])[static_cast<size_t>(m)] : 0;
+  for (int64_t n = 0; n < xd[0]; ++n)
+    for (int64_t c = 0; c < xd[1]; ++c)
+      for (int64_t i = 0; i < xd[2]; ++i)
+        for (int64_t j = 0; j < xd[3]; ++j)
+          for (int64_t m = 0; m < kd[1]; ++m)
+            for (int64_t p = 0; p < kd[2]; ++p)
+              for (int64_t q = 0; q < kd[3]; ++q) {
+                const int64_t row = i * w.strides[0] + p * w.dilations[0] - w.pads[0],
+                              column = j * w.strides[1] + q * w.dilations[1] - w.pads[1];
+                if (row < 0 || column < 0 || row >= out[0] || column >= out[1]) continue;
+                const int64_t output = c / (xd[1] / w.group) * kd[1] + m;
+                y[static_cast<size_t>(((n * outputs + output) * out[0] + row) * out[1] + column)] +=
+                    x[static_cast<size_t>(((n * xd[1] + c) * xd[2] + i) * xd[3] + j)] *
+                    k[static_cast<size_t>(((c * kd[1] + m) * kd[2] + p) * kd[3] + q)];
+              }
+  return {numbers(in[0].type, {xd[0], outputs, out[0], out[1]}, y)};
+}
+Case spread_row(const char* what, Tensors in, Window w, std::vector<int64_t> out, std::string attributes,
+                double tolerance = 1e-5) {
+  return by([=](const Tensors& tensors) { return spread(tensors, w, out); }, what, std::move(in), tolerance,
+            std::move(attributes));
+}
+const std::vector<Case> conv_transpose_cases = {
+    spread_row("plain", {random({2, 3, 4, 5}), random({3, 2, 3, 2})}, {}, {6, 6}, ""),
+    spread_row("strides, padding, bias", {random({1, 3, 4, 5}), random({3, 4, 3, 3}), random({4})},
+               {.strides = {2, 3}, .pads = {1, 0, 1, 2}}, {7, 13}, "strides = [2, 3], pads = [1, 0, 1, 2]"),
+    spread_row("groups, dilations", {random({1, 4, 3, 3}), random({4, 3, 2, 3})}, {.dilations = {2, 1}, .group = 2},
+               {5, 5}, "dilations = [2, 1], group = 2"),
+    spread_row("more behind", {random({1, 1, 3, 3}), random({1, 2, 2, 2})}, {.strides = {3, 2}}, {10, 7},
+               "strides = [3, 2], output_padding = [2, 1]"),
+    spread_row("a given size", {random({1, 1, 3, 3}), random({1, 2, 3, 3})}, {.strides = {3, 2}, .pads = {0, 0, 0, 0}},
+               {10, 8}, "strides = [3, 2], output_shape = [10, 8]"),
+    spread_row("SAME_UPPER", {random({1, 1, 3, 3}), random({1, 1, 3, 3})}, {.strides = {2, 2}, .pads = {0, 0, 1, 1}},
+               {6, 6}, "strides = [2, 2], auto_pad = \"SAME_UPPER\""),
+    spread_row("f16", {random({1, 2, 3, 3}, -1, 1, DataType::f16), random({2, 2, 2, 2}, -1, 1, DataType::f16)}, {},
+               {4, 4}, "", 4e-3),
+    {"one spatial axis", {f32({1, 1, 3}, {1, 2, 3}), f32({1, 1, 2}, {1, 10})}, {f32({1, 1, 4}, {1, 12, 23, 30})}},
+    {"no images", {f32({0, 1, 3, 3}, {}), random({1, 1, 2, 2})}, {f32({0, 1, 4, 4}, {})}},
+};
+
 }  // namespace
 
 HEED_TEST_OPERATOR("Conv", conv_cases)
@@ -211,6 +262,7 @@ HEED_TEST_OPERATOR("LpPool", lp_cases)
 HEED_TEST_OPERATOR("GlobalAveragePool", global_average_cases)
 HEED_TEST_OPERATOR("GlobalMaxPool", global_max_cases)
 HEED_TEST_OPERATOR("GlobalLpPool", global_lp_cases)
+HEED_TEST_OPERATOR("ConvTranspose", conv_transpose_cases)
 HEED_TEST_OPERATOR("Gemm", gemm_cases)
 
 TEST_CASE("Conv says that a window does not fit") {
