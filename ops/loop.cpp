@@ -1,49 +1,12 @@
 // Loop: runs its body up to M times, while its condition holds. Carried values go from one iteration to the next; scan
 // outputs are stacked along a new first axis. The contract and its control kernel: no data is touched here.
-#include "shapes.hpp"
+#include "carried.hpp"
 
 namespace heed::ops {
 namespace {
 
 constexpr int32_t first_carried =
     2;  // inputs of the node and of its body: M or the iteration, the condition, the carried
-
-// The type of a carried value as the body sees it. Sizes that an iteration changes are symbols of its own.
-struct Carried {
-  heed_type type;
-  Dims dims;
-  std::vector<bool> changes;
-
-  explicit Carried(TypeView view)
-      : type(view.c), dims(view.dims().begin(), view.dims().end()), changes(dims.size(), false) {}
-
-  TypeView view() const {
-    auto c = type;
-    c.dims = reinterpret_cast<const heed_dim*>(dims.data());
-    return {c};
-  }
-
-  // Takes in what the body gives back; true where that changed what it may be given.
-  bool widen(Inference& node, TypeView result) {
-    bool widened = false;
-    if (type.element == 0 && result.has_element()) type.element = result.c.element, widened = true;
-    if (type.rank < 0) return widened;
-    const bool same = std::equal(dims.begin(), dims.end(), result.dims().begin(), result.dims().end());
-    if (result.rank() != type.rank || (type.kind != HEED_TENSOR && !same)) {
-      type.rank = -1;
-      dims.clear();
-      changes.clear();
-      return true;
-    }
-    for (size_t axis = 0; axis < dims.size(); ++axis) {
-      if (changes[axis] || dims[axis] == result.dims()[axis]) continue;
-      dims[axis] = node.fresh_symbol("carried");
-      changes[axis] = true;
-      widened = true;
-    }
-    return widened;
-  }
-};
 
 Result<void> infer(Inference& node) {
   const int32_t body = node.subgraph("body");
@@ -53,33 +16,12 @@ Result<void> infer(Inference& node) {
 
   const TypeView iteration{{HEED_TENSOR, static_cast<int32_t>(DataType::i64), 0, 0, nullptr}};
   const TypeView condition{{HEED_TENSOR, static_cast<int32_t>(DataType::boolean), 0, 0, nullptr}};
-  // Each round opens at least one more axis or rank, or is the last.
-  for (bool widened = true; widened;) {
-    std::vector<TypeView> types{iteration, condition};
-    for (const auto& value : carried) types.push_back(value.view());
-    HEED_TRY(node.infer_subgraph(body, types));
-    if (node.subgraph_output_count(body) < 1 + carried_count ||
-        node.subgraph_output_count(body) - 1 < node.output_count())
-      return Error{Code::invalid_model, "the body gives " + std::to_string(node.subgraph_output_count(body)) +
-                                            " values for a condition, " + std::to_string(carried_count) +
-                                            " carried values and " +
-                                            std::to_string(node.output_count() - carried_count) + " scan outputs"};
-    widened = false;
-    for (int32_t i = 0; i < carried_count; ++i) {
-      const bool grew = carried[i].widen(node, node.subgraph_output(body, 1 + i));
-      widened = widened || grew;
-    }
-  }
+  HEED_TRY(infer_carried(node, body, carried, std::array{iteration, condition}, {}, 1));
 
   for (int32_t i = 0; i < node.output_count(); ++i) {
     if (!node.has_output(i)) continue;
     if (i < carried_count) {
-      const auto result = node.subgraph_output(body, 1 + i);
-      // An optional that goes in may come out as what it holds.
-      Carried last = result.c.kind == carried[i].type.kind ? carried[i] : Carried(result);
-      for (size_t axis = 0; axis < last.dims.size(); ++axis)
-        if (last.changes[axis]) last.dims[axis] = node.fresh_symbol("final");
-      HEED_TRY(node.set_output(i, last.view()));
+      HEED_TRY(set_last(node, i, carried[static_cast<size_t>(i)], node.subgraph_output(body, 1 + i)));
       continue;
     }
     const auto each = node.subgraph_output(body, 1 + i);
@@ -134,8 +76,6 @@ Result<void> run(Controlling& node) {
   }
   return {};
 }
-
-constexpr uint32_t any_kind = 1u << HEED_TENSOR | 1u << HEED_SEQUENCE | 1u << HEED_OPTIONAL;
 
 }  // namespace
 

@@ -70,6 +70,9 @@ extern const Operator rnn, gru, lstm, heed_recurrence;
 extern const Rewrite rnn_lowered, gru_lowered, lstm_lowered;
 // Images in other sizes: resize.cpp
 extern const Operator resize, upsample;
+// More control flow and sequences: scan.cpp, sequence_map.cpp, sequence.cpp
+extern const Operator scan, sequence_map, split_to_sequence;
+extern const ControlKernel scan_control, sequence_map_control;
 // More sums of products: conv_transpose.cpp
 extern const Operator conv_transpose;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
@@ -180,6 +183,7 @@ PluginContent content() {
               &instance_normalization, &group_normalization,
               &rnn, &gru, &lstm, &heed_recurrence,
               &resize, &upsample,
+              &scan, &sequence_map, &split_to_sequence,
               &conv_transpose,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
@@ -200,7 +204,7 @@ PluginContent content() {
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
           },
-      .control_kernels = {&if_else_control, &loop_control},
+      .control_kernels = {&if_else_control, &loop_control, &scan_control, &sequence_map_control},
       .rewrites =
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,

@@ -1,5 +1,5 @@
 // Sequences of tensors: SequenceConstruct, SequenceEmpty, SequenceInsert, SequenceErase, SequenceAt, SequenceLength,
-// ConcatFromSequence. The type of a sequence tells the shape of its tensors where all have the same.
+// ConcatFromSequence, SplitToSequence. The type of a sequence tells the shape of its tensors where all have the same.
 #include "shapes.hpp"
 
 namespace heed::ops {
@@ -74,6 +74,21 @@ Result<void> infer_concat(Inference& node) {
   return node.set_output(0, list.element(), dims);
 }
 
+Result<void> infer_split(Inference& node) {
+  const auto input = node.input(0), split = node.input(1);
+  if (!input.has_rank()) return set_sequence(node, input.c.element, -1, {});
+  HEED_ASSIGN(const int32_t axis, node.axis("axis", input.rank()));
+  if (node.has_input(1) && split.has_rank() && split.rank() > 1)
+    return Error{Code::shape_mismatch, "split has rank " + std::to_string(split.rank()) + "; expected 0 or 1"};
+  Dims dims(input.dims().begin(), input.dims().end());
+  if (!node.has_input(1)) {  // in pieces of one
+    dims[static_cast<size_t>(axis)] = 1;
+    if (node.integer("keepdims") == 0) dims.erase(dims.begin() + axis);
+    return set_sequence(node, input.c.element, static_cast<int32_t>(dims.size()), dims);
+  }
+  return set_sequence(node, input.c.element, -1, {});  // the last piece may be smaller
+}
+
 }  // namespace
 
 extern const Operator sequence_construct{.op_type = "SequenceConstruct",
@@ -127,5 +142,13 @@ extern const Operator concat_from_sequence{
     .types = {{"S", any_type, sequence}, {"T", any_type}},
     .attributes = {required("axis", HEED_ATTRIBUTE_INT), attribute("new_axis", 0)},
     .infer = infer_concat};
+
+extern const Operator split_to_sequence{.op_type = "SplitToSequence",
+                                        .versions = {24, 11},
+                                        .inputs = {{"input", "T"}, {"split", "I", HEED_OPTIONAL_PARAMETER}},
+                                        .outputs = {{"output_sequence", "S"}},
+                                        .types = {{"T", any_type}, {"I", position}, {"S", any_type, sequence}},
+                                        .attributes = {attribute("axis", 0), attribute("keepdims", 1)},
+                                        .infer = infer_split};
 
 }  // namespace heed::ops

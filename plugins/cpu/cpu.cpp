@@ -72,6 +72,9 @@ extern const CpuKernel
 // Images in other sizes: resize.cpp
 extern const CpuKernel
     resize, upsample;
+// More sequences: sequence.cpp
+extern const CpuKernel
+    split_to_sequence;
 // More sums of products: conv_transpose.cpp
 extern const CpuKernel
     conv_transpose;
@@ -160,6 +163,7 @@ PluginContent content() {
               &average_pool, &lp_pool,
               &heed_recurrence, &heed_recurrence_neon, &heed_recurrence_avx2, &heed_recurrence_avx512,
               &resize, &upsample,
+              &split_to_sequence,
               &conv_transpose,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,

@@ -1,5 +1,5 @@
-// Sequences: SequenceConstruct, -Empty, -Insert, -Erase, -At, -Length and ConcatFromSequence. Elements are handed on by
-// reference; only ConcatFromSequence copies.
+// Sequences: SequenceConstruct, -Empty, -Insert, -Erase, -At, -Length, ConcatFromSequence and SplitToSequence. Elements
+// are handed on by reference; only the last two copy.
 #include "move.hpp"
 
 namespace heed::cpu {
@@ -92,6 +92,55 @@ Result<void> run_concat(Running& run) {
   return {};
 }
 
+// The sizes of the pieces: a list, or one size for all but a smaller last one.
+Result<std::vector<int64_t>> pieces_of(const Running& run, int64_t size) {
+  const auto split = run.input(1);
+  const auto given = split.present() ? split.integers() : std::vector<int64_t>{1};
+  std::vector<int64_t> pieces = given;
+  if (!split.present() || split.rank() == 0) {
+    if (given[0] < 1)
+      return Error{Code::invalid_argument, "split is " + std::to_string(given[0]) + "; expected 1 or more"};
+    pieces.assign(static_cast<size_t>(size / given[0]), given[0]);
+    if (size % given[0] != 0) pieces.push_back(size % given[0]);
+    return pieces;
+  }
+  int64_t rest = size;
+  for (const int64_t piece : pieces) {
+    if (piece < 0 || piece > rest) rest = -1;
+    if (rest < 0) break;
+    rest -= piece;
+  }
+  if (rest != 0)
+    return Error{Code::invalid_argument, "the sizes of split do not add up to the axis of " + std::to_string(size)};
+  return pieces;
+}
+
+Result<void> run_split(Running& run) {
+  const auto input = run.input(0);
+  HEED_ASSIGN(const int32_t axis, run.axis("axis", input.rank()));
+  HEED_ASSIGN(const auto pieces, pieces_of(run, input.dim(axis)));
+  const bool drops_axis = !run.input(1).present() && run.integer("keepdims", 1) == 0;
+  auto list = run.new_sequence(input.element());
+  int64_t begin = 0;
+  for (const int64_t piece : pieces) {
+    std::vector<int64_t> dims(input.dims().begin(), input.dims().end());
+    dims[static_cast<size_t>(axis)] = piece;
+    std::vector<int64_t> own_dims = dims;
+    if (drops_axis) own_dims.erase(own_dims.begin() + axis);
+    TensorView part{};
+    auto value = run.new_tensor(input.element(), own_dims, part);
+    if (!value) return Error{Code::out_of_memory, "no memory for a piece"};
+    const auto strides = dense_strides(dims);
+    move_elements(run, input.element(), dims, {input.c.data, input.strides(), begin * input.stride(axis)},
+                  {part.c.data, strides});
+    if (part.element() == DataType::string)
+      for (auto& text : part.as<heed_text>()) text = value.store_text(from_c(text));
+    HEED_TRY(list.insert(list.size(), value));
+    begin += piece;
+  }
+  return run.set_output(0, std::move(list));
+}
+
 }  // namespace
 
 extern const CpuKernel sequence_construct{.op_type = "SequenceConstruct", .run = run_construct};
@@ -101,5 +150,7 @@ extern const CpuKernel sequence_erase{.op_type = "SequenceErase", .run = run_era
 extern const CpuKernel sequence_at{.op_type = "SequenceAt", .run = run_at};
 extern const CpuKernel sequence_length{.op_type = "SequenceLength", .run = run_length};
 extern const CpuKernel concat_from_sequence{.op_type = "ConcatFromSequence", .run = run_concat};
+
+extern const CpuKernel split_to_sequence{.op_type = "SplitToSequence", .run = run_split};
 
 }  // namespace heed::cpu

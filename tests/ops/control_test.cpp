@@ -1,4 +1,4 @@
-// If and Loop.
+// If, Loop, Scan and SequenceMap.
 #include <catch2/catch.hpp>
 
 #include "cases.hpp"
@@ -6,8 +6,9 @@
 namespace heed::test {
 namespace {
 
-std::string model(const std::string& signature, const std::string& body) {
-  return "<ir_version: 8, opset_import: [\"\" : 17]> agraph " + signature + " { " + body + " }";
+std::string model(const std::string& signature, const std::string& body, int opset = 17) {
+  return "<ir_version: 8, opset_import: [\"\" : " + std::to_string(opset) + "]> agraph " + signature + " { " + body +
+         " }";
 }
 
 void check_text(const std::string& text, const Tensors& inputs, const Tensors& expected) {
@@ -94,6 +95,95 @@ TEST_CASE("Loop within If within Loop") {
             else_branch = same () => (float e) { e = Identity(v) }>
       }>)"),
              {i64({}, {3}), f32({}, {1})}, {f32({}, {5})});
+}
+
+// The sums of what was seen so far, along an axis of x and of y, each walked forward or not.
+std::string sums(const std::string& attributes,
+                 const std::string& signature = "(float[3] s, float[a, b] x) => (float[3] t, float[c, d] y)") {
+  return model(signature, "t, y = Scan<num_scan_inputs = 1" + attributes +
+                              R"(, body = add (float[k] sum, float[l] next) => (float[m] all, float[n] seen) {
+      all = Add(sum, next)
+      seen = Identity(all)
+    }>(s, x))");
+}
+
+TEST_CASE("Scan carries states and stacks what its body gives, along any axis and either way") {
+  const Tensor s = f32({3}, {0, 0, 0}), x = f32({2, 3}, {1, 2, 3, 10, 20, 30}), end = f32({3}, {11, 22, 33});
+  check_text(sums(""), {s, x}, {end, f32({2, 3}, {1, 2, 3, 11, 22, 33})});
+  check_text(sums(", scan_input_directions = [1]"), {s, x}, {end, f32({2, 3}, {10, 20, 30, 11, 22, 33})});
+  check_text(sums(", scan_output_directions = [1]"), {s, x}, {end, f32({2, 3}, {11, 22, 33, 1, 2, 3})});
+  check_text(sums(", scan_input_axes = [1], scan_output_axes = [-1]"), {s, f32({3, 2}, {1, 10, 2, 20, 3, 30})},
+             {end, f32({3, 2}, {1, 11, 2, 22, 3, 33})});
+  check_text(sums("", "(float[3] s, float[0, 3] x) => (float[3] t, float[c, d] y)"), {s, f32({0, 3}, {})},
+             {s, f32({0, 3}, {})});
+}
+
+TEST_CASE("Scan walks several inputs, and needs no state") {
+  check_text(model("(float[n] a, float[n] b) => (float[n] y)", R"(
+      y = Scan<num_scan_inputs = 2, scan_input_directions = [0, 1], body = add (float c, float d) => (float e) {
+        e = Sub(c, d)
+      }>(a, b))"),
+             {f32({3}, {1, 2, 3}), f32({3}, {10, 20, 30})}, {f32({3}, {-29, -18, -7})});
+}
+
+TEST_CASE("Scan of version 8 walks each batch as far as it goes") {
+  const auto text = [](const std::string& lengths) {
+    return model(
+        "(" + lengths + "float[2] s, float[2, n] x) => (float[2] t, float[2, n] y)",
+        std::string("t, y = Scan<num_scan_inputs = 1, body = add (float sum, float next) => (float all, float seen) {"
+                    " all = Add(sum, next) seen = Identity(all) }>(") +
+            (lengths.empty() ? "" : "l") + ", s, x)",
+        8);
+  };
+  const Tensor s = f32({2}, {0, 100}), x = f32({2, 3}, {1, 2, 3, 4, 5, 6});
+  check_text(text(""), {s, x}, {f32({2}, {6, 115}), f32({2, 3}, {1, 3, 6, 104, 109, 115})});
+  check_text(text("int64[2] l, "), {i64({2}, {1, 2}), s, x}, {f32({2}, {1, 109}), f32({2, 3}, {1, 0, 0, 104, 109, 0})});
+  check_text(text("int64[2] l, "), {i64({2}, {0, 0}), s, x}, {s, f32({2, 3}, {0, 0, 0, 0, 0, 0})});
+  const auto refused = run_text(text("int64[2] l, "), {i64({2}, {4, 2}), s, x});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("sequence_lens of batch 0 is 4"));
+}
+
+TEST_CASE("Scan says which lengths differ") {
+  const auto refused = run_text(model("(float[n] a, float[m] b) => (float[n] y)", R"(
+      y = Scan<num_scan_inputs = 2, body = add (float c, float d) => (float e) { e = Sub(c, d) }>(a, b))"),
+                                {f32({3}, {1, 2, 3}), f32({2}, {10, 20})});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("lengths of the scan inputs"));
+}
+
+TEST_CASE("SequenceMap runs its body for each element, of sequences that go along and tensors that stay") {
+  const std::string text = model("(float[k] a, float[l] b, float[1] c) => (float[n] y, int64[2] z)", R"(
+      s = SequenceConstruct(a, b)
+      t = SequenceConstruct(b, a)
+      u, v = SequenceMap(s, t, c) <body = join (float[i] f, float[j] g, float[1] h) => (float[o] p, int64[1] q) {
+        sum = Add(f, h)
+        p = Concat<axis = 0>(sum, g)
+        q = Shape(g)
+      }>
+      y = ConcatFromSequence<axis = 0>(u)
+      z = ConcatFromSequence<axis = 0>(v))");
+  check_text(text, {f32({1}, {1}), f32({2}, {2, 3}), f32({1}, {10})},
+             {f32({6}, {11, 2, 3, 12, 13, 1}), i64({2}, {2, 1})});
+}
+
+TEST_CASE("SequenceMap of no elements gives none") {
+  check_text(model("(float[1] c) => (int64 n)", R"(
+      s = SequenceEmpty()
+      t = SequenceMap(s, c) <body = add (float[i] f, float[1] h) => (float[o] p) { p = Add(f, h) }>
+      n = SequenceLength(t))"),
+             {f32({1}, {1})}, {i64({}, {0})});
+}
+
+TEST_CASE("SequenceMap says which sequence has another length") {
+  const auto refused = run_text(model("(float[1] a) => (int64 n)", R"(
+      s = SequenceConstruct(a, a)
+      t = SequenceConstruct(a)
+      u = SequenceMap(s, t) <body = add (float[i] f, float[1] h) => (float[o] p) { p = Add(f, h) }>
+      n = SequenceLength(u))"),
+                                {f32({1}, {1})});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("input 1 has 1 elements"));
 }
 
 }  // namespace heed::test

@@ -61,6 +61,25 @@ TEST_CASE("tensors of a sequence are joined along an axis") {
              {f32({2, 1}, {1, 2}), f32({2, 2}, {3, 4, 5, 6})}, {f32({2, 3}, {1, 3, 4, 2, 5, 6})});
 }
 
+TEST_CASE("a tensor is split into a sequence: in ones, in pieces of a size, by a list, texts too") {
+  const auto split = [](const std::string& type, const std::string& call, const std::string& dims = "[n]") {
+    return model("(" + type + "[5] x) => (" + type + dims + " y, int64 count)",
+                 "s = " + call + "  at = Constant<value_int = 1>()  y = SequenceAt(s, at)  count = SequenceLength(s)");
+  };
+  const Tensor x = f32({5}, {1, 2, 3, 4, 5});
+  check_text(split("float", "SplitToSequence(x)"), {x}, {f32({1}, {2}), i64({}, {5})});
+  check_text(split("float", "SplitToSequence<axis = -1, keepdims = 0>(x)", ""), {x}, {f32({}, {2}), i64({}, {5})});
+  check_text(split("float", "SplitToSequence(x, Constant<value_int = 3>())"), {x}, {f32({2}, {4, 5}), i64({}, {2})});
+  check_text(split("float", "SplitToSequence(x, Constant<value_ints = [1, 0, 4]>())"), {x},
+             {f32({0}, {}), i64({}, {3})});
+  check_text(split("string", "SplitToSequence(x, Constant<value_int = 2>())"),
+             {texts({5}, {"a", "b", "c", "a longer text than others", "e"})},
+             {texts({2}, {"c", "a longer text than others"}), i64({}, {3})});
+  const auto refused = run_text(split("float", "SplitToSequence(x, Constant<value_ints = [1, 5]>())"), {x});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("do not add up"));
+}
+
 TEST_CASE("a position outside of a sequence is named") {
   const auto outputs =
       run_text(model("(float[2] a, int64 at) => (float[2] y)", "s = SequenceConstruct(a)  y = SequenceAt(s, at)"),

@@ -399,6 +399,7 @@ class ValueRef {
     return Inference::result_of(host->sequence_insert(value_, index, element.c()));
   }
   Result<void> erase(int64_t index) { return Inference::result_of(host->sequence_erase(value_, index)); }
+  heed_text store_text(std::string_view bytes) { return host->value_store_text(value_, to_c(bytes)); }  // a new tensor's
   ValueRef content() const { return borrow(host->optional_content(value_)); }           // optionals
   heed_value* c() const { return value_; }
   heed_value* release() { return std::exchange(value_, nullptr); }
@@ -541,6 +542,14 @@ class Controlling : public NodeView {
   }
   ValueRef slice(const ValueRef& value, int32_t axis, int64_t index) const {
     return ValueRef::own(host->control_slice(control_, value.c(), axis, index));
+  }
+  // On the host, to be filled.
+  ValueRef new_tensor(DataType element, std::span<const int64_t> dims, TensorView& view) const {
+    return ValueRef::own(host->new_tensor(host->control_run(control_), static_cast<int32_t>(element), dims.data(),
+                                          static_cast<int32_t>(dims.size()), &view.c));
+  }
+  ValueRef new_sequence(DataType element) const {
+    return ValueRef::own(host->new_sequence(host->control_run(control_), static_cast<int32_t>(element)));
   }
   ValueRef new_optional(const ValueRef& content) const {
     return ValueRef::own(host->new_optional(host->control_run(control_), content.c()));
