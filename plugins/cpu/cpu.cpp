@@ -78,6 +78,9 @@ extern const CpuKernel
 // More sums of products: conv_transpose.cpp
 extern const CpuKernel
     conv_transpose;
+// Elements between others: grid_sample.cpp, affine_grid.cpp
+extern const CpuKernel
+    grid_sample, affine_grid;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -165,6 +168,7 @@ PluginContent content() {
               &resize, &upsample,
               &split_to_sequence,
               &conv_transpose,
+              &grid_sample, &affine_grid,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,
