@@ -75,6 +75,8 @@ extern const Operator scan, sequence_map, split_to_sequence;
 extern const ControlKernel scan_control, sequence_map_control;
 // More sums of products: conv_transpose.cpp
 extern const Operator conv_transpose;
+// More texts: string_split.cpp, string_normalizer.cpp, regex_full_match.cpp, tf_idf_vectorizer.cpp
+extern const Operator string_split, string_normalizer, regex_full_match, tf_idf_vectorizer;
 // Elements between others: grid_sample.cpp, affine_grid.cpp
 extern const Operator grid_sample, affine_grid;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
@@ -187,6 +189,7 @@ PluginContent content() {
               &resize, &upsample,
               &scan, &sequence_map, &split_to_sequence,
               &conv_transpose,
+              &string_split, &string_normalizer, &regex_full_match, &tf_idf_vectorizer,
               &grid_sample, &affine_grid,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,

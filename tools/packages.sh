@@ -4,7 +4,7 @@ heed_build_packages=(
   libonnx-dev libprotobuf-dev protobuf-compiler
   libvulkan-dev glslang-dev glslang-tools
   libboost-program-options-dev nlohmann-json3-dev libhwy-dev
-  libpcre2-dev libutf8proc-dev zlib1g-dev
+  libpcre2-dev libre2-dev libutf8proc-dev zlib1g-dev
 )
 heed_run_packages=(mesa-vulkan-drivers libvulkan1)
 heed_test_packages=(catch2 vulkan-validationlayers spirv-tools python3-numpy python3-onnx xz-utils)

@@ -78,6 +78,9 @@ extern const CpuKernel
 // More sums of products: conv_transpose.cpp
 extern const CpuKernel
     conv_transpose;
+// More texts: string_split.cpp, string_normalizer.cpp, regex_full_match.cpp, tf_idf_vectorizer.cpp
+extern const CpuKernel
+    string_split, string_normalizer, regex_full_match, tf_idf_vectorizer;
 // Elements between others: grid_sample.cpp, affine_grid.cpp
 extern const CpuKernel
     grid_sample, affine_grid;
@@ -168,6 +171,7 @@ PluginContent content() {
               &resize, &upsample,
               &split_to_sequence,
               &conv_transpose,
+              &string_split, &string_normalizer, &regex_full_match, &tf_idf_vectorizer,
               &grid_sample, &affine_grid,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
