@@ -79,6 +79,8 @@ extern const Operator conv_transpose;
 extern const Operator string_split, string_normalizer, regex_full_match, tf_idf_vectorizer;
 // Elements between others: grid_sample.cpp, affine_grid.cpp
 extern const Operator grid_sample, affine_grid;
+// Boxes: non_max_suppression.cpp
+extern const Operator non_max_suppression;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -191,6 +193,7 @@ PluginContent content() {
               &conv_transpose,
               &string_split, &string_normalizer, &regex_full_match, &tf_idf_vectorizer,
               &grid_sample, &affine_grid,
+              &non_max_suppression,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,

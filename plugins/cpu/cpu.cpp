@@ -84,6 +84,9 @@ extern const CpuKernel
 // Elements between others: grid_sample.cpp, affine_grid.cpp
 extern const CpuKernel
     grid_sample, affine_grid;
+// Boxes: non_max_suppression.cpp
+extern const CpuKernel
+    non_max_suppression;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -173,6 +176,7 @@ PluginContent content() {
               &conv_transpose,
               &string_split, &string_normalizer, &regex_full_match, &tf_idf_vectorizer,
               &grid_sample, &affine_grid,
+              &non_max_suppression,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,
