@@ -81,6 +81,8 @@ extern const Operator string_split, string_normalizer, regex_full_match, tf_idf_
 extern const Operator grid_sample, affine_grid;
 // Boxes: non_max_suppression.cpp
 extern const Operator non_max_suppression;
+// Front ends of sound: mel_weight_matrix.cpp, window_functions.cpp
+extern const Operator mel_weight_matrix, hann_window, hamming_window, blackman_window;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -194,6 +196,7 @@ PluginContent content() {
               &string_split, &string_normalizer, &regex_full_match, &tf_idf_vectorizer,
               &grid_sample, &affine_grid,
               &non_max_suppression,
+              &mel_weight_matrix, &hann_window, &hamming_window, &blackman_window,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,

@@ -87,6 +87,9 @@ extern const CpuKernel
 // Boxes: non_max_suppression.cpp
 extern const CpuKernel
     non_max_suppression;
+// Front ends of sound: mel_weight_matrix.cpp
+extern const CpuKernel
+    mel_weight_matrix;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -177,6 +180,7 @@ PluginContent content() {
               &string_split, &string_normalizer, &regex_full_match, &tf_idf_vectorizer,
               &grid_sample, &affine_grid,
               &non_max_suppression,
+              &mel_weight_matrix,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,
