@@ -1,15 +1,16 @@
 // Conv: y[n, m, ...] = b[m] + sum over c and the window of w[m, c, ...] * x[n, c, ...], in groups of channels.
+#include "conv.hpp"
+
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
 #include "windows.hpp"
 
 namespace heed::ops {
-namespace {
 
-Result<void> infer(Inference& node) {
-  const auto x = node.input(0), w = node.input(1);
-  if (!x.has_rank() || !w.has_rank()) return node.set_output(0, x.element());
+Result<void> infer_convolution(Inference& node, ConvInputs inputs, DataType element) {
+  const auto x = node.input(inputs.x), w = node.input(inputs.w);
+  if (!x.has_rank() || !w.has_rank()) return node.set_output(0, element);
   if (x.rank() < 3 || w.rank() != x.rank())
     return Error{Code::shape_mismatch,
                  "data " + text_of(x.dims()) + " and weights " + text_of(w.dims()) +
@@ -21,10 +22,10 @@ Result<void> infer(Inference& node) {
     return Error{Code::shape_mismatch,
                  to_string(w.dim(0)) + " output channels do not divide into " + std::to_string(group) + " groups"};
   HEED_TRY(node.require_equal(modulo(w.dim(0), group), 0, "output channels modulo group"));
-  if (node.has_input(2)) {
-    HEED_TRY(node.require_rank(2, 1));
-    if (node.input(2).has_rank())
-      HEED_TRY(node.require_equal(node.input(2).dim(0), w.dim(0), "bias and output channels"));
+  if (inputs.bias >= 0 && node.has_input(inputs.bias)) {
+    HEED_TRY(node.require_rank(inputs.bias, 1));
+    const auto bias = node.input(inputs.bias);
+    if (bias.has_rank()) HEED_TRY(node.require_equal(bias.dim(0), w.dim(0), "bias and output channels"));
   }
 
   Dims dims{x.dim(0), w.dim(0)};
@@ -36,10 +37,17 @@ Result<void> infer(Inference& node) {
   }
   HEED_ASSIGN(const auto counts, window_counts(node, x.dims().subspan(2), kernel));
   dims.insert(dims.end(), counts.begin(), counts.end());
-  return node.set_output(0, x.element(), dims);
+  return node.set_output(0, element, dims);
 }
 
+namespace {
+
 enum { x_input, w_input, bias_input };
+
+Result<void> infer(Inference& node) {
+  return infer_convolution(node, {x_input, w_input, bias_input}, node.input(x_input).element());
+}
+
 enum { tall_tiles, flat_tiles, an_output_a_thread };
 
 // Of a tile of shaders/conv.comp; eight threads along each side.

@@ -100,6 +100,8 @@ extern const Operator quantize_linear, dequantize_linear, com_microsoft_quantize
 // Products of 8-bit integers: matmul_integer.cpp
 extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, dynamic_quantize_matmul,
     fused_matmul_integer_to_float, fused_dynamic_quantize_matmul;
+// Convolutions of bytes: conv_integer.cpp
+extern const Operator conv_integer, qlinear_conv;
 // Weights laid out for the products that follow: heed_pack.cpp
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
@@ -209,6 +211,7 @@ PluginContent content() {
               &matmul_integer, &qlinear_matmul, &matmul_integer_to_float, &dynamic_quantize_matmul,
               &fused_matmul_integer_to_float, &fused_dynamic_quantize_matmul,
               &matmul_nbits, &fused_matmul_nbits,
+              &conv_integer, &qlinear_conv,
               &heed_pack,
               &com_microsoft_attention, &qattention,
               &group_query_attention, &multi_head_attention,

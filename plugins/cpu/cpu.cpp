@@ -106,6 +106,9 @@ extern const CpuKernel
 extern const CpuKernel
     quantize_linear, dequantize_linear, com_microsoft_quantize_linear, com_microsoft_dequantize_linear,
     dynamic_quantize_linear, gather_block_quantized;
+// Convolutions of bytes: conv_integer.cpp
+extern const CpuKernel conv_integer, conv_integer_neon, conv_integer_avx2, conv_integer_avx_vnni, conv_integer_avx512, conv_integer_avx512_vnni,
+    qlinear_conv, qlinear_conv_neon, qlinear_conv_avx2, qlinear_conv_avx_vnni, qlinear_conv_avx512, qlinear_conv_avx512_vnni;
 // Products of 8-bit integers: matmul_integer.cpp
 extern const CpuKernel
     matmul_integer, matmul_integer_neon, matmul_integer_avx2, matmul_integer_avx512,
@@ -189,6 +192,8 @@ PluginContent content() {
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
               &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
+              &conv_integer, &conv_integer_neon, &conv_integer_avx2, &conv_integer_avx_vnni, &conv_integer_avx512, &conv_integer_avx512_vnni,
+              &qlinear_conv, &qlinear_conv_neon, &qlinear_conv_avx2, &qlinear_conv_avx_vnni, &qlinear_conv_avx512, &qlinear_conv_avx512_vnni,
               &matmul_integer, &matmul_integer_neon, &matmul_integer_avx2, &matmul_integer_avx512,
               &qlinear_matmul, &qlinear_matmul_neon, &qlinear_matmul_avx2, &qlinear_matmul_avx512,
               &matmul_integer_to_float, &matmul_integer_to_float_neon, &matmul_integer_to_float_avx2, &matmul_integer_to_float_avx512,

@@ -1,0 +1,593 @@
+// Convolutions of bytes: sums of (x - x_zero_point)(w - w_zero_point) over the windows of Conv, as i32, which wraps.
+//   ConvInteger   the sums
+//   QLinearConv   saturate(round((sum + B) * (x_scale * w_scale / y_scale)) + y_zero_point)
+// Weights less their zero points are rows; pixels, the window of each spread out, are the columns of panels, in which x is
+// lowered by `shift`: sum((x - z) w) = sum((x - shift) w) + (shift - z) sum(w). Rows of signed bytes are multiplied four at a
+// time where the machine can, and else two at a time as i16. Where each channel has weights of its own, a window slides along
+// a copy of its image, padded, as i16 less the zero point, in as many parts as it takes for strides to be 1.
+#include <memory>
+
+#include "byte_lines.hpp"
+#include "byte_panels.hpp"
+#include "convert.hpp"
+#include "integer_panels.hpp"
+#include "move.hpp"
+#include "sliding.hpp"
+
+namespace heed::cpu {
+namespace {
+
+struct Kernels {
+  const IntegerPanelKernels* pairs;
+  const BytePanelKernels* fours;  // null: none here
+  const ByteLineKernels* lines;
+};
+Kernels kernels_of(Isa isa) {
+  return {integer_panel_kernels(base_of(isa)), byte_panel_kernels(isa), byte_line_kernels(base_of(isa))};
+}
+
+// Which inputs of an operator are what.
+constexpr int32_t none = -1;
+struct Roles {
+  int32_t x, w, x_zero, w_zero;
+  int32_t bias = none, x_scale = none, w_scale = none, y_scale = none, y_zero = none;
+};
+constexpr Roles integer_roles{.x = 0, .w = 1, .x_zero = 2, .w_zero = 3};
+constexpr Roles qlinear_roles{
+    .x = 0, .w = 3, .x_zero = 2, .w_zero = 5, .bias = 8, .x_scale = 1, .w_scale = 4, .y_scale = 6, .y_zero = 7};
+
+int64_t ceil_divide(int64_t count, int64_t size) { return (count + size - 1) / size; }
+
+// One number for all, or one an output channel.
+std::vector<int64_t> integers_of(const TensorView& list, int64_t count) {
+  std::vector<int64_t> numbers(1, 0);
+  if (list.present()) {
+    numbers.resize(static_cast<size_t>(list.count()));
+    read_elements(list.element(), list.c.data, 0, 1, list.count(), numbers.data());
+  }
+  if (numbers.size() == 1) numbers.resize(static_cast<size_t>(count), numbers[0]);
+  return numbers;
+}
+
+// ---- weights as rows
+// ----------------------------------------------------------------------------------------------------------------
+
+enum class Way { pairs, fours, slide };
+
+struct Layout {
+  Way way;
+  int64_t row_bytes;
+};
+
+struct Weights {
+  Layout layout;
+  const uint8_t* rows;  // [out], row_bytes apart
+  const int32_t* sums;  // of each row
+};
+
+// Of dense weights [out, channel / group, kernel...].
+Layout layout_of(const Kernels& kernels, const TensorView& w, const std::vector<int64_t>& zero_points) {
+  const int64_t k_count = w.count(1, w.rank());
+  const int64_t pair_bytes = 2 * ceil_divide(k_count, 2) * static_cast<int64_t>(sizeof(int16_t));
+  if (w.dim(1) == 1) return {Way::slide, pair_bytes};
+  bool fits = kernels.fours != nullptr;
+  for (int64_t i = 0; fits && i < w.count(); ++i) {
+    const int64_t number = (w.element() == DataType::i8 ? w.data<int8_t>()[i] : w.data<uint8_t>()[i]) -
+                           zero_points[static_cast<size_t>(i / k_count)];
+    fits = number >= -128 && number <= 127;
+  }
+  return fits ? Layout{Way::fours, packed_row_bytes(k_count)} : Layout{Way::pairs, pair_bytes};
+}
+
+// `rows` are zeros before.
+void pack(const Kernels& kernels, const Layout& layout, const TensorView& w, const std::vector<int64_t>& zero_points,
+          uint8_t* rows, int32_t* sums) {
+  const int64_t k_count = w.count(1, w.rank());
+  for (int64_t m = 0; m < w.dim(0); ++m) {
+    uint8_t* row = rows + m * layout.row_bytes;
+    sums[m] = 0;
+    for (int64_t k = 0; k < k_count; ++k) {
+      const int64_t i = m * k_count + k;
+      const auto number = static_cast<int32_t>((w.element() == DataType::i8 ? w.data<int8_t>()[i] : w.data<uint8_t>()[i]) -
+                                               zero_points[static_cast<size_t>(m)]);
+      sums[m] += number;
+      if (layout.way == Way::fours)
+        row[k] = static_cast<uint8_t>(number + 128);
+      else
+        reinterpret_cast<int16_t*>(row)[k] = static_cast<int16_t>(number);
+    }
+    if (layout.way == Way::fours) pack_row(*kernels.fours, true, 128, k_count, 255, row);
+  }
+}
+
+Result<void> prepare(Preparing& node, const Kernels& kernels, const Roles& roles) {
+  auto* kept = node.keep<Weights>();
+  if (kept == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
+  const auto w = node.constant(roles.w);
+  const bool has_zero_points = node.has_input(roles.w_zero);
+  const auto zero_point = has_zero_points ? node.constant(roles.w_zero) : std::optional(TensorView{});
+  if (!w || !zero_point || w->rank() < 3 || w->count() == 0) return {};
+  if (zero_point->present() && zero_point->count() != 1 && zero_point->count() != w->dim(0)) return {};
+  const auto zero_points = integers_of(*zero_point, w->dim(0));
+  const Layout layout = layout_of(kernels, *w, zero_points);
+  auto* rows = static_cast<uint8_t*>(node.keep_bytes(static_cast<size_t>(w->dim(0) * layout.row_bytes)));
+  auto* sums = static_cast<int32_t*>(node.keep_bytes(static_cast<size_t>(w->dim(0)) * sizeof(int32_t)));
+  if (rows == nullptr || sums == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
+  pack(kernels, layout, *w, zero_points, rows, sums);
+  *kept = {layout, rows, sums};
+  return {};
+}
+
+// ---- what becomes of sums
+// -----------------------------------------------------------------------------------------------------------
+
+// Images that lie dense, each channel somewhere.
+struct Planes {
+  uint8_t* data;
+  int64_t batch_stride, channel_stride;  // in elements
+};
+
+bool has_dense_images(const TensorView& tensor) {
+  int64_t expected = 1;
+  for (int32_t axis = tensor.rank() - 1; axis >= 2; expected *= tensor.dim(axis--))
+    if (tensor.dim(axis) != 1 && tensor.stride(axis) != expected) return false;
+  return true;
+}
+
+// Sums, or codes of them, on their way to y.
+struct Finish {
+  const Kernels& kernels;
+  Planes y;
+  bool makes_codes;
+  std::vector<int32_t> added;  // one a row
+  std::vector<float> scales;   // likewise, of codes
+  Rounding rounding;
+
+  // n sums of each of row_count channels from `channel` on, of an image's pixels from `pixel` on.
+  void operator()(const int32_t* sums, int64_t stride, int64_t batch, int64_t channel, int64_t row_count, int64_t pixel,
+                  int64_t n, int64_t width) const {
+    const int64_t first = batch * y.batch_stride + channel * y.channel_stride + pixel;
+    if (!makes_codes) {
+      auto* to = reinterpret_cast<int32_t*>(y.data) + first;
+      for (int64_t row = 0; row < row_count; ++row, to += y.channel_stride)
+        for (int64_t i = 0; i < n; ++i)
+          to[i] = static_cast<int32_t>(static_cast<uint32_t>(sums[row * stride + i]) +
+                                       static_cast<uint32_t>(added[static_cast<size_t>(channel + row)]));
+      return;
+    }
+    const SumRows rows{sums, stride, row_count, added.data() + channel, scales.data() + channel};
+    uint8_t* to = y.data + first;
+    if (n == width) return kernels.lines->quantize(rows, n, rounding, to, y.channel_stride);
+    uint8_t room[16 * 64];
+    kernels.lines->quantize(rows, n, rounding, room, width);
+    for (int64_t row = 0; row < row_count; ++row) std::copy_n(room + row * width, n, to + row * y.channel_stride);
+  }
+};
+
+// ---- products of rows and panels of pixels
+// ------------------------------------------------------------------------------------------
+
+struct Convolution {
+  const Sliding& s;
+  const Weights& weights;
+  Planes x;
+  uint8_t padding, flipped;  // what stands for the zero point; what makes panels signed or unsigned
+  bool x_is_signed;
+  int32_t x_zero_point;
+  int64_t batch_count, group_count, channel_count, output_count;  // of a group
+};
+
+// Panels of the windows of pixels, filled one by one.
+class Panels {
+ public:
+  Panels(const Convolution& conv, const Kernels& kernels, int64_t group_size, int64_t width, int64_t padded)
+      : conv_(conv), lines_(*kernels.lines), group_size_(group_size), width_(width), padded_(padded),
+        axes_(conv.s.kernel.size()),
+        is_plain_(conv.s.kernel_count == 1 &&
+                  std::all_of(conv.s.strides.begin(), conv.s.strides.end(), [](int64_t n) { return n == 1; }) &&
+                  conv.s.out == conv.s.in),
+        offsets_(static_cast<size_t>(is_plain_ ? 0 : conv.s.kernel_count * width)),
+        runs_(static_cast<size_t>(is_plain_ ? 0 : conv.s.kernel_count)) {}
+
+  // The pixels from `pixel` on of an image's channels that begin at x.
+  void fill(const uint8_t* x, int64_t pixel, int64_t n, uint8_t* to) {
+    if (!is_plain_) find_windows(pixel, n);
+    const int64_t kernel_count = conv_.s.kernel_count, k_count = conv_.channel_count * kernel_count;
+    alignas(64) uint8_t room[4][64] = {};
+    const uint8_t* lines[4];
+    for (int64_t k = 0; k < padded_; k += group_size_) {
+      for (int64_t line = 0; line < group_size_; ++line) {
+        lines[line] = room[line];
+        if (k + line >= k_count) {
+          std::fill_n(room[line], width_, uint8_t{0});
+          continue;
+        }
+        if (is_plain_) {
+          const uint8_t* from = x + (k + line) * conv_.x.channel_stride + pixel;
+          if (n == width_)
+            lines[line] = from;
+          else
+            std::copy_n(from, n, room[line]);
+          continue;
+        }
+        const int64_t channel = (k + line) / kernel_count, window = (k + line) % kernel_count;
+        const uint8_t* image = x + channel * conv_.x.channel_stride;
+        const int32_t* offsets = offsets_.data() + window * width_;
+        if (runs_[static_cast<size_t>(window)]) {
+          lines[line] = image + offsets[0];
+          continue;
+        }
+        for (int64_t i = 0; i < n; ++i) room[line][i] = offsets[i] < 0 ? conv_.padding : image[offsets[i]];
+      }
+      lines_.interleave(lines, static_cast<int32_t>(group_size_), conv_.flipped, width_, to + k * width_);
+    }
+  }
+
+ private:
+  // Where each element of the window of each pixel lies in an image, or -1; and whether those of a whole line follow each
+  // other.
+  void find_windows(int64_t pixel, int64_t n) {
+    const Sliding& s = conv_.s;
+    std::vector<int64_t>& at = position_;
+    at.resize(axes_);
+    window_.resize(axes_);
+    starts_.resize(static_cast<size_t>(n) * axes_);
+    int64_t rest = pixel;
+    for (size_t axis = axes_; axis-- > 0; rest /= s.out[axis]) at[axis] = rest % s.out[axis];
+    for (int64_t i = 0; i < n; ++i) {
+      for (size_t axis = 0; axis < axes_; ++axis)
+        starts_[static_cast<size_t>(i) * axes_ + axis] = at[axis] * s.strides[axis] - s.pads[axis];
+      for (size_t axis = axes_; axis-- > 0;) {
+        if (++at[axis] < s.out[axis]) break;
+        at[axis] = 0;
+      }
+    }
+    for (int64_t k = 0; k < s.kernel_count; ++k) {
+      s.window_at(k, window_);
+      int32_t* offsets = offsets_.data() + k * width_;
+      bool is_run = n == width_;
+      for (int64_t i = 0; i < n; ++i) {
+        int64_t offset = 0;
+        bool inside = true;
+        for (size_t axis = 0; axis < axes_; ++axis) {
+          const int64_t place = starts_[static_cast<size_t>(i) * axes_ + axis] + window_[axis] * s.dilations[axis];
+          inside = inside && place >= 0 && place < s.in[axis];
+          offset = offset * s.in[axis] + place;
+        }
+        offsets[i] = inside ? static_cast<int32_t>(offset) : -1;
+        is_run = is_run && inside && offsets[i] == offsets[0] + i;
+      }
+      runs_[static_cast<size_t>(k)] = is_run;
+    }
+  }
+
+  const Convolution& conv_;
+  const ByteLineKernels& lines_;
+  int64_t group_size_, width_, padded_;
+  size_t axes_;
+  bool is_plain_;
+  std::vector<int32_t> offsets_;  // [window, pixel]
+  std::vector<uint8_t> runs_;     // [window]
+  std::vector<int64_t> position_, window_, starts_;
+};
+
+void multiply(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
+  constexpr int64_t most_width = 64, most_rows = 16, cache_bytes = 1 << 14;
+  const bool by_fours = conv.weights.layout.way == Way::fours;
+  const int64_t width = by_fours ? kernels.fours->panel_width : kernels.pairs->panel_width;
+  const int64_t rows_at_once = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
+  const int64_t k_count = conv.channel_count * conv.s.kernel_count, group_size = by_fours ? 4 : 2;
+  const int64_t padded = by_fours ? padded_k(k_count) : 2 * ceil_divide(k_count, 2), panel_bytes = padded * width;
+  const int64_t panel_count = ceil_divide(conv.s.out_count, width), image_count = conv.batch_count * conv.group_count;
+  // Panels that rows meet one after the other, while both are near.
+  const int64_t for_all_threads = std::max<int64_t>(1, image_count * panel_count / run.thread_count());
+  const int64_t block = std::min({std::max<int64_t>(1, cache_bytes / panel_bytes), for_all_threads, panel_count});
+  const int64_t block_count = ceil_divide(panel_count, block);
+  const int64_t cost = std::max<int64_t>(1, block * width * k_count * conv.output_count);
+  run.parallel_for(image_count * block_count, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
+    const std::unique_ptr<uint8_t[]> memory(new uint8_t[static_cast<size_t>(block * panel_bytes)]);
+    Panels panels(conv, kernels, group_size, width, padded);
+    const int32_t zeros[most_width] = {};
+    const uint32_t no_rows[most_rows] = {};
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t image = task / block_count, batch = image / conv.group_count, group = image % conv.group_count;
+      const int64_t first = task % block_count * block, last = std::min(panel_count, first + block);
+      const uint8_t* x = conv.x.data + batch * conv.x.batch_stride + group * conv.channel_count * conv.x.channel_stride;
+      const auto pixels_of = [&](int64_t panel) { return std::min(width, conv.s.out_count - panel * width); };
+      for (int64_t panel = first; panel < last; ++panel)
+        panels.fill(x, panel * width, pixels_of(panel), memory.get() + (panel - first) * panel_bytes);
+      for (int64_t row = 0; row < conv.output_count; row += rows_at_once) {
+        const int64_t now = std::min(rows_at_once, conv.output_count - row), channel = group * conv.output_count + row;
+        const uint8_t* rows = conv.weights.rows + channel * conv.weights.layout.row_bytes;
+        for (int64_t panel = first; panel < last; ++panel) {
+          const uint8_t* pixels = memory.get() + (panel - first) * panel_bytes;
+          alignas(64) int32_t sums[most_rows * most_width];
+          if (by_fours)
+            kernels.fours->multiply({rows, conv.weights.layout.row_bytes, now, padded, true, pixels, 0, zeros, no_rows, no_rows},
+                                    sums);
+          else
+            kernels.pairs->multiply(reinterpret_cast<const int16_t*>(rows), conv.weights.layout.row_bytes / 2, now, padded / 2,
+                                    reinterpret_cast<const int8_t*>(pixels), sums, width);
+          finish(sums, width, batch, channel, now, panel * width, pixels_of(panel), width);
+        }
+      }
+    }
+  });
+}
+
+// ---- each channel by itself
+// --------------------------------------------------------------------------------------------------------
+
+// The parts of an image along an axis: part r holds its places r, r + stride, ... counted from where its padding begins.
+struct PartedAxis {
+  std::vector<int64_t> parts;         // their r
+  std::vector<int64_t> part, offset;  // of each place of the window: which part, and where in it
+  int64_t size;                       // of a part
+};
+
+PartedAxis parted(const Sliding& s, size_t axis) {
+  PartedAxis p{.parts = {}, .part = {}, .offset = {}, .size = s.out[axis]};
+  for (int64_t k = 0; k < s.kernel[axis]; ++k) {
+    const int64_t at = k * s.dilations[axis], r = at % s.strides[axis];
+    const auto found = std::find(p.parts.begin(), p.parts.end(), r);
+    p.part.push_back(found - p.parts.begin());
+    if (found == p.parts.end()) p.parts.push_back(r);
+    p.offset.push_back(at / s.strides[axis]);
+    p.size = std::max(p.size, s.out[axis] + p.offset.back());
+  }
+  return p;
+}
+
+class Slide {
+ public:
+  Slide(const Convolution& conv, const Kernels& kernels) : conv_(conv), kernels_(kernels) {
+    const Sliding& s = conv.s;
+    for (size_t axis = 0; axis < s.in.size(); ++axis) axes_.push_back(parted(s, axis));
+    for (const auto& axis : axes_) part_size_ *= axis.size, part_count_ *= static_cast<int64_t>(axis.parts.size());
+    std::vector<int64_t> window(s.kernel.size());
+    for (int64_t k = 0; k < s.kernel_count; ++k) {
+      s.window_at(k, window);
+      int64_t part = 0, offset = 0;
+      for (size_t axis = 0; axis < axes_.size(); ++axis) {
+        const auto at = static_cast<size_t>(window[axis]);
+        part = part * static_cast<int64_t>(axes_[axis].parts.size()) + axes_[axis].part[at];
+        offset = offset * axes_[axis].size + axes_[axis].offset[at];
+      }
+      offsets_.push_back(static_cast<int32_t>(part * part_size_ + offset));
+    }
+    if (offsets_.size() % 2 != 0) offsets_.push_back(offsets_.back());
+    // Outputs lie as pixels of a part do, with gaps where their lines are shorter.
+    for (size_t axis = 0; axis < axes_.size(); ++axis) run_ = run_ * axes_[axis].size + s.out[axis] - 1;
+    ++run_;
+  }
+  int64_t image_size() const { return part_count_ * part_size_ + kernels_.lines->most_excess; }
+  int64_t run_size() const { return run_ + kernels_.lines->most_excess; }
+
+  // `image` are zeros where padding is: zeros before the first.
+  void fill(const uint8_t* x, int16_t* image) const {
+    const Sliding& s = conv_.s;
+    const size_t last = axes_.size() - 1;
+    std::vector<int64_t> part(axes_.size()), line(axes_.size());
+    for (int64_t i = 0; i < part_count_; ++i, image += part_size_) {
+      int64_t rest = i, line_count = 1;
+      for (size_t axis = axes_.size(); axis-- > 0; rest /= static_cast<int64_t>(axes_[axis].parts.size()))
+        part[axis] = axes_[axis].parts[static_cast<size_t>(rest % static_cast<int64_t>(axes_[axis].parts.size()))];
+      for (size_t axis = 0; axis < last; ++axis) line_count *= axes_[axis].size;
+      std::fill(line.begin(), line.end(), 0);
+      // Places of the last axis that lie within the image.
+      const int64_t shift = part[last] - s.pads[last], stride = s.strides[last];
+      const int64_t begin = shift >= 0 ? 0 : ceil_divide(-shift, stride);
+      const int64_t end = std::min(axes_[last].size, s.in[last] > shift ? (s.in[last] - 1 - shift) / stride + 1 : 0);
+      for (int64_t l = 0; l < line_count; ++l) {
+        int64_t offset = 0;
+        bool inside = begin < end;
+        for (size_t axis = 0; axis < last; ++axis) {
+          const int64_t at = line[axis] * s.strides[axis] + part[axis] - s.pads[axis];
+          inside = inside && at >= 0 && at < s.in[axis];
+          offset = offset * s.in[axis] + at;
+        }
+        if (inside)
+          kernels_.lines->widen(x + offset * s.in[last] + begin * stride + shift, stride, end - begin, conv_.x_is_signed,
+                                conv_.x_zero_point, image + l * axes_[last].size + begin);
+        for (size_t axis = last; axis-- > 0;) {
+          if (++line[axis] < axes_[axis].size) break;
+          line[axis] = 0;
+        }
+      }
+    }
+  }
+
+  void sums(const int16_t* image, int64_t output_channel, int32_t* to) const {
+    const auto* weights =
+        reinterpret_cast<const int16_t*>(conv_.weights.rows + output_channel * conv_.weights.layout.row_bytes);
+    kernels_.lines->slide(image, {offsets_.data(), weights, static_cast<int64_t>(offsets_.size() / 2)}, run_, to);
+  }
+
+  // Calls body(from, pixel, n) for lines of outputs: from where they lie among the sums.
+  template <class Body>
+  void for_each_line(Body&& body) const {
+    const Sliding& s = conv_.s;
+    const size_t last = axes_.size() - 1;
+    std::vector<int64_t> line(axes_.size());
+    for (int64_t pixel = 0; pixel < s.out_count; pixel += s.out[last]) {
+      int64_t from = 0;
+      for (size_t axis = 0; axis < last; ++axis) from = (from + line[axis]) * axes_[axis + 1].size;
+      body(from, pixel, s.out[last]);
+      for (size_t axis = last; axis-- > 0;) {
+        if (++line[axis] < s.out[axis]) break;
+        line[axis] = 0;
+      }
+    }
+  }
+
+ private:
+  const Convolution& conv_;
+  const Kernels& kernels_;
+  std::vector<PartedAxis> axes_;
+  std::vector<int32_t> offsets_;
+  int64_t part_size_ = 1, part_count_ = 1, run_ = 0;
+};
+
+void slide(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
+  const Slide slide(conv, kernels);
+  const int64_t cost = std::max<int64_t>(1, conv.s.out_count * conv.s.kernel_count * conv.output_count);
+  run.parallel_for(conv.batch_count * conv.group_count, std::max<int64_t>(1, 32768 / cost), [&](int64_t begin, int64_t end) {
+    std::vector<int16_t> image(static_cast<size_t>(slide.image_size()));
+    std::vector<int32_t> sums(static_cast<size_t>(slide.run_size()));
+    std::vector<uint8_t> codes(finish.makes_codes ? sums.size() : 0);
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t batch = task / conv.group_count, group = task % conv.group_count;
+      slide.fill(conv.x.data + batch * conv.x.batch_stride + group * conv.x.channel_stride, image.data());
+      for (int64_t i = 0; i < conv.output_count; ++i) {
+        const int64_t channel = group * conv.output_count + i;
+        slide.sums(image.data(), channel, sums.data());
+        if (!finish.makes_codes) {
+          slide.for_each_line([&](int64_t from, int64_t pixel, int64_t n) {
+            finish(sums.data() + from, 0, batch, channel, 1, pixel, n, n);
+          });
+          continue;
+        }
+        const int64_t n = slide.run_size() - kernels.lines->most_excess;
+        kernels.lines->quantize({sums.data(), 0, 1, finish.added.data() + channel, finish.scales.data() + channel}, n,
+                                finish.rounding, codes.data(), 0);
+        uint8_t* to = finish.y.data + batch * finish.y.batch_stride + channel * finish.y.channel_stride;
+        slide.for_each_line([&](int64_t from, int64_t pixel, int64_t count) {
+          std::copy_n(codes.data() + from, count, to + pixel);
+        });
+      }
+    }
+  });
+}
+
+// ---- a run
+// ----------------------------------------------------------------------------------------------------------------
+
+Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
+  auto x = run.input(roles.x);
+  const auto w = run.input(roles.w);
+  const auto at = [&](int32_t input) { return input == none ? TensorView{} : run.input(input); };
+  if (x.rank() < 3) return check_rank(run, roles.x, 4);
+  HEED_TRY(check_rank(run, roles.w, x.rank()));
+  const int64_t groups = run.integer("group", 1), outputs = w.dim(0), channels = w.dim(1);
+  const auto bias = at(roles.bias);
+  if (x.dim(1) != channels * groups || outputs % groups != 0 || (bias.present() && bias.count() != outputs))
+    return Error{Code::shape_mismatch, std::to_string(x.dim(1)) + " channels of data meet weights for " +
+                                           std::to_string(channels) + " in each of " + std::to_string(groups) +
+                                           " groups, with " + std::to_string(outputs) + " outputs"};
+  for (const auto& [input, is_of_channels] : {std::pair{roles.x_zero, false}, {roles.x_scale, false}, {roles.y_scale, false},
+                                              {roles.y_zero, false}, {roles.w_zero, true}, {roles.w_scale, true}}) {
+    const auto list = at(input);
+    if (list.present() && list.count() != 1 && !(is_of_channels && list.count() == outputs))
+      return Error{Code::shape_mismatch, "input " + std::to_string(input) + " has " + std::to_string(list.count()) +
+                                             " elements; expected 1" +
+                                             (is_of_channels ? ", or one for each of " + std::to_string(outputs) + " outputs"
+                                                             : std::string())};
+  }
+  HEED_ASSIGN(const auto s, sliding_of(run, x, {w.dims().begin() + 2, w.dims().end()}));
+  std::vector<int64_t> dims{x.dim(0), outputs};
+  dims.insert(dims.end(), s.out.begin(), s.out.end());
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));
+  if (y.count() == 0) return {};
+  if (s.in_count > INT32_MAX) return Error{Code::unsupported, "an image has more than 2^31 pixels"};
+
+  // Images that do not lie dense are, for the time of a run.
+  std::vector<uint8_t> x_memory, y_memory;
+  const auto dense = [&](TensorView view, std::vector<uint8_t>& memory, Strides& strides) {
+    if (has_dense_images(view)) return view;
+    memory.resize(static_cast<size_t>(view.count()) * bits_of(view.element()) / 8);
+    strides = dense_strides(view.dims());
+    view.c.data = memory.data();
+    view.c.strides = strides.data();
+    return view;
+  };
+  Strides x_strides, y_strides;
+  const auto from = dense(x, x_memory, x_strides), to = dense(y, y_memory, y_strides);
+  if (!x_memory.empty()) move_tensor(run, x, from);
+
+  Weights weights = *run.kept<Weights>();
+  std::vector<uint8_t> rows;
+  std::vector<int32_t> row_sums;
+  if (weights.rows == nullptr) {
+    const auto zero_points = integers_of(at(roles.w_zero), outputs);
+    weights.layout = layout_of(kernels, w, zero_points);
+    rows.resize(static_cast<size_t>(outputs * weights.layout.row_bytes));
+    row_sums.resize(static_cast<size_t>(outputs));
+    pack(kernels, weights.layout, w, zero_points, rows.data(), row_sums.data());
+    weights.rows = rows.data();
+    weights.sums = row_sums.data();
+  }
+
+  const bool x_is_signed = x.element() == DataType::i8;
+  const auto x_zero_point = static_cast<int32_t>(integers_of(at(roles.x_zero), 1)[0]);
+  // Panels of pairs are signed, those of fours unsigned.
+  const bool flips = weights.layout.way == Way::fours ? x_is_signed : weights.layout.way == Way::pairs && !x_is_signed;
+  const int32_t shift = !flips ? 0 : x_is_signed ? -128 : 128;
+  const Convolution conv{.s = s,
+                         .weights = weights,
+                         .x = {from.data<uint8_t>(), from.stride(0), from.stride(1)},
+                         .padding = static_cast<uint8_t>(x_zero_point),
+                         .flipped = static_cast<uint8_t>(flips ? 0x80 : 0),
+                         .x_is_signed = x_is_signed,
+                         .x_zero_point = x_zero_point,
+                         .batch_count = x.dim(0),
+                         .group_count = groups,
+                         .channel_count = channels,
+                         .output_count = outputs / groups};
+  Finish finish{.kernels = kernels,
+                .y = {to.data<uint8_t>(), to.stride(0), to.stride(1)},
+                .makes_codes = roles.y_scale != none,
+                .added = {},
+                .scales = {},
+                .rounding = {}};
+  for (int64_t m = 0; m < outputs; ++m) {
+    const uint32_t lacking = weights.layout.way == Way::slide
+                                 ? 0
+                                 : static_cast<uint32_t>(shift - x_zero_point) * static_cast<uint32_t>(weights.sums[m]);
+    const uint32_t added = bias.present() ? static_cast<uint32_t>(bias.data<int32_t>()[m]) : 0;
+    finish.added.push_back(static_cast<int32_t>(added + lacking));
+  }
+  if (finish.makes_codes) {
+    const float x_scale = *at(roles.x_scale).data<float>(), y_scale = *at(roles.y_scale).data<float>();
+    const auto w_scales = at(roles.w_scale).as<const float>();
+    for (int64_t m = 0; m < outputs; ++m)
+      finish.scales.push_back(x_scale * w_scales[w_scales.size() == 1 ? 0 : static_cast<size_t>(m)] / y_scale);
+    finish.rounding = rounding_of(y.element(), static_cast<int32_t>(integers_of(at(roles.y_zero), 1)[0]));
+  }
+  if (weights.layout.way == Way::slide)
+    slide(run, kernels, conv, finish);
+  else
+    multiply(run, kernels, conv, finish);
+  if (!y_memory.empty()) move_tensor(run, to, y);
+  return {};
+}
+
+template <Isa isa, const Roles& roles>
+CpuKernel kernel(std::string_view op_type) {
+  return {.op_type = op_type,
+          .name = name_of(isa),
+          .score = 5 * static_cast<int32_t>(isa),
+          .plan = [](Planning& node) -> Result<void> {
+            HEED_TRY(require_isa(node, isa));
+            if (kernels_of(isa).pairs == nullptr || kernels_of(isa).lines == nullptr)
+              return decline("it is not compiled for " + std::string(name_of(isa)));
+            node.take_strided(roles.x);
+            node.give_strided(0);
+            return {};
+          },
+          .prepare = [](Preparing& node) { return prepare(node, kernels_of(isa), roles); },
+          .run = [](Running& running) { return run(running, kernels_of(isa), roles); }};
+}
+
+}  // namespace
+
+#define HEED_CONV_KERNELS(name, op_type, roles)                                       \
+  extern const CpuKernel name = kernel<Isa::scalar, roles>(op_type);                  \
+  extern const CpuKernel name##_neon = kernel<Isa::neon, roles>(op_type);             \
+  extern const CpuKernel name##_avx2 = kernel<Isa::avx2, roles>(op_type);             \
+  extern const CpuKernel name##_avx_vnni = kernel<Isa::avx_vnni, roles>(op_type);     \
+  extern const CpuKernel name##_avx512 = kernel<Isa::avx512, roles>(op_type);         \
+  extern const CpuKernel name##_avx512_vnni = kernel<Isa::avx512_vnni, roles>(op_type)
+HEED_CONV_KERNELS(conv_integer, "ConvInteger", integer_roles);
+HEED_CONV_KERNELS(qlinear_conv, "QLinearConv", qlinear_roles);
+
+}  // namespace heed::cpu
