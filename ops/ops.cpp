@@ -102,6 +102,9 @@ extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, d
     fused_matmul_integer_to_float, fused_dynamic_quantize_matmul;
 // Convolutions of bytes: conv_integer.cpp
 extern const Operator conv_integer, qlinear_conv;
+// Quantised tensors of com.microsoft, and the rest of its vision: com_microsoft_qlinear.cpp, com_microsoft_vision.cpp
+extern const Operator qlinear_add, qlinear_mul, qlinear_sigmoid, qlinear_leaky_relu, qlinear_softmax, qlinear_where, qlinear_concat,
+    qlinear_average_pool, qlinear_global_average_pool, qgemm, nhwc_max_pool, fused_conv, group_norm;
 // Weights laid out for the products that follow: heed_pack.cpp
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
@@ -136,6 +139,10 @@ extern const Rewrite mixture_of_experts_lowered, quantized_mixture_of_experts_lo
 extern const Rewrite com_microsoft_fused_matmul_lowered, com_microsoft_fused_gemm_lowered;
 extern const Rewrite com_microsoft_attention_lowered, qattention_lowered, group_query_attention_lowered,
     multi_head_attention_lowered;
+extern const Rewrite qlinear_add_lowered, qlinear_mul_lowered, qlinear_sigmoid_lowered, qlinear_leaky_relu_lowered,
+    qlinear_softmax_lowered, qlinear_where_lowered, qlinear_concat_lowered, qlinear_average_pool_lowered,
+    qlinear_global_average_pool_lowered, qgemm_lowered, nhwc_max_pool_lowered, fused_conv_lowered,
+    group_norm_lowered;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -212,6 +219,9 @@ PluginContent content() {
               &fused_matmul_integer_to_float, &fused_dynamic_quantize_matmul,
               &matmul_nbits, &fused_matmul_nbits,
               &conv_integer, &qlinear_conv,
+              &qlinear_add, &qlinear_mul, &qlinear_sigmoid, &qlinear_leaky_relu, &qlinear_softmax, &qlinear_where,
+              &qlinear_concat, &qlinear_average_pool, &qlinear_global_average_pool, &qgemm, &nhwc_max_pool,
+              &fused_conv, &group_norm,
               &heed_pack,
               &com_microsoft_attention, &qattention,
               &group_query_attention, &multi_head_attention,
@@ -235,6 +245,10 @@ PluginContent content() {
               &com_microsoft_fused_matmul_lowered, &com_microsoft_fused_gemm_lowered,
               &batch_normalization_lowered,
               &rnn_lowered, &gru_lowered, &lstm_lowered,
+              &qlinear_add_lowered, &qlinear_mul_lowered, &qlinear_sigmoid_lowered, &qlinear_leaky_relu_lowered,
+              &qlinear_softmax_lowered, &qlinear_where_lowered, &qlinear_concat_lowered,
+              &qlinear_average_pool_lowered, &qlinear_global_average_pool_lowered, &qgemm_lowered,
+              &nhwc_max_pool_lowered, &fused_conv_lowered, &group_norm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,

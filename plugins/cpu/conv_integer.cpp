@@ -106,7 +106,7 @@ Result<void> prepare(Preparing& node, const Kernels& kernels, const Roles& roles
   const auto w = node.constant(roles.w);
   const bool has_zero_points = node.has_input(roles.w_zero);
   const auto zero_point = has_zero_points ? node.constant(roles.w_zero) : std::optional(TensorView{});
-  if (!w || !zero_point || w->rank() < 3 || w->count() == 0) return {};
+  if (!w || !zero_point || w->rank() < 3 || w->count() == 0 || !is_dense(*w)) return {};
   if (zero_point->present() && zero_point->count() != 1 && zero_point->count() != w->dim(0)) return {};
   const auto zero_points = integers_of(*zero_point, w->dim(0));
   const Layout layout = layout_of(kernels, *w, zero_points);

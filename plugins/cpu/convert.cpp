@@ -47,6 +47,16 @@ void write_saturating(const T* from, int64_t n, void* data, int64_t first, int64
 template <class E, class T>
 void write_integers(const T* from, int64_t n, void* data, int64_t first, int64_t step) {
   E* to = static_cast<E*>(data) + first;
+  if constexpr (std::is_same_v<T, float> && sizeof(E) <= 2) {
+    // What an i32 holds: loops of it are vectors.
+    constexpr float end = 2147483648.0f;
+    bool fits = step == 1;
+    for (int64_t i = 0; i < n; ++i) fits &= from[i] >= -end && from[i] < end;
+    if (fits) {
+      for (int64_t i = 0; i < n; ++i) to[i] = static_cast<E>(static_cast<int32_t>(from[i]));
+      return;
+    }
+  }
   for (int64_t i = 0; i < n; ++i) {
     if constexpr (std::is_integral_v<T>)
       to[i * step] = static_cast<E>(from[i]);

@@ -24,14 +24,33 @@ bool is_square(const Expression& expression, const ExpressionStep& step) {
   return step.op == ExpressionOp::pow && exponent.op == ExpressionOp::constant && exponent.number == 2;
 }
 
-// Whether all of it is computed as f32, which vector loops do; they round nothing on the way.
+// Whose numbers are all f32's, too.
+bool is_narrow_integer(DataType type) {
+  return type == DataType::i8 || type == DataType::u8 || type == DataType::i16 || type == DataType::u16;
+}
+
+// Whether all of it is computed as f32, which vector loops do; they round nothing on the way. Narrow integers may come in,
+// and go out: what is read and written as f32 needs no cast.
 bool is_of_f32(const Expression& expression) {
   const auto& steps = expression.steps();
-  return is_computed_as_f32(expression.type()) &&
-         std::all_of(steps.begin(), steps.end(), [](const ExpressionStep& step) {
-           return is_computed_as_f32(step.type) ? step.op != ExpressionOp::cast
-                                                : step.type == DataType::boolean && rule_of(step.op).argument_count > 0;
-         });
+  const auto& result = steps[expression.result()];
+  const auto is_integer_input = [&](uint32_t at) {
+    return steps[at].op == ExpressionOp::input && is_narrow_integer(steps[at].type);
+  };
+  const bool gives_integers = result.op == ExpressionOp::cast && is_narrow_integer(result.type);
+  if (!gives_integers && !is_computed_as_f32(result.type)) return false;
+  return std::all_of(steps.begin(), steps.end(), [&](const ExpressionStep& step) {
+    if (step.op == ExpressionOp::input && is_narrow_integer(step.type)) return true;
+    if (step.op == ExpressionOp::cast) {
+      const uint32_t from = step.arguments[0];
+      return (step.type == DataType::f32 && is_integer_input(from)) ||
+             (&step == &result && gives_integers && is_computed_as_f32(steps[from].type));
+    }
+    const auto* arguments = step.arguments;
+    if (std::any_of(arguments, arguments + rule_of(step.op).argument_count, is_integer_input)) return false;
+    return is_computed_as_f32(step.type) ||
+           (step.type == DataType::boolean && rule_of(step.op).argument_count > 0);
+  });
 }
 
 }  // namespace
@@ -251,7 +270,7 @@ class Blocks {
       if (is_plain(out_.element())) result.data = place(out_, begin);
       function_(program_, slots_, n);
       if (!is_plain(out_.element()))
-        dispatch(out_.element(), [&]<class T>(T) {
+        with_numbers(out_.element(), [&]<class T>(T) {
           write_elements(out_.element(), static_cast<const T*>(result.data), n, out_.c.data, begin);
         });
       begin += n;
@@ -269,6 +288,15 @@ class Blocks {
     return tensor.data<std::byte>() + index * bits_of(tensor.element()) / 8;
   }
 
+  // Calls body with a number as the loops hold those of a type.
+  template <class Body>
+  void with_numbers(DataType type, Body&& body) const {
+    if (function_ == run_scalar)
+      dispatch(type, body);
+    else
+      body(float{});
+  }
+
   void read(int32_t k, int64_t first, int64_t n) {
     const TensorView& x = inputs_[k];
     FusedSlot& slot = slots_[k];
@@ -277,7 +305,7 @@ class Blocks {
       return;
     }
     const int64_t count = slot.is_list ? n : 1;
-    dispatch(x.element(), [&]<class T>(T) {
+    with_numbers(x.element(), [&]<class T>(T) {
       read_elements(x.element(), x.c.data, first, steps_[k], count, static_cast<T*>(slot.data));
     });
   }

@@ -10,7 +10,7 @@ namespace heed::cpu {
 
 // A slot is a list of n numbers, or one number for all n: first the inputs, then constants, registers, and the output.
 // Scalar loops hold numbers in the wide type of theirs (convert.hpp), truth as i64. Vector loops hold all as f32: they
-// take programs of what is computed as f32, and of truth within.
+// take programs of what is computed as f32, and of truth within; integers of 8 and 16 bits are read and written as f32.
 struct FusedInstruction {
   ExpressionOp op = ExpressionOp::constant;  // `input`: a copy
   uint8_t to = 0, arguments[3] = {0, 0, 0};

@@ -101,6 +101,7 @@ HWY_NOINLINE void run_instruction(ExpressionOp op, const FusedSlot& a, const Fus
                                   float* out, int64_t n) {
   switch (op) {
     HEED_UNARY(input, x)
+    HEED_UNARY(cast, x)  // of narrow integers, which are floats here
     HEED_UNARY(negative, hn::Neg(x))
     HEED_UNARY(absolute, hn::Abs(x))
     HEED_UNARY(sign, hn::IfThenElse(hn::Gt(hn::Abs(x), hn::Zero(d)), hn::CopySign(hn::Set(d, 1.0f), x), x))

@@ -19,6 +19,7 @@
 #include "half.hpp"
 #include "integer_panels.hpp"
 #include "product.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -84,7 +85,7 @@ Result<void> prepare(Preparing& node, const Kernels& kernels) {
     HEED_ASSIGN(kept->epilogue, prepare_epilogue(node, epilogue_inputs));
   }
   const auto b = node.constant(b_input);
-  if (!b || b->count() == 0) return {};
+  if (!b || b->count() == 0 || !is_dense(*b)) return {};
   const auto [count, k_count, columns] = matrices_of(b->dims());
   const bool by_fours = kernels.fours != nullptr, is_unsigned = b->element() == DataType::u8;
   const Layout layout = by_fours ? fours_of(kernels) : pairs_of(kernels);

@@ -10,6 +10,13 @@ Strides dense_strides(std::span<const int64_t> dims) {
   return strides;
 }
 
+bool is_dense(const TensorView& tensor) {
+  const Strides dense = dense_strides(tensor.dims());
+  for (int32_t axis = 0; axis < tensor.rank(); ++axis)
+    if (tensor.dim(axis) != 1 && tensor.stride(axis) != dense[static_cast<size_t>(axis)]) return false;
+  return true;
+}
+
 Result<TensorView> broadcast_output(const Running& run) {
   const auto known = run.output(0);
   if (known.c.rank >= 0) return known;

@@ -14,6 +14,9 @@ using Strides = std::vector<int64_t>;
 // Row-major strides.
 Strides dense_strides(std::span<const int64_t> dims);
 
+// Whether a tensor lies so: constants that a kernel prepares may be looks at others.
+bool is_dense(const TensorView& tensor);
+
 // The strides, one per axis of `dims`, with which a tensor is read where it broadcasts to them: 0 along repeated axes.
 // `trailing` axes of dims lie behind the tensor's last one (ONNX before opset 7).
 Strides broadcast_strides(const TensorView& tensor, std::span<const int64_t> dims, int64_t trailing = 0);
