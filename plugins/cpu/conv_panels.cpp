@@ -1,0 +1,319 @@
+// Vector code of convolutions, once per instruction set.
+// clang-format off: it does not know HWY_UNROLL.
+#include "conv_panels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+#include <utility>
+
+#include "vector_targets.hpp"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "plugins/cpu/conv_panels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+HWY_BEFORE_NAMESPACE();
+namespace heed::cpu::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using Floats = hn::ScalableTag<float>;
+using Vector = hn::VFromD<Floats>;
+
+constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
+// Two vectors of pixels, and sums that fit in registers beside them: 32 registers, 16 with AVX2.
+constexpr int most_vectors = 2;
+constexpr int tile_outputs = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 ? 14 : 12;
+
+HWY_INLINE Vector load(const float* from) { return hn::LoadU(Floats(), from); }
+
+// The first n lanes, of which there may be more than lanes.
+HWY_INLINE Vector load_first(const float* from, int64_t n) {
+  const Floats d;
+  if (HWY_LIKELY(n >= lanes)) return hn::LoadU(d, from);
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, from);
+}
+HWY_INLINE void store_first(Vector v, float* to, int64_t n) {
+  const Floats d;
+  if (HWY_LIKELY(n >= lanes)) return hn::StoreU(v, d, to);
+#if HWY_TARGET == HWY_NEON
+  HWY_ALIGN float whole[lanes];
+  hn::Store(v, d, whole);
+  std::memcpy(to, whole, static_cast<size_t>(n) * sizeof(float));
+#else
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, to);
+#endif
+}
+
+struct Finish {
+  Vector bias, low, high;
+  const bool has_residual;
+  Finish(const ConvFinish& finish, int64_t output)
+      : bias(finish.bias ? hn::Set(Floats(), finish.bias[output]) : hn::Zero(Floats())),
+        low(hn::Set(Floats(), finish.low)),
+        high(hn::Set(Floats(), finish.high)),
+        has_residual(finish.has_residual) {}
+  HWY_INLINE Vector operator()(Vector sum, const float* residual, int64_t n) const {
+    sum = hn::Add(sum, bias);
+    if (has_residual) sum = hn::Add(sum, load_first(residual, n));
+    return hn::Min(high, hn::Max(low, sum));
+  }
+};
+
+template <int outputs, int vectors>
+void tile(const ConvTiles& t, const float* weights, int64_t output, int64_t column) {
+  const Floats d;
+  const int64_t last = t.column_count - column - (vectors - 1) * lanes;  // columns of the last vector, or more
+  const float* source = t.source + column;
+  float* const y = t.y + output * t.y_stride + column;
+  Vector sum[outputs][vectors];
+  HWY_UNROLL(16) for (int r = 0; r < outputs; ++r)
+    HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
+  const int32_t* const end = t.offsets + t.k_count;
+  for (const int32_t* offset = t.offsets; offset != end; ++offset) {
+    const float* at = source + *offset;
+    Vector x[vectors];
+    HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) x[v] = hn::LoadU(d, at + v * lanes);
+    HWY_UNROLL(16) for (int r = 0; r < outputs; ++r) {
+      const Vector weight = hn::Set(d, weights[r]);
+      HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(weight, x[v], sum[r][v]);
+    }
+    weights += outputs;
+  }
+  const auto columns_of = [&](int v) { return v + 1 == vectors ? last : lanes; };
+  if (t.accumulate)
+    HWY_UNROLL(16) for (int r = 0; r < outputs; ++r)
+      HWY_UNROLL(2) for (int v = 0; v < vectors; ++v)
+        sum[r][v] = hn::Add(load_first(y + r * t.y_stride + v * lanes, columns_of(v)), sum[r][v]);
+  if (t.finish) {
+    const float* residual = t.residual + output * t.y_stride + column;
+    HWY_UNROLL(16) for (int r = 0; r < outputs; ++r) {
+      const Finish finish(*t.finish, output + r);
+      HWY_UNROLL(2) for (int v = 0; v < vectors; ++v)
+        sum[r][v] = finish(sum[r][v], residual + r * t.y_stride + v * lanes, columns_of(v));
+    }
+  }
+  HWY_UNROLL(16) for (int r = 0; r < outputs; ++r)
+    HWY_UNROLL(2) for (int v = 0; v < vectors; ++v)
+      store_first(sum[r][v], y + r * t.y_stride + v * lanes, columns_of(v));
+}
+
+using Tile = void (*)(const ConvTiles&, const float* weights, int64_t output, int64_t column);
+
+template <int... outputs>
+void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
+  static constexpr Tile wide[] = {tile<outputs + 1, most_vectors>...}, narrow[] = {tile<outputs + 1, 1>...};
+  const int64_t chunks = chunk_count(t.output_count, sizeof...(outputs));
+  for (int64_t column = 0; column < t.column_count; column += most_vectors * lanes) {
+    const Tile* const tiles = t.column_count - column > lanes ? wide : narrow;
+    for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) {
+      const int64_t first = chunk_first(t.output_count, chunks, chunk);
+      const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
+      tiles[count - 1](t, t.weights + first * t.k_count, first, column);
+    }
+  }
+}
+
+void tiles(const ConvTiles& t) { tiles_any(t, std::make_integer_sequence<int, tile_outputs>{}); }
+
+// Sums that are taken at once: as many as hide how long one takes.
+constexpr int rows_at_once = 8;
+
+template <int rows, int vectors>
+void row_block(const ConvRows& t, int64_t row, int64_t column) {
+  const Floats d;
+  const float* source = t.source + row * t.source_stride + column;
+  Vector sum[rows][vectors];
+  HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
+    HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
+  for (int64_t k = 0; k < t.k_count; ++k) {
+    const Vector weight = hn::Set(d, t.weights[k]);
+    const float* at = source + t.offsets[k];
+    HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
+      HWY_UNROLL(8) for (int v = 0; v < vectors; ++v)
+        sum[r][v] = hn::MulAdd(weight, hn::LoadU(d, at + r * t.source_stride + v * lanes), sum[r][v]);
+  }
+  const Finish finish(t.finish, 0);
+  HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
+    HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) {
+      const int64_t at = (row + r) * t.y_stride + column + v * lanes;
+      const int64_t n = vectors > 1 ? lanes : t.column_count - column;
+      store_first(finish(sum[r][v], t.residual + at, n), t.y + at, n);
+    }
+}
+
+template <int vectors, int... rows>
+void row_blocks(const ConvRows& t, int64_t column, std::integer_sequence<int, rows...>) {
+  static constexpr void (*blocks[])(const ConvRows&, int64_t, int64_t) = {row_block<rows + 1, vectors>...};
+  constexpr int64_t most = sizeof...(rows);
+  for (int64_t row = 0; row < t.row_count; row += most) blocks[std::min(most, t.row_count - row) - 1](t, row, column);
+}
+
+void rows(const ConvRows& t) {
+  int64_t column = 0;
+  for (; column + 4 * lanes <= t.column_count; column += 4 * lanes)
+    row_blocks<4>(t, column, std::make_integer_sequence<int, rows_at_once / 4>{});
+  if (column + 2 * lanes <= t.column_count) {
+    row_blocks<2>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
+    column += 2 * lanes;
+  }
+  for (; column < t.column_count; column += lanes)
+    row_blocks<1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
+}
+
+// ---- Winograd -----------------------------------------------------------------------------------------------------
+
+constexpr float root = std::numbers::sqrt2_v<float>, half_root = root / 2;
+
+// B^T d, of six vectors `step` apart.
+HWY_INLINE void transform_input(const Vector* from, int step, Vector* to) {
+  const Floats d;
+  const Vector d0 = from[0], d1 = from[step], d2 = from[2 * step], d3 = from[3 * step], d4 = from[4 * step],
+               d5 = from[5 * step];
+  const Vector odd = hn::Set(d, 2.5f), wide = hn::Set(d, root), narrow = hn::Set(d, half_root);
+  const Vector even1 = hn::NegMulAdd(hn::Set(d, 2.0f), d2, d4), even2 = hn::NegMulAdd(hn::Set(d, 0.5f), d2, d4);
+  const Vector odd1 = hn::MulSub(narrow, d3, hn::Mul(wide, d1)), odd2 = hn::MulSub(wide, d3, hn::Mul(narrow, d1));
+  to[0] = hn::NegMulAdd(odd, d2, hn::Add(d0, d4));
+  to[1] = hn::Add(even1, odd1);
+  to[2] = hn::Sub(even1, odd1);
+  to[3] = hn::Add(even2, odd2);
+  to[4] = hn::Sub(even2, odd2);
+  to[5] = hn::NegMulAdd(odd, d3, hn::Add(d1, d5));
+}
+
+// A^T m.
+HWY_INLINE void transform_output(const Vector* m, Vector* to) {
+  const Floats d;
+  const Vector sum1 = hn::Add(m[1], m[2]), sum2 = hn::Add(m[3], m[4]);
+  const Vector difference1 = hn::Sub(m[1], m[2]), difference2 = hn::Sub(m[3], m[4]);
+  to[0] = hn::Add(m[0], hn::Add(sum1, sum2));
+  to[1] = hn::MulAdd(hn::Set(d, half_root), difference1, hn::Mul(hn::Set(d, root), difference2));
+  to[2] = hn::MulAdd(hn::Set(d, 0.5f), sum1, hn::Add(sum2, sum2));
+  to[3] = hn::MulAdd(hn::Set(d, half_root / 2), difference1, hn::MulAdd(hn::Set(d, 2 * root), difference2, m[5]));
+}
+
+// The first tile of each vector: where a row has more than one, the last of them begins further left.
+template <class Body>
+HWY_INLINE void for_each_vector(int64_t tile_columns, Body&& body) {
+  for (int64_t tile = 0; tile < tile_columns; tile += lanes)
+    body(tile_columns > lanes ? std::min(tile, tile_columns - lanes) : int64_t{0});
+}
+
+void winograd_input(const WinogradInput& t) {
+  const Floats d;
+  for (int64_t tile_row = 0; tile_row < t.tile_rows; ++tile_row)
+    for_each_vector(t.tile_columns, [&](int64_t tile) {
+      const float* source = t.source + tile_row * winograd_pixels * t.row_stride + tile * winograd_pixels;
+      float* const v = t.v + tile_row * t.tile_columns + tile;
+      Vector rows[6][6];
+      HWY_UNROLL(6) for (int i = 0; i < 6; ++i) {
+        Vector pixels[8];
+        hn::LoadInterleaved4(d, source + i * t.row_stride, pixels[0], pixels[1], pixels[2], pixels[3]);
+        hn::LoadInterleaved4(d, source + i * t.row_stride + 4, pixels[4], pixels[5], pixels[6], pixels[7]);
+        transform_input(pixels, 1, rows[i]);
+      }
+      HWY_UNROLL(6) for (int j = 0; j < 6; ++j) {
+        Vector column[6];
+        transform_input(&rows[0][j], 6, column);
+        HWY_UNROLL(6) for (int i = 0; i < 6; ++i) hn::StoreU(column[i], d, v + (i * 6 + j) * t.position_stride);
+      }
+    });
+}
+
+void winograd_output(const WinogradOutput& t) {
+  const Floats d;
+  const Finish finish(t.finish, 0);
+  const int64_t room_stride = std::max(t.tile_columns, lanes) * winograd_pixels;
+  for (int64_t tile_row = 0; tile_row < t.tile_rows; ++tile_row) {
+    for_each_vector(t.tile_columns, [&](int64_t tile) {
+      const float* sums = t.sums + tile_row * t.tile_columns + tile;
+      Vector rows[4][6];
+      HWY_UNROLL(6) for (int j = 0; j < 6; ++j) {
+        Vector column[6], pixels[4];
+        HWY_UNROLL(6) for (int i = 0; i < 6; ++i) column[i] = load(sums + (i * 6 + j) * t.position_stride);
+        transform_output(column, pixels);
+        HWY_UNROLL(4) for (int i = 0; i < 4; ++i) rows[i][j] = pixels[i];
+      }
+      HWY_UNROLL(4) for (int i = 0; i < 4; ++i) {
+        Vector pixels[4];
+        transform_output(rows[i], pixels);
+        hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d,
+                              t.room + i * room_stride + tile * winograd_pixels);
+      }
+    });
+    const int64_t first = tile_row * winograd_pixels;
+    for (int64_t row = first; row < std::min(first + winograd_pixels, t.row_count); ++row) {
+      const float* from = t.room + (row - first) * room_stride;
+      for (int64_t column = 0; column < t.column_count; column += lanes) {
+        const int64_t at = row * t.y_stride + column, n = t.column_count - column;
+        store_first(finish(load(from + column), t.residual + at, n), t.y + at, n);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern const ConvKernels conv_kernels_here;
+const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows, winograd_input,
+                                    winograd_output};
+
+}  // namespace heed::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
+
+#if HWY_ONCE
+namespace heed::cpu {
+
+const ConvKernels* conv_kernels(Isa isa) {
+#if HWY_TARGETS & HWY_AVX3
+  if (isa == Isa::avx512) return &N_AVX3::conv_kernels_here;
+#endif
+#if HWY_TARGETS & HWY_AVX2
+  if (isa == Isa::avx2) return &N_AVX2::conv_kernels_here;
+#endif
+#if HWY_TARGETS & HWY_NEON
+  if (isa == Isa::neon) return &N_NEON::conv_kernels_here;
+#endif
+  static_cast<void>(isa);
+  return nullptr;
+}
+
+void pack_outputs(const float* weights, int64_t output_stride, int64_t k_stride, int64_t output_count, int64_t k_count,
+                  int64_t most, float* to) {
+  const int64_t chunks = chunk_count(output_count, most);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t first = chunk_first(output_count, chunks, chunk);
+    const int64_t count = chunk_first(output_count, chunks, chunk + 1) - first;
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t k = 0; k < k_count; ++k) to[k * count + r] = weights[(first + r) * output_stride + k * k_stride];
+    to += count * k_count;
+  }
+}
+
+void winograd_weights(const float* weights, int64_t row_stride, int64_t column_stride, float* to,
+                      int64_t position_stride) {
+  // G g G^T.
+  const auto transform = [](const double* g, int64_t step, double* out, int64_t out_step) {
+    constexpr double r = std::numbers::sqrt2;
+    const double g0 = g[0], g1 = g[step], g2 = g[2 * step];
+    const double numbers[] = {g0,
+                              -(g0 + g1 / r + g2 / 2) / 1.5,
+                              -(g0 - g1 / r + g2 / 2) / 1.5,
+                              (g0 + g1 * r + g2 * 2) / 6,
+                              (g0 - g1 * r + g2 * 2) / 6,
+                              g2};
+    for (int64_t i = 0; i < 6; ++i) out[i * out_step] = numbers[i];
+  };
+  double given[9], rows[18], all[36];
+  for (int64_t i = 0; i < 9; ++i) given[i] = weights[i / 3 * row_stride + i % 3 * column_stride];
+  for (int64_t j = 0; j < 3; ++j) transform(given + j, 3, rows + j, 3);
+  for (int64_t i = 0; i < 6; ++i) transform(rows + i * 3, 1, all + i * 6, 1);
+  for (int64_t i = 0; i < winograd_positions; ++i) to[i * position_stride] = static_cast<float>(all[i]);
+}
+
+}  // namespace heed::cpu
+#endif

@@ -1,0 +1,103 @@
+// Vector code of convolutions of f32: tiles of outputs x pixels over windows that lie at given offsets, rows of one
+// channel (depthwise), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No threads and no memory
+// of their own: callers split the work. The sums of a pixel are taken in the order of k, whatever the split.
+#pragma once
+
+#include <cstdint>
+
+#include "isa.hpp"
+
+namespace heed::cpu {
+
+// What becomes of a sum that is whole: y = min(max(sum + bias + residual, low), high). NaN stays.
+struct ConvFinish {
+  const float* bias;  // of each output; null: none
+  bool has_residual;
+  float low, high;
+};
+
+// y [output, column] (+)= weights [output, k] x source[offsets[k] + column]. Whole vectors of the source are read.
+struct ConvTiles {
+  const float* source;
+  const int32_t* offsets;  // in elements
+  int64_t k_count;
+  const float* weights;  // as pack_outputs lays them
+  int64_t output_count;
+  int64_t chunk_begin, chunk_end;  // of outputs
+  int64_t column_count;
+  float* y;                  // of output 0
+  const float* residual;     // likewise, where finish takes one
+  int64_t y_stride;          // between outputs, of y and of the residual
+  bool accumulate;           // adds to y
+  const ConvFinish* finish;  // null: sums go on
+};
+
+// y [row, column] = finished sum over k of weights[k] * source[offsets[k] + row * source_stride + column], of one
+// output.
+struct ConvRows {
+  const float* source;
+  int64_t source_stride;
+  const int32_t* offsets;
+  int64_t k_count;
+  const float* weights;
+  int64_t row_count, column_count;
+  float* y;
+  const float* residual;
+  int64_t y_stride;
+  ConvFinish finish;  // its bias is that of this output
+};
+
+// Winograd's F(4x4, 3x3), with the points 0, +-1/sqrt(2), +-sqrt(2) and infinity (Lavin and Gray, arXiv:1509.09308; the
+// points: Barabasz et al., arXiv:1803.10986): 36 products instead of 144 for a tile of 4 x 4 pixels. Errors are about
+// three times those of plain sums.
+inline constexpr int64_t winograd_positions = 36, winograd_pixels = 4;
+
+// The tiles of a rectangle of one channel, transformed: v [position, tile], tiles row by row.
+struct WinogradInput {
+  const float* source;  // pixel 0 of tile 0, windows and all; whole vectors are read
+  int64_t row_stride;
+  int64_t tile_rows, tile_columns;
+  float* v;  // writes up to a vector behind the last tile
+  int64_t position_stride;
+};
+
+// Pixels of one output out of sums [position, tile].
+struct WinogradOutput {
+  const float* sums;
+  int64_t position_stride;
+  int64_t tile_rows, tile_columns;
+  float* y;
+  const float* residual;
+  int64_t y_stride;                 // between rows of pixels
+  int64_t row_count, column_count;  // pixels that there are: the last tiles may reach further
+  ConvFinish finish;                // its bias is that of this output
+  float* room;                      // 4 rows of 4 pixels of each tile of a row, or of each lane if these are more
+};
+
+struct ConvKernels {
+  int32_t lanes;
+  int32_t tile_outputs;  // the most outputs of a chunk
+  void (*tiles)(const ConvTiles&);
+  void (*rows)(const ConvRows&);
+  void (*winograd_input)(const WinogradInput&);
+  void (*winograd_output)(const WinogradOutput&);
+};
+
+// Null where this build has none for it. The machine must have it.
+const ConvKernels* conv_kernels(Isa isa);
+
+// Chunks of outputs are even: of 64, at most 6 at a time, there are 11, of 5 or 6.
+inline int64_t chunk_count(int64_t output_count, int64_t most) { return (output_count + most - 1) / most; }
+inline int64_t chunk_first(int64_t output_count, int64_t chunks, int64_t chunk) {
+  return output_count * chunk / chunks;
+}
+
+// Lays weights [output, k] of any strides, as [chunk][k][output of the chunk].
+void pack_outputs(const float* weights, int64_t output_stride, int64_t k_stride, int64_t output_count, int64_t k_count,
+                  int64_t most, float* to);
+
+// The 36 numbers that 3 x 3 weights become, position_stride apart.
+void winograd_weights(const float* weights, int64_t row_stride, int64_t column_stride, float* to,
+                      int64_t position_stride);
+
+}  // namespace heed::cpu

@@ -1,0 +1,657 @@
+// Conv of f32 by vectors, in four ways: tiles of outputs x pixels that read the image where a padded copy of a piece of
+// it lies (few numbers behind each pixel), or a matrix made of it (many); rows of single channels, for groups of one;
+// and Winograd's F(4x4, 3x3). Up to three spatial axes; images with fewer have size 1 along the first ones. Constant
+// weights are packed once, others at each run.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "conv_panels.hpp"
+#include "ranks.hpp"
+#include "sliding.hpp"
+
+namespace heed::cpu {
+namespace {
+
+constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+enum { x_input, w_input, bias_input };
+
+constexpr size_t most_axes = 3;  // depth, height, width
+enum { depth, height, width };
+using Sizes = std::array<int64_t, most_axes>;
+
+// One node with its sizes as numbers. Channels and outputs are those of a group.
+struct Convolution {
+  int64_t images, groups, channels, outputs;
+  Sizes in, out, kernel, strides, dilations, pads;  // pads: before the data
+  int64_t in_count, out_count, kernel_count;
+  bool has_points;  // a window is one pixel, and each pixel has its own: an image is one row of pixels
+
+  int64_t k_count() const { return channels * kernel_count; }
+};
+
+Sizes sizes_of(std::span<const int64_t> numbers, int64_t otherwise) {
+  Sizes sizes;
+  sizes.fill(otherwise);
+  std::copy(numbers.begin(), numbers.end(), sizes.end() - static_cast<std::ptrdiff_t>(numbers.size()));
+  return sizes;
+}
+
+int64_t product_of(const Sizes& sizes) { return sizes[0] * sizes[1] * sizes[2]; }
+
+// Of a node whose weights have numbers for sizes.
+Convolution convolution_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y) {
+  const auto w = node.input(w_input).dims();
+  Convolution c;
+  c.images = x[0];
+  c.groups = node.integer("group", 1);
+  c.channels = w[1].number();
+  c.outputs = w[0].number() / c.groups;
+  c.in = sizes_of(x.subspan(2), 1);
+  c.out = sizes_of(y.subspan(2), 1);
+  c.kernel.fill(1);
+  for (size_t axis = 2; axis < w.size(); ++axis) c.kernel[most_axes - w.size() + axis] = w[axis].number();
+  const auto list = [&](std::string_view name, int64_t otherwise) {
+    const auto given = node.integers(name);
+    return sizes_of(given ? *given : std::span<const int64_t>(), otherwise);
+  };
+  c.strides = list("strides", 1);
+  c.dilations = list("dilations", 1);
+  const auto auto_pad = node.text("auto_pad", "NOTSET");
+  c.pads.fill(0);
+  if (auto_pad == "NOTSET") {
+    if (const auto pads = node.integers("pads")) c.pads = sizes_of(pads->first(pads->size() / 2), 0);
+  } else if (auto_pad != "VALID") {
+    for (size_t axis = most_axes - (w.size() - 2); axis < most_axes; ++axis) {
+      const int64_t reach = (c.out[axis] - 1) * c.strides[axis] + (c.kernel[axis] - 1) * c.dilations[axis] + 1;
+      const int64_t total = std::max<int64_t>(0, reach - c.in[axis]);
+      c.pads[axis] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+    }
+  }
+  c.in_count = product_of(c.in);
+  c.out_count = product_of(c.out);
+  c.kernel_count = product_of(c.kernel);
+  c.has_points = c.kernel_count == 1 && product_of(c.strides) == 1 && c.in == c.out && c.pads == Sizes{};
+  if (c.has_points) c.in = c.out = {1, 1, c.in_count};
+  return c;
+}
+
+// ---- how the work is shared out ------------------------------------------------------------------------------------
+
+enum class Method { tiles, packed_tiles, rows, winograd };
+
+// Numbers behind a pixel that are multiplied at once: 24 KB for two vectors of 8 pixels stay in the first-level cache.
+constexpr int64_t most_k_at_once = 384;
+// Tuned on a core of a Zen 4 with AVX2, as all numbers here.
+constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 48 * 1024,
+                  rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_tiles = 64, winograd_outputs = 48;
+// Below this a thread costs more than it brings: multiplications.
+constexpr int64_t serial_work = 64 * 1024;
+// Behind what is read by whole vectors.
+constexpr int64_t slack = 128;
+
+// Channels that are multiplied at once: even parts.
+int64_t channels_at_once(int64_t channels, int64_t kernel_count) {
+  const int64_t most = std::max<int64_t>(1, most_k_at_once / kernel_count);
+  return ceil_divide(channels, ceil_divide(channels, most));
+}
+
+// Rows of a matrix do not fall into the same cache sets, nor does a vector reach into the next one.
+int64_t spread(int64_t count) { return (ceil_divide(count, 16) | 1) * 16; }
+
+// Blocks are rectangles of pixels, or with Winograd of tiles, of one depth.
+struct Work {
+  Method method;
+  int64_t block_rows, block_columns, row_blocks, column_blocks;
+  int64_t channels;        // at once
+  int64_t chunks, ranges;  // of outputs: a task takes a range of chunks
+  // The piece of the padded image under a block: [channel, kernel depth, row, phase, column], where pixels of one phase
+  // are those a stride apart, so that what vectors read lies side by side.
+  int64_t stripe_rows, phases, phase_length, row_length;
+  int64_t matrix_stride;                               // of packed pixels or of Winograd's tiles
+  int64_t tasks, cost;                                 // of a task, in multiplications
+  int64_t offset_count;                                // of each of two tables
+  int64_t weight_floats, input_floats, thread_floats;  // scratch: packed weights, transformed input, that of a thread
+
+  int64_t blocks(const Convolution& c) const { return c.out[depth] * row_blocks * column_blocks; }
+};
+
+void set_stripe(const Convolution& c, int64_t rows, int64_t columns, Work& work) {
+  work.phases = c.kernel[width] == 1 ? 1 : c.strides[width];
+  work.stripe_rows = (rows - 1) * c.strides[height] + (c.kernel[height] - 1) * c.dilations[height] + 1;
+  work.phase_length = columns + (c.kernel[width] - 1) * c.dilations[width] / c.strides[width];
+  work.row_length = work.phases * work.phase_length;
+}
+int64_t stripe_count(const Convolution& c, const Work& work, int64_t channels) {
+  return channels * c.kernel[depth] * work.stripe_rows * work.row_length + slack;
+}
+
+// Cycles of a number behind each of `columns` pixels, for a chunk of outputs: a vector alone waits for its sums.
+int64_t tile_cost(int64_t columns, int64_t lanes) {
+  const int64_t rest = columns % (2 * lanes);
+  return columns / (2 * lanes) * 6 + (rest == 0 ? 0 : rest <= lanes ? 4 : 6);
+}
+
+// Whether 3 x 3 weights that are constant are worth their 36 numbers. A few tiles alone wait for the weights.
+bool suits_winograd(const NodeView& node) {
+  const auto y = node.output(0).dims(), w = node.input(w_input).dims();
+  const int64_t groups = node.integer("group", 1);
+  if (w.size() != 4 || !w[2].is_number(3) || !w[3].is_number(3)) return false;
+  for (const char* name : {"strides", "dilations"})
+    if (const auto numbers = node.integers(name))
+      if ((*numbers)[0] != 1 || (*numbers)[1] != 1) return false;
+  const int64_t channels = w[1].number(), outputs = w[0].number() / groups;
+  if (std::min(channels, outputs) < 8 || channels * outputs < 192) return false;
+  return !y[2].is_number() || !y[3].is_number() ||
+         ceil_divide(y[2].number(), winograd_pixels) * ceil_divide(y[3].number(), winograd_pixels) >= 9;
+}
+
+// Whether outputs share so little that each is taken by itself. Its weights are read where they lie.
+bool slides(int64_t channels, int64_t outputs) { return channels == 1 && outputs <= 2; }
+
+// Floats of the rows of pixels that a row of Winograd's tiles becomes.
+int64_t pixel_rows_count(const Work& work, int64_t lanes) {
+  return winograd_pixels * winograd_pixels * std::max(work.block_columns, lanes);
+}
+
+Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd, bool is_constant, int64_t threads) {
+  Work work{};
+  const int64_t rows = c.out[height], columns = c.out[width], lanes = kernels.lanes;
+  const int64_t multiplications = c.images * c.groups * c.outputs * c.k_count() * c.out_count;
+  const int64_t wanted = threads == 1 || multiplications < serial_work ? 1 : 4 * threads;
+  const auto split = [&](int64_t most_rows, int64_t most_columns, int64_t row_count, int64_t column_count) {
+    work.column_blocks = ceil_divide(column_count, most_columns);
+    work.block_columns = ceil_divide(column_count, work.column_blocks);
+    // Even columns end with whole vectors, but the last.
+    if (work.column_blocks > 1) work.block_columns = ceil_divide(work.block_columns, 2 * lanes) * 2 * lanes;
+    work.column_blocks = ceil_divide(column_count, work.block_columns);
+    const int64_t others = c.images * c.groups * c.out[depth] * work.column_blocks;
+    most_rows = std::clamp<int64_t>(std::min(most_rows, ceil_divide(row_count * others, wanted)), 1, row_count);
+    work.row_blocks = ceil_divide(row_count, most_rows);
+    work.block_rows = ceil_divide(row_count, work.row_blocks);
+  };
+  work.chunks = chunk_count(c.outputs, kernels.tile_outputs);
+  work.ranges = 1;
+  work.weight_floats = is_constant || slides(c.channels, c.outputs) ? 0 : c.groups * c.outputs * c.k_count();
+  if (by_winograd) {
+    work.method = Method::winograd;
+    work.channels = channels_at_once(c.channels, 1);
+    const int64_t tile_rows = ceil_divide(rows, winograd_pixels), tile_columns = ceil_divide(columns, winograd_pixels);
+    split(std::max<int64_t>(1, winograd_tiles / std::min(tile_columns, winograd_tiles)), winograd_tiles, tile_rows,
+          tile_columns);
+    set_stripe(c, work.block_rows * winograd_pixels, work.block_columns * winograd_pixels, work);
+    work.matrix_stride = spread(work.block_rows * work.block_columns + lanes);
+    work.offset_count = work.channels;
+  } else {
+    if (slides(c.channels, c.outputs)) {
+      work.method = Method::rows;
+    } else {
+      const bool fits = c.k_count() <= most_k_at_once && !c.has_points;
+      const int64_t direct = rows * tile_cost(columns, lanes) * work.chunks;
+      const int64_t packed = tile_cost(rows * columns, lanes) * work.chunks + rows * columns * 2 / lanes;
+      work.method = fits && direct <= packed ? Method::tiles : Method::packed_tiles;
+    }
+    work.channels = channels_at_once(c.channels, c.kernel_count);
+    work.offset_count = work.channels * c.kernel_count;
+    const bool is_packed = work.method == Method::packed_tiles;
+    if (is_packed) {
+      const int64_t pixels = std::clamp<int64_t>(packed_floats / work.offset_count, 2 * lanes, packed_pixels);
+      split(std::max<int64_t>(1, pixels / std::min(columns, pixels)), pixels, rows, columns);
+      work.matrix_stride = spread(work.block_rows * work.block_columns);
+    } else {
+      const int64_t most_floats = work.method == Method::rows ? rows_stripe_floats : stripe_floats;
+      set_stripe(c, 2, std::min(columns, widest_block), work);
+      const int64_t row_floats = work.channels * c.kernel[depth] * work.row_length;
+      const int64_t reach = (c.kernel[height] - 1) * c.dilations[height] + 1;
+      split((most_floats / row_floats - reach) / c.strides[height], widest_block, rows, columns);
+    }
+    set_stripe(c, work.block_rows, work.block_columns, work);
+  }
+  const int64_t blocks = c.images * c.groups * work.blocks(c);
+  if (work.method != Method::rows && blocks < wanted) work.ranges = std::min(work.chunks, ceil_divide(wanted, blocks));
+  work.tasks = blocks * (work.method == Method::rows ? c.outputs : work.ranges);
+  work.cost = std::max<int64_t>(1, multiplications / work.tasks);
+
+  int64_t floats = 0;
+  if (by_winograd) {
+    const int64_t input = winograd_positions * c.channels * work.matrix_stride + slack;
+    work.input_floats = work.ranges > 1 ? input : 0;
+    floats = stripe_count(c, work, 1) + pixel_rows_count(work, lanes) + (work.ranges > 1 ? 0 : input) +
+             winograd_positions * (winograd_outputs + kernels.tile_outputs) * work.matrix_stride + slack;
+  } else {
+    if (!c.has_points) floats += stripe_count(c, work, work.method == Method::rows ? 1 : work.channels);
+    if (work.method == Method::packed_tiles) floats += work.offset_count * work.matrix_stride + slack;
+  }
+  work.thread_floats = ceil_divide(floats, 16) * 16;
+  return work;
+}
+
+// ---- the padded image
+// ------------------------------------------------------------------------------------------------
+
+// to[i] = from[first + i * step], and 0 where that is not in [0, count).
+void fill_row(const float* from, int64_t count, int64_t first, int64_t step, int64_t n, float* to) {
+  const int64_t begin = first >= 0 ? 0 : std::min(n, ceil_divide(-first, step));
+  const int64_t end = first >= count ? begin : std::clamp(ceil_divide(count - first, step), begin, n);
+  for (int64_t i = 0; i < begin; ++i) to[i] = 0;
+  from += first;
+  if (step == 1)
+    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin) * sizeof(float));
+  else if (step == 2)
+    for (int64_t i = begin; i < end; ++i) to[i] = from[i * 2];
+  else
+    for (int64_t i = begin; i < end; ++i) to[i] = from[i * step];
+  for (int64_t i = end; i < n; ++i) to[i] = 0;
+}
+
+struct Block {
+  int64_t depth, row, rows, column, columns;
+};
+
+// Block `index` of an image, in pixels or tiles; the last ones may be smaller.
+Block block_at(const Work& work, int64_t index, int64_t row_count, int64_t column_count) {
+  const int64_t column = index % work.column_blocks * work.block_columns;
+  const int64_t row = index / work.column_blocks % work.row_blocks * work.block_rows;
+  return {index / work.column_blocks / work.row_blocks, row, std::min(work.block_rows, row_count - row), column,
+          std::min(work.block_columns, column_count - column)};
+}
+
+// The stripe of `channels` planes of x for the pixels of a block.
+void fill_stripe(const Convolution& c, const Work& work, const float* x, int64_t channels, const Block& block,
+                 float* to) {
+  const int64_t first_row = block.row * c.strides[height] - c.pads[height];
+  const int64_t first_column = block.column * c.strides[width] - c.pads[width];
+  const int64_t rows = (block.rows - 1) * c.strides[height] + (c.kernel[height] - 1) * c.dilations[height] + 1;
+  for (int64_t plane = 0; plane < channels * c.kernel[depth]; ++plane) {
+    const int64_t channel = plane / c.kernel[depth];
+    const int64_t z = block.depth * c.strides[depth] + plane % c.kernel[depth] * c.dilations[depth] - c.pads[depth];
+    const float* from = x + (channel * c.in[depth] + z) * c.in[height] * c.in[width];
+    float* row = to + plane * work.stripe_rows * work.row_length;
+    for (int64_t r = 0; r < rows; ++r, row += work.row_length) {
+      if (c.kernel[height] == 1 && r % c.strides[height] != 0) continue;
+      const int64_t y = first_row + r;
+      if (z < 0 || z >= c.in[depth] || y < 0 || y >= c.in[height]) {
+        std::memset(row, 0, static_cast<size_t>(work.row_length) * sizeof(float));
+        continue;
+      }
+      for (int64_t phase = 0; phase < work.phases; ++phase)
+        fill_row(from + y * c.in[width], c.in[width], first_column + phase, c.strides[width], work.phase_length,
+                 row + phase * work.phase_length);
+    }
+  }
+}
+
+// Where in a stripe the numbers behind pixel 0 lie, in the order of the weights.
+void stripe_offsets(const Convolution& c, const Work& work, int64_t channels, int32_t* to) {
+  for (int64_t plane = 0; plane < channels * c.kernel[depth]; ++plane)
+    for (int64_t row = 0; row < c.kernel[height]; ++row)
+      for (int64_t k = 0; k < c.kernel[width]; ++k) {
+        const int64_t column = k * c.dilations[width], step = c.strides[width];
+        *to++ = static_cast<int32_t>((plane * work.stripe_rows + row * c.dilations[height]) * work.row_length +
+                                     column % step * work.phase_length + column / step);
+      }
+}
+
+// ---- weights
+// -----------------------------------------------------------------------------------------------------------
+
+struct Kept {
+  // [group][channels at once][chunk][k][output], or for Winograd [group][position][channels at once][chunk][k][output];
+  // null: not packed for all runs.
+  const float* weights;
+  bool is_winograd;
+};
+
+// w [output, channel, kernel], of any strides, which lie dense behind the channel's.
+void pack_weights(const TensorView& w, int64_t groups, const ConvKernels& kernels, float* to) {
+  const int64_t outputs = w.dim(0) / groups, channels = w.dim(1), kernel_count = w.count(2, w.rank());
+  const int64_t at_once = channels_at_once(channels, kernel_count);
+  for (int64_t group = 0; group < groups; ++group)
+    for (int64_t channel = 0; channel < channels; channel += at_once) {
+      const int64_t count = std::min(at_once, channels - channel) * kernel_count;
+      pack_outputs(w.data<float>() + (group * outputs * channels + channel) * kernel_count, channels * kernel_count, 1,
+                   outputs, count, kernels.tile_outputs, to);
+      to += outputs * count;
+    }
+}
+
+Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
+  auto* kept = node.keep<Kept>();
+  if (kept == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
+  const auto w = node.constant(w_input);
+  if (!w) return {};
+  const int64_t groups = node.integer("group", 1), outputs = w->dim(0) / groups, channels = w->dim(1);
+  if (slides(channels, outputs)) return {};
+  kept->is_winograd = suits_winograd(node);
+  const int64_t count = kept->is_winograd ? w->dim(0) * channels * winograd_positions : w->count();
+  auto* to = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count) * sizeof(float)));
+  if (to == nullptr)
+    return Error{Code::out_of_memory, "no memory for packed weights of " + std::to_string(count) + " numbers"};
+  kept->weights = to;
+  if (!kept->is_winograd) {
+    pack_weights(*w, groups, kernels, to);
+    return node.replaced(w_input), Result<void>{};
+  }
+  const int64_t at_once = channels_at_once(channels, 1), matrix = outputs * channels;
+  std::vector<float> transformed(static_cast<size_t>(matrix * winograd_positions));
+  for (int64_t group = 0; group < groups; ++group) {
+    for (int64_t i = 0; i < matrix; ++i)
+      winograd_weights(w->data<float>() + (group * matrix + i) * 9, 3, 1, transformed.data() + i, matrix);
+    for (int64_t position = 0; position < winograd_positions; ++position)
+      for (int64_t channel = 0; channel < channels; channel += at_once) {
+        const int64_t k_count = std::min(at_once, channels - channel);
+        pack_outputs(transformed.data() + position * matrix + channel, channels, 1, outputs, k_count,
+                     kernels.tile_outputs, to);
+        to += outputs * k_count;
+      }
+  }
+  return node.replaced(w_input), Result<void>{};
+}
+
+// ---- a run
+// -------------------------------------------------------------------------------------------------------------
+
+struct Run {
+  const Convolution& c;
+  const Work& work;
+  const ConvKernels& kernels;
+  const float *x, *weights, *bias;
+  float* y;
+  const int32_t *stripe_table, *matrix_table;  // offsets of k
+
+  // Of the group of outputs that are first.
+  ConvFinish finish(int64_t first_output) const {
+    constexpr float unbounded = std::numeric_limits<float>::infinity();
+    return {bias ? bias + first_output : nullptr, false, -unbounded, unbounded};
+  }
+
+  // Chunks of a range of a task.
+  std::pair<int64_t, int64_t> range(int64_t index) const {
+    return {work.chunks * index / work.ranges, work.chunks * (index + 1) / work.ranges};
+  }
+
+  void multiply(int64_t task, float* scratch) const {
+    const auto [chunk_begin, chunk_end] = range(task % work.ranges);
+    task /= work.ranges;
+    const int64_t image = task / work.blocks(c);  // and group
+    const Block block = block_at(work, task % work.blocks(c), c.out[height], c.out[width]);
+    const int64_t group = image % c.groups, first_output = group * c.outputs;
+    const int64_t first = (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
+    const ConvFinish last = finish(first_output);
+    float* const stripe = scratch;
+    float* const matrix = c.has_points ? scratch : scratch + stripe_count(c, work, work.channels);
+    ConvTiles tiles{};
+    tiles.output_count = c.outputs;
+    tiles.chunk_begin = chunk_begin;
+    tiles.chunk_end = chunk_end;
+    tiles.y_stride = c.out_count;
+    for (int64_t channel = 0; channel < c.channels; channel += work.channels) {
+      const int64_t channels = std::min(work.channels, c.channels - channel);
+      const float* from = x + (image * c.channels + channel) * c.in_count;
+      tiles.k_count = channels * c.kernel_count;
+      tiles.weights = weights + (group * c.channels + channel) * c.kernel_count * c.outputs;
+      tiles.accumulate = channel > 0;
+      tiles.finish = channel + channels == c.channels ? &last : nullptr;
+      float* const to = y + image * c.outputs * c.out_count + first;
+      if (!c.has_points) fill_stripe(c, work, from, channels, block, stripe);
+      const int64_t row_step = c.strides[height] * work.row_length;
+      if (work.method == Method::packed_tiles) {
+        for (int64_t k = 0; k < tiles.k_count; ++k) {
+          float* row = matrix + k * work.matrix_stride;
+          const float* pixels = c.has_points ? from + k * c.in_count + block.column : stripe + stripe_table[k];
+          for (int64_t r = 0; r < block.rows; ++r, row += block.columns, pixels += row_step)
+            std::memcpy(row, pixels, static_cast<size_t>(block.columns) * sizeof(float));
+        }
+        tiles.source = matrix;
+        tiles.offsets = matrix_table;
+        tiles.column_count = block.rows * block.columns;
+        tiles.y = to;
+        tiles.residual = to;
+        kernels.tiles(tiles);
+        continue;
+      }
+      tiles.offsets = stripe_table;
+      tiles.column_count = block.columns;
+      for (int64_t r = 0; r < block.rows; ++r) {
+        tiles.source = stripe + r * row_step;
+        tiles.y = to + r * c.out[width];
+        tiles.residual = tiles.y;
+        kernels.tiles(tiles);
+      }
+    }
+  }
+
+  void slide(int64_t task, float* scratch) const {
+    const int64_t output = task / work.blocks(c) % (c.groups * c.outputs),
+                  image = task / work.blocks(c) / (c.groups * c.outputs);
+    const Block block = block_at(work, task % work.blocks(c), c.out[height], c.out[width]);
+    const float* from = x + (image * c.groups + output / c.outputs) * c.in_count;
+    fill_stripe(c, work, from, 1, block, scratch);
+    float* const to = y + (image * c.groups * c.outputs + output) * c.out_count +
+                      (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
+    kernels.rows({.source = scratch,
+                  .source_stride = c.strides[height] * work.row_length,
+                  .offsets = stripe_table,
+                  .k_count = c.kernel_count,
+                  .weights = weights + output * c.kernel_count,
+                  .row_count = block.rows,
+                  .column_count = block.columns,
+                  .y = to,
+                  .residual = to,
+                  .y_stride = c.out[width],
+                  .finish = finish(output)});
+  }
+
+  Block tiles_at(int64_t index) const {
+    return block_at(work, index, ceil_divide(c.out[height], winograd_pixels),
+                    ceil_divide(c.out[width], winograd_pixels));
+  }
+
+  // Transforms channels of an image, and group, under a block of tiles into v [position, channel, tile].
+  void transform(int64_t image, const Block& block, int64_t channel_begin, int64_t channel_end, float* stripe,
+                 float* v) const {
+    const Block pixels{block.depth, block.row * winograd_pixels, block.rows * winograd_pixels,
+                       block.column * winograd_pixels, block.columns * winograd_pixels};
+    for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
+      fill_stripe(c, work, x + (image * c.channels + channel) * c.in_count, 1, pixels, stripe);
+      kernels.winograd_input({.source = stripe,
+                              .row_stride = work.row_length,
+                              .tile_rows = block.rows,
+                              .tile_columns = block.columns,
+                              .v = v + channel * work.matrix_stride,
+                              .position_stride = c.channels * work.matrix_stride});
+    }
+  }
+
+  // The outputs of chunks, out of transformed channels; `scratch` has room for their sums and for rows of pixels.
+  void finish_tiles(int64_t image, const Block& block, int64_t chunk_begin, int64_t chunk_end, const float* v,
+                    float* scratch) const {
+    const int64_t group = image % c.groups,
+                  chunks_at_once = std::max<int64_t>(1, winograd_outputs / kernels.tile_outputs);
+    float* const room = scratch;
+    float* const sums = scratch + pixel_rows_count(work, kernels.lanes);
+    const int64_t first_row = block.row * winograd_pixels, first_column = block.column * winograd_pixels;
+    for (int64_t chunk = chunk_begin; chunk < chunk_end; chunk += chunks_at_once) {
+      const int64_t next = std::min(chunk + chunks_at_once, chunk_end);
+      const int64_t first = chunk_first(c.outputs, work.chunks, chunk);
+      const int64_t outputs = chunk_first(c.outputs, work.chunks, next) - first;
+      for (int64_t position = 0; position < winograd_positions; ++position)
+        for (int64_t channel = 0; channel < c.channels; channel += work.channels) {
+          const int64_t matrix = (group * winograd_positions + position) * c.channels + channel;
+          kernels.tiles({.source = v + (position * c.channels + channel) * work.matrix_stride,
+                         .offsets = matrix_table,
+                         .k_count = std::min(work.channels, c.channels - channel),
+                         .weights = weights + matrix * c.outputs,
+                         .output_count = c.outputs,
+                         .chunk_begin = chunk,
+                         .chunk_end = next,
+                         .column_count = block.rows * block.columns,
+                         .y = sums + (position * outputs - first) * work.matrix_stride,
+                         .residual = nullptr,
+                         .y_stride = work.matrix_stride,
+                         .accumulate = channel > 0,
+                         .finish = nullptr});
+        }
+      for (int64_t output = 0; output < outputs; ++output) {
+        float* const to =
+            y + (image * c.outputs + first + output) * c.out_count + first_row * c.out[width] + first_column;
+        kernels.winograd_output({.sums = sums + output * work.matrix_stride,
+                                 .position_stride = outputs * work.matrix_stride,
+                                 .tile_rows = block.rows,
+                                 .tile_columns = block.columns,
+                                 .y = to,
+                                 .residual = to,
+                                 .y_stride = c.out[width],
+                                 .row_count = c.out[height] - first_row,
+                                 .column_count = std::min(block.columns * winograd_pixels, c.out[width] - first_column),
+                                 .finish = finish(group * c.outputs + first + output),
+                                 .room = room});
+      }
+    }
+  }
+
+  // A block of tiles, of all channels and outputs.
+  void multiply_tiles(int64_t task, float* scratch) const {
+    const int64_t image = task / work.blocks(c);
+    const Block block = tiles_at(task % work.blocks(c));
+    float* const v = scratch + stripe_count(c, work, 1);
+    transform(image, block, 0, c.channels, scratch, v);
+    finish_tiles(image, block, 0, work.chunks, v, v + winograd_positions * c.channels * work.matrix_stride + slack);
+  }
+};
+
+bool is_by_winograd(const NodeView& node) { return node.constant(w_input) && suits_winograd(node); }
+
+Result<void> bind(Binding& node, const ConvKernels& kernels) {
+  const auto x = node.input(x_input), y = node.output(0);
+  if (y.count() == 0) return {};
+  const auto c = convolution_of(node, x.dims(), y.dims());
+  const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
+  const Work work = work_of(c, kernels, is_by_winograd(node), node.constant(w_input).has_value(), threads);
+  const int64_t tables = 2 * spread(work.offset_count);
+  node.scratch(
+      static_cast<size_t>(tables + work.weight_floats + slack + work.input_floats + threads * work.thread_floats) *
+      sizeof(float));
+  return {};
+}
+
+Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
+  const auto x = run.input(x_input), w = run.input(w_input), bias = run.input(bias_input), y = run.output(0);
+  if (y.count() == 0) return {};
+  const auto* kept = run.kept<Kept>();
+  const auto c = convolution_of(run, x.dims(), y.dims());
+  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  const bool by_winograd = kept->is_winograd;
+  const Work work = work_of(c, kernels, by_winograd, kept->weights != nullptr, threads);
+
+  auto* const stripe_table = run.scratch<int32_t>();
+  int32_t* const matrix_table = stripe_table + spread(work.offset_count);
+  float* const packed = run.scratch<float>() + 2 * spread(work.offset_count);
+  float* const input = packed + ceil_divide(work.weight_floats, 16) * 16;
+  float* const scratch = input + work.input_floats;
+  if (!by_winograd && !c.has_points) stripe_offsets(c, work, work.channels, stripe_table);
+  for (int64_t k = 0; k < work.offset_count && work.matrix_stride != 0; ++k)
+    matrix_table[k] = static_cast<int32_t>(k * work.matrix_stride);
+  const float* weights = kept->weights ? kept->weights : w.data<float>();
+  if (work.weight_floats != 0) {
+    pack_weights(w, c.groups, kernels, packed);
+    weights = packed;
+  }
+  const Run body{.c = c,
+                 .work = work,
+                 .kernels = kernels,
+                 .x = x.data<float>(),
+                 .weights = weights,
+                 .bias = bias.present() ? bias.data<float>() : nullptr,
+                 .y = y.data<float>(),
+                 .stripe_table = stripe_table,
+                 .matrix_table = matrix_table};
+
+  // On all threads, but on one where scratch was bound for fewer.
+  const auto for_each = [&](int64_t count, int64_t cost, auto&& task) {
+    if (run.thread_count() > threads) {
+      for (int64_t i = 0; i < count; ++i) task(i, scratch);
+      return;
+    }
+    run.parallel_for(count, std::max<int64_t>(1, serial_work / std::max<int64_t>(cost, 1)),
+                     [&](int64_t begin, int64_t end, int32_t thread) {
+                       for (int64_t i = begin; i < end; ++i) task(i, scratch + thread * work.thread_floats);
+                     });
+  };
+  switch (work.method) {
+    case Method::tiles:
+    case Method::packed_tiles:
+      for_each(work.tasks, work.cost, [&](int64_t task, float* room) { body.multiply(task, room); });
+      break;
+    case Method::rows:
+      for_each(work.tasks, work.cost, [&](int64_t task, float* room) { body.slide(task, room); });
+      break;
+    case Method::winograd:
+      if (work.ranges == 1) {
+        for_each(work.tasks, work.cost, [&](int64_t task, float* room) { body.multiply_tiles(task, room); });
+        break;
+      }
+      for (int64_t index = 0; index < work.tasks / work.ranges; ++index) {
+        const int64_t image = index / work.blocks(c), tiles = work.block_rows * work.block_columns;
+        const Block block = body.tiles_at(index % work.blocks(c));
+        for_each(c.channels, tiles * winograd_positions, [&](int64_t channel, float* room) {
+          body.transform(image, block, channel, channel + 1, room, input);
+        });
+        for_each(work.ranges, work.cost, [&](int64_t range, float* room) {
+          const auto [begin, end] = body.range(range);
+          body.finish_tiles(image, block, begin, end, input, room);
+        });
+      }
+      break;
+  }
+  return {};
+}
+
+template <Isa isa>
+Result<void> plan_vectors(Planning& node) {
+  HEED_TRY(require_isa(node, isa));
+  const auto x = node.input(x_input), w = node.input(w_input);
+  if (x.element() != DataType::f32) return decline("elements are " + std::string(name_of(x.element())) + ", not f32");
+  if (conv_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
+  HEED_TRY(require_ranks(node));
+  if (x.rank() > static_cast<int32_t>(most_axes) + 2)
+    return decline("more than " + std::to_string(most_axes) + " spatial axes");
+  int64_t kernel_count = 1;
+  for (int32_t axis = 0; axis < w.rank(); ++axis) {
+    if (!w.dim(axis).is_number()) return decline("only the run tells the sizes of the weights");
+    if (w.dim(axis).is_number(0)) return decline("there are no weights");
+    if (axis < 2) continue;
+    constexpr int64_t most_kernel = 1 << 20;
+    if (kernel_count > most_kernel / w.dim(axis).number()) return decline("a window of more than a million pixels");
+    kernel_count *= w.dim(axis).number();
+  }
+  // Padded pieces of an image would be too large.
+  constexpr int64_t most_stride = 1024, farthest = 1 << 14;
+  for (size_t axis = 0; axis < static_cast<size_t>(x.rank()) - 2; ++axis) {
+    const auto strides = node.integers("strides"), dilations = node.integers("dilations");
+    const int64_t reach = (w.dims()[axis + 2].number() - 1) * (dilations ? (*dilations)[axis] : 1);
+    if (strides && (*strides)[axis] > most_stride) return decline("a stride of " + std::to_string((*strides)[axis]));
+    if (reach > farthest) return decline("a window that reaches over " + std::to_string(reach) + " pixels");
+  }
+  return {};
+}
+
+template <Isa isa, int32_t score>
+CpuKernel vector_kernel() {
+  return {.op_type = "Conv",
+          .name = name_of(isa),
+          .score = score,
+          .plan = plan_vectors<isa>,
+          .prepare = [](Preparing& node) { return prepare(node, *conv_kernels(isa)); },
+          .bind = [](Binding& node) { return bind(node, *conv_kernels(isa)); },
+          .run = [](Running& run) { return run_vectors(run, *conv_kernels(isa)); }};
+}
+
+}  // namespace
+
+extern const CpuKernel conv_neon = vector_kernel<Isa::neon, 5>();
+extern const CpuKernel conv_avx2 = vector_kernel<Isa::avx2, 10>();
+extern const CpuKernel conv_avx512 = vector_kernel<Isa::avx512, 20>();
+
+}  // namespace heed::cpu

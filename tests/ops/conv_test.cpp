@@ -1,0 +1,146 @@
+// Conv over one to three axes, on sizes that each way of computing it takes: tiles over padded pieces or over a matrix
+// made of them, single channels, Winograd. windows_test.cpp has the small rows.
+#include <catch2/catch.hpp>
+
+#include "cases.hpp"
+
+namespace heed::test {
+namespace {
+
+// One entry per spatial axis; empty: 1, or 0 for pads. Straight from the definition, any number of axes.
+struct Window {
+  std::vector<int64_t> strides = {}, dilations = {}, pads = {};  // pads: before and behind, as the attribute's
+  int64_t group = 1;
+};
+
+Tensors convolve(const Tensors& in, Window window) {
+  const auto x = values_of(in[0]), w = values_of(in[1]);
+  const auto &xd = in[0].dims, &wd = in[1].dims;
+  const size_t axes = xd.size() - 2;
+  window.strides.resize(axes, 1);
+  window.dilations.resize(axes, 1);
+  window.pads.resize(2 * axes, 0);
+  std::vector<int64_t> yd{xd[0], wd[0]};
+  for (size_t a = 0; a < axes; ++a)
+    yd.push_back((xd[2 + a] + window.pads[a] + window.pads[axes + a] - (wd[2 + a] - 1) * window.dilations[a] - 1) /
+                     window.strides[a] +
+                 1);
+  const auto count = [](const std::vector<int64_t>& dims, size_t first) {
+    int64_t product = 1;
+    for (size_t a = first; a < dims.size(); ++a) product *= dims[a];
+    return product;
+  };
+  const int64_t pixels = count(yd, 2), taps = count(wd, 2), in_pixels = count(xd, 2);
+  std::vector<double> bias(static_cast<size_t>(wd[0]));
+  if (in.size() > 2) bias = values_of(in[2]);
+  std::vector<double> y;
+  for (int64_t n = 0; n < xd[0]; ++n)
+    for (int64_t m = 0; m < wd[0]; ++m)
+      for (int64_t p = 0; p < pixels; ++p) {
+        double sum = bias[static_cast<size_t>(m)];
+        for (int64_t k = 0; k < taps; ++k) {
+          int64_t pixel = p, tap = k, place = 0, step = 1;
+          bool inside = true;
+          for (size_t a = axes; a-- > 0;) {
+            const int64_t at =
+                pixel % yd[2 + a] * window.strides[a] + tap % wd[2 + a] * window.dilations[a] - window.pads[a];
+            inside = inside && at >= 0 && at < xd[2 + a];
+            place += at * step;
+            step *= xd[2 + a];
+            pixel /= yd[2 + a];
+            tap /= wd[2 + a];
+          }
+          if (!inside) continue;
+          const int64_t channel = m / (wd[0] / window.group) * wd[1];
+          for (int64_t c = 0; c < wd[1]; ++c)
+            sum += w[static_cast<size_t>((m * wd[1] + c) * taps + k)] *
+                   x[static_cast<size_t>((n * xd[1] + channel + c) * in_pixels + place)];
+        }
+        y.push_back(sum);
+      }
+  return {numbers(in[0].type, yd, y)};
+}
+
+std::string list(const std::vector<int64_t>& numbers) {
+  std::string text;
+  for (const int64_t number : numbers) text += (text.empty() ? "[" : ", ") + std::to_string(number);
+  return text + "]";
+}
+Case row(const char* what, Tensors in, Window window = {}, double tolerance = 1e-5) {
+  std::string attributes = "group = " + std::to_string(window.group);
+  if (!window.strides.empty()) attributes += ", strides = " + list(window.strides);
+  if (!window.dilations.empty()) attributes += ", dilations = " + list(window.dilations);
+  if (!window.pads.empty()) attributes += ", pads = " + list(window.pads);
+  return by([=](const Tensors& tensors) { return convolve(tensors, window); }, what, std::move(in), tolerance,
+            std::move(attributes));
+}
+
+// Of Winograd's rows: sums of so many products of numbers up to 1, in the worst of random cases.
+constexpr double winograd_tolerance = 3e-5;
+
+std::vector<Case> rows() {
+  return {
+      row("few numbers behind a pixel, rows of many vectors",
+          {random({1, 3, 9, 71}), random({13, 3, 5, 5}), random({13})}, {.pads = {2, 2, 2, 2}}),
+      row("a row that ends in each part of a vector", {random({1, 2, 3, 34}), random({7, 2, 1, 2})}),
+      row("wider than a block", {random({1, 1, 3, 1041}), random({5, 1, 2, 3})}, {.pads = {0, 1, 1, 0}}),
+      row("strides of 2, a stem", {random({2, 3, 29, 33}), random({12, 3, 7, 7}), random({12})},
+          {.strides = {2, 2}, .pads = {3, 3, 3, 3}}),
+      row("strides of 3 and 2, dilations of 2 and 3", {random({1, 5, 23, 31}), random({11, 5, 3, 4})},
+          {.strides = {3, 2}, .dilations = {2, 3}, .pads = {1, 4, 3, 2}}),
+      row("a stride longer than the window", {random({1, 4, 17, 19}), random({6, 4, 1, 2})}, {.strides = {3, 4}}),
+      row("padding wider than the image", {random({1, 2, 2, 3}), random({5, 2, 2, 2})}, {.pads = {5, 7, 4, 6}}),
+      row("many numbers behind a pixel, in parts", {random({1, 97, 7, 9}), random({23, 97, 3, 5}), random({23})},
+          {.strides = {1, 2}, .pads = {1, 2, 1, 2}}, 3e-5),
+      row("a matrix of single pixels", {random({2, 67, 13, 29}), random({37, 67, 1, 1}), random({37})}),
+      row("single pixels, in parts", {random({1, 771, 3, 5}), random({19, 771, 1, 1})}, {}, 3e-5),
+      row("single pixels in strides", {random({1, 35, 13, 15}), random({17, 35, 1, 1}), random({17})},
+          {.strides = {2, 2}}),
+      row("single pixels in padding", {random({1, 9, 5, 6}), random({8, 9, 1, 1}), random({8})},
+          {.pads = {1, 0, 2, 3}}),
+      row("one pixel", {random({3, 130, 1, 1}), random({45, 130, 1, 1}), random({45})}),
+      row("groups, in a matrix", {random({2, 24, 9, 7}), random({18, 8, 1, 1}), random({18})}, {.group = 3}),
+      row("groups of one output", {random({1, 6, 9, 11}), random({2, 3, 3, 3}), random({2})},
+          {.pads = {1, 1, 1, 1}, .group = 2}),
+      row("single channels, wide", {random({2, 5, 11, 77}), random({5, 1, 3, 3}), random({5})},
+          {.pads = {1, 1, 1, 1}, .group = 5}),
+      row("single channels of many rows", {random({1, 2, 301, 25}), random({2, 1, 3, 3})},
+          {.pads = {1, 1, 1, 1}, .group = 2}),
+      row("single channels in strides", {random({1, 7, 23, 57}), random({7, 1, 5, 5}), random({7})},
+          {.strides = {2, 2}, .pads = {2, 2, 2, 2}, .group = 7}),
+      row("single channels, dilated, two outputs each", {random({1, 3, 15, 19}), random({6, 1, 3, 3}), random({6})},
+          {.dilations = {2, 3}, .pads = {2, 3, 2, 3}, .group = 3}),
+      row("single channels, five outputs each", {random({1, 3, 15, 19}), random({15, 1, 3, 3}), random({15})},
+          {.group = 3}),
+      row("Winograd: whole tiles", {random({1, 16, 12, 16}), random({16, 16, 3, 3}), random({16})},
+          {.pads = {1, 1, 1, 1}}, winograd_tolerance),
+      row("Winograd: tiles that are cut, no padding", {random({2, 24, 15, 21}), random({11, 24, 3, 3}), random({11})},
+          {}, winograd_tolerance),
+      row("Winograd: padding on some sides", {random({1, 17, 18, 13}), random({29, 17, 3, 3})}, {.pads = {0, 2, 3, 1}},
+          winograd_tolerance),
+      row("Winograd: wider than a block", {random({1, 8, 5, 263}), random({24, 8, 3, 3}), random({24})},
+          {.pads = {1, 1, 1, 1}}, winograd_tolerance),
+      row("Winograd: channels in parts, outputs in more than one", {random({1, 391, 12, 12}), random({67, 391, 3, 3})},
+          {.pads = {1, 1, 1, 1}}, 5 * winograd_tolerance),
+      row("Winograd: groups", {random({2, 32, 14, 14}), random({48, 16, 3, 3}), random({48})},
+          {.pads = {1, 1, 1, 1}, .group = 2}, winograd_tolerance),
+      row("one axis, long", {random({2, 3, 1501}), random({9, 3, 7}), random({9})}, {.strides = {2}, .pads = {3, 3}}),
+      row("one axis, one channel, a long window", {random({1, 1, 700}), random({33, 1, 256})}, {.strides = {64}}, 3e-5),
+      row("one axis, dilated single channels", {random({2, 5, 203}), random({5, 1, 3}), random({5})},
+          {.dilations = {4}, .pads = {8, 0}, .group = 5}),
+      row("three axes", {random({2, 3, 5, 7, 9}), random({8, 3, 3, 3, 3}), random({8})}, {.pads = {1, 1, 1, 1, 1, 1}}),
+      row("three axes in strides and dilations", {random({1, 4, 9, 8, 11}), random({6, 2, 2, 3, 2}), random({6})},
+          {.strides = {2, 1, 2}, .dilations = {3, 2, 1}, .pads = {0, 1, 2, 1, 0, 1}, .group = 2}),
+      row("three axes, single channels", {random({1, 3, 4, 6, 19}), random({3, 1, 3, 3, 3})},
+          {.pads = {1, 1, 1, 1, 1, 1}, .group = 3}),
+      row("four axes", {random({1, 2, 3, 3, 4, 5}), random({3, 2, 2, 2, 2, 2}), random({3})}),
+      row("no images, three axes", {random({0, 3, 4, 4, 4}), random({8, 3, 3, 3, 3}), random({8})}),
+      row("no images, Winograd", {random({0, 16, 16, 16}), random({16, 16, 3, 3})}),
+  };
+}
+
+}  // namespace
+
+TEST_CASE("Conv in each of its ways") { run_cases("Conv", rows()); }
+
+}  // namespace heed::test
