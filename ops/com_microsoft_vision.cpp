@@ -72,11 +72,10 @@ Result<const Activation*> activation_of(const NodeView& node) {
   return found;
 }
 
-enum { conv_x, conv_w, conv_b };
-
 Result<void> infer_fused_conv(Inference& node) {
   HEED_TRY(activation_of(node));
-  return infer_convolution(node, {conv_x, conv_w, conv_b}, node.input(conv_x).element());
+  HEED_TRY(infer_convolution(node, {conv_x, conv_w, conv_bias}, node.input(conv_x).element()));
+  return {};
 }
 
 bool lower_fused_conv(Match& match) {

@@ -8,9 +8,12 @@
 
 namespace heed::ops {
 
-Result<void> infer_convolution(Inference& node, ConvInputs inputs, DataType element) {
+Result<std::optional<Dims>> infer_convolution(Inference& node, ConvInputs inputs, DataType element) {
   const auto x = node.input(inputs.x), w = node.input(inputs.w);
-  if (!x.has_rank() || !w.has_rank()) return node.set_output(0, element);
+  if (!x.has_rank() || !w.has_rank()) {
+    HEED_TRY(node.set_output(0, element));
+    return std::optional<Dims>();
+  }
   if (x.rank() < 3 || w.rank() != x.rank())
     return Error{Code::shape_mismatch,
                  "data " + text_of(x.dims()) + " and weights " + text_of(w.dims()) +
@@ -37,15 +40,15 @@ Result<void> infer_convolution(Inference& node, ConvInputs inputs, DataType elem
   }
   HEED_ASSIGN(const auto counts, window_counts(node, x.dims().subspan(2), kernel));
   dims.insert(dims.end(), counts.begin(), counts.end());
-  return node.set_output(0, element, dims);
+  HEED_TRY(node.set_output(0, element, dims));
+  return std::optional(std::move(dims));
 }
 
 namespace {
 
-enum { x_input, w_input, bias_input };
-
 Result<void> infer(Inference& node) {
-  return infer_convolution(node, {x_input, w_input, bias_input}, node.input(x_input).element());
+  HEED_TRY(infer_convolution(node, {conv_x, conv_w, conv_bias}, node.input(conv_x).element()));
+  return {};
 }
 
 enum { tall_tiles, flat_tiles, an_output_a_thread };
@@ -61,32 +64,41 @@ struct Parameters {
   Sliding windows;
   uint32_t batch_count, group_count, channel_count, output_count, has_bias;
   int32_t w_offset, bias_offset, y_offset;
+  uint32_t activation, residual_kind;  // 0: none, 1: before the activation, 2: behind it
+  float alpha, beta;
+  int32_t residual_offset;
 };
 
-Result<GpuPlan> plan(Planning& node) {
-  const auto x = node.input(x_input), w = node.input(w_input);
+}  // namespace
+
+Result<GpuPlan> plan_conv(Planning& node) {
+  const auto x = node.input(conv_x), w = node.input(conv_w);
   HEED_TRY(check_windows(x));
   HEED_ASSIGN(const Shader tiles, shader_for(node, shaders::conv));
   HEED_ASSIGN(const Shader direct, shader_for(node, shaders::conv_direct));
   if (!w.has_rank()) return decline("the rank of the weights is not known");
-  node.take_strided(x_input);
+  node.take_strided(conv_x);
   node.work(2 * count_of(node.output(0).dims()) * count_of(w.dims().subspan(1)));
-  // A bias that is absent is bound to something that is there, and never read.
+  // What is absent is bound to something that is there, and never read.
+  const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : conv_x); };
   return GpuPlan{
       .variants = {{.name = "tiles of 32 outputs", .shader = tiles, .constants = {{0, 4}}},
                    {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
                    {.name = "an output a thread", .shader = direct}},
-      .bindings = {read(x_input), read(w_input), read(node.has_input(bias_input) ? bias_input : x_input), write(0)}};
+      .bindings = {read(conv_x), read(conv_w), read_if_there(conv_bias), write(0), read_if_there(conv_residual)}};
 }
 
-Result<Launch> bind(const Binding& node) {
-  const auto x = node.input(x_input), w = node.input(w_input), y = node.output(0);
+Result<Launch> bind_conv(const Binding& node) {
+  const auto x = node.input(conv_x), w = node.input(conv_w), y = node.output(0);
   if (y.count() == 0) return Launch{};
   HEED_TRY(check_addressable(x, "the data"));
   HEED_TRY(check_addressable(w, "the weights"));
   HEED_TRY(check_addressable(y, "the output"));
   const int64_t group_count = node.integer("group", 1), output_count = w.dim(0) / group_count;
-  const bool has_bias = node.has_input(bias_input);
+  const bool has_bias = node.has_input(conv_bias);
+  const bool has_residual = node.has_input(conv_residual);
+  const auto activation =
+      std::find(std::begin(conv_activations), std::end(conv_activations), node.text("activation", "none"));
   const Parameters p{.windows = sliding_of(node, x, y, w.dims().subspan(2)),
                      .batch_count = static_cast<uint32_t>(x.dim(0)),
                      .group_count = static_cast<uint32_t>(group_count),
@@ -94,8 +106,13 @@ Result<Launch> bind(const Binding& node) {
                      .output_count = static_cast<uint32_t>(output_count),
                      .has_bias = has_bias,
                      .w_offset = offset_of(w),
-                     .bias_offset = has_bias ? offset_of(node.input(bias_input)) : 0,
-                     .y_offset = offset_of(y)};
+                     .bias_offset = has_bias ? offset_of(node.input(conv_bias)) : 0,
+                     .y_offset = offset_of(y),
+                     .activation = static_cast<uint32_t>(activation - std::begin(conv_activations)),
+                     .residual_kind = has_residual ? 1 + static_cast<uint32_t>(node.integer("residual_last")) : 0,
+                     .alpha = node.number("alpha"),
+                     .beta = node.number("beta"),
+                     .residual_offset = has_residual ? offset_of(node.input(conv_residual)) : 0};
   if (output_count < least_outputs_of_tiles || group_count > most_workgroups)
     return Launch{.dispatches = {{an_output_a_thread, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
   const int64_t positions = x.dim(0) * y.count(2, y.rank());
@@ -107,8 +124,6 @@ Result<Launch> bind(const Binding& node) {
                       {workgroups_for(positions, tile_columns), row_tiles, static_cast<uint32_t>(group_count)}}}};
 }
 
-}  // namespace
-
 extern const Operator conv{
     .op_type = "Conv",
     .versions = {22, 11, 1},
@@ -119,7 +134,7 @@ extern const Operator conv{
                    optional("kernel_shape", HEED_ATTRIBUTE_INTS), optional("pads", HEED_ATTRIBUTE_INTS),
                    optional("strides", HEED_ATTRIBUTE_INTS)},
     .infer = infer,
-    .plan = plan,
-    .bind = bind};
+    .plan = plan_conv,
+    .bind = bind_conv};
 
 }  // namespace heed::ops

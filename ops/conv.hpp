@@ -1,4 +1,4 @@
-// What the convolutions of floats and of bytes share.
+// What convolutions of floats and of bytes share, and Conv with heed.FusedConv.
 #pragma once
 
 #include "heed/plugin.hpp"
@@ -11,7 +11,17 @@ struct ConvInputs {
   int32_t x, w, bias;
 };
 
-// Output 0: [batch, out, spatial...] of `element`s.
-Result<void> infer_convolution(Inference& node, ConvInputs inputs, DataType element);
+// Infers output 0, [batch, out, spatial...] of `element`s; gives its dims where ranks are known.
+Result<std::optional<Dims>> infer_convolution(Inference& node, ConvInputs inputs, DataType element);
+
+// Inputs; Conv has the first three.
+enum { conv_x, conv_w, conv_bias, conv_residual };
+
+// heed.FusedConv's activations of s, in the order that shaders/conv.glsl knows.
+inline constexpr std::string_view conv_activations[] = {
+    "none", "relu", "sigmoid", "tanh", "silu", "gelu", "gelu_tanh", "clip", "leaky_relu", "hard_sigmoid", "hard_swish"};
+
+Result<GpuPlan> plan_conv(Planning& node);
+Result<Launch> bind_conv(const Binding& node);
 
 }  // namespace heed::ops

@@ -39,8 +39,9 @@ Result<void> infer(Inference& node) {
     HEED_TRY(node.require_equal(select(equal(list.dim(0), 1), w.dim(0), list.dim(0)), w.dim(0),
                                 "input " + std::to_string(input) + " and output channels"));
   }
-  return infer_convolution(node, {roles.x, roles.w, roles.bias},
-                           roles.y_zero == none ? DataType::i32 : node.input(roles.y_zero).element());
+  HEED_TRY(infer_convolution(node, {roles.x, roles.w, roles.bias},
+                             roles.y_zero == none ? DataType::i32 : node.input(roles.y_zero).element()));
+  return {};
 }
 
 // Mirrors shaders/conv_integer.comp.

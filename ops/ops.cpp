@@ -83,6 +83,8 @@ extern const Operator grid_sample, affine_grid;
 extern const Operator non_max_suppression;
 // Front ends of sound: mel_weight_matrix.cpp, window_functions.cpp
 extern const Operator mel_weight_matrix, hann_window, hamming_window, blackman_window;
+// Convolutions that finish their sums: fused_conv.cpp
+extern const Operator fused_conv;
 // Texts, sequences, optionals, control flow: string_concat.cpp, sequence.cpp, optional.cpp, if.cpp, loop.cpp
 extern const Operator string_concat;
 extern const Operator sequence_construct, sequence_empty, sequence_insert, sequence_erase, sequence_at, sequence_length,
@@ -126,6 +128,8 @@ extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_rang
 extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
     matmul_bias, matmul_residual, matmul_gate;
+extern const Rewrite conv_scale, conv_batch_normalization, conv_bias, conv_residual_sum, conv_relu, conv_clip, conv_sigmoid,
+    conv_tanh, conv_silu, conv_gelu, conv_leaky_relu, conv_hard_sigmoid, conv_hard_swish;
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, fused_dynamic_quantize_matmul_of_codes;
 // Views of views, and masks: layouts.cpp, merged_heads.cpp, attention_masks.cpp, attention_inputs.cpp
@@ -206,6 +210,7 @@ PluginContent content() {
               &grid_sample, &affine_grid,
               &non_max_suppression,
               &mel_weight_matrix, &hann_window, &hamming_window, &blackman_window,
+              &fused_conv,
               &string_concat,
               &sequence_construct, &sequence_empty, &sequence_insert, &sequence_erase, &sequence_at, &sequence_length,
               &concat_from_sequence,
@@ -268,6 +273,8 @@ PluginContent content() {
               &layer_normalization_casts,
               &rms_normalization_core, &rms_normalization_scale, &rms_normalization_casts,
               &gelu_by_erf, &gelu_by_tanh, &silu,
+              &conv_scale, &conv_batch_normalization, &conv_bias, &conv_relu, &conv_clip, &conv_sigmoid, &conv_tanh,
+              &conv_silu, &conv_gelu, &conv_leaky_relu, &conv_hard_sigmoid, &conv_hard_swish, &conv_residual_sum,
               &gemm_as_matmul, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,
               &matmul_gate,

@@ -1,5 +1,6 @@
 // Conv: y[n, m, p] = bias[m] + sum over c and window positions k of w[m, c, k] * x[n, group(m) + c, p * stride + k *
-// dilation - pad], over one to any number of spatial axes.
+// dilation - pad], over one to any number of spatial axes; and heed.FusedConv, which does something with it.
+#include "conv_finish.hpp"
 #include "sliding.hpp"
 #include "walk.hpp"
 
@@ -46,8 +47,10 @@ void convolve(const T* x, const T* w, T* y, int64_t channels, const Sliding& s) 
   }
 }
 
+template <bool fused>
 Result<void> run(Running& run) {
-  const auto x = run.input(0), w = run.input(1), bias = run.input(2);
+  const auto x = run.input(conv_x), w = run.input(conv_w), bias = run.input(conv_bias);
+  const auto residual = run.input(conv_residual);
   if (x.rank() < 3) return check_rank(run, 0, 4);
   HEED_TRY(check_rank(run, 1, x.rank()));
   const int64_t groups = run.integer("group", 1), outputs = w.dim(0), channels = w.dim(1);
@@ -61,11 +64,14 @@ Result<void> run(Running& run) {
   dims.insert(dims.end(), s.out.begin(), s.out.end());
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
   if (y.count() == 0) return {};
+  if (fused && residual.present() && residual.count() != y.count())
+    return Error{Code::shape_mismatch, "a residual of another size than the output"};
 
+  const ConvFinisher finish(run);
   dispatch_float(x.element(), [&]<class T>(T) {
     const int64_t work = s.out_count * s.kernel_count * channels + 1;
     run.parallel_for(x.dim(0) * outputs, std::max<int64_t>(1, 32768 / work), [&](int64_t begin, int64_t end) {
-      RowReader<T> x_reader(x), w_reader(w), bias_reader(bias);
+      RowReader<T> x_reader(x), w_reader(w), bias_reader(bias), residual_reader(residual);
       RowWriter<T> writer(y);
       for (int64_t at = begin; at < end; ++at) {
         const int64_t image = at / outputs, output = at % outputs, group = output / (outputs / groups);
@@ -74,6 +80,8 @@ Result<void> run(Running& run) {
         const T* from = x_reader.row((image * x.dim(1) + group * channels) * s.in_count, channels * s.in_count);
         const T* weights = w_reader.row(output * channels * s.kernel_count, channels * s.kernel_count);
         convolve(from, weights, to, channels, s);
+        if constexpr (fused)
+          finish(to, residual.present() ? residual_reader.row(at * s.out_count, s.out_count) : nullptr, s.out_count);
         writer.finish();
       }
     });
@@ -83,6 +91,7 @@ Result<void> run(Running& run) {
 
 }  // namespace
 
-extern const CpuKernel conv{.op_type = "Conv", .run = run};
+extern const CpuKernel conv{.op_type = "Conv", .run = run<false>};
+extern const CpuKernel fused_conv{.domain = "heed", .op_type = "FusedConv", .run = run<true>};
 
 }  // namespace heed::cpu

@@ -1,11 +1,12 @@
-// Conv of f32 by vectors, in four ways: tiles of outputs x pixels that read the image where a padded copy of a piece of
-// it lies (few numbers behind each pixel), or a matrix made of it (many); rows of single channels, for groups of one;
-// and Winograd's F(4x4, 3x3). Up to three spatial axes; images with fewer have size 1 along the first ones. Constant
-// weights are packed once, others at each run.
+// Conv and heed.FusedConv of f32 by vectors, in four ways: tiles of outputs x pixels that read the image where a padded
+// copy of a piece of it lies (few numbers behind each pixel), or a matrix made of it (many); rows of single channels,
+// for groups of one; and Winograd's F(4x4, 3x3). Up to three spatial axes; images with fewer have size 1 along the
+// first ones. Constant weights are packed once, others at each run.
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
+#include "conv_finish.hpp"
 #include "conv_panels.hpp"
 #include "ranks.hpp"
 #include "sliding.hpp"
@@ -14,8 +15,6 @@ namespace heed::cpu {
 namespace {
 
 constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-enum { x_input, w_input, bias_input };
 
 constexpr size_t most_axes = 3;  // depth, height, width
 enum { depth, height, width };
@@ -42,7 +41,7 @@ int64_t product_of(const Sizes& sizes) { return sizes[0] * sizes[1] * sizes[2]; 
 
 // Of a node whose weights have numbers for sizes.
 Convolution convolution_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y) {
-  const auto w = node.input(w_input).dims();
+  const auto w = node.input(conv_w).dims();
   Convolution c;
   c.images = x[0];
   c.groups = node.integer("group", 1);
@@ -85,7 +84,7 @@ enum class Method { tiles, packed_tiles, rows, winograd };
 constexpr int64_t most_k_at_once = 384;
 // Tuned on a core of a Zen 4 with AVX2, as all numbers here.
 constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 48 * 1024,
-                  rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_tiles = 64, winograd_outputs = 48;
+                  rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_outputs = 48;
 // Below this a thread costs more than it brings: multiplications.
 constexpr int64_t serial_work = 64 * 1024;
 // Behind what is read by whole vectors.
@@ -135,7 +134,7 @@ int64_t tile_cost(int64_t columns, int64_t lanes) {
 
 // Whether 3 x 3 weights that are constant are worth their 36 numbers. A few tiles alone wait for the weights.
 bool suits_winograd(const NodeView& node) {
-  const auto y = node.output(0).dims(), w = node.input(w_input).dims();
+  const auto y = node.output(0).dims(), w = node.input(conv_w).dims();
   const int64_t groups = node.integer("group", 1);
   if (w.size() != 4 || !w[2].is_number(3) || !w[3].is_number(3)) return false;
   for (const char* name : {"strides", "dilations"})
@@ -178,8 +177,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
     work.method = Method::winograd;
     work.channels = channels_at_once(c.channels, 1);
     const int64_t tile_rows = ceil_divide(rows, winograd_pixels), tile_columns = ceil_divide(columns, winograd_pixels);
-    split(std::max<int64_t>(1, winograd_tiles / std::min(tile_columns, winograd_tiles)), winograd_tiles, tile_rows,
-          tile_columns);
+    // Transformed input of about a megabyte, but no fewer than weights are worth reading for.
+    const int64_t tiles = std::clamp<int64_t>(8192 / c.channels, 64, 128);
+    split(tiles / std::min(tile_columns, tiles), tiles, tile_rows, tile_columns);
     set_stripe(c, work.block_rows * winograd_pixels, work.block_columns * winograd_pixels, work);
     work.matrix_stride = spread(work.block_rows * work.block_columns + lanes);
     work.offset_count = work.channels;
@@ -215,10 +215,10 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
 
   int64_t floats = 0;
   if (by_winograd) {
-    const int64_t input = winograd_positions * c.channels * work.matrix_stride + slack;
+    const int64_t input = winograd_positions * spread(c.channels * work.matrix_stride) + slack;
     work.input_floats = work.ranges > 1 ? input : 0;
     floats = stripe_count(c, work, 1) + pixel_rows_count(work, lanes) + (work.ranges > 1 ? 0 : input) +
-             winograd_positions * (winograd_outputs + kernels.tile_outputs) * work.matrix_stride + slack;
+             winograd_positions * spread((winograd_outputs + kernels.tile_outputs) * work.matrix_stride) + slack;
   } else {
     if (!c.has_points) floats += stripe_count(c, work, work.method == Method::rows ? 1 : work.channels);
     if (work.method == Method::packed_tiles) floats += work.offset_count * work.matrix_stride + slack;
@@ -301,6 +301,7 @@ struct Kept {
   // null: not packed for all runs.
   const float* weights;
   bool is_winograd;
+  const FusedProgram* program;  // what is done with sums; null: bounds are all
 };
 
 // w [output, channel, kernel], of any strides, which lie dense behind the channel's.
@@ -319,7 +320,10 @@ void pack_weights(const TensorView& w, int64_t groups, const ConvKernels& kernel
 Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
   auto* kept = node.keep<Kept>();
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
-  const auto w = node.constant(w_input);
+  if (!conv_bounds(node)) {
+    HEED_ASSIGN(kept->program, prepare_conv_program(node));
+  }
+  const auto w = node.constant(conv_w);
   if (!w) return {};
   const int64_t groups = node.integer("group", 1), outputs = w->dim(0) / groups, channels = w->dim(1);
   if (slides(channels, outputs)) return {};
@@ -331,7 +335,7 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
   kept->weights = to;
   if (!kept->is_winograd) {
     pack_weights(*w, groups, kernels, to);
-    return node.replaced(w_input), Result<void>{};
+    return node.replaced(conv_w), Result<void>{};
   }
   const int64_t at_once = channels_at_once(channels, 1), matrix = outputs * channels;
   std::vector<float> transformed(static_cast<size_t>(matrix * winograd_positions));
@@ -346,7 +350,7 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
         to += outputs * k_count;
       }
   }
-  return node.replaced(w_input), Result<void>{};
+  return node.replaced(conv_w), Result<void>{};
 }
 
 // ---- a run
@@ -356,14 +360,29 @@ struct Run {
   const Convolution& c;
   const Work& work;
   const ConvKernels& kernels;
-  const float *x, *weights, *bias;
+  const float *x, *weights, *bias, *residual;  // null: there is none
+  ConvBounds bounds;
+  const FusedProgram* program;
+  RunFused loops;
   float* y;
   const int32_t *stripe_table, *matrix_table;  // offsets of k
 
-  // Of the group of outputs that are first.
+  // Of the outputs from this one on, as far as kernels do it.
   ConvFinish finish(int64_t first_output) const {
-    constexpr float unbounded = std::numeric_limits<float>::infinity();
-    return {bias ? bias + first_output : nullptr, false, -unbounded, unbounded};
+    return {bias ? bias + first_output : nullptr, residual && !program, bounds.low, bounds.high};
+  }
+  // Where the residual of a piece of y lies; y's own place where there is none.
+  const float* residual_of(const float* to) const { return residual ? residual + (to - y) : to; }
+
+  // What kernels leave over, of a piece of y: outputs, each of rows of pixels.
+  void run_program(float* first, int64_t output_count, int64_t row_count, int64_t column_count) const {
+    if (!program) return;
+    if (column_count == c.out[width]) column_count *= std::exchange(row_count, 1);
+    for (int64_t output = 0; output < output_count; ++output)
+      for (int64_t row = 0; row < row_count; ++row) {
+        float* const to = first + output * c.out_count + row * c.out[width];
+        run_conv_program(*program, loops, to, residual ? residual + (to - y) : nullptr, column_count);
+      }
   }
 
   // Chunks of a range of a task.
@@ -378,6 +397,7 @@ struct Run {
     const Block block = block_at(work, task % work.blocks(c), c.out[height], c.out[width]);
     const int64_t group = image % c.groups, first_output = group * c.outputs;
     const int64_t first = (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
+    float* const to = y + image * c.outputs * c.out_count + first;
     const ConvFinish last = finish(first_output);
     float* const stripe = scratch;
     float* const matrix = c.has_points ? scratch : scratch + stripe_count(c, work, work.channels);
@@ -393,7 +413,6 @@ struct Run {
       tiles.weights = weights + (group * c.channels + channel) * c.kernel_count * c.outputs;
       tiles.accumulate = channel > 0;
       tiles.finish = channel + channels == c.channels ? &last : nullptr;
-      float* const to = y + image * c.outputs * c.out_count + first;
       if (!c.has_points) fill_stripe(c, work, from, channels, block, stripe);
       const int64_t row_step = c.strides[height] * work.row_length;
       if (work.method == Method::packed_tiles) {
@@ -407,7 +426,7 @@ struct Run {
         tiles.offsets = matrix_table;
         tiles.column_count = block.rows * block.columns;
         tiles.y = to;
-        tiles.residual = to;
+        tiles.residual = residual_of(to);
         kernels.tiles(tiles);
         continue;
       }
@@ -416,10 +435,13 @@ struct Run {
       for (int64_t r = 0; r < block.rows; ++r) {
         tiles.source = stripe + r * row_step;
         tiles.y = to + r * c.out[width];
-        tiles.residual = tiles.y;
+        tiles.residual = residual_of(tiles.y);
         kernels.tiles(tiles);
       }
     }
+    const int64_t output_begin = chunk_first(c.outputs, work.chunks, chunk_begin);
+    const int64_t output_end = chunk_first(c.outputs, work.chunks, chunk_end);
+    run_program(to + output_begin * c.out_count, output_end - output_begin, block.rows, block.columns);
   }
 
   void slide(int64_t task, float* scratch) const {
@@ -438,9 +460,10 @@ struct Run {
                   .row_count = block.rows,
                   .column_count = block.columns,
                   .y = to,
-                  .residual = to,
+                  .residual = residual_of(to),
                   .y_stride = c.out[width],
                   .finish = finish(output)});
+    run_program(to, 1, block.rows, block.columns);
   }
 
   Block tiles_at(int64_t index) const {
@@ -460,7 +483,7 @@ struct Run {
                               .tile_rows = block.rows,
                               .tile_columns = block.columns,
                               .v = v + channel * work.matrix_stride,
-                              .position_stride = c.channels * work.matrix_stride});
+                              .position_stride = spread(c.channels * work.matrix_stride)});
     }
   }
 
@@ -472,6 +495,8 @@ struct Run {
     float* const room = scratch;
     float* const sums = scratch + pixel_rows_count(work, kernels.lanes);
     const int64_t first_row = block.row * winograd_pixels, first_column = block.column * winograd_pixels;
+    const int64_t rows = std::min(block.rows * winograd_pixels, c.out[height] - first_row);
+    const int64_t columns = std::min(block.columns * winograd_pixels, c.out[width] - first_column);
     for (int64_t chunk = chunk_begin; chunk < chunk_end; chunk += chunks_at_once) {
       const int64_t next = std::min(chunk + chunks_at_once, chunk_end);
       const int64_t first = chunk_first(c.outputs, work.chunks, chunk);
@@ -479,34 +504,36 @@ struct Run {
       for (int64_t position = 0; position < winograd_positions; ++position)
         for (int64_t channel = 0; channel < c.channels; channel += work.channels) {
           const int64_t matrix = (group * winograd_positions + position) * c.channels + channel;
-          kernels.tiles({.source = v + (position * c.channels + channel) * work.matrix_stride,
-                         .offsets = matrix_table,
-                         .k_count = std::min(work.channels, c.channels - channel),
-                         .weights = weights + matrix * c.outputs,
-                         .output_count = c.outputs,
-                         .chunk_begin = chunk,
-                         .chunk_end = next,
-                         .column_count = block.rows * block.columns,
-                         .y = sums + (position * outputs - first) * work.matrix_stride,
-                         .residual = nullptr,
-                         .y_stride = work.matrix_stride,
-                         .accumulate = channel > 0,
-                         .finish = nullptr});
+          kernels.tiles(
+              {.source = v + position * spread(c.channels * work.matrix_stride) + channel * work.matrix_stride,
+               .offsets = matrix_table,
+               .k_count = std::min(work.channels, c.channels - channel),
+               .weights = weights + matrix * c.outputs,
+               .output_count = c.outputs,
+               .chunk_begin = chunk,
+               .chunk_end = next,
+               .column_count = block.rows * block.columns,
+               .y = sums + position * spread(outputs * work.matrix_stride) - first * work.matrix_stride,
+               .residual = nullptr,
+               .y_stride = work.matrix_stride,
+               .accumulate = channel > 0,
+               .finish = nullptr});
         }
       for (int64_t output = 0; output < outputs; ++output) {
         float* const to =
             y + (image * c.outputs + first + output) * c.out_count + first_row * c.out[width] + first_column;
         kernels.winograd_output({.sums = sums + output * work.matrix_stride,
-                                 .position_stride = outputs * work.matrix_stride,
+                                 .position_stride = spread(outputs * work.matrix_stride),
                                  .tile_rows = block.rows,
                                  .tile_columns = block.columns,
                                  .y = to,
-                                 .residual = to,
+                                 .residual = residual_of(to),
                                  .y_stride = c.out[width],
-                                 .row_count = c.out[height] - first_row,
-                                 .column_count = std::min(block.columns * winograd_pixels, c.out[width] - first_column),
+                                 .row_count = rows,
+                                 .column_count = columns,
                                  .finish = finish(group * c.outputs + first + output),
                                  .room = room});
+        run_program(to, 1, rows, columns);
       }
     }
   }
@@ -517,18 +544,19 @@ struct Run {
     const Block block = tiles_at(task % work.blocks(c));
     float* const v = scratch + stripe_count(c, work, 1);
     transform(image, block, 0, c.channels, scratch, v);
-    finish_tiles(image, block, 0, work.chunks, v, v + winograd_positions * c.channels * work.matrix_stride + slack);
+    finish_tiles(image, block, 0, work.chunks, v,
+                 v + winograd_positions * spread(c.channels * work.matrix_stride) + slack);
   }
 };
 
-bool is_by_winograd(const NodeView& node) { return node.constant(w_input) && suits_winograd(node); }
+bool is_by_winograd(const NodeView& node) { return node.constant(conv_w) && suits_winograd(node); }
 
 Result<void> bind(Binding& node, const ConvKernels& kernels) {
-  const auto x = node.input(x_input), y = node.output(0);
+  const auto x = node.input(conv_x), y = node.output(0);
   if (y.count() == 0) return {};
   const auto c = convolution_of(node, x.dims(), y.dims());
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
-  const Work work = work_of(c, kernels, is_by_winograd(node), node.constant(w_input).has_value(), threads);
+  const Work work = work_of(c, kernels, is_by_winograd(node), node.constant(conv_w).has_value(), threads);
   const int64_t tables = 2 * spread(work.offset_count);
   node.scratch(
       static_cast<size_t>(tables + work.weight_floats + slack + work.input_floats + threads * work.thread_floats) *
@@ -536,8 +564,8 @@ Result<void> bind(Binding& node, const ConvKernels& kernels) {
   return {};
 }
 
-Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
-  const auto x = run.input(x_input), w = run.input(w_input), bias = run.input(bias_input), y = run.output(0);
+Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loops) {
+  const auto x = run.input(conv_x), w = run.input(conv_w), bias = run.input(conv_bias), y = run.output(0);
   if (y.count() == 0) return {};
   const auto* kept = run.kept<Kept>();
   const auto c = convolution_of(run, x.dims(), y.dims());
@@ -558,12 +586,17 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
     pack_weights(w, c.groups, kernels, packed);
     weights = packed;
   }
+  const auto residual = run.input(conv_residual);
   const Run body{.c = c,
                  .work = work,
                  .kernels = kernels,
                  .x = x.data<float>(),
                  .weights = weights,
                  .bias = bias.present() ? bias.data<float>() : nullptr,
+                 .residual = residual.present() ? residual.data<float>() : nullptr,
+                 .bounds = conv_bounds(run).value_or(no_bounds),
+                 .program = kept->program,
+                 .loops = loops,
                  .y = y.data<float>(),
                  .stripe_table = stripe_table,
                  .matrix_table = matrix_table};
@@ -611,7 +644,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
 template <Isa isa>
 Result<void> plan_vectors(Planning& node) {
   HEED_TRY(require_isa(node, isa));
-  const auto x = node.input(x_input), w = node.input(w_input);
+  const auto x = node.input(conv_x), w = node.input(conv_w);
   if (x.element() != DataType::f32) return decline("elements are " + std::string(name_of(x.element())) + ", not f32");
   if (conv_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   HEED_TRY(require_ranks(node));
@@ -637,21 +670,25 @@ Result<void> plan_vectors(Planning& node) {
   return {};
 }
 
-template <Isa isa, int32_t score>
+template <Isa isa, int32_t score, bool fused>
 CpuKernel vector_kernel() {
-  return {.op_type = "Conv",
+  return {.domain = fused ? "heed" : "",
+          .op_type = fused ? "FusedConv" : "Conv",
           .name = name_of(isa),
           .score = score,
           .plan = plan_vectors<isa>,
           .prepare = [](Preparing& node) { return prepare(node, *conv_kernels(isa)); },
           .bind = [](Binding& node) { return bind(node, *conv_kernels(isa)); },
-          .run = [](Running& run) { return run_vectors(run, *conv_kernels(isa)); }};
+          .run = [](Running& run) { return run_vectors(run, *conv_kernels(isa), fused_with(isa)); }};
 }
 
 }  // namespace
 
-extern const CpuKernel conv_neon = vector_kernel<Isa::neon, 5>();
-extern const CpuKernel conv_avx2 = vector_kernel<Isa::avx2, 10>();
-extern const CpuKernel conv_avx512 = vector_kernel<Isa::avx512, 20>();
+extern const CpuKernel conv_neon = vector_kernel<Isa::neon, 5, false>();
+extern const CpuKernel conv_avx2 = vector_kernel<Isa::avx2, 10, false>();
+extern const CpuKernel conv_avx512 = vector_kernel<Isa::avx512, 20, false>();
+extern const CpuKernel fused_conv_neon = vector_kernel<Isa::neon, 5, true>();
+extern const CpuKernel fused_conv_avx2 = vector_kernel<Isa::avx2, 10, true>();
+extern const CpuKernel fused_conv_avx512 = vector_kernel<Isa::avx512, 20, true>();
 
 }  // namespace heed::cpu

@@ -92,6 +92,8 @@ extern const CpuKernel
     mel_weight_matrix;
 // Convolutions of f32 by vectors: conv_vectors.cpp
 extern const CpuKernel conv_neon, conv_avx2, conv_avx512;
+// Convolutions that finish their sums, and those of f32 by vectors: conv.cpp, conv_vectors.cpp
+extern const CpuKernel fused_conv, conv_neon, conv_avx2, conv_avx512, fused_conv_neon, fused_conv_avx2, fused_conv_avx512;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -187,6 +189,7 @@ PluginContent content() {
               &non_max_suppression,
               &mel_weight_matrix,
               &conv_neon, &conv_avx2, &conv_avx512,
+              &fused_conv, &conv_neon, &conv_avx2, &conv_avx512, &fused_conv_neon, &fused_conv_avx2, &fused_conv_avx512,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,
               &fused_elementwise_avx2, &fused_elementwise_avx512,

@@ -1,6 +1,8 @@
 // Conv over one to three axes, on sizes that each way of computing it takes: tiles over padded pieces or over a matrix
 // made of them, single channels, Winograd. windows_test.cpp has the small rows.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "cases.hpp"
 
@@ -66,13 +68,16 @@ std::string list(const std::vector<int64_t>& numbers) {
   for (const int64_t number : numbers) text += (text.empty() ? "[" : ", ") + std::to_string(number);
   return text + "]";
 }
-Case row(const char* what, Tensors in, Window window = {}, double tolerance = 1e-5) {
+std::string attributes_of(const Window& window) {
   std::string attributes = "group = " + std::to_string(window.group);
   if (!window.strides.empty()) attributes += ", strides = " + list(window.strides);
   if (!window.dilations.empty()) attributes += ", dilations = " + list(window.dilations);
   if (!window.pads.empty()) attributes += ", pads = " + list(window.pads);
+  return attributes;
+}
+Case row(const char* what, Tensors in, Window window = {}, double tolerance = 1e-5) {
   return by([=](const Tensors& tensors) { return convolve(tensors, window); }, what, std::move(in), tolerance,
-            std::move(attributes));
+            attributes_of(window));
 }
 
 // Of Winograd's rows: sums of so many products of numbers up to 1, in the worst of random cases.
@@ -139,8 +144,98 @@ std::vector<Case> rows() {
   };
 }
 
+// heed.FusedConv: what is done with the sums.
+struct Finish {
+  const char* activation = "none";
+  double alpha = 0, beta = 0;
+  bool residual_last = false;
+
+  double operator()(double s) const {
+    const std::string_view name = activation;
+    if (name == "relu") return std::max(s, 0.0);
+    if (name == "sigmoid") return 1 / (1 + std::exp(-s));
+    if (name == "tanh") return std::tanh(s);
+    if (name == "silu") return s / (1 + std::exp(-s));
+    if (name == "gelu") return s / 2 * (1 + std::erf(s / std::sqrt(2.0)));
+    if (name == "gelu_tanh") return s / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (s + 0.044715 * s * s * s)));
+    if (name == "clip") return std::min(std::max(s, alpha), beta);
+    if (name == "leaky_relu") return s < 0 ? alpha * s : s;
+    if (name == "hard_sigmoid") return std::clamp(alpha * s + beta, 0.0, 1.0);
+    if (name == "hard_swish") return s * std::clamp(s / 6 + 0.5, 0.0, 1.0);
+    return s;
+  }
+};
+const Finish finishes[] = {{"none"},
+                           {"relu"},
+                           {"relu", 0, 0, true},
+                           {"sigmoid"},
+                           {"tanh"},
+                           {"silu", 0, 0, true},
+                           {"gelu"},
+                           {"gelu_tanh"},
+                           {"clip", -0.5, 1.25},
+                           {"leaky_relu", 0.125},
+                           {"hard_sigmoid", 0.25, 0.5},
+                           {"hard_swish", 0, 0, true}};
+
+// Each finish behind a convolution of each way, with a bias, a residual, and both in turns.
+std::vector<Case> finished_rows(DataType type) {
+  struct Shape {
+    std::vector<int64_t> x, w;
+    Window window = {};
+  };
+  std::vector<Shape> shapes = {{{2, 3, 9, 11}, {7, 3, 3, 3}, {.strides = {2, 2}, .pads = {1, 1, 1, 1}}},
+                               {{1, 5, 6, 7}, {9, 5, 1, 1}},
+                               {{1, 3, 8, 9}, {3, 1, 3, 3}, {.pads = {1, 1, 1, 1}, .group = 3}}};
+  if (type == DataType::f32) {
+    shapes.push_back({{1, 16, 11, 13}, {13, 16, 3, 3}, {.pads = {1, 1, 1, 1}}});
+    shapes.push_back({{2, 3, 41}, {8, 3, 5}, {.pads = {2, 2}}});
+    shapes.push_back({{1, 8, 5, 263}, {24, 8, 3, 3}});
+  }
+  std::vector<Case> cases;
+  for (const Shape& shape : shapes)
+    for (const Finish& finish : finishes) {
+      const bool has_bias = cases.size() % 3 != 1, has_residual = cases.size() % 3 != 0;
+      const auto uniform = [&](std::vector<int64_t> dims) { return random(std::move(dims), -0.5, 0.5, type); };
+      const Tensor x = uniform(shape.x), w = uniform(shape.w);
+      const Tensor bias = has_bias ? uniform({shape.w[0]}) : absent();
+      Tensors inputs{x, w};
+      if (has_bias || has_residual) inputs.push_back(bias);
+      if (has_residual) inputs.push_back(uniform(convolve({x, w}, shape.window)[0].dims));
+      const auto reference = [=](const Tensors& in) {
+        // Rounded once: sums of narrow types are those of f64.
+        const auto wide = [](const Tensor& tensor) { return numbers(DataType::f64, tensor.dims, values_of(tensor)); };
+        Tensors plain{wide(in[0]), wide(in[1])};
+        if (has_bias) plain.push_back(wide(in[2]));
+        const Tensor c = convolve(plain, shape.window)[0];
+        auto y = values_of(c);
+        const auto residual = has_residual ? values_of(in[3]) : std::vector<double>(y.size());
+        for (size_t i = 0; i < y.size(); ++i)
+          y[i] = finish.residual_last ? finish(y[i]) + residual[i] : finish(y[i] + residual[i]);
+        return Tensors{numbers(type, c.dims, y)};
+      };
+      std::string attributes = attributes_of(shape.window) + ", activation = \"" + finish.activation +
+                               "\", alpha = " + std::to_string(finish.alpha) +
+                               ", beta = " + std::to_string(finish.beta);
+      if (finish.residual_last) attributes += ", residual_last = 1";
+      cases.push_back(by(reference, finish.activation + std::string(" behind weights ") + list(shape.w), inputs,
+                         type == DataType::f32 ? winograd_tolerance : 2e-2, attributes));
+    }
+  return cases;
+}
+
 }  // namespace
 
+TEST_CASE("heed.FusedConv finishes f32 sums") { run_cases("heed.FusedConv", finished_rows(DataType::f32)); }
+TEST_CASE("heed.FusedConv finishes bf16 sums") { run_cases("heed.FusedConv", finished_rows(DataType::bf16)); }
+TEST_CASE("heed.FusedConv says what does not fit") {
+  const Tensors plain{random({1, 1, 3, 3}), random({1, 1, 2, 2})};
+  check_refused("heed.FusedConv", {"another activation", plain, {random({1, 1, 2, 2})}, 0, "activation = \"step\""},
+                "attribute 'activation' is 'step', which is none");
+  check_refused("heed.FusedConv",
+                {"another residual", {plain[0], plain[1], absent(), random({1, 1, 2, 3})}, {random({1, 1, 2, 2})}},
+                "axis 3 of the residual and the output");
+}
 TEST_CASE("Conv in each of its ways") { run_cases("Conv", rows()); }
 
 }  // namespace heed::test
