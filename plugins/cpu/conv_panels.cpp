@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numbers>
 #include <utility>
 
@@ -122,46 +123,63 @@ void tiles(const ConvTiles& t) { tiles_any(t, std::make_integer_sequence<int, ti
 // Sums that are taken at once: as many as hide how long one takes.
 constexpr int rows_at_once = 8;
 
-template <int rows, int vectors>
+struct WeightedSum {
+  const ConvRows& t;
+  const Finish finish;
+  explicit WeightedSum(const ConvRows& t) : t(t), finish(t.finish, 0) {}
+  HWY_INLINE Vector first() const { return hn::Zero(Floats()); }
+  HWY_INLINE Vector weight(int64_t k) const { return hn::Set(Floats(), t.weights[k]); }
+  HWY_INLINE Vector add(Vector sum, Vector weight, Vector x) const { return hn::MulAdd(weight, x, sum); }
+  HWY_INLINE Vector last(Vector sum, int64_t at, int64_t n) const { return finish(sum, t.residual + at, n); }
+};
+struct Greatest {
+  explicit Greatest(const ConvRows&) {}
+  HWY_INLINE Vector first() const { return hn::Set(Floats(), -std::numeric_limits<float>::infinity()); }
+  HWY_INLINE Vector weight(int64_t) const { return first(); }
+  HWY_INLINE Vector add(Vector greatest, Vector, Vector x) const { return hn::Max(x, greatest); }
+  HWY_INLINE Vector last(Vector greatest, int64_t, int64_t) const { return greatest; }
+};
+
+template <class Sum, int rows, int vectors>
 void row_block(const ConvRows& t, int64_t row, int64_t column) {
-  const Floats d;
+  const Sum sum_of(t);
   const float* source = t.source + row * t.source_stride + column;
   Vector sum[rows][vectors];
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
-    HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
+    HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) sum[r][v] = sum_of.first();
   for (int64_t k = 0; k < t.k_count; ++k) {
-    const Vector weight = hn::Set(d, t.weights[k]);
+    const Vector weight = sum_of.weight(k);
     const float* at = source + t.offsets[k];
     HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
       HWY_UNROLL(8) for (int v = 0; v < vectors; ++v)
-        sum[r][v] = hn::MulAdd(weight, hn::LoadU(d, at + r * t.source_stride + v * lanes), sum[r][v]);
+        sum[r][v] = sum_of.add(sum[r][v], weight, load(at + r * t.source_stride + v * lanes));
   }
-  const Finish finish(t.finish, 0);
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
     HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) {
       const int64_t at = (row + r) * t.y_stride + column + v * lanes;
       const int64_t n = vectors > 1 ? lanes : t.column_count - column;
-      store_first(finish(sum[r][v], t.residual + at, n), t.y + at, n);
+      store_first(sum_of.last(sum[r][v], at, n), t.y + at, n);
     }
 }
 
-template <int vectors, int... rows>
+template <class Sum, int vectors, int... rows>
 void row_blocks(const ConvRows& t, int64_t column, std::integer_sequence<int, rows...>) {
-  static constexpr void (*blocks[])(const ConvRows&, int64_t, int64_t) = {row_block<rows + 1, vectors>...};
+  static constexpr void (*blocks[])(const ConvRows&, int64_t, int64_t) = {row_block<Sum, rows + 1, vectors>...};
   constexpr int64_t most = sizeof...(rows);
   for (int64_t row = 0; row < t.row_count; row += most) blocks[std::min(most, t.row_count - row) - 1](t, row, column);
 }
 
-void rows(const ConvRows& t) {
+template <class Sum>
+void rows_of(const ConvRows& t) {
   int64_t column = 0;
   for (; column + 4 * lanes <= t.column_count; column += 4 * lanes)
-    row_blocks<4>(t, column, std::make_integer_sequence<int, rows_at_once / 4>{});
+    row_blocks<Sum, 4>(t, column, std::make_integer_sequence<int, rows_at_once / 4>{});
   if (column + 2 * lanes <= t.column_count) {
-    row_blocks<2>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
+    row_blocks<Sum, 2>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
     column += 2 * lanes;
   }
   for (; column < t.column_count; column += lanes)
-    row_blocks<1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
+    row_blocks<Sum, 1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
 }
 
 // ---- Winograd -----------------------------------------------------------------------------------------------------
@@ -258,7 +276,8 @@ void winograd_output(const WinogradOutput& t) {
 }  // namespace
 
 extern const ConvKernels conv_kernels_here;
-const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows, winograd_input,
+const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows_of<WeightedSum>,
+                                    rows_of<Greatest>, winograd_input,
                                     winograd_output};
 
 }  // namespace heed::cpu::HWY_NAMESPACE

@@ -79,6 +79,7 @@ struct ConvKernels {
   int32_t tile_outputs;  // the most outputs of a chunk
   void (*tiles)(const ConvTiles&);
   void (*rows)(const ConvRows&);
+  void (*greatest)(const ConvRows&);  // of each window, -inf at least: neither weights nor finish
   void (*winograd_input)(const WinogradInput&);
   void (*winograd_output)(const WinogradOutput&);
 };

@@ -4,79 +4,52 @@
 // first ones. Constant weights are packed once, others at each run.
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <utility>
 
 #include "conv_finish.hpp"
 #include "conv_panels.hpp"
 #include "ranks.hpp"
-#include "sliding.hpp"
+#include "stripes.hpp"
 
 namespace heed::cpu {
 namespace {
 
-constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-constexpr size_t most_axes = 3;  // depth, height, width
-enum { depth, height, width };
-using Sizes = std::array<int64_t, most_axes>;
-
 // One node with its sizes as numbers. Channels and outputs are those of a group.
-struct Convolution {
+struct Convolution : Windows {
   int64_t images, groups, channels, outputs;
-  Sizes in, out, kernel, strides, dilations, pads;  // pads: before the data
-  int64_t in_count, out_count, kernel_count;
   bool has_points;  // a window is one pixel, and each pixel has its own: an image is one row of pixels
 
   int64_t k_count() const { return channels * kernel_count; }
 };
 
-Sizes sizes_of(std::span<const int64_t> numbers, int64_t otherwise) {
-  Sizes sizes;
-  sizes.fill(otherwise);
-  std::copy(numbers.begin(), numbers.end(), sizes.end() - static_cast<std::ptrdiff_t>(numbers.size()));
-  return sizes;
-}
+// The weights' sizes, [output, channel, kernel...], where all are numbers: else none.
+struct WeightSizes {
+  int64_t numbers[most_window_axes + 2];
+  size_t count = 0;
+  explicit WeightSizes(const NodeView& node) {
+    const auto dims = node.input(conv_w).dims();
+    if (dims.size() > std::size(numbers)) return;
+    for (const Dim& dim : dims)
+      if (!dim.is_number()) return;
+    for (const Dim& dim : dims) numbers[count++] = dim.number();
+  }
+  std::span<const int64_t> kernel() const { return {numbers + 2, count - 2}; }
+};
 
-int64_t product_of(const Sizes& sizes) { return sizes[0] * sizes[1] * sizes[2]; }
-
-// Of a node whose weights have numbers for sizes.
 Convolution convolution_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y) {
-  const auto w = node.input(conv_w).dims();
+  const WeightSizes w(node);
   Convolution c;
+  static_cast<Windows&>(c) = windows_of(node, x, y, w.kernel());
   c.images = x[0];
   c.groups = node.integer("group", 1);
-  c.channels = w[1].number();
-  c.outputs = w[0].number() / c.groups;
-  c.in = sizes_of(x.subspan(2), 1);
-  c.out = sizes_of(y.subspan(2), 1);
-  c.kernel.fill(1);
-  for (size_t axis = 2; axis < w.size(); ++axis) c.kernel[most_axes - w.size() + axis] = w[axis].number();
-  const auto list = [&](std::string_view name, int64_t otherwise) {
-    const auto given = node.integers(name);
-    return sizes_of(given ? *given : std::span<const int64_t>(), otherwise);
-  };
-  c.strides = list("strides", 1);
-  c.dilations = list("dilations", 1);
-  const auto auto_pad = node.text("auto_pad", "NOTSET");
-  c.pads.fill(0);
-  if (auto_pad == "NOTSET") {
-    if (const auto pads = node.integers("pads")) c.pads = sizes_of(pads->first(pads->size() / 2), 0);
-  } else if (auto_pad != "VALID") {
-    for (size_t axis = most_axes - (w.size() - 2); axis < most_axes; ++axis) {
-      const int64_t reach = (c.out[axis] - 1) * c.strides[axis] + (c.kernel[axis] - 1) * c.dilations[axis] + 1;
-      const int64_t total = std::max<int64_t>(0, reach - c.in[axis]);
-      c.pads[axis] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
-    }
-  }
-  c.in_count = product_of(c.in);
-  c.out_count = product_of(c.out);
-  c.kernel_count = product_of(c.kernel);
+  c.channels = w.numbers[1];
+  c.outputs = w.numbers[0] / c.groups;
   c.has_points = c.kernel_count == 1 && product_of(c.strides) == 1 && c.in == c.out && c.pads == Sizes{};
   if (c.has_points) c.in = c.out = {1, 1, c.in_count};
   return c;
 }
 
-// ---- how the work is shared out ------------------------------------------------------------------------------------
+// ---- how the work is shared out
 
 enum class Method { tiles, packed_tiles, rows, winograd };
 
@@ -87,9 +60,6 @@ constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 
                   rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_outputs = 48;
 // Below this a thread costs more than it brings: multiplications.
 constexpr int64_t serial_work = 64 * 1024;
-// Behind what is read by whole vectors.
-constexpr int64_t slack = 128;
-
 // Channels that are multiplied at once: even parts.
 int64_t channels_at_once(int64_t channels, int64_t kernel_count) {
   const int64_t most = std::max<int64_t>(1, most_k_at_once / kernel_count);
@@ -99,32 +69,20 @@ int64_t channels_at_once(int64_t channels, int64_t kernel_count) {
 // Rows of a matrix do not fall into the same cache sets, nor does a vector reach into the next one.
 int64_t spread(int64_t count) { return (ceil_divide(count, 16) | 1) * 16; }
 
-// Blocks are rectangles of pixels, or with Winograd of tiles, of one depth.
+// Blocks are of pixels, or with Winograd of tiles.
 struct Work {
   Method method;
-  int64_t block_rows, block_columns, row_blocks, column_blocks;
-  int64_t channels;        // at once
-  int64_t chunks, ranges;  // of outputs: a task takes a range of chunks
-  // The piece of the padded image under a block: [channel, kernel depth, row, phase, column], where pixels of one phase
-  // are those a stride apart, so that what vectors read lies side by side.
-  int64_t stripe_rows, phases, phase_length, row_length;
+  Blocks blocks;
+  Stripe stripe;                                       // under a block
+  int64_t channels;                                    // at once
+  int64_t chunks, ranges;                              // of outputs: a task takes a range of chunks
   int64_t matrix_stride;                               // of packed pixels or of Winograd's tiles
   int64_t tasks, cost;                                 // of a task, in multiplications
   int64_t offset_count;                                // of each of two tables
   int64_t weight_floats, input_floats, thread_floats;  // scratch: packed weights, transformed input, that of a thread
 
-  int64_t blocks(const Convolution& c) const { return c.out[depth] * row_blocks * column_blocks; }
+  int64_t block_count(const Convolution& c) const { return c.out[depth] * blocks.row_blocks * blocks.column_blocks; }
 };
-
-void set_stripe(const Convolution& c, int64_t rows, int64_t columns, Work& work) {
-  work.phases = c.kernel[width] == 1 ? 1 : c.strides[width];
-  work.stripe_rows = (rows - 1) * c.strides[height] + (c.kernel[height] - 1) * c.dilations[height] + 1;
-  work.phase_length = columns + (c.kernel[width] - 1) * c.dilations[width] / c.strides[width];
-  work.row_length = work.phases * work.phase_length;
-}
-int64_t stripe_count(const Convolution& c, const Work& work, int64_t channels) {
-  return channels * c.kernel[depth] * work.stripe_rows * work.row_length + slack;
-}
 
 // Cycles of a number behind each of `columns` pixels, for a chunk of outputs: a vector alone waits for its sums.
 int64_t tile_cost(int64_t columns, int64_t lanes) {
@@ -151,7 +109,7 @@ bool slides(int64_t channels, int64_t outputs) { return channels == 1 && outputs
 
 // Floats of the rows of pixels that a row of Winograd's tiles becomes.
 int64_t pixel_rows_count(const Work& work, int64_t lanes) {
-  return winograd_pixels * winograd_pixels * std::max(work.block_columns, lanes);
+  return winograd_pixels * winograd_pixels * std::max(work.blocks.columns, lanes);
 }
 
 Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd, bool is_constant, int64_t threads) {
@@ -159,16 +117,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
   const int64_t rows = c.out[height], columns = c.out[width], lanes = kernels.lanes;
   const int64_t multiplications = c.images * c.groups * c.outputs * c.k_count() * c.out_count;
   const int64_t wanted = threads == 1 || multiplications < serial_work ? 1 : 4 * threads;
-  const auto split = [&](int64_t most_rows, int64_t most_columns, int64_t row_count, int64_t column_count) {
-    work.column_blocks = ceil_divide(column_count, most_columns);
-    work.block_columns = ceil_divide(column_count, work.column_blocks);
-    // Even columns end with whole vectors, but the last.
-    if (work.column_blocks > 1) work.block_columns = ceil_divide(work.block_columns, 2 * lanes) * 2 * lanes;
-    work.column_blocks = ceil_divide(column_count, work.block_columns);
-    const int64_t others = c.images * c.groups * c.out[depth] * work.column_blocks;
-    most_rows = std::clamp<int64_t>(std::min(most_rows, ceil_divide(row_count * others, wanted)), 1, row_count);
-    work.row_blocks = ceil_divide(row_count, most_rows);
-    work.block_rows = ceil_divide(row_count, work.row_blocks);
+  const auto split = [&](int64_t row_count, int64_t column_count, int64_t most_rows, int64_t most_columns) {
+    work.blocks = blocks_of(row_count, column_count, most_rows, most_columns, 2 * lanes,
+                            c.images * c.groups * c.out[depth], wanted);
   };
   work.chunks = chunk_count(c.outputs, kernels.tile_outputs);
   work.ranges = 1;
@@ -179,9 +130,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
     const int64_t tile_rows = ceil_divide(rows, winograd_pixels), tile_columns = ceil_divide(columns, winograd_pixels);
     // Transformed input of about a megabyte, but no fewer than weights are worth reading for.
     const int64_t tiles = std::clamp<int64_t>(8192 / c.channels, 64, 128);
-    split(tiles / std::min(tile_columns, tiles), tiles, tile_rows, tile_columns);
-    set_stripe(c, work.block_rows * winograd_pixels, work.block_columns * winograd_pixels, work);
-    work.matrix_stride = spread(work.block_rows * work.block_columns + lanes);
+    split(tile_rows, tile_columns, tiles / std::min(tile_columns, tiles), tiles);
+    work.stripe = stripe_of(c, work.blocks.rows * winograd_pixels, work.blocks.columns * winograd_pixels);
+    work.matrix_stride = spread(work.blocks.rows * work.blocks.columns + lanes);
     work.offset_count = work.channels;
   } else {
     if (slides(c.channels, c.outputs)) {
@@ -197,104 +148,37 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
     const bool is_packed = work.method == Method::packed_tiles;
     if (is_packed) {
       const int64_t pixels = std::clamp<int64_t>(packed_floats / work.offset_count, 2 * lanes, packed_pixels);
-      split(std::max<int64_t>(1, pixels / std::min(columns, pixels)), pixels, rows, columns);
-      work.matrix_stride = spread(work.block_rows * work.block_columns);
+      split(rows, columns, pixels / std::min(columns, pixels), pixels);
+      work.matrix_stride = spread(work.blocks.rows * work.blocks.columns);
     } else {
       const int64_t most_floats = work.method == Method::rows ? rows_stripe_floats : stripe_floats;
-      set_stripe(c, 2, std::min(columns, widest_block), work);
-      const int64_t row_floats = work.channels * c.kernel[depth] * work.row_length;
+      const int64_t row_floats =
+          work.channels * c.kernel[depth] * stripe_of(c, 1, std::min(columns, widest_block)).row_length;
       const int64_t reach = (c.kernel[height] - 1) * c.dilations[height] + 1;
-      split((most_floats / row_floats - reach) / c.strides[height], widest_block, rows, columns);
+      split(rows, columns, (most_floats / row_floats - reach) / c.strides[height], widest_block);
     }
-    set_stripe(c, work.block_rows, work.block_columns, work);
+    work.stripe = stripe_of(c, work.blocks.rows, work.blocks.columns);
   }
-  const int64_t blocks = c.images * c.groups * work.blocks(c);
+  const int64_t blocks = c.images * c.groups * work.block_count(c);
   if (work.method != Method::rows && blocks < wanted) work.ranges = std::min(work.chunks, ceil_divide(wanted, blocks));
   work.tasks = blocks * (work.method == Method::rows ? c.outputs : work.ranges);
   work.cost = std::max<int64_t>(1, multiplications / work.tasks);
 
   int64_t floats = 0;
   if (by_winograd) {
-    const int64_t input = winograd_positions * spread(c.channels * work.matrix_stride) + slack;
+    const int64_t input = winograd_positions * spread(c.channels * work.matrix_stride) + stripe_slack;
     work.input_floats = work.ranges > 1 ? input : 0;
-    floats = stripe_count(c, work, 1) + pixel_rows_count(work, lanes) + (work.ranges > 1 ? 0 : input) +
-             winograd_positions * spread((winograd_outputs + kernels.tile_outputs) * work.matrix_stride) + slack;
+    floats = work.stripe.floats(c, 1) + pixel_rows_count(work, lanes) + (work.ranges > 1 ? 0 : input) +
+             winograd_positions * spread((winograd_outputs + kernels.tile_outputs) * work.matrix_stride) + stripe_slack;
   } else {
-    if (!c.has_points) floats += stripe_count(c, work, work.method == Method::rows ? 1 : work.channels);
-    if (work.method == Method::packed_tiles) floats += work.offset_count * work.matrix_stride + slack;
+    if (!c.has_points) floats += work.stripe.floats(c, work.method == Method::rows ? 1 : work.channels);
+    if (work.method == Method::packed_tiles) floats += work.offset_count * work.matrix_stride + stripe_slack;
   }
   work.thread_floats = ceil_divide(floats, 16) * 16;
   return work;
 }
 
-// ---- the padded image
-// ------------------------------------------------------------------------------------------------
-
-// to[i] = from[first + i * step], and 0 where that is not in [0, count).
-void fill_row(const float* from, int64_t count, int64_t first, int64_t step, int64_t n, float* to) {
-  const int64_t begin = first >= 0 ? 0 : std::min(n, ceil_divide(-first, step));
-  const int64_t end = first >= count ? begin : std::clamp(ceil_divide(count - first, step), begin, n);
-  for (int64_t i = 0; i < begin; ++i) to[i] = 0;
-  from += first;
-  if (step == 1)
-    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin) * sizeof(float));
-  else if (step == 2)
-    for (int64_t i = begin; i < end; ++i) to[i] = from[i * 2];
-  else
-    for (int64_t i = begin; i < end; ++i) to[i] = from[i * step];
-  for (int64_t i = end; i < n; ++i) to[i] = 0;
-}
-
-struct Block {
-  int64_t depth, row, rows, column, columns;
-};
-
-// Block `index` of an image, in pixels or tiles; the last ones may be smaller.
-Block block_at(const Work& work, int64_t index, int64_t row_count, int64_t column_count) {
-  const int64_t column = index % work.column_blocks * work.block_columns;
-  const int64_t row = index / work.column_blocks % work.row_blocks * work.block_rows;
-  return {index / work.column_blocks / work.row_blocks, row, std::min(work.block_rows, row_count - row), column,
-          std::min(work.block_columns, column_count - column)};
-}
-
-// The stripe of `channels` planes of x for the pixels of a block.
-void fill_stripe(const Convolution& c, const Work& work, const float* x, int64_t channels, const Block& block,
-                 float* to) {
-  const int64_t first_row = block.row * c.strides[height] - c.pads[height];
-  const int64_t first_column = block.column * c.strides[width] - c.pads[width];
-  const int64_t rows = (block.rows - 1) * c.strides[height] + (c.kernel[height] - 1) * c.dilations[height] + 1;
-  for (int64_t plane = 0; plane < channels * c.kernel[depth]; ++plane) {
-    const int64_t channel = plane / c.kernel[depth];
-    const int64_t z = block.depth * c.strides[depth] + plane % c.kernel[depth] * c.dilations[depth] - c.pads[depth];
-    const float* from = x + (channel * c.in[depth] + z) * c.in[height] * c.in[width];
-    float* row = to + plane * work.stripe_rows * work.row_length;
-    for (int64_t r = 0; r < rows; ++r, row += work.row_length) {
-      if (c.kernel[height] == 1 && r % c.strides[height] != 0) continue;
-      const int64_t y = first_row + r;
-      if (z < 0 || z >= c.in[depth] || y < 0 || y >= c.in[height]) {
-        std::memset(row, 0, static_cast<size_t>(work.row_length) * sizeof(float));
-        continue;
-      }
-      for (int64_t phase = 0; phase < work.phases; ++phase)
-        fill_row(from + y * c.in[width], c.in[width], first_column + phase, c.strides[width], work.phase_length,
-                 row + phase * work.phase_length);
-    }
-  }
-}
-
-// Where in a stripe the numbers behind pixel 0 lie, in the order of the weights.
-void stripe_offsets(const Convolution& c, const Work& work, int64_t channels, int32_t* to) {
-  for (int64_t plane = 0; plane < channels * c.kernel[depth]; ++plane)
-    for (int64_t row = 0; row < c.kernel[height]; ++row)
-      for (int64_t k = 0; k < c.kernel[width]; ++k) {
-        const int64_t column = k * c.dilations[width], step = c.strides[width];
-        *to++ = static_cast<int32_t>((plane * work.stripe_rows + row * c.dilations[height]) * work.row_length +
-                                     column % step * work.phase_length + column / step);
-      }
-}
-
 // ---- weights
-// -----------------------------------------------------------------------------------------------------------
 
 struct Kept {
   // [group][channels at once][chunk][k][output], or for Winograd [group][position][channels at once][chunk][k][output];
@@ -354,7 +238,6 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
 }
 
 // ---- a run
-// -------------------------------------------------------------------------------------------------------------
 
 struct Run {
   const Convolution& c;
@@ -393,14 +276,14 @@ struct Run {
   void multiply(int64_t task, float* scratch) const {
     const auto [chunk_begin, chunk_end] = range(task % work.ranges);
     task /= work.ranges;
-    const int64_t image = task / work.blocks(c);  // and group
-    const Block block = block_at(work, task % work.blocks(c), c.out[height], c.out[width]);
+    const int64_t image = task / work.block_count(c);  // and group
+    const Block block = work.blocks.at(task % work.block_count(c), c.out[height], c.out[width]);
     const int64_t group = image % c.groups, first_output = group * c.outputs;
     const int64_t first = (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
     float* const to = y + image * c.outputs * c.out_count + first;
     const ConvFinish last = finish(first_output);
     float* const stripe = scratch;
-    float* const matrix = c.has_points ? scratch : scratch + stripe_count(c, work, work.channels);
+    float* const matrix = c.has_points ? scratch : scratch + work.stripe.floats(c, work.channels);
     ConvTiles tiles{};
     tiles.output_count = c.outputs;
     tiles.chunk_begin = chunk_begin;
@@ -413,8 +296,8 @@ struct Run {
       tiles.weights = weights + (group * c.channels + channel) * c.kernel_count * c.outputs;
       tiles.accumulate = channel > 0;
       tiles.finish = channel + channels == c.channels ? &last : nullptr;
-      if (!c.has_points) fill_stripe(c, work, from, channels, block, stripe);
-      const int64_t row_step = c.strides[height] * work.row_length;
+      if (!c.has_points) fill_stripe(c, work.stripe, from, channels, block, 0, stripe);
+      const int64_t row_step = c.strides[height] * work.stripe.row_length;
       if (work.method == Method::packed_tiles) {
         for (int64_t k = 0; k < tiles.k_count; ++k) {
           float* row = matrix + k * work.matrix_stride;
@@ -445,15 +328,15 @@ struct Run {
   }
 
   void slide(int64_t task, float* scratch) const {
-    const int64_t output = task / work.blocks(c) % (c.groups * c.outputs),
-                  image = task / work.blocks(c) / (c.groups * c.outputs);
-    const Block block = block_at(work, task % work.blocks(c), c.out[height], c.out[width]);
+    const int64_t output = task / work.block_count(c) % (c.groups * c.outputs),
+                  image = task / work.block_count(c) / (c.groups * c.outputs);
+    const Block block = work.blocks.at(task % work.block_count(c), c.out[height], c.out[width]);
     const float* from = x + (image * c.groups + output / c.outputs) * c.in_count;
-    fill_stripe(c, work, from, 1, block, scratch);
+    fill_stripe(c, work.stripe, from, 1, block, 0, scratch);
     float* const to = y + (image * c.groups * c.outputs + output) * c.out_count +
                       (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
     kernels.rows({.source = scratch,
-                  .source_stride = c.strides[height] * work.row_length,
+                  .source_stride = c.strides[height] * work.stripe.row_length,
                   .offsets = stripe_table,
                   .k_count = c.kernel_count,
                   .weights = weights + output * c.kernel_count,
@@ -467,8 +350,8 @@ struct Run {
   }
 
   Block tiles_at(int64_t index) const {
-    return block_at(work, index, ceil_divide(c.out[height], winograd_pixels),
-                    ceil_divide(c.out[width], winograd_pixels));
+    return work.blocks.at(index, ceil_divide(c.out[height], winograd_pixels),
+                          ceil_divide(c.out[width], winograd_pixels));
   }
 
   // Transforms channels of an image, and group, under a block of tiles into v [position, channel, tile].
@@ -477,9 +360,9 @@ struct Run {
     const Block pixels{block.depth, block.row * winograd_pixels, block.rows * winograd_pixels,
                        block.column * winograd_pixels, block.columns * winograd_pixels};
     for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
-      fill_stripe(c, work, x + (image * c.channels + channel) * c.in_count, 1, pixels, stripe);
+      fill_stripe(c, work.stripe, x + (image * c.channels + channel) * c.in_count, 1, pixels, 0, stripe);
       kernels.winograd_input({.source = stripe,
-                              .row_stride = work.row_length,
+                              .row_stride = work.stripe.row_length,
                               .tile_rows = block.rows,
                               .tile_columns = block.columns,
                               .v = v + channel * work.matrix_stride,
@@ -540,12 +423,12 @@ struct Run {
 
   // A block of tiles, of all channels and outputs.
   void multiply_tiles(int64_t task, float* scratch) const {
-    const int64_t image = task / work.blocks(c);
-    const Block block = tiles_at(task % work.blocks(c));
-    float* const v = scratch + stripe_count(c, work, 1);
+    const int64_t image = task / work.block_count(c);
+    const Block block = tiles_at(task % work.block_count(c));
+    float* const v = scratch + work.stripe.floats(c, 1);
     transform(image, block, 0, c.channels, scratch, v);
     finish_tiles(image, block, 0, work.chunks, v,
-                 v + winograd_positions * spread(c.channels * work.matrix_stride) + slack);
+                 v + winograd_positions * spread(c.channels * work.matrix_stride) + stripe_slack);
   }
 };
 
@@ -558,9 +441,9 @@ Result<void> bind(Binding& node, const ConvKernels& kernels) {
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
   const Work work = work_of(c, kernels, is_by_winograd(node), node.constant(conv_w).has_value(), threads);
   const int64_t tables = 2 * spread(work.offset_count);
-  node.scratch(
-      static_cast<size_t>(tables + work.weight_floats + slack + work.input_floats + threads * work.thread_floats) *
-      sizeof(float));
+  node.scratch(static_cast<size_t>(tables + work.weight_floats + stripe_slack + work.input_floats +
+                                   threads * work.thread_floats) *
+               sizeof(float));
   return {};
 }
 
@@ -578,7 +461,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   float* const packed = run.scratch<float>() + 2 * spread(work.offset_count);
   float* const input = packed + ceil_divide(work.weight_floats, 16) * 16;
   float* const scratch = input + work.input_floats;
-  if (!by_winograd && !c.has_points) stripe_offsets(c, work, work.channels, stripe_table);
+  if (!by_winograd && !c.has_points) stripe_offsets(c, work.stripe, work.channels, stripe_table);
   for (int64_t k = 0; k < work.offset_count && work.matrix_stride != 0; ++k)
     matrix_table[k] = static_cast<int32_t>(k * work.matrix_stride);
   const float* weights = kept->weights ? kept->weights : w.data<float>();
@@ -626,8 +509,8 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
         break;
       }
       for (int64_t index = 0; index < work.tasks / work.ranges; ++index) {
-        const int64_t image = index / work.blocks(c), tiles = work.block_rows * work.block_columns;
-        const Block block = body.tiles_at(index % work.blocks(c));
+        const int64_t image = index / work.block_count(c), tiles = work.blocks.rows * work.blocks.columns;
+        const Block block = body.tiles_at(index % work.block_count(c));
         for_each(c.channels, tiles * winograd_positions, [&](int64_t channel, float* room) {
           body.transform(image, block, channel, channel + 1, room, input);
         });
@@ -644,30 +527,14 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
 template <Isa isa>
 Result<void> plan_vectors(Planning& node) {
   HEED_TRY(require_isa(node, isa));
-  const auto x = node.input(conv_x), w = node.input(conv_w);
+  const auto x = node.input(conv_x);
   if (x.element() != DataType::f32) return decline("elements are " + std::string(name_of(x.element())) + ", not f32");
   if (conv_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   HEED_TRY(require_ranks(node));
-  if (x.rank() > static_cast<int32_t>(most_axes) + 2)
-    return decline("more than " + std::to_string(most_axes) + " spatial axes");
-  int64_t kernel_count = 1;
-  for (int32_t axis = 0; axis < w.rank(); ++axis) {
-    if (!w.dim(axis).is_number()) return decline("only the run tells the sizes of the weights");
-    if (w.dim(axis).is_number(0)) return decline("there are no weights");
-    if (axis < 2) continue;
-    constexpr int64_t most_kernel = 1 << 20;
-    if (kernel_count > most_kernel / w.dim(axis).number()) return decline("a window of more than a million pixels");
-    kernel_count *= w.dim(axis).number();
-  }
-  // Padded pieces of an image would be too large.
-  constexpr int64_t most_stride = 1024, farthest = 1 << 14;
-  for (size_t axis = 0; axis < static_cast<size_t>(x.rank()) - 2; ++axis) {
-    const auto strides = node.integers("strides"), dilations = node.integers("dilations");
-    const int64_t reach = (w.dims()[axis + 2].number() - 1) * (dilations ? (*dilations)[axis] : 1);
-    if (strides && (*strides)[axis] > most_stride) return decline("a stride of " + std::to_string((*strides)[axis]));
-    if (reach > farthest) return decline("a window that reaches over " + std::to_string(reach) + " pixels");
-  }
-  return {};
+  const WeightSizes w(node);
+  if (w.count == 0) return decline("only the run tells the sizes of the weights, or there are many");
+  if (std::count(w.numbers, w.numbers + w.count, 0) != 0) return decline("there are no weights");
+  return check_stripes(node, x, w.kernel());
 }
 
 template <Isa isa, int32_t score, bool fused>

@@ -1,0 +1,146 @@
+// Windows over up to three spatial axes, and padded copies of pieces of images.
+#include "stripes.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace heed::cpu {
+namespace {
+
+Sizes sizes_of(std::span<const int64_t> numbers, int64_t otherwise) {
+  Sizes sizes;
+  sizes.fill(otherwise);
+  std::copy(numbers.begin(), numbers.end(), sizes.end() - static_cast<std::ptrdiff_t>(numbers.size()));
+  return sizes;
+}
+
+// to[i] = from[first + i * step], and `padding` where that is not in [0, count).
+void fill_row(const float* from, int64_t count, int64_t first, int64_t step, int64_t n, float padding, float* to) {
+  const int64_t begin = first >= 0 ? 0 : std::min(n, ceil_divide(-first, step));
+  const int64_t end = first >= count ? begin : std::clamp(ceil_divide(count - first, step), begin, n);
+  for (int64_t i = 0; i < begin; ++i) to[i] = padding;
+  from += first;
+  if (step == 1)
+    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin) * sizeof(float));
+  else if (step == 2)
+    for (int64_t i = begin; i < end; ++i) to[i] = from[i * 2];
+  else
+    for (int64_t i = begin; i < end; ++i) to[i] = from[i * step];
+  for (int64_t i = end; i < n; ++i) to[i] = padding;
+}
+
+}  // namespace
+
+Windows windows_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y,
+                   std::span<const int64_t> kernel) {
+  Windows w;
+  const auto list = [&](std::string_view name, int64_t otherwise) {
+    const auto given = node.integers(name);
+    return sizes_of(given ? *given : std::span<const int64_t>(), otherwise);
+  };
+  w.in = sizes_of(x.subspan(2), 1);
+  w.out = sizes_of(y.subspan(2), 1);
+  w.kernel = sizes_of(kernel, 1);
+  w.strides = list("strides", 1);
+  w.dilations = list("dilations", 1);
+  const auto auto_pad = node.text("auto_pad", "NOTSET");
+  w.pads.fill(0);
+  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
+    for (size_t axis = most_window_axes - kernel.size(); axis < most_window_axes; ++axis) {
+      const int64_t reach = (w.out[axis] - 1) * w.strides[axis] + (w.kernel[axis] - 1) * w.dilations[axis] + 1;
+      const int64_t total = std::max<int64_t>(0, reach - w.in[axis]);
+      w.pads[axis] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+    }
+  } else if (auto_pad != "VALID") {
+    if (const auto pads = node.integers("pads")) w.pads = sizes_of(pads->first(pads->size() / 2), 0);
+  }
+  w.in_count = product_of(w.in);
+  w.out_count = product_of(w.out);
+  w.kernel_count = product_of(w.kernel);
+  return w;
+}
+
+Result<void> check_stripes(const Planning& node, TypeView x, std::span<const int64_t> kernel) {
+  constexpr int64_t most_kernel = 1 << 20, most_stride = 1024, farthest = 1 << 14;
+  if (x.rank() > most_window_axes + 2)
+    return decline("more than " + std::to_string(most_window_axes) + " spatial axes");
+  const auto strides = node.integers("strides"), dilations = node.integers("dilations");
+  int64_t kernel_count = 1;
+  for (size_t axis = 0; axis < kernel.size(); ++axis) {
+    if (kernel_count > most_kernel / kernel[axis]) return decline("a window of more than a million pixels");
+    kernel_count *= kernel[axis];
+    const int64_t reach = (kernel[axis] - 1) * (dilations ? (*dilations)[axis] : 1);
+    if (strides && (*strides)[axis] > most_stride) return decline("a stride of " + std::to_string((*strides)[axis]));
+    if (reach > farthest) return decline("a window that reaches over " + std::to_string(reach) + " pixels");
+  }
+  return {};
+}
+
+Block Blocks::at(int64_t index, int64_t row_count, int64_t column_count) const {
+  const int64_t column = index % column_blocks * columns, row = index / column_blocks % row_blocks * rows;
+  return {index / column_blocks / row_blocks, row, std::min(rows, row_count - row), column,
+          std::min(columns, column_count - column)};
+}
+
+Blocks blocks_of(int64_t row_count, int64_t column_count, int64_t most_rows, int64_t most_columns, int64_t vector,
+                 int64_t depth_count, int64_t wanted) {
+  Blocks b;
+  b.column_blocks = ceil_divide(column_count, most_columns);
+  b.columns = ceil_divide(column_count, b.column_blocks);
+  if (b.column_blocks > 1) b.columns = ceil_divide(b.columns, vector) * vector;
+  b.column_blocks = ceil_divide(column_count, b.columns);
+  most_rows = std::min(most_rows, ceil_divide(row_count * depth_count * b.column_blocks, wanted));
+  b.row_blocks = ceil_divide(row_count, std::clamp<int64_t>(most_rows, 1, row_count));
+  b.rows = ceil_divide(row_count, b.row_blocks);
+  b.row_blocks = ceil_divide(row_count, b.rows);
+  return b;
+}
+
+Stripe stripe_of(const Windows& w, int64_t rows, int64_t columns) {
+  Stripe s;
+  s.phases = w.kernel[width] == 1 ? 1 : w.strides[width];
+  s.rows = (rows - 1) * w.strides[height] + (w.kernel[height] - 1) * w.dilations[height] + 1;
+  s.phase_length = columns + (w.kernel[width] - 1) * w.dilations[width] / w.strides[width];
+  s.row_length = s.phases * s.phase_length;
+  return s;
+}
+
+int64_t Stripe::floats(const Windows& w, int64_t channels) const {
+  return channels * w.kernel[depth] * rows * row_length + stripe_slack;
+}
+
+void fill_stripe(const Windows& w, const Stripe& stripe, const float* x, int64_t channels, const Block& block,
+                 float padding, float* to) {
+  const int64_t first_row = block.row * w.strides[height] - w.pads[height];
+  const int64_t first_column = block.column * w.strides[width] - w.pads[width];
+  const int64_t rows = (block.rows - 1) * w.strides[height] + (w.kernel[height] - 1) * w.dilations[height] + 1;
+  for (int64_t plane = 0; plane < channels * w.kernel[depth]; ++plane) {
+    const int64_t channel = plane / w.kernel[depth];
+    const int64_t z = block.depth * w.strides[depth] + plane % w.kernel[depth] * w.dilations[depth] - w.pads[depth];
+    const float* from = x + (channel * w.in[depth] + z) * w.in[height] * w.in[width];
+    float* row = to + plane * stripe.rows * stripe.row_length;
+    for (int64_t r = 0; r < rows; ++r, row += stripe.row_length) {
+      if (w.kernel[height] == 1 && r % w.strides[height] != 0) continue;  // no window meets it
+      const int64_t y = first_row + r;
+      if (z < 0 || z >= w.in[depth] || y < 0 || y >= w.in[height]) {
+        std::fill_n(row, stripe.row_length, padding);
+        continue;
+      }
+      for (int64_t phase = 0; phase < stripe.phases; ++phase)
+        fill_row(from + y * w.in[width], w.in[width], first_column + phase, w.strides[width], stripe.phase_length,
+                 padding, row + phase * stripe.phase_length);
+    }
+  }
+}
+
+void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, int32_t* to) {
+  for (int64_t plane = 0; plane < channels * w.kernel[depth]; ++plane)
+    for (int64_t row = 0; row < w.kernel[height]; ++row)
+      for (int64_t k = 0; k < w.kernel[width]; ++k) {
+        const int64_t column = k * w.dilations[width], step = w.strides[width];
+        *to++ = static_cast<int32_t>((plane * stripe.rows + row * w.dilations[height]) * stripe.row_length +
+                                     column % step * stripe.phase_length + column / step);
+      }
+}
+
+}  // namespace heed::cpu

@@ -1,0 +1,63 @@
+// Windows over up to three spatial axes, and stripes: padded copies of pieces of images, in which what vectors of
+// windows read lies side by side. What convolution and pooling by vectors share.
+#pragma once
+
+#include <array>
+
+#include "heed/plugin.hpp"
+
+namespace heed::cpu {
+
+constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Images with fewer axes have size 1 along the first ones.
+enum { depth, height, width, most_window_axes };
+using Sizes = std::array<int64_t, most_window_axes>;
+constexpr int64_t product_of(const Sizes& sizes) { return sizes[depth] * sizes[height] * sizes[width]; }
+
+struct Windows {
+  Sizes in, out, kernel, strides, dilations, pads;  // pads: before the data
+  int64_t in_count, out_count, kernel_count;
+};
+// Of a node's strides, dilations, pads and auto_pad. x and y are [batch, channel, spatial...].
+Windows windows_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y,
+                   std::span<const int64_t> kernel);
+
+// For plan functions: declines where stripes would be too large, or x has more axes.
+Result<void> check_stripes(const Planning& node, TypeView x, std::span<const int64_t> kernel);
+
+// A rectangle of an image's outputs, at one depth.
+struct Block {
+  int64_t depth, row, rows, column, columns;
+};
+
+// How images are cut into blocks; the last ones may be smaller.
+struct Blocks {
+  int64_t rows, columns;              // of a block
+  int64_t row_blocks, column_blocks;  // of an image, at one depth
+  Block at(int64_t index, int64_t row_count, int64_t column_count) const;
+};
+// Blocks of up to so many rows and columns, which are whole vectors where there are several, and of fewer rows where
+// all images, of `depth_count` depths in all, give less than `wanted` blocks.
+Blocks blocks_of(int64_t row_count, int64_t column_count, int64_t most_rows, int64_t most_columns, int64_t vector,
+                 int64_t depth_count, int64_t wanted);
+
+// The piece of padded images under a block: [channel, kernel depth, row, phase, column]. Pixels of one phase are those
+// a stride apart.
+struct Stripe {
+  int64_t rows, phases, phase_length, row_length;
+  int64_t floats(const Windows& w, int64_t channels) const;  // with room behind it for vectors that read further
+};
+Stripe stripe_of(const Windows& w, int64_t rows, int64_t columns);
+
+// The stripe of `channels` planes from x on.
+void fill_stripe(const Windows& w, const Stripe& stripe, const float* x, int64_t channels, const Block& block,
+                 float padding, float* to);
+
+// Where in a stripe the numbers of the window of output 0 lie: [channel, kernel...].
+void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, int32_t* to);
+
+// Behind what is read or written by whole vectors.
+inline constexpr int64_t stripe_slack = 128;
+
+}  // namespace heed::cpu
