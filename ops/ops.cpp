@@ -118,6 +118,9 @@ extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
     com_microsoft_causal_conv_with_state;
+// Signals: dft.cpp, stft.cpp
+extern const Operator dft, stft;
+extern const Rewrite stft_lowered;
 // Fusions and simplifications: the files in rewrites/; what lowers an operator of com.microsoft stands beside its
 // contract. What comes first is tried first.
 extern const Rewrite one_sided_add, one_sided_sub, one_sided_mul, one_sided_div, one_sided_pow, one_sided_less,
@@ -233,6 +236,7 @@ PluginContent content() {
               &heed_rotary_embedding, &com_microsoft_rotary_embedding,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
+              &dft, &stft,
           },
       .control_kernels = {&if_else_control, &loop_control, &scan_control, &sequence_map_control},
       .rewrites =
@@ -255,6 +259,7 @@ PluginContent content() {
               &qlinear_average_pool_lowered, &qlinear_global_average_pool_lowered, &qgemm_lowered,
               &nhwc_max_pool_lowered, &fused_conv_lowered, &group_norm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
+              &stft_lowered,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
               &fused_dynamic_quantize_matmul_of_codes,
