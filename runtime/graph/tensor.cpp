@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/memory_budget.hpp"
+
 namespace heed {
 namespace {
 
@@ -46,14 +48,16 @@ Result<Tensor> Tensor::allocate(DataType type, std::vector<int64_t> dims) {
   Tensor tensor{type, std::move(dims), nullptr, *size, nullptr};
   if (*size == 0) return tensor;
   // calloc leaves large memory untouched until it is written.
-  void* memory = *size <= SIZE_MAX - alignment_bytes ? std::calloc(*size + alignment_bytes, 1) : nullptr;
+  const auto calloc_bytes = [](size_t size_bytes) { return std::calloc(size_bytes, 1); };
+  const auto memory =
+      *size <= SIZE_MAX - alignment_bytes ? allocate_counted(*size + alignment_bytes, calloc_bytes) : nullptr;
   if (memory == nullptr) {
-    return Error{Code::out_of_memory,
-                 "no memory for a tensor " + to_string(tensor) + " of " + std::to_string(*size) + " bytes"};
+    return Error{Code::out_of_memory, "no memory for a tensor " + to_string(tensor) + " of " + std::to_string(*size) +
+                                          " bytes" + memory_limit_note()};
   }
-  tensor.owner = std::shared_ptr<void>(memory, std::free);
-  const auto address = reinterpret_cast<uintptr_t>(memory);
-  tensor.data = static_cast<std::byte*>(memory) + (alignment_bytes - address % alignment_bytes);
+  const auto address = reinterpret_cast<uintptr_t>(memory.get());
+  tensor.data = static_cast<std::byte*>(memory.get()) + (alignment_bytes - address % alignment_bytes);
+  tensor.owner = memory;
   return tensor;
 }
 

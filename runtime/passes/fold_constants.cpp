@@ -67,8 +67,7 @@ std::optional<Tensor> tensor_from_elements(const Value& value) {
 // A node on the way through all phases of a CPU kernel at once, or through those of a view.
 class FoldedNode : public heed_node {
  public:
-  FoldedNode(const Graph& graph, const Node& node, const OperatorEntry& contract, ThreadPool* pool)
-      : heed_node(graph, node, contract), pool_(pool) {}
+  FoldedNode(const Graph& graph, const Node& node, const OperatorEntry& contract) : heed_node(graph, node, contract) {}
 
   // Null where no kernel takes the node or the one that does fails.
   std::optional<std::vector<Tensor>> compute(const Registry& registry);
@@ -105,7 +104,7 @@ class FoldedNode : public heed_node {
     return memory.get();
   }
   void prepare_replaced(int32_t) override {}
-  int32_t prepare_threads() const override { return pool_ ? pool_->thread_count() : 1; }
+  int32_t prepare_threads() const override { return 1; }
 
  private:
   static heed_tensor without_data(heed_tensor tensor) {
@@ -115,7 +114,6 @@ class FoldedNode : public heed_node {
   Result<void> run(const heed_cpu_kernel& kernel);
   Result<void> arrange();
 
-  ThreadPool* pool_;
   std::vector<heed_tensor> inputs_, outputs_;
   std::vector<SharedValue> rooms_;  // of outputs whose size is known
   std::vector<CpuInput> input_values_;
@@ -163,7 +161,7 @@ Result<void> FoldedNode::run(const heed_cpu_kernel& kernel) {
   arguments.output_count = static_cast<int32_t>(outputs_.size());
   arguments.kept = kept;
   arguments.scratch = scratch.get();
-  return CpuRun(pool_, nullptr).run(kernel, *this, {&arguments, input_values_, output_values_});
+  return CpuRun(nullptr, nullptr).run(kernel, *this, {&arguments, input_values_, output_values_});
 }
 
 std::optional<std::vector<Tensor>> FoldedNode::compute(const Registry& registry) {
@@ -238,7 +236,7 @@ std::optional<Tensor> FoldedNode::view() {
 
 class Folding {
  public:
-  Folding(const Registry& registry, Folded nodes, ThreadPool* pool) : registry_(registry), nodes_(nodes), pool_(pool) {}
+  Folding(const Registry& registry, Folded nodes, const Stop* stop) : registry_(registry), nodes_(nodes), stop_(stop) {}
 
   Result<void> fold(Graph& graph);
 
@@ -251,7 +249,7 @@ class Folding {
 
   const Registry& registry_;
   Folded nodes_;
-  ThreadPool* pool_;
+  const Stop* stop_;
 };
 
 size_t attribute_bytes(const Node& node) {
@@ -277,7 +275,7 @@ Tensor shared_with_attribute(const Node& node, Tensor tensor) {
 
 std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const Node& node,
                                                     const OperatorEntry& contract) {
-  FoldedNode folded(graph, node, contract, pool_);
+  FoldedNode folded(graph, node, contract);
   const auto output_count = folded.output_count();
   const Value* first = node.inputs.empty() || node.inputs[0] == no_id ? nullptr : &graph.values[node.inputs[0]];
   const Tensor* source = first ? constant_of(*first) : nullptr;
@@ -376,6 +374,7 @@ bool Folding::fold(Graph& graph, Node& node) {
 
 Result<void> Folding::fold(Graph& graph) {
   for (Node& node : graph.nodes) {
+    if (stop_ && stop_->is_reached()) return stop_->error();
     if (node.removed || fold(graph, node)) continue;
     for (const auto& body : subgraphs_of(node)) {
       for (Value& value : body->values) {
@@ -392,10 +391,10 @@ Result<void> Folding::fold(Graph& graph) {
 
 }  // namespace
 
-Result<size_t> fold_constants(Graph& graph, const Registry& registry, Folded nodes, ThreadPool* pool) {
+Result<size_t> fold_constants(Graph& graph, const Registry& registry, Folded nodes, const Stop* stop) {
   size_t total = 0;
   for (int32_t round = 0; round < round_limit; ++round) {
-    Folding folding(registry, nodes, pool);
+    Folding folding(registry, nodes, stop);
     HEED_TRY(folding.fold(graph));
     total += folding.folded_count;
     if (!folding.changed_types) break;

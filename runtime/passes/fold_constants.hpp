@@ -1,7 +1,7 @@
 // fold_constants: what depends on constants alone is computed once, at load.
 #pragma once
 
-#include "base/thread_pool.hpp"
+#include "base/stop.hpp"
 #include "graph/graph.hpp"
 #include "heed/result.hpp"
 #include "registry/registry.hpp"
@@ -15,8 +15,9 @@ enum class Folded { all, sources };
 // CPU kernel carries it out. The graph is typed before and after. Left alone are random operators, control flow, what
 // makes constants larger (HEED_ENLARGES, or more than a kilobyte and more than all inputs together), and strided views
 // of more than a kilobyte, which kernels read where they lie. A kernel that fails leaves its node for the run, which
-// may never come to it. Gives how many nodes went; subgraphs count.
+// may never come to it. Gives how many nodes went; subgraphs count. `stop`, where it is given, is looked at before each
+// node.
 Result<size_t> fold_constants(Graph& graph, const Registry& registry, Folded nodes = Folded::all,
-                              ThreadPool* pool = nullptr);
+                              const Stop* stop = nullptr);
 
 }  // namespace heed

@@ -2,6 +2,8 @@
 #include "registry/cpu_run.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <new>
 #include <string>
 
 namespace heed {
@@ -49,7 +51,16 @@ Result<void> CpuRun::run(const heed_cpu_kernel& kernel, const heed_node& node, c
 
 void CpuRun::parallel_for(int64_t count, int64_t grain, heed_loop function, void* context) {
   if (pool_ != nullptr) {
-    pool_->parallel_for(count, grain, function, context);
+    // Built-in kernels that find no memory for a scratch of their own: told on the thread that asked for the loop.
+    std::atomic<bool> lacks_memory{false};
+    pool_->parallel_for(count, grain, [&](int64_t begin, int64_t end, int32_t thread) {
+      try {
+        function(context, begin, end, thread);
+      } catch (const std::bad_alloc&) {
+        lacks_memory.store(true, std::memory_order_relaxed);
+      }
+    });
+    if (lacks_memory.load(std::memory_order_relaxed)) throw std::bad_alloc();
   } else if (count > 0) {
     function(context, 0, count, 0);
   }

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/memory_budget.hpp"
+
 heed_value::~heed_value() {
   // A chain of values that hold each other is let go without recursion.
   std::vector<heed_value*> to_release = std::move(elements);
@@ -98,11 +100,13 @@ std::shared_ptr<void> allocate_host_memory(size_t size_bytes) {
   if (size_bytes > SIZE_MAX - alignment_bytes) return nullptr;
   const size_t alignment = size_bytes < huge_page_bytes ? alignment_bytes : huge_page_bytes;
   const size_t rounded = std::max((size_bytes + alignment_bytes - 1) / alignment_bytes, size_t{1}) * alignment_bytes;
-  void* memory = std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) return nullptr;
-  // Whole huge pages only: what is behind the last of them stays as small as it was asked for.
-  if (alignment == huge_page_bytes) madvise(memory, rounded / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
-  return std::shared_ptr<void>(memory, std::free);
+  return allocate_counted(rounded, [alignment](size_t bytes) {
+    void* memory = std::aligned_alloc(alignment, bytes);
+    // Whole huge pages only: what is behind the last of them stays as small as it was asked for.
+    if (memory != nullptr && alignment == huge_page_bytes)
+      madvise(memory, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
+    return memory;
+  });
 }
 
 void fill_dense_strides(std::span<const int64_t> dims, std::span<int64_t> strides) {
@@ -137,7 +141,7 @@ Result<SharedValue> new_host_tensor(DataType element, std::span<const int64_t> d
   auto storage = allocate_host_memory(size_bytes);
   if (!storage) {
     return Error{Code::out_of_memory, "no memory for a tensor " + std::string(name_of(element)) + " " +
-                                          to_string(dims) + " of " + std::to_string(size_bytes) + " bytes"};
+                                          to_string(dims) + " of " + std::to_string(size_bytes) + " bytes" + memory_limit_note()};
   }
   if (element == DataType::string && size_bytes > 0) std::memset(storage.get(), 0, size_bytes);
   auto value = SharedValue::own(new heed_value);

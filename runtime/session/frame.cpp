@@ -325,7 +325,8 @@ Result<void> Frame::place(uint32_t index) {
     segment.arena = allocate_host_memory(segment.placement.size_bytes);
     if (!segment.arena)
       return Error{Code::out_of_memory,
-                   "no memory for the tensors of a run: " + std::to_string(segment.placement.size_bytes) + " bytes"};
+                   "no memory for the tensors of a run: " + std::to_string(segment.placement.size_bytes) + " bytes" +
+                       memory_limit_note()};
     segment.arena_size_bytes = segment.placement.size_bytes;
   }
   if (context_.gpu) HEED_TRY(context_.gpu->place(segment.gpu_arena, lifetimes.device));
@@ -477,8 +478,7 @@ Result<void> Frame::finish(std::span<SharedValue> outputs) {
 
 Result<void> Frame::run_segment(uint32_t index) {
   for (uint32_t id = plan_.segments[index].begin; id < plan_.segments[index].end; ++id) {
-    if (context_.cancelled && context_.cancelled->load(std::memory_order_relaxed))
-      return Error{Code::cancelled, "the run was cancelled"};
+    if (context_.stop && context_.stop->before_step()) return context_.stop->error();
     const int64_t begin_ns = context_.observe ? now_ns() : 0;
     switch (plan_.steps[id].kind) {
       case StepKind::cpu:

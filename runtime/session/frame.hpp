@@ -2,7 +2,6 @@
 // steps own one for each of their bodies.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "graph/host_value.hpp"
 #include "plan/place_tensors.hpp"
 #include "registry/cpu_run.hpp"
@@ -27,7 +27,7 @@ struct RunContext {
   RandomSeeds* seeds = nullptr;
   CpuRun* cpu_run = nullptr;
   GpuStream* gpu = nullptr;  // null: no device
-  const std::atomic<bool>* cancelled = nullptr;
+  Stop* stop = nullptr;
   size_t memory_limit_bytes = SIZE_MAX;
   bool spoils_memory = false;  // before each run, so that who reads what nobody wrote shows
   StepObserver observe;  // called after each step where set: for profiles

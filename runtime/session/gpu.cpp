@@ -178,10 +178,9 @@ Result<void> GpuStream::Content::check_error_words() {
 GpuStream::GpuStream(std::unique_ptr<Content> content) : content_(std::move(content)) {}
 GpuStream::~GpuStream() = default;
 
-Result<std::unique_ptr<GpuStream>> GpuStream::create(std::shared_ptr<vulkan::Device> device,
-                                                     const std::atomic<bool>* cancelled) {
+Result<std::unique_ptr<GpuStream>> GpuStream::create(std::shared_ptr<vulkan::Device> device, const Stop* stop) {
   auto content = std::make_unique<Content>();
-  HEED_ASSIGN(content->recording, vulkan::Recording::create(device, cancelled));
+  HEED_ASSIGN(content->recording, vulkan::Recording::create(device, stop));
   content->device = std::move(device);
   return std::unique_ptr<GpuStream>(new GpuStream(std::move(content)));
 }

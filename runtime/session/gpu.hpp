@@ -1,7 +1,6 @@
 // Where the session meets the Vulkan backend: values that move between host and device, arenas there, dispatches.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "heed/result.hpp"
 #include "plan/place_tensors.hpp"
 #include "plan/plan.hpp"
@@ -71,9 +71,8 @@ Result<double> measure_bandwidth(const std::shared_ptr<vulkan::Device>& device);
 // thread at a time. Values on the device are heed_values with on_device set; `storage` holds their buffer.
 class GpuStream {
  public:
-  // cancelled: null, or becomes true when functions that wait for the device shall fail with Code::cancelled.
-  static Result<std::unique_ptr<GpuStream>> create(std::shared_ptr<vulkan::Device> device,
-                                                   const std::atomic<bool>* cancelled = nullptr);
+  // stop: null, or when functions that wait for the device shall fail with Code::cancelled.
+  static Result<std::unique_ptr<GpuStream>> create(std::shared_ptr<vulkan::Device> device, const Stop* stop = nullptr);
   ~GpuStream();
   GpuStream(const GpuStream&) = delete;
 

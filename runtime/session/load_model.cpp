@@ -1,4 +1,6 @@
 // From a file to a Model: read, type, fold and rewrite to a fixed point, fuse, plan, prepare.
+#include "base/memory_budget.hpp"
+#include "base/stop.hpp"
 #include "fuse/fuse_elementwise.hpp"
 #include "graph/append_nodes.hpp"
 #include "heed/expression.hpp"
@@ -44,15 +46,19 @@ std::string steps_on_cpu(const Plan& plan) {
   return text;
 }
 
+Result<void> go_on(const Stop& stop) { return stop.is_reached() ? stop.error() : Result<void>(); }
+
 // Folding and rewriting open ways for each other: to a fixed point, within a bound.
 Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options, bool for_gpu,
-                     std::vector<RewriteCount>& fired) {
+                     const Stop& stop, std::vector<RewriteCount>& fired) {
   constexpr int most_rounds = 16;
   for (int round = 0; round < most_rounds; ++round) {
     int64_t changes = 0;
-    HEED_ASSIGN(const size_t folded, fold_constants(graph, registry, options.fold ? Folded::all : Folded::sources));
+    HEED_ASSIGN(const size_t folded,
+                fold_constants(graph, registry, options.fold ? Folded::all : Folded::sources, &stop));
     changes += static_cast<int64_t>(folded);
     HEED_TRY(merge_equal(graph, registry));  // patterns ask for the same value, not for an equal one
+    HEED_TRY(go_on(stop));
     if (options.rewrite) {
       HEED_ASSIGN(const int32_t rewritten, rewrite(graph, registry, fired));
       changes += rewritten;
@@ -78,6 +84,11 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
 
 Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry& registry,
                                                  const ModelOptions& options) {
+  Stop stop;
+  stop.begin({options.time_limit_ns});
+  const MemoryBudget::Scope scope(options.memory_limit_bytes == SIZE_MAX
+                                      ? nullptr
+                                      : std::make_shared<MemoryBudget>(options.memory_limit_bytes));
   auto model = std::shared_ptr<Model>(new Model);
   model->options_ = options;
   model->file_ = std::move(file);
@@ -87,10 +98,13 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
   HEED_TRY(append_nodes(model->file_, options.append));
   if (!options.outputs.empty()) HEED_TRY(choose_outputs(graph, options.outputs));
   HEED_TRY(type_graph(model->file_, registry));
+  HEED_TRY(go_on(stop));
   HEED_ASSIGN(model->device_, choose_device(options, model->notices_));
   if (model->device_ && !model->device_->quarantine_notice().empty())
     model->notices_.push_back(model->device_->quarantine_notice());
-  HEED_TRY(improve(graph, registry, options, model->device_ != nullptr, model->rewrites_));
+  HEED_TRY(improve(graph, registry, options, model->device_ != nullptr, stop,
+                   model->rewrites_));
+  HEED_TRY(go_on(stop));
   PlanOptions plan_options;
   plan_options.kernel_options = options.kernel_options;
   plan_options.size_hints = options.size_hints;
@@ -102,6 +116,7 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
     plan_options.gpu_context = model->device_.get();
   }
   HEED_ASSIGN(model->plan_, make_plan(model->file_.graph, registry, plan_options));
+  HEED_TRY(go_on(stop));
   if (options.require_gpu)
     if (const auto refused = steps_on_cpu(*model->plan_); !refused.empty())
       return Error{Code::unsupported, "--require-gpu: these nodes would run on the CPU:" + refused};

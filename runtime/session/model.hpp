@@ -28,7 +28,9 @@ struct ModelOptions {
   bool fold = true;                      // constants
   bool rewrite = true;                   // and element-wise chains
   bool use_quarantine = true;            // kernels that failed on the device before are declined
-  size_t memory_limit_bytes = SIZE_MAX;  // of one session's arena
+  // Of what loading allocates on the host for tensors, and of what each session then does; SIZE_MAX: none.
+  size_t memory_limit_bytes = SIZE_MAX;
+  int64_t time_limit_ns = 0;             // of loading, looked at between its steps; 0: none
   ReadOptions read = {};
   // Of symbols, by name: what costs are reckoned with when nodes get their places. They bind nothing.
   std::vector<std::pair<std::string, int64_t>> size_hints = {};

@@ -31,7 +31,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   auto session = std::unique_ptr<Session>(new Session(std::move(model), options));
   const Model& loaded = *session->model_;
   if (loaded.device()) {
-    HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device(), &session->cancelled_));
+    HEED_ASSIGN(session->gpu_, GpuStream::create(loaded.device(), &session->stop_));
   }
   bool spoils_memory = false;
   for (const auto& [name, value] : loaded.options().kernel_options) {
@@ -39,11 +39,13 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
     if (value != "nan") return Error{Code::invalid_argument, "option session.fill=" + value + ": expected nan"};
     spoils_memory = true;
   }
+  if (const size_t limit_bytes = loaded.options().memory_limit_bytes; limit_bytes != SIZE_MAX)
+    session->budget_ = std::make_shared<MemoryBudget>(limit_bytes);
   session->context_ = {&loaded.threads(),
                        &session->seeds_,
                        &session->cpu_run_,
                        session->gpu_.get(),
-                       &session->cancelled_,
+                       &session->stop_,
                        loaded.options().memory_limit_bytes,
                        spoils_memory,
                        {},
@@ -66,19 +68,32 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   }
   session->arguments_.resize(plan.inputs.size());
   session->results_.resize(plan.outputs.size());
+  for (const SlotId input : plan.inputs) {
+    const auto& constant = plan.graph->values[plan.slots[input].value].constant;
+    session->defaults_.push_back(constant ? value_of(*constant) : SharedValue());
+  }
   return session;
 }
 
 Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedValue> outputs) {
-  cancelled_.store(false, std::memory_order_relaxed);
+  stop_.begin(options_.limits);
+  const MemoryBudget::Scope scope(budget_);
   const Plan& plan = model_->plan();
   if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size())
     return Error{Code::invalid_argument, "the model has " + std::to_string(plan.inputs.size()) + " inputs and " +
                                              std::to_string(plan.outputs.size()) + " outputs; " +
                                              std::to_string(inputs.size()) + " and " + std::to_string(outputs.size()) +
                                              " were given"};
-  auto done = run_once(inputs, outputs);
-  if (const auto& path = model_->file().path; !done && !path.empty()) done = std::move(done).error().within(path);
+  auto done = [&]() -> Result<void> {
+    try {
+      auto attempt = run_once(inputs, outputs);
+      const auto& path = model_->file().path;
+      return attempt || path.empty() ? std::move(attempt) : std::move(attempt).error().within(path);
+    } catch (const std::bad_alloc&) {
+      cpu_run_.leave();
+      return Error{Code::out_of_memory, "out of memory"};  // short: its text takes no memory
+    }
+  }();
   std::fill(results_.begin(), results_.end(), SharedValue());
   if (!done && gpu_) gpu_->discard();
   bool lost_states = false;
@@ -96,15 +111,43 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
   return done;
 }
 
+namespace {
+
+Result<void> check_memory(const heed_value& result, const heed_value& output) {
+  if (result.kind == Kind::tensor && output.element == result.element && output.dims == result.dims &&
+      is_dense(output.dims, output.strides))
+    return {};
+  return Error{Code::shape_mismatch, "the memory for an output is " + std::string(name_of(output.element)) + " " +
+                                         to_string(output.dims) + "; the result is " +
+                                         std::string(name_of(result.element)) + " " + to_string(result.dims) +
+                                         ", dense"};
+}
+
+// On the host, into the caller's memory.
+Result<void> copy_result(const heed_value& result, heed_value& output) {
+  HEED_TRY(check_memory(result, output));
+  copy_dense(view_of(result), output.data);
+  return {};
+}
+
+}  // namespace
+
 Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<SharedValue> outputs) {
   frame_started_ = false;
-  for (size_t i = 0; i < inputs.size(); ++i) arguments_[i] = inputs[i].get();
+  for (size_t i = 0; i < inputs.size(); ++i) arguments_[i] = inputs[i] ? inputs[i].get() : defaults_[i].get();
   HEED_TRY(lend_states(inputs, outputs));
   HEED_TRY(frame_->begin(arguments_, known_));
   const Plan& plan = model_->plan();
   const auto on_device = [&](size_t output) { return plan.slots[plan.outputs[output]].location == Location::vulkan; };
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (outputs[i] && !on_device(i)) frame_->set_output_memory(static_cast<uint32_t>(i), outputs[i].get());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i]) continue;
+    const auto& type = plan.slots[plan.outputs[i]].type;
+    if (type.kind != Kind::tensor || (type.element && *type.element != outputs[i]->element))
+      return Error{Code::invalid_argument, "output '" + plan.graph->output_names[i] + "' is " + to_string(type) +
+                                               "; the memory for it is of " +
+                                               std::string(name_of(outputs[i]->element))};
+    if (!on_device(i)) frame_->set_output_memory(static_cast<uint32_t>(i), outputs[i].get());
+  }
   HEED_TRY(make_room());
   frame_started_ = true;
   HEED_TRY(frame_->finish(results_));
@@ -119,6 +162,8 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
       fetches = true;
     } else if (!outputs[i]) {
       outputs[i] = results_[i];
+    } else if (outputs[i]->data != results_[i]->data) {  // a look at an input or a constant, or of a size of its own
+      HEED_TRY(copy_result(*results_[i].get(), *outputs[i].get()));
     }
   }
   if (fetches) HEED_TRY(gpu_->wait());
@@ -128,6 +173,10 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
       state->grown->set_length(state->present->dims[static_cast<size_t>(state->pair.growing_axis)]);
     } else if (!state->is_overwritten) {
       state->held = results_[state->pair.output];
+      // A look at an input of the caller's, who may write there what comes next.
+      if (const auto& held = *state->held.get(); held.kind == Kind::tensor && !held.on_device && !held.storage) {
+        HEED_ASSIGN(state->held, copy_to_host_tensor(view_of(held)));
+      }
     }
     outputs[state->pair.output] = {};
   }
@@ -140,9 +189,7 @@ Result<void> Session::fetch(const heed_value& result, SharedValue& output) {
     HEED_ASSIGN(output, gpu_->moved(result, Location::cpu));
     return {};
   }
-  if (output->dims != result.dims || !is_dense(output->dims, output->strides))
-    return Error{Code::shape_mismatch, "the memory for an output is " + to_string(output->dims) + "; the result is " +
-                                           to_string(result.dims) + ", dense"};
+  HEED_TRY(check_memory(result, *output.get()));
   HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(result.element, result.dims));
   return gpu_->read(&result, result.offset, output->data, size_bytes);
 }
@@ -254,6 +301,12 @@ Result<void> Session::make_room() {
     frame_->set_output_memory(state->pair.output, state->present.get());
   }
   return {};
+}
+
+bool Session::may_be_left_out(size_t input) const {
+  if (defaults_[input]) return true;
+  return options_.use_states && std::any_of(states_.begin(), states_.end(),
+                                            [&](const auto& state) { return state->pair.input == input; });
 }
 
 void Session::reset_states() {
@@ -420,9 +473,7 @@ Result<Session::NamedValues> Session::run(const NamedValues& inputs) {
   std::string missing;
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i]) continue;
-    const bool is_state =
-        std::any_of(states_.begin(), states_.end(), [&](const auto& state) { return state->pair.input == i; });
-    if (!is_state || !options_.use_states)
+    if (!may_be_left_out(i))
       missing += "\n  " + plan.slots[plan.inputs[i]].name + "  " + to_string(plan.slots[plan.inputs[i]].type);
   }
   if (!missing.empty()) return Error{Code::invalid_argument, "inputs are missing:" + missing};

@@ -1,7 +1,6 @@
 // Session: one run at a time over a Model: its arena and its states. Many per Model, each for one thread at a time.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory_budget.hpp"
+#include "base/stop.hpp"
 #include "graph/host_value.hpp"
 #include "session/frame.hpp"
 #include "session/model.hpp"
@@ -23,6 +24,7 @@ struct SessionOptions {
   bool use_states = true;  // inputs that are not given come from the run before
   // Of symbols, by name, that no input tells: the capacity of caches that are written in place.
   std::vector<std::pair<std::string, int64_t>> sizes = {};
+  StopLimits limits = {};  // of each run; steps are those of the plan, those of each iteration of a loop too
 };
 
 class Session {
@@ -33,6 +35,9 @@ class Session {
   Session(const Session&) = delete;
 
   const Model& model() const { return *model_; }
+
+  // Whether a run goes without this input: it is a state, or has a default that the model brings.
+  bool may_be_left_out(size_t input) const;
 
   // One run. inputs: one per input of the model, in its order; an empty one is a state, or an input with a default that
   // the model brings. outputs: one per output, in its order; a value that is given is written into (a host tensor of
@@ -47,7 +52,7 @@ class Session {
   Result<NamedValues> run(const NamedValues& inputs);
 
   // Asks a run in another thread to stop at its next step, or where it waits for the device.
-  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  void cancel() { stop_.request(); }
 
   // States as they were before the first run.
   void reset_states();
@@ -93,7 +98,8 @@ class Session {
 
   std::shared_ptr<const Model> model_;
   SessionOptions options_;
-  std::atomic<bool> cancelled_{false};
+  Stop stop_;
+  std::shared_ptr<MemoryBudget> budget_;  // null: no limit
   RandomSeeds seeds_;
   CpuRun cpu_run_;
   std::unique_ptr<GpuStream> gpu_;
@@ -103,6 +109,7 @@ class Session {
   std::vector<heed_value*> arguments_;
   std::vector<Frame::KnownSymbol> told_, known_;  // by the options; and by the states
   std::vector<SharedValue> results_;
+  std::vector<SharedValue> defaults_;  // of inputs, in the model's order; empty where there is none
   bool frame_started_ = false;  // by the run under way: states may be half written
 };
 

@@ -19,7 +19,7 @@ constexpr std::string_view option_prefix = "vulkan.";
 // A driver that hangs is no slow one: it makes no progress. One that runs on the CPU shares it with others.
 constexpr std::chrono::milliseconds usual_timeout{60'000}, software_timeout{600'000};
 constexpr double aim_ns = 50e6;  // of a long submission
-constexpr std::chrono::nanoseconds wait_slice = std::chrono::milliseconds(50);  // then a caller may have cancelled
+constexpr std::chrono::nanoseconds wait_slice = std::chrono::milliseconds(50);  // then work may have to stop
 
 // What callers ask for beside capabilities.
 struct OwnOptions {
@@ -138,7 +138,7 @@ Device::Content::~Content() {
   vk.DestroyDevice(handle, nullptr);
 }
 
-Result<void> Device::Content::wait_for(uint64_t value, const std::atomic<bool>* cancelled) {
+Result<void> Device::Content::wait_for(uint64_t value, const Stop* stop) {
   using Clock = std::chrono::steady_clock;
   const VkSemaphoreWaitInfo wait{.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
                                  .pNext = nullptr,
@@ -150,7 +150,7 @@ Result<void> Device::Content::wait_for(uint64_t value, const std::atomic<bool>* 
   for (uint64_t reached = 0;;) {
     const VkResult result = vk.WaitSemaphores(handle, &wait, static_cast<uint64_t>(wait_slice.count()));
     if (result != VK_TIMEOUT) return check(result, "vkWaitSemaphores");
-    if (cancelled && cancelled->load(std::memory_order_relaxed)) return Error{Code::cancelled, "the run was cancelled"};
+    if (stop && stop->is_reached()) return stop->error();
     uint64_t executed = 0;
     HEED_TRY(check(vk.GetSemaphoreCounterValue(handle, timeline, &executed), "vkGetSemaphoreCounterValue"));
     if (std::exchange(reached, executed) != executed) reached_at = Clock::now();

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "vulkan/api.hpp"
 #include "vulkan/device.hpp"
 #include "vulkan/instance.hpp"
@@ -73,9 +74,9 @@ struct Device::Content {
 
   // So much was done in so much time.
   void learn(double work, std::chrono::nanoseconds time);
-  // Waits until the nth submission has been executed, or until `cancelled`, which may be null: Code::cancelled. After
+  // Waits until the nth submission has been executed, or until `stop`, which may be null: Code::cancelled. After
   // `timeout` without progress the device hangs, and is lost: Code::device_failed.
-  Result<void> wait_for(uint64_t value, const std::atomic<bool>* cancelled);
+  Result<void> wait_for(uint64_t value, const Stop* stop);
 };
 
 }  // namespace heed::vulkan

@@ -2,6 +2,7 @@
 #include "vulkan/recording.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -105,12 +106,12 @@ struct Ring {
 }  // namespace
 
 struct Recording::Content {
-  Content(const std::shared_ptr<Device>& shared, const std::atomic<bool>* cancelled)
-      : device(shared), cancelled(cancelled), gpu(shared->content()), vk(gpu.vk) {}
+  Content(const std::shared_ptr<Device>& shared, const Stop* stop)
+      : device(shared), stop(stop), gpu(shared->content()), vk(gpu.vk) {}
   ~Content();
 
   std::shared_ptr<Device> device;
-  const std::atomic<bool>* cancelled;
+  const Stop* stop;
   Device::Content& gpu;
   const DeviceFunctions& vk;
   VkCommandPool command_pool = VK_NULL_HANDLE;
@@ -458,7 +459,7 @@ Result<void> Recording::Content::turn(Ring& ring) {
   ring.values[ring.half] = last_value;
   ring.half = 1 - ring.half;
   ring.filled_bytes = 0;
-  return gpu.wait_for(ring.values[ring.half], cancelled);
+  return gpu.wait_for(ring.values[ring.half], stop);
 }
 
 // ---- submitting -------------------------------------------------------------------------------------------------------
@@ -550,13 +551,13 @@ Result<void> Recording::add_work(double work) {
   c.open_work += work;
   if (c.open_work < c.gpu.work_of_submission) return {};
   HEED_TRY(c.submit());
-  return c.gpu.wait_for(std::exchange(c.cut_value, c.last_value), c.cancelled);
+  return c.gpu.wait_for(std::exchange(c.cut_value, c.last_value), c.stop);
 }
 
 // For all that was submitted.
 Result<void> Recording::Content::wait() {
   if (last_value) {
-    HEED_TRY(gpu.wait_for(last_value, cancelled));
+    HEED_TRY(gpu.wait_for(last_value, stop));
     gpu.learn(submitted_work, std::chrono::steady_clock::now() - begin);
   }
   last_value = cut_value = 0;
@@ -664,10 +665,9 @@ uint64_t Recording::recorded_count() const { return content_->recordings; }
 Recording::Recording() = default;
 Recording::~Recording() = default;
 
-Result<std::unique_ptr<Recording>> Recording::create(const std::shared_ptr<Device>& device,
-                                                     const std::atomic<bool>* cancelled) {
+Result<std::unique_ptr<Recording>> Recording::create(const std::shared_ptr<Device>& device, const Stop* stop) {
   std::unique_ptr<Recording> recording(new Recording);
-  recording->content_ = std::make_unique<Content>(device, cancelled);
+  recording->content_ = std::make_unique<Content>(device, stop);
   auto& c = *recording->content_;
   const VkCommandPoolCreateInfo info{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, nullptr,
                                      VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT, c.gpu.queue_family};

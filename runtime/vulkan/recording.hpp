@@ -7,13 +7,13 @@
 // touches them.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "heed/result.hpp"
 #include "vulkan/memory.hpp"
 
@@ -43,10 +43,9 @@ struct Mark {
 // recording's device. Ranges lie inside their buffers; another range is an Error of invalid_argument.
 class Recording {
  public:
-  // Where `cancelled` is set and becomes true, functions that wait for the device fail with Code::cancelled; what was
-  // submitted is executed all the same.
-  static Result<std::unique_ptr<Recording>> create(const std::shared_ptr<Device>& device,
-                                                   const std::atomic<bool>* cancelled = nullptr);
+  // Where `stop` is given and reached, functions that wait for the device fail with Code::cancelled; what was submitted
+  // is executed all the same.
+  static Result<std::unique_ptr<Recording>> create(const std::shared_ptr<Device>& device, const Stop* stop = nullptr);
   ~Recording();  // waits for what was submitted; what was not is dropped
   Recording(const Recording&) = delete;
 

@@ -249,8 +249,9 @@ TEST_CASE("a wait ends when its caller cancels; what was submitted is executed, 
   const Option options[] = {{"vulkan.cache", "off"}};
   const auto device = must(Device::open("auto", options));
   const auto buffer = must(Buffer::create(device, 8));
-  std::atomic<bool> cancelled{true};
-  const auto recording = must(Recording::create(device, &cancelled));
+  Stop stop;
+  stop.request();
+  const auto recording = must(Recording::create(device, &stop));
   std::vector<uint32_t> word(1, 7);
   must(recording->fill(whole(buffer), 5));
   must(recording->read({buffer.get(), 0, 4}, std::as_writable_bytes(std::span(word))));
@@ -260,7 +261,7 @@ TEST_CASE("a wait ends when its caller cancels; what was submitted is executed, 
   CHECK(stopped.error().code == Code::cancelled);
   CHECK(word[0] == 7);
   recording->discard();
-  cancelled = false;
+  stop.begin();
   must(recording->read({buffer.get(), 4, 4}, std::as_writable_bytes(std::span(word))));
   must(recording->wait());
   CHECK(word[0] == 5);
