@@ -161,7 +161,7 @@ extern const Operator nhwc_max_pool{
                    optional("strides", HEED_ATTRIBUTE_INTS)},
     .infer = infer_max_pool};
 
-extern const Operator fused_conv{
+extern const Operator com_microsoft_fused_conv{
     .domain = microsoft,
     .op_type = "FusedConv",
     .inputs = {{"X", "T"}, {"W", "T"}, {"B", "T", HEED_OPTIONAL_PARAMETER}, {"Z", "T", HEED_OPTIONAL_PARAMETER}},

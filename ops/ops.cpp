@@ -106,7 +106,8 @@ extern const Operator matmul_integer, qlinear_matmul, matmul_integer_to_float, d
 extern const Operator conv_integer, qlinear_conv;
 // Quantised tensors of com.microsoft, and the rest of its vision: com_microsoft_qlinear.cpp, com_microsoft_vision.cpp
 extern const Operator qlinear_add, qlinear_mul, qlinear_sigmoid, qlinear_leaky_relu, qlinear_softmax, qlinear_where, qlinear_concat,
-    qlinear_average_pool, qlinear_global_average_pool, qgemm, nhwc_max_pool, fused_conv, group_norm;
+    qlinear_average_pool, qlinear_global_average_pool, qgemm, nhwc_max_pool, com_microsoft_fused_conv,
+    group_norm;
 // Weights laid out for the products that follow: heed_pack.cpp
 extern const Operator heed_pack;
 // Products of packed codes: matmul_nbits.cpp
@@ -229,7 +230,7 @@ PluginContent content() {
               &conv_integer, &qlinear_conv,
               &qlinear_add, &qlinear_mul, &qlinear_sigmoid, &qlinear_leaky_relu, &qlinear_softmax, &qlinear_where,
               &qlinear_concat, &qlinear_average_pool, &qlinear_global_average_pool, &qgemm, &nhwc_max_pool,
-              &fused_conv, &group_norm,
+              &com_microsoft_fused_conv, &group_norm,
               &heed_pack,
               &com_microsoft_attention, &qattention,
               &group_query_attention, &multi_head_attention,

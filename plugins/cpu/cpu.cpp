@@ -91,7 +91,6 @@ extern const CpuKernel
 extern const CpuKernel
     mel_weight_matrix;
 // Convolutions of f32 by vectors: conv_vectors.cpp
-extern const CpuKernel conv_neon, conv_avx2, conv_avx512;
 // Convolutions that finish their sums, and those of f32 by vectors: conv.cpp, conv_vectors.cpp
 extern const CpuKernel fused_conv, conv_neon, conv_avx2, conv_avx512, fused_conv_neon, fused_conv_avx2, fused_conv_avx512;
 // Pooling of f32 by vectors: max_pool_vectors.cpp
@@ -192,7 +191,6 @@ PluginContent content() {
               &grid_sample, &affine_grid,
               &non_max_suppression,
               &mel_weight_matrix,
-              &conv_neon, &conv_avx2, &conv_avx512,
               &max_pool_neon, &max_pool_avx2, &max_pool_avx512,
               &fused_conv, &conv_neon, &conv_avx2, &conv_avx512, &fused_conv_neon, &fused_conv_avx2, &fused_conv_avx512,
               &heed_expert_matmul,

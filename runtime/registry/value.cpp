@@ -98,13 +98,12 @@ heed_text TextArena::store(heed_text bytes) {
 
 std::shared_ptr<void> allocate_host_memory(size_t size_bytes) {
   if (size_bytes > SIZE_MAX - alignment_bytes) return nullptr;
-  const size_t alignment = size_bytes < huge_page_bytes ? alignment_bytes : huge_page_bytes;
   const size_t rounded = std::max((size_bytes + alignment_bytes - 1) / alignment_bytes, size_t{1}) * alignment_bytes;
-  return allocate_counted(rounded, [alignment](size_t bytes) {
-    void* memory = std::aligned_alloc(alignment, bytes);
+  return allocate_counted(rounded, [](size_t bytes) {
+    if (bytes < huge_page_bytes) return std::aligned_alloc(alignment_bytes, bytes);
+    void* memory = std::aligned_alloc(huge_page_bytes, bytes);
     // Whole huge pages only: what is behind the last of them stays as small as it was asked for.
-    if (memory != nullptr && alignment == huge_page_bytes)
-      madvise(memory, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
+    if (memory != nullptr) madvise(memory, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
     return memory;
   });
 }

@@ -4,7 +4,9 @@
 #include <iostream>
 
 #include "command.hpp"
+#include "heed/dim.hpp"
 #include "heed/version.hpp"
+#include "registry/registry.hpp"
 
 namespace heed::tool {
 namespace {
@@ -20,6 +22,9 @@ constexpr Command commands[] = {
     {"bench", "MODEL | --device-report", "time, memory, and where they go; what a device can do", bench},
     {"devices", "[--test]", "the processors and GPUs that are here, and whether they compute as they should", devices},
 };
+
+// This program's own copy; that of the library that it shares with libheed.so is set there.
+[[maybe_unused]] const bool dims_are_combined = (dim_algebra = host_functions()->dims, true);
 
 void print_help(std::ostream& out) {
   out << "heed " << version
