@@ -151,6 +151,9 @@ extern const Rewrite qlinear_add_lowered, qlinear_mul_lowered, qlinear_sigmoid_l
     qlinear_softmax_lowered, qlinear_where_lowered, qlinear_concat_lowered, qlinear_average_pool_lowered,
     qlinear_global_average_pool_lowered, qgemm_lowered, nhwc_max_pool_lowered, fused_conv_lowered,
     group_norm_lowered;
+// Quantised vision: quantized_conv.cpp, quantized_movement.cpp, shuffled_channels.cpp
+extern const Rewrite quantized_conv, quantized_parts, quantized_before_moved, unsqueezed_codes, requantized,
+    shuffled_channels;
 extern const Rewrite one_sided_prelu, mean_as_sum, einsum_lowered, fast_gelu_as_gelu;
 extern const Rewrite layer_normalization_core, layer_normalization_scale, layer_normalization_bias,
     layer_normalization_casts;
@@ -264,6 +267,8 @@ PluginContent content() {
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
               &fused_dynamic_quantize_matmul_of_codes,
+              &quantized_conv, &quantized_parts, &quantized_before_moved, &unsqueezed_codes, &requantized,
+              &shuffled_channels,
               &gather_of_parts, &heads_from_batch, &transpose_of_squeezed,
               &merged_scores, &merged_weights, &merged_values,
               &unsqueezes, &transposed_matrices, &where_of_expanded, &and_true, &and_positions, &gathered_mask,

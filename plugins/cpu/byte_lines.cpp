@@ -16,12 +16,13 @@
 #define HEED_BYTE_LINES_SCALAR
 namespace heed::cpu::byte_lines {
 
-inline void interleave(const uint8_t* const* lines, int32_t group, uint8_t flipped, int64_t n, uint8_t* to) {
-  for (int64_t i = 0; i < n; ++i)
-    for (int32_t line = 0; line < group; ++line) *to++ = lines[line][i] ^ flipped;
+inline void interleave(const uint8_t* const* lines, int64_t line_count, int32_t group, uint8_t flipped, int64_t n, uint8_t* to) {
+  for (; line_count > 0; lines += group, line_count -= group)
+    for (int64_t i = 0; i < n; ++i)
+      for (int32_t line = 0; line < group; ++line) *to++ = lines[line][i] ^ flipped;
 }
 
-inline void widen(const uint8_t* x, int64_t step, int64_t n, bool is_signed, int32_t less, int16_t* to) {
+inline void widen(const uint8_t* x, int64_t step, int64_t n, int64_t, bool is_signed, int32_t less, int16_t* to) {
   for (int64_t i = 0; i < n; ++i) {
     const uint8_t byte = x[i * step];
     to[i] = static_cast<int16_t>((is_signed ? static_cast<int8_t>(byte) : byte) - less);
@@ -61,54 +62,58 @@ using Sums = hn::RepartitionToWide<Sixteens>;
 using Floats = hn::Rebind<float, Sums>;
 constexpr int64_t lanes = hn::MaxLanes(Sixteens());  // of i16
 
-void interleave(const uint8_t* const* lines, int32_t group, uint8_t flipped, int64_t n, uint8_t* to) {
+void interleave(const uint8_t* const* lines, int64_t line_count, int32_t group, uint8_t flipped, int64_t n, uint8_t* to) {
   const hn::CappedTag<uint8_t, 16> d;
   const hn::Repartition<uint16_t, decltype(d)> pairs;
   const auto flip = hn::Set(d, flipped);
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16, to += 16 * group) {
-    const auto a = hn::Xor(hn::LoadU(d, lines[0] + i), flip), b = hn::Xor(hn::LoadU(d, lines[1] + i), flip);
-    const auto low = hn::InterleaveLower(d, a, b), high = hn::InterleaveUpper(d, a, b);
-    if (group == 2) {
-      hn::StoreU(low, d, to);
-      hn::StoreU(high, d, to + 16);
-      continue;
+  if (n % 16 != 0) return byte_lines::interleave(lines, line_count, group, flipped, n, to);
+  const auto load = [&](const uint8_t* from) HWY_ATTR { return hn::Xor(hn::LoadU(d, from), flip); };
+  for (; line_count > 0; lines += group, line_count -= group)
+    for (int64_t i = 0; i < n; i += 16, to += 16 * group) {
+      const auto a = load(lines[0] + i), b = load(lines[1] + i);
+      const auto low = hn::InterleaveLower(d, a, b), high = hn::InterleaveUpper(d, a, b);
+      if (group == 2) {
+        hn::StoreU(low, d, to);
+        hn::StoreU(high, d, to + 16);
+        continue;
+      }
+      const auto c = load(lines[2] + i), e = load(lines[3] + i);
+      const auto other_low = hn::InterleaveLower(d, c, e), other_high = hn::InterleaveUpper(d, c, e);
+      const auto store = [&](auto first, auto second, uint8_t* at) HWY_ATTR {
+        const auto x = hn::BitCast(pairs, first), y = hn::BitCast(pairs, second);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, x, y)), d, at);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, x, y)), d, at + 16);
+      };
+      store(low, other_low, to);
+      store(high, other_high, to + 32);
     }
-    const auto c = hn::Xor(hn::LoadU(d, lines[2] + i), flip), e = hn::Xor(hn::LoadU(d, lines[3] + i), flip);
-    const auto other_low = hn::InterleaveLower(d, c, e), other_high = hn::InterleaveUpper(d, c, e);
-    const auto store = [&](auto first, auto second, uint8_t* at) {
-      const auto x = hn::BitCast(pairs, first), y = hn::BitCast(pairs, second);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, x, y)), d, at);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, x, y)), d, at + 16);
-    };
-    store(low, other_low, to);
-    store(high, other_high, to + 32);
-  }
-  for (; i < n; ++i)
-    for (int32_t line = 0; line < group; ++line) *to++ = lines[line][i] ^ flipped;
 }
 
 // Each byte, or each second one.
-void widen(const uint8_t* x, int64_t step, int64_t n, bool is_signed, int32_t less, int16_t* to) {
+void widen(const uint8_t* x, int64_t step, int64_t n, int64_t readable, bool is_signed, int32_t less, int16_t* to) {
   const Sixteens d;
   const hn::RebindToUnsigned<Sixteens> unsigned_d;
   const hn::Repartition<uint8_t, Sixteens> bytes;
+  const hn::Rebind<uint8_t, Sixteens> half;
   // Signed bytes, raised by 128, are unsigned ones.
-  const auto flip = hn::Set(bytes, uint8_t{static_cast<uint8_t>(is_signed ? 0x80 : 0)});
+  const uint8_t flipped = is_signed ? 0x80 : 0;
   const auto minus = hn::Set(d, static_cast<int16_t>(less + (is_signed ? 128 : 0)));
   int64_t i = 0;
+  const auto store = [&](auto numbers) HWY_ATTR {
+    auto lowered = hn::Sub(numbers, minus);
+    if (n - i < lanes) lowered = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n - i)), lowered);
+    hn::StoreU(lowered, d, to + i);
+  };
   if (step == 1) {
-    const hn::Rebind<uint8_t, Sixteens> half;
-    const auto half_flip = hn::Set(half, uint8_t{static_cast<uint8_t>(is_signed ? 0x80 : 0)});
-    for (; i + lanes <= n; i += lanes)
-      hn::StoreU(hn::Sub(hn::PromoteTo(d, hn::Xor(hn::LoadU(half, x + i), half_flip)), minus), d, to + i);
+    for (; i < n && i + lanes <= readable; i += lanes)
+      store(hn::PromoteTo(d, hn::Xor(hn::LoadU(half, x + i), hn::Set(half, flipped))));
   } else if (step == 2) {
-    for (; i + lanes < n; i += lanes) {  // one byte behind the last is read
-      const auto both = hn::BitCast(unsigned_d, hn::Xor(hn::LoadU(bytes, x + 2 * i), flip));
-      hn::StoreU(hn::Sub(hn::BitCast(d, hn::And(both, hn::Set(unsigned_d, 0x00FF))), minus), d, to + i);
+    for (; i < n && 2 * (i + lanes) <= readable; i += lanes) {
+      const auto both = hn::BitCast(unsigned_d, hn::Xor(hn::LoadU(bytes, x + 2 * i), hn::Set(bytes, flipped)));
+      store(hn::BitCast(d, hn::And(both, hn::Set(unsigned_d, 0x00FF))));
     }
   }
-  byte_lines::widen(x + i * step, step, n - i, is_signed, less, to + i);
+  if (i < n) byte_lines::widen(x + i * step, step, n - i, 0, is_signed, less, to + i);
 }
 
 void slide(const int16_t* image, const TapPairs& taps, int64_t n, int32_t* sums) {
@@ -140,18 +145,27 @@ void slide(const int16_t* image, const TapPairs& taps, int64_t n, int32_t* sums)
 void quantize(const SumRows& rows, int64_t n, const Rounding& rounding, uint8_t* to, int64_t to_stride) {
   const Sums d;
   const Floats floats;
-  const hn::Rebind<uint8_t, Sums> bytes;
+  const Sixteens sixteens;
+  const hn::Rebind<uint8_t, Sixteens> bytes;
   const auto least = hn::Set(floats, rounding.least), greatest = hn::Set(floats, rounding.greatest);
-  const auto zero_point = hn::Set(d, rounding.zero_point);
+  const auto zero_point = hn::Set(sixteens, static_cast<int16_t>(rounding.zero_point));
   const auto flip = hn::Set(bytes, rounding.flipped);
   for (int64_t row = 0; row < rows.row_count; ++row) {
     const auto scale = hn::Set(floats, rows.scales[row]);
     const auto added = hn::Set(d, rows.added[row]);
+    const auto steps_of = [&](const int32_t* from) HWY_ATTR {
+      const auto steps = hn::Mul(hn::ConvertTo(floats, hn::Add(hn::LoadU(d, from), added)), scale);
+      return hn::NearestInt(hn::Min(hn::Max(steps, least), greatest));
+    };
     const int32_t* from = rows.sums + row * rows.stride;
-    for (int64_t i = 0; i < n; i += lanes / 2) {
-      const auto steps = hn::Mul(hn::ConvertTo(floats, hn::Add(hn::LoadU(d, from + i), added)), scale);
-      const auto code = hn::Add(hn::NearestInt(hn::Min(hn::Max(steps, least), greatest)), zero_point);
-      hn::StoreU(hn::Xor(hn::DemoteTo(bytes, code), flip), bytes, to + row * to_stride + i);
+    for (int64_t i = 0; i < n; i += lanes) {
+      const auto both = hn::ReorderDemote2To(sixteens, steps_of(from + i), steps_of(from + i + lanes / 2));
+      auto codes = hn::DemoteTo(bytes, hn::Add(both, zero_point));
+      if constexpr (lanes == 16) {  // halves of each vector by themselves: fours lie as 0 2 1 3
+        alignas(16) static constexpr uint8_t order[] = {0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15};
+        codes = hn::TableLookupBytes(codes, hn::Load(bytes, order));
+      }
+      hn::StoreU(hn::Xor(codes, flip), bytes, to + row * to_stride + i);
     }
   }
 }

@@ -34,10 +34,11 @@ struct TapPairs {
 struct ByteLineKernels {
   // Whole vectors are written: so many elements more than asked for at most.
   int32_t most_excess;
-  // to[i * group + line] = lines[line][i] ^ flipped; group: 2 or 4.
-  void (*interleave)(const uint8_t* const* lines, int32_t group, uint8_t flipped, int64_t n, uint8_t* to);
-  // to[i] = the signed or, flipped, unsigned byte x[i * step], less `less`; exactly n.
-  void (*widen)(const uint8_t* x, int64_t step, int64_t n, bool is_signed, int32_t less, int16_t* to);
+  // `group` lines at a time, 2 or 4: to[i * group + line] = lines[line][i] ^ flipped; line_count is a multiple of group.
+  void (*interleave)(const uint8_t* const* lines, int64_t line_count, int32_t group, uint8_t flipped, int64_t n, uint8_t* to);
+  // to[i] = the signed or unsigned byte x[i * step], less `less`, and zeros behind the n up to a whole vector. So many bytes
+  // may be read.
+  void (*widen)(const uint8_t* x, int64_t step, int64_t n, int64_t readable, bool is_signed, int32_t less, int16_t* to);
   // sums[i] = the sum over taps of weight * image[i + offset]; products of two taps do not outgrow an i32.
   void (*slide)(const int16_t* image, const TapPairs& taps, int64_t n, int32_t* sums);
   // n codes a row, each row to_stride behind the one before.

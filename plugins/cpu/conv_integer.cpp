@@ -70,7 +70,8 @@ Layout layout_of(const Kernels& kernels, const TensorView& w, const std::vector<
   const int64_t k_count = w.count(1, w.rank());
   const int64_t pair_bytes = 2 * ceil_divide(k_count, 2) * static_cast<int64_t>(sizeof(int16_t));
   if (w.dim(1) == 1) return {Way::slide, pair_bytes};
-  bool fits = kernels.fours != nullptr;
+  // Where fours are added two by two as i16, greater weights take longer than pairs do.
+  bool fits = kernels.fours != nullptr && !kernels.fours->adds_pairs;
   for (int64_t i = 0; fits && i < w.count(); ++i) {
     const int64_t number = (w.element() == DataType::i8 ? w.data<int8_t>()[i] : w.data<uint8_t>()[i]) -
                            zero_points[static_cast<size_t>(i / k_count)];
@@ -164,9 +165,6 @@ struct Finish {
   }
 };
 
-// ---- products of rows and panels of pixels
-// ------------------------------------------------------------------------------------------
-
 struct Convolution {
   const Sliding& s;
   const Weights& weights;
@@ -175,150 +173,16 @@ struct Convolution {
   bool x_is_signed;
   int32_t x_zero_point;
   int64_t batch_count, group_count, channel_count, output_count;  // of a group
+
+  const uint8_t* channel(int64_t batch, int64_t channel) const {
+    return x.data + batch * x.batch_stride + channel * x.channel_stride;
+  }
 };
 
-// Panels of the windows of pixels, filled one by one.
-class Panels {
- public:
-  Panels(const Convolution& conv, const Kernels& kernels, int64_t group_size, int64_t width, int64_t padded)
-      : conv_(conv), lines_(*kernels.lines), group_size_(group_size), width_(width), padded_(padded),
-        axes_(conv.s.kernel.size()),
-        is_plain_(conv.s.kernel_count == 1 &&
-                  std::all_of(conv.s.strides.begin(), conv.s.strides.end(), [](int64_t n) { return n == 1; }) &&
-                  conv.s.out == conv.s.in),
-        offsets_(static_cast<size_t>(is_plain_ ? 0 : conv.s.kernel_count * width)),
-        runs_(static_cast<size_t>(is_plain_ ? 0 : conv.s.kernel_count)) {}
+// ---- an image, padded, in as many parts as it takes for strides to be 1
+// -------------------------------------------------------------
 
-  // The pixels from `pixel` on of an image's channels that begin at x.
-  void fill(const uint8_t* x, int64_t pixel, int64_t n, uint8_t* to) {
-    if (!is_plain_) find_windows(pixel, n);
-    const int64_t kernel_count = conv_.s.kernel_count, k_count = conv_.channel_count * kernel_count;
-    alignas(64) uint8_t room[4][64] = {};
-    const uint8_t* lines[4];
-    for (int64_t k = 0; k < padded_; k += group_size_) {
-      for (int64_t line = 0; line < group_size_; ++line) {
-        lines[line] = room[line];
-        if (k + line >= k_count) {
-          std::fill_n(room[line], width_, uint8_t{0});
-          continue;
-        }
-        if (is_plain_) {
-          const uint8_t* from = x + (k + line) * conv_.x.channel_stride + pixel;
-          if (n == width_)
-            lines[line] = from;
-          else
-            std::copy_n(from, n, room[line]);
-          continue;
-        }
-        const int64_t channel = (k + line) / kernel_count, window = (k + line) % kernel_count;
-        const uint8_t* image = x + channel * conv_.x.channel_stride;
-        const int32_t* offsets = offsets_.data() + window * width_;
-        if (runs_[static_cast<size_t>(window)]) {
-          lines[line] = image + offsets[0];
-          continue;
-        }
-        for (int64_t i = 0; i < n; ++i) room[line][i] = offsets[i] < 0 ? conv_.padding : image[offsets[i]];
-      }
-      lines_.interleave(lines, static_cast<int32_t>(group_size_), conv_.flipped, width_, to + k * width_);
-    }
-  }
-
- private:
-  // Where each element of the window of each pixel lies in an image, or -1; and whether those of a whole line follow each
-  // other.
-  void find_windows(int64_t pixel, int64_t n) {
-    const Sliding& s = conv_.s;
-    std::vector<int64_t>& at = position_;
-    at.resize(axes_);
-    window_.resize(axes_);
-    starts_.resize(static_cast<size_t>(n) * axes_);
-    int64_t rest = pixel;
-    for (size_t axis = axes_; axis-- > 0; rest /= s.out[axis]) at[axis] = rest % s.out[axis];
-    for (int64_t i = 0; i < n; ++i) {
-      for (size_t axis = 0; axis < axes_; ++axis)
-        starts_[static_cast<size_t>(i) * axes_ + axis] = at[axis] * s.strides[axis] - s.pads[axis];
-      for (size_t axis = axes_; axis-- > 0;) {
-        if (++at[axis] < s.out[axis]) break;
-        at[axis] = 0;
-      }
-    }
-    for (int64_t k = 0; k < s.kernel_count; ++k) {
-      s.window_at(k, window_);
-      int32_t* offsets = offsets_.data() + k * width_;
-      bool is_run = n == width_;
-      for (int64_t i = 0; i < n; ++i) {
-        int64_t offset = 0;
-        bool inside = true;
-        for (size_t axis = 0; axis < axes_; ++axis) {
-          const int64_t place = starts_[static_cast<size_t>(i) * axes_ + axis] + window_[axis] * s.dilations[axis];
-          inside = inside && place >= 0 && place < s.in[axis];
-          offset = offset * s.in[axis] + place;
-        }
-        offsets[i] = inside ? static_cast<int32_t>(offset) : -1;
-        is_run = is_run && inside && offsets[i] == offsets[0] + i;
-      }
-      runs_[static_cast<size_t>(k)] = is_run;
-    }
-  }
-
-  const Convolution& conv_;
-  const ByteLineKernels& lines_;
-  int64_t group_size_, width_, padded_;
-  size_t axes_;
-  bool is_plain_;
-  std::vector<int32_t> offsets_;  // [window, pixel]
-  std::vector<uint8_t> runs_;     // [window]
-  std::vector<int64_t> position_, window_, starts_;
-};
-
-void multiply(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
-  constexpr int64_t most_width = 64, most_rows = 16, cache_bytes = 1 << 14;
-  const bool by_fours = conv.weights.layout.way == Way::fours;
-  const int64_t width = by_fours ? kernels.fours->panel_width : kernels.pairs->panel_width;
-  const int64_t rows_at_once = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
-  const int64_t k_count = conv.channel_count * conv.s.kernel_count, group_size = by_fours ? 4 : 2;
-  const int64_t padded = by_fours ? padded_k(k_count) : 2 * ceil_divide(k_count, 2), panel_bytes = padded * width;
-  const int64_t panel_count = ceil_divide(conv.s.out_count, width), image_count = conv.batch_count * conv.group_count;
-  // Panels that rows meet one after the other, while both are near.
-  const int64_t for_all_threads = std::max<int64_t>(1, image_count * panel_count / run.thread_count());
-  const int64_t block = std::min({std::max<int64_t>(1, cache_bytes / panel_bytes), for_all_threads, panel_count});
-  const int64_t block_count = ceil_divide(panel_count, block);
-  const int64_t cost = std::max<int64_t>(1, block * width * k_count * conv.output_count);
-  run.parallel_for(image_count * block_count, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
-    const std::unique_ptr<uint8_t[]> memory(new uint8_t[static_cast<size_t>(block * panel_bytes)]);
-    Panels panels(conv, kernels, group_size, width, padded);
-    const int32_t zeros[most_width] = {};
-    const uint32_t no_rows[most_rows] = {};
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t image = task / block_count, batch = image / conv.group_count, group = image % conv.group_count;
-      const int64_t first = task % block_count * block, last = std::min(panel_count, first + block);
-      const uint8_t* x = conv.x.data + batch * conv.x.batch_stride + group * conv.channel_count * conv.x.channel_stride;
-      const auto pixels_of = [&](int64_t panel) { return std::min(width, conv.s.out_count - panel * width); };
-      for (int64_t panel = first; panel < last; ++panel)
-        panels.fill(x, panel * width, pixels_of(panel), memory.get() + (panel - first) * panel_bytes);
-      for (int64_t row = 0; row < conv.output_count; row += rows_at_once) {
-        const int64_t now = std::min(rows_at_once, conv.output_count - row), channel = group * conv.output_count + row;
-        const uint8_t* rows = conv.weights.rows + channel * conv.weights.layout.row_bytes;
-        for (int64_t panel = first; panel < last; ++panel) {
-          const uint8_t* pixels = memory.get() + (panel - first) * panel_bytes;
-          alignas(64) int32_t sums[most_rows * most_width];
-          if (by_fours)
-            kernels.fours->multiply({rows, conv.weights.layout.row_bytes, now, padded, true, pixels, 0, zeros, no_rows, no_rows},
-                                    sums);
-          else
-            kernels.pairs->multiply(reinterpret_cast<const int16_t*>(rows), conv.weights.layout.row_bytes / 2, now, padded / 2,
-                                    reinterpret_cast<const int8_t*>(pixels), sums, width);
-          finish(sums, width, batch, channel, now, panel * width, pixels_of(panel), width);
-        }
-      }
-    }
-  });
-}
-
-// ---- each channel by itself
-// --------------------------------------------------------------------------------------------------------
-
-// The parts of an image along an axis: part r holds its places r, r + stride, ... counted from where its padding begins.
+// Along an axis part r holds the places r, r + stride, ... counted from where the padding begins.
 struct PartedAxis {
   std::vector<int64_t> parts;         // their r
   std::vector<int64_t> part, offset;  // of each place of the window: which part, and where in it
@@ -338,122 +202,307 @@ PartedAxis parted(const Sliding& s, size_t axis) {
   return p;
 }
 
-class Slide {
+// The parts of an image one after the other. Outputs lie as the pixels of a part do, with gaps where their lines are
+// shorter: output `at` of these is a sum over pixels `at` + an offset for each element of the window.
+class Parts {
  public:
-  Slide(const Convolution& conv, const Kernels& kernels) : conv_(conv), kernels_(kernels) {
-    const Sliding& s = conv.s;
-    for (size_t axis = 0; axis < s.in.size(); ++axis) axes_.push_back(parted(s, axis));
-    for (const auto& axis : axes_) part_size_ *= axis.size, part_count_ *= static_cast<int64_t>(axis.parts.size());
-    std::vector<int64_t> window(s.kernel.size());
-    for (int64_t k = 0; k < s.kernel_count; ++k) {
-      s.window_at(k, window);
-      int64_t part = 0, offset = 0;
-      for (size_t axis = 0; axis < axes_.size(); ++axis) {
-        const auto at = static_cast<size_t>(window[axis]);
-        part = part * static_cast<int64_t>(axes_[axis].parts.size()) + axes_[axis].part[at];
-        offset = offset * axes_[axis].size + axes_[axis].offset[at];
-      }
-      offsets_.push_back(static_cast<int32_t>(part * part_size_ + offset));
+  explicit Parts(const Sliding& s) : step_(s.strides.back()), row_(s.out.back()) {
+    const size_t last = s.in.size() - 1;
+    std::vector<PartedAxis> axes;
+    int64_t part_size = 1, part_count = 1;
+    for (size_t axis = 0; axis <= last; ++axis) {
+      axes.push_back(parted(s, axis));
+      part_size *= axes.back().size;
+      part_count *= static_cast<int64_t>(axes.back().parts.size());
     }
-    if (offsets_.size() % 2 != 0) offsets_.push_back(offsets_.back());
-    // Outputs lie as pixels of a part do, with gaps where their lines are shorter.
-    for (size_t axis = 0; axis < axes_.size(); ++axis) run_ = run_ * axes_[axis].size + s.out[axis] - 1;
-    ++run_;
-  }
-  int64_t image_size() const { return part_count_ * part_size_ + kernels_.lines->most_excess; }
-  int64_t run_size() const { return run_ + kernels_.lines->most_excess; }
-
-  // `image` are zeros where padding is: zeros before the first.
-  void fill(const uint8_t* x, int16_t* image) const {
-    const Sliding& s = conv_.s;
-    const size_t last = axes_.size() - 1;
-    std::vector<int64_t> part(axes_.size()), line(axes_.size());
-    for (int64_t i = 0; i < part_count_; ++i, image += part_size_) {
-      int64_t rest = i, line_count = 1;
-      for (size_t axis = axes_.size(); axis-- > 0; rest /= static_cast<int64_t>(axes_[axis].parts.size()))
-        part[axis] = axes_[axis].parts[static_cast<size_t>(rest % static_cast<int64_t>(axes_[axis].parts.size()))];
-      for (size_t axis = 0; axis < last; ++axis) line_count *= axes_[axis].size;
-      std::fill(line.begin(), line.end(), 0);
+    size_ = part_size * part_count;
+    std::vector<int64_t> at(last + 1), part(last + 1);
+    for (int64_t k = 0; k < s.kernel_count; ++k) {
+      s.window_at(k, at);
+      int64_t of_part = 0, offset = 0;
+      for (size_t axis = 0; axis <= last; ++axis) {
+        const auto place = static_cast<size_t>(at[axis]);
+        of_part = of_part * static_cast<int64_t>(axes[axis].parts.size()) + axes[axis].part[place];
+        offset = offset * axes[axis].size + axes[axis].offset[place];
+      }
+      offsets_.push_back(static_cast<int32_t>(of_part * part_size + offset));
+    }
+    // Calls body for each line along the last axis; `at` tells which.
+    const auto for_each_line = [&](auto size_of, auto body) {
+      int64_t count = 1;
+      for (size_t axis = 0; axis < last; ++axis) count *= size_of(axis);
+      std::fill(at.begin(), at.end(), 0);
+      for (int64_t line = 0; line < count; ++line) {
+        body(line);
+        for (size_t axis = last; axis-- > 0;) {
+          if (++at[axis] < size_of(axis)) break;
+          at[axis] = 0;
+        }
+      }
+    };
+    for (int64_t i = 0; i < part_count; ++i) {
+      int64_t rest = i;
+      for (size_t axis = last + 1; axis-- > 0; rest /= static_cast<int64_t>(axes[axis].parts.size()))
+        part[axis] = axes[axis].parts[static_cast<size_t>(rest % static_cast<int64_t>(axes[axis].parts.size()))];
       // Places of the last axis that lie within the image.
       const int64_t shift = part[last] - s.pads[last], stride = s.strides[last];
       const int64_t begin = shift >= 0 ? 0 : ceil_divide(-shift, stride);
-      const int64_t end = std::min(axes_[last].size, s.in[last] > shift ? (s.in[last] - 1 - shift) / stride + 1 : 0);
-      for (int64_t l = 0; l < line_count; ++l) {
-        int64_t offset = 0;
-        bool inside = begin < end;
-        for (size_t axis = 0; axis < last; ++axis) {
-          const int64_t at = line[axis] * s.strides[axis] + part[axis] - s.pads[axis];
-          inside = inside && at >= 0 && at < s.in[axis];
-          offset = offset * s.in[axis] + at;
-        }
-        if (inside)
-          kernels_.lines->widen(x + offset * s.in[last] + begin * stride + shift, stride, end - begin, conv_.x_is_signed,
-                                conv_.x_zero_point, image + l * axes_[last].size + begin);
-        for (size_t axis = last; axis-- > 0;) {
-          if (++line[axis] < axes_[axis].size) break;
-          line[axis] = 0;
-        }
-      }
+      const int64_t end = std::min(axes[last].size, s.in[last] > shift ? (s.in[last] - 1 - shift) / stride + 1 : 0);
+      for_each_line([&](size_t axis) { return axes[axis].size; },
+                    [&](int64_t line) {
+                      int64_t offset = 0;
+                      bool inside = begin < end;
+                      for (size_t axis = 0; axis < last; ++axis) {
+                        const int64_t there = at[axis] * s.strides[axis] + part[axis] - s.pads[axis];
+                        inside = inside && there >= 0 && there < s.in[axis];
+                        offset = offset * s.in[axis] + there;
+                      }
+                      if (inside)
+                        lines_.push_back({static_cast<int32_t>(offset * s.in[last] + begin * stride + shift),
+                                          static_cast<int32_t>(i * part_size + line * axes[last].size + begin),
+                                          static_cast<int32_t>(end - begin)});
+                    });
     }
+    for_each_line([&](size_t axis) { return s.out[axis]; },
+                  [&](int64_t) {
+                    int64_t from = 0;
+                    for (size_t axis = 0; axis < last; ++axis) from = (from + at[axis]) * axes[axis + 1].size;
+                    outputs_.push_back(static_cast<int32_t>(from));
+                  });
   }
 
-  void sums(const int16_t* image, int64_t output_channel, int32_t* to) const {
-    const auto* weights =
-        reinterpret_cast<const int16_t*>(conv_.weights.rows + output_channel * conv_.weights.layout.row_bytes);
-    kernels_.lines->slide(image, {offsets_.data(), weights, static_cast<int64_t>(offsets_.size() / 2)}, run_, to);
-  }
+  int64_t size() const { return size_; }  // of all parts, in elements
+  int64_t run() const { return outputs_.back() + row_; }  // of outputs, from the first to the last
+  const std::vector<int32_t>& offsets() const { return offsets_; }  // of elements of the window
+  const std::vector<int32_t>& outputs() const { return outputs_; }  // where their lines begin
+  int64_t output_row() const { return row_; }
 
-  // Calls body(from, pixel, n) for lines of outputs: from where they lie among the sums.
+  // Calls body(from, step, n, to) for pieces of lines of an image, in the order in which they go to the parts.
   template <class Body>
-  void for_each_line(Body&& body) const {
-    const Sliding& s = conv_.s;
-    const size_t last = axes_.size() - 1;
-    std::vector<int64_t> line(axes_.size());
-    for (int64_t pixel = 0; pixel < s.out_count; pixel += s.out[last]) {
-      int64_t from = 0;
-      for (size_t axis = 0; axis < last; ++axis) from = (from + line[axis]) * axes_[axis + 1].size;
-      body(from, pixel, s.out[last]);
-      for (size_t axis = last; axis-- > 0;) {
-        if (++line[axis] < s.out[axis]) break;
-        line[axis] = 0;
-      }
-    }
+  void for_each_piece(Body&& body) const {
+    for (const Piece& piece : lines_) body(piece.from, step_, piece.count, piece.to);
   }
 
  private:
-  const Convolution& conv_;
-  const Kernels& kernels_;
-  std::vector<PartedAxis> axes_;
-  std::vector<int32_t> offsets_;
-  int64_t part_size_ = 1, part_count_ = 1, run_ = 0;
+  struct Piece {
+    int32_t from, to, count;
+  };
+  int64_t step_, row_, size_ = 0;
+  std::vector<int32_t> offsets_, outputs_;
+  std::vector<Piece> lines_;
 };
 
+// ---- products of rows and panels of pixels
+// ------------------------------------------------------------------------------------------
+
+constexpr int64_t most_width = 64;  // of panels
+
+// Panels of the windows of pixels, filled one by one: of lines that lie as they are wanted, in the image or in its parts, or
+// of pixels from anywhere.
+class Panels {
+ public:
+  struct Shape {
+    int64_t width, group_size, padded;  // of k
+  };
+  // What a panel holds: n pixels of an image, and where they lie where lines lie as they are wanted.
+  struct Place {
+    int64_t pixel, n, at;
+  };
+
+  Panels(const Running& run, const Convolution& conv, const Kernels& kernels, const Shape& shape)
+      : conv_(conv), lines_(*kernels.lines), shape_(shape), data_(conv.x) {
+    const Sliding& s = conv.s;
+    row_ = s.out_count;
+    if (s.kernel_count == 1 && s.out == s.in &&
+        std::all_of(s.strides.begin(), s.strides.end(), [](int64_t stride) { return stride == 1; })) {
+      offsets_ = {0};
+      outputs_ = {0};
+      slack_ = 0;
+    } else if (ceil_divide(s.out.back(), shape.width) * shape.width * 7 <= s.out.back() * 8) {
+      const Parts parts(s);
+      const int64_t channels = conv.group_count * conv.channel_count;
+      slack_ = shape.width;
+      memory_.reset(new uint8_t[static_cast<size_t>(conv.batch_count * channels * parts.size() + slack_)]);
+      data_ = {memory_.get(), channels * parts.size(), parts.size()};
+      run.parallel_for(conv.batch_count * channels, std::max<int64_t>(1, 65536 / parts.size()), [&](int64_t begin, int64_t end) {
+        for (int64_t image = begin; image < end; ++image) {
+          const uint8_t* x = conv.channel(image / channels, image % channels);
+          uint8_t* to = memory_.get() + image * parts.size();
+          std::fill_n(to, parts.size(), conv.padding);
+          parts.for_each_piece([&](int64_t from, int64_t step, int64_t n, int64_t at) {
+            if (step == 1) std::copy_n(x + from, n, to + at);
+            for (int64_t i = 0; step != 1 && i < n; ++i) to[at + i] = x[from + i * step];
+          });
+        }
+      });
+      offsets_ = parts.offsets();
+      outputs_ = parts.outputs();
+      row_ = parts.output_row();
+    }
+    per_row_ = ceil_divide(row_, shape.width);
+  }
+
+  int64_t count() const { return per_row_ * (conv_.s.out_count / row_); }
+  Place place(int64_t panel) const {
+    const int64_t row = panel / per_row_, column = panel % per_row_ * shape_.width;
+    return {row * row_ + column, std::min(shape_.width, row_ - column),
+            outputs_.empty() ? 0 : outputs_[static_cast<size_t>(row)] + column};
+  }
+
+  // Room for what fill() needs beside.
+  struct Room {
+    std::vector<const uint8_t*> lines;
+    std::vector<uint8_t> copies;  // of lines, of pixels from anywhere or where there is too little to read
+    std::vector<int32_t> gathered;
+  };
+
+  // Of an image's group of channels.
+  void fill(int64_t batch, int64_t group, const Place& place, Room& room, uint8_t* to) const {
+    const int64_t kernel_count = conv_.s.kernel_count, width = shape_.width;
+    const uint8_t* image = data_.data + batch * data_.batch_stride + group * conv_.channel_count * data_.channel_stride;
+    const uint8_t* end = image + (conv_.channel_count - 1) * data_.channel_stride +
+                         (memory_ ? data_.channel_stride + slack_ : conv_.s.in_count);
+    room.lines.resize(static_cast<size_t>(shape_.padded));
+    room.copies.resize(static_cast<size_t>((shape_.padded + 1) * width));
+    if (offsets_.empty()) find_offsets(place, room.gathered);
+    const uint8_t** line = room.lines.data();
+    uint8_t* copy = room.copies.data();
+    for (int64_t channel = 0; channel < conv_.channel_count; ++channel, image += data_.channel_stride) {
+      for (int64_t window = 0; window < kernel_count; ++window, ++line, copy += width) {
+        *line = copy;
+        if (offsets_.empty()) {
+          const int32_t* offsets = room.gathered.data() + window * width;
+          for (int64_t i = 0; i < place.n; ++i) copy[i] = offsets[i] < 0 ? conv_.padding : image[offsets[i]];
+          continue;
+        }
+        // What is read behind the last pixel is not used.
+        const uint8_t* from = image + offsets_[static_cast<size_t>(window)] + place.at;
+        if (from + width <= end)
+          *line = from;
+        else
+          std::copy_n(from, place.n, copy);
+      }
+    }
+    std::fill_n(copy, width, uint8_t{0});
+    std::fill(line, room.lines.data() + shape_.padded, copy);
+    lines_.interleave(room.lines.data(), shape_.padded, static_cast<int32_t>(shape_.group_size), conv_.flipped, width, to);
+  }
+
+ private:
+  // [window, pixel]: where they lie in an image, or -1.
+  void find_offsets(const Place& place, std::vector<int32_t>& offsets) const {
+    const Sliding& s = conv_.s;
+    const size_t axes = s.in.size();
+    std::vector<int64_t> window(axes), starts(static_cast<size_t>(place.n) * axes);
+    for (int64_t i = 0; i < place.n; ++i) {
+      int64_t rest = place.pixel + i;
+      for (size_t axis = axes; axis-- > 0; rest /= s.out[axis])
+        starts[static_cast<size_t>(i) * axes + axis] = rest % s.out[axis] * s.strides[axis] - s.pads[axis];
+    }
+    offsets.resize(static_cast<size_t>(s.kernel_count * shape_.width));
+    for (int64_t k = 0; k < s.kernel_count; ++k) {
+      s.window_at(k, window);
+      for (int64_t i = 0; i < place.n; ++i) {
+        int64_t offset = 0;
+        bool inside = true;
+        for (size_t axis = 0; axis < axes; ++axis) {
+          const int64_t there = starts[static_cast<size_t>(i) * axes + axis] + window[axis] * s.dilations[axis];
+          inside = inside && there >= 0 && there < s.in[axis];
+          offset = offset * s.in[axis] + there;
+        }
+        offsets[static_cast<size_t>(k * shape_.width + i)] = inside ? static_cast<int32_t>(offset) : -1;
+      }
+    }
+  }
+
+  const Convolution& conv_;
+  const ByteLineKernels& lines_;
+  Shape shape_;
+  Planes data_;
+  std::unique_ptr<uint8_t[]> memory_;       // of parts of all images
+  std::vector<int32_t> offsets_, outputs_;  // as Parts has them; empty: pixels come from anywhere
+  int64_t row_, per_row_, slack_ = 0;       // row: pixels that follow each other
+};
+
+void multiply(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
+  constexpr int64_t most_rows = 16, cache_bytes = 1 << 14;
+  const bool by_fours = conv.weights.layout.way == Way::fours;
+  const int64_t width = by_fours ? kernels.fours->panel_width : kernels.pairs->panel_width;
+  const int64_t rows_at_once = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
+  const int64_t k_count = conv.channel_count * conv.s.kernel_count;
+  const int64_t padded = by_fours ? padded_k(k_count) : 2 * ceil_divide(k_count, 2), panel_bytes = padded * width;
+  const Panels panels(run, conv, kernels, {.width = width, .group_size = by_fours ? 4 : 2, .padded = padded});
+  const int64_t panel_count = panels.count(), image_count = conv.batch_count * conv.group_count;
+  // Panels that rows meet one after the other, while both are near.
+  const int64_t for_all_threads = std::max<int64_t>(1, image_count * panel_count / run.thread_count());
+  const int64_t block = std::min({std::max<int64_t>(1, cache_bytes / panel_bytes), for_all_threads, panel_count});
+  const int64_t block_count = ceil_divide(panel_count, block);
+  const int64_t cost = std::max<int64_t>(1, block * width * k_count * conv.output_count);
+  run.parallel_for(image_count * block_count, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
+    const std::unique_ptr<uint8_t[]> memory(new uint8_t[static_cast<size_t>(block * panel_bytes)]);
+    Panels::Room room;
+    const int32_t zeros[most_width] = {};
+    const uint32_t no_rows[most_rows] = {};
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t image = task / block_count, batch = image / conv.group_count, group = image % conv.group_count;
+      const int64_t first = task % block_count * block, last = std::min(panel_count, first + block);
+      for (int64_t panel = first; panel < last; ++panel)
+        panels.fill(batch, group, panels.place(panel), room, memory.get() + (panel - first) * panel_bytes);
+      for (int64_t row = 0; row < conv.output_count; row += rows_at_once) {
+        const int64_t now = std::min(rows_at_once, conv.output_count - row), channel = group * conv.output_count + row;
+        const uint8_t* rows = conv.weights.rows + channel * conv.weights.layout.row_bytes;
+        for (int64_t panel = first; panel < last; ++panel) {
+          const uint8_t* pixels = memory.get() + (panel - first) * panel_bytes;
+          const auto place = panels.place(panel);
+          alignas(64) int32_t sums[most_rows * most_width];
+          if (by_fours)
+            kernels.fours->multiply({rows, conv.weights.layout.row_bytes, now, padded, true, pixels, 0, zeros, no_rows, no_rows},
+                                    sums);
+          else
+            kernels.pairs->multiply(reinterpret_cast<const int16_t*>(rows), conv.weights.layout.row_bytes / 2, now, padded / 2,
+                                    reinterpret_cast<const int8_t*>(pixels), sums, width);
+          finish(sums, width, batch, channel, now, place.pixel, place.n, width);
+        }
+      }
+    }
+  });
+}
+
+// ---- each channel by itself
+// --------------------------------------------------------------------------------------------------------
+
 void slide(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
-  const Slide slide(conv, kernels);
+  const Parts parts(conv.s);
+  std::vector<int32_t> offsets = parts.offsets();
+  if (offsets.size() % 2 != 0) offsets.push_back(offsets.back());
+  const auto pair_count = static_cast<int64_t>(offsets.size() / 2);
+  const int64_t excess = kernels.lines->most_excess, run_size = parts.run();
   const int64_t cost = std::max<int64_t>(1, conv.s.out_count * conv.s.kernel_count * conv.output_count);
   run.parallel_for(conv.batch_count * conv.group_count, std::max<int64_t>(1, 32768 / cost), [&](int64_t begin, int64_t end) {
-    std::vector<int16_t> image(static_cast<size_t>(slide.image_size()));
-    std::vector<int32_t> sums(static_cast<size_t>(slide.run_size()));
+    std::vector<int16_t> image(static_cast<size_t>(parts.size() + excess));
+    std::vector<int32_t> sums(static_cast<size_t>(run_size + excess));
     std::vector<uint8_t> codes(finish.makes_codes ? sums.size() : 0);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t batch = task / conv.group_count, group = task % conv.group_count;
-      slide.fill(conv.x.data + batch * conv.x.batch_stride + group * conv.x.channel_stride, image.data());
-      for (int64_t i = 0; i < conv.output_count; ++i) {
-        const int64_t channel = group * conv.output_count + i;
-        slide.sums(image.data(), channel, sums.data());
+      const uint8_t* x = conv.channel(batch, group);
+      parts.for_each_piece([&](int64_t from, int64_t step, int64_t n, int64_t to) {
+        kernels.lines->widen(x + from, step, n, conv.s.in_count - from, conv.x_is_signed, conv.x_zero_point, image.data() + to);
+      });
+      for (int64_t channel = group * conv.output_count; channel < (group + 1) * conv.output_count; ++channel) {
+        const auto* weights =
+            reinterpret_cast<const int16_t*>(conv.weights.rows + channel * conv.weights.layout.row_bytes);
+        kernels.lines->slide(image.data(), {offsets.data(), weights, pair_count}, run_size, sums.data());
+        int64_t pixel = 0;
+        const int64_t n = parts.output_row();
         if (!finish.makes_codes) {
-          slide.for_each_line([&](int64_t from, int64_t pixel, int64_t n) {
-            finish(sums.data() + from, 0, batch, channel, 1, pixel, n, n);
-          });
+          for (const int32_t from : parts.outputs())
+            finish(sums.data() + from, 0, batch, channel, 1, std::exchange(pixel, pixel + n), n, n);
           continue;
         }
-        const int64_t n = slide.run_size() - kernels.lines->most_excess;
-        kernels.lines->quantize({sums.data(), 0, 1, finish.added.data() + channel, finish.scales.data() + channel}, n,
+        kernels.lines->quantize({sums.data(), 0, 1, finish.added.data() + channel, finish.scales.data() + channel}, run_size,
                                 finish.rounding, codes.data(), 0);
         uint8_t* to = finish.y.data + batch * finish.y.batch_stride + channel * finish.y.channel_stride;
-        slide.for_each_line([&](int64_t from, int64_t pixel, int64_t count) {
-          std::copy_n(codes.data() + from, count, to + pixel);
-        });
+        for (const int32_t from : parts.outputs()) std::copy_n(codes.data() + from, n, to + std::exchange(pixel, pixel + n));
       }
     }
   });
@@ -539,6 +588,8 @@ Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
                 .added = {},
                 .scales = {},
                 .rounding = {}};
+  finish.added.reserve(static_cast<size_t>(outputs));
+  finish.scales.reserve(static_cast<size_t>(outputs));
   for (int64_t m = 0; m < outputs; ++m) {
     const uint32_t lacking = weights.layout.way == Way::slide
                                  ? 0

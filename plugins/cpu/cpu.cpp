@@ -111,6 +111,8 @@ extern const CpuKernel
 extern const CpuKernel
     quantize_linear, dequantize_linear, com_microsoft_quantize_linear, com_microsoft_dequantize_linear,
     dynamic_quantize_linear, gather_block_quantized;
+// MaxPool of bytes: max_pool_bytes.cpp
+extern const CpuKernel max_pool_bytes;
 // Convolutions of bytes: conv_integer.cpp
 extern const CpuKernel conv_integer, conv_integer_neon, conv_integer_avx2, conv_integer_avx_vnni, conv_integer_avx512, conv_integer_avx512_vnni,
     qlinear_conv, qlinear_conv_neon, qlinear_conv_avx2, qlinear_conv_avx_vnni, qlinear_conv_avx512, qlinear_conv_avx512_vnni;
@@ -201,6 +203,7 @@ PluginContent content() {
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
               &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
+              &max_pool_bytes,
               &conv_integer, &conv_integer_neon, &conv_integer_avx2, &conv_integer_avx_vnni, &conv_integer_avx512, &conv_integer_avx512_vnni,
               &qlinear_conv, &qlinear_conv_neon, &qlinear_conv_avx2, &qlinear_conv_avx_vnni, &qlinear_conv_avx512, &qlinear_conv_avx512_vnni,
               &matmul_integer, &matmul_integer_neon, &matmul_integer_avx2, &matmul_integer_avx512,

@@ -201,10 +201,8 @@ struct Axes {
   int64_t strides[FusedProgram::most_inputs][most_axes];
 };
 
-Axes merged_axes(const Running& run, const TensorView& out, int32_t input_count) {
+Axes merged_axes(const TensorView* inputs, const TensorView& out, int32_t input_count) {
   Axes axes;
-  TensorView inputs[FusedProgram::most_inputs];
-  for (int32_t k = 0; k < input_count; ++k) inputs[k] = run.input(k);
   const auto stride = [&](int32_t k, int32_t axis) {
     const int32_t own = axis - (out.rank() - inputs[k].rank());
     return own < 0 || inputs[k].dim(own) == 1 ? 0 : inputs[k].stride(own);
@@ -231,14 +229,13 @@ Axes merged_axes(const Running& run, const TensorView& out, int32_t input_count)
 // One thread's part: its registers, and the slots of the block that is being run.
 class Blocks {
  public:
-  Blocks(const Running& run, const FusedProgram& program, const Axes& axes, RunFused function)
-      : program_(program), axes_(axes), function_(function), out_(run.output(0)) {
+  Blocks(const TensorView* inputs, const TensorView& out, const FusedProgram& program, const Axes& axes, RunFused function)
+      : program_(program), axes_(axes), function_(function), inputs_(inputs), out_(out) {
     // What is not contiguous in its row, or in memory not as in registers, passes through a buffer, as registers are.
     const int32_t row_axis = axes.count - 1;
     int32_t buffer_count = program.register_count + !is_plain(out_.element());
     for (int32_t k = 0; k < program.input_count; ++k) {
       steps_[k] = axes.strides[k][row_axis];
-      inputs_[k] = run.input(k);
       is_gathered_[k] = (steps_[k] != 0 && steps_[k] != 1) || !is_plain(inputs_[k].element());
       buffer_count += is_gathered_[k];
     }
@@ -316,23 +313,82 @@ class Blocks {
   int64_t block_ = 0;
   int64_t steps_[FusedProgram::most_inputs];
   bool is_gathered_[FusedProgram::most_inputs];
-  TensorView inputs_[FusedProgram::most_inputs];
+  const TensorView* inputs_;
   const TensorView out_;
   FusedSlot slots_[FusedProgram::most_slots];
   alignas(64) std::byte buffer_[buffer_bytes];
 };
 
+bool is_byte(const TensorView& tensor) { return tensor.element() == DataType::i8 || tensor.element() == DataType::u8; }
+
+// The only input that has more than one element, where it and the output are bytes: what becomes of each of 256 tells all.
+// -1: there is none, or too few are asked for.
+int32_t tabled_input(const TensorView* inputs, int32_t input_count, const TensorView& out, int64_t total) {
+  int32_t tabled = -1;
+  for (int32_t k = 0; k < input_count; ++k) {
+    if (inputs[k].count() == 1) continue;
+    if (tabled >= 0 || !is_byte(inputs[k])) return -1;
+    tabled = k;
+  }
+  return is_byte(out) && total >= 1024 ? tabled : -1;
+}
+
+// Stores of bytes may change anything, but for what is said not to overlap.
+void look_up(const uint8_t* __restrict table, const uint8_t* __restrict from, int64_t step, int64_t n, uint8_t* __restrict to) {
+  if (step == 1)
+    for (int64_t i = 0; i < n; ++i) to[i] = table[from[i]];
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = table[from[i * step]];
+}
+
+void run_by_table(const Running& run, const FusedProgram& program, TensorView* inputs, int32_t tabled, const TensorView& out,
+                  const Axes& axes, RunFused function) {
+  constexpr int64_t size = 256, stride = 1;
+  uint8_t codes[size], table[size];
+  for (int64_t i = 0; i < size; ++i) codes[i] = static_cast<uint8_t>(i);
+  const auto line = [&](const TensorView& like, uint8_t* data) {
+    TensorView view = like;
+    view.c.data = data;
+    view.c.rank = 1;
+    view.c.dims = &size;
+    view.c.strides = &stride;
+    return view;
+  };
+  const TensorView x = std::exchange(inputs[tabled], line(inputs[tabled], codes));
+  const TensorView all = line(out, table);
+  const Axes of_table = merged_axes(inputs, all, program.input_count);
+  Blocks(inputs, all, program, of_table, function).run(0, size);
+  const int32_t row_axis = axes.count - 1;
+  const int64_t row = axes.dims[row_axis], step = axes.strides[tabled][row_axis];
+  const auto* from = x.data<uint8_t>();
+  auto* to = out.data<uint8_t>();
+  run.parallel_for(axes.total, 1 << 15, [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const int64_t column = begin % row, n = std::min(row - column, end - begin);
+      int64_t at = column * step, rest = begin / row;
+      for (int32_t axis = row_axis; axis-- > 0; rest /= axes.dims[axis])
+        at += rest % axes.dims[axis] * axes.strides[tabled][axis];
+      look_up(table, from + at, step, n, to + begin);
+      begin += n;
+    }
+  });
+}
+
 void run_program(Running& run, RunFused function) {
   const auto& program = *run.kept<FusedProgram>();
   const auto out = run.output(0);
-  const Axes axes = merged_axes(run, out, program.input_count);
+  TensorView inputs[FusedProgram::most_inputs];
+  for (int32_t k = 0; k < program.input_count; ++k) inputs[k] = run.input(k);
+  const Axes axes = merged_axes(inputs, out, program.input_count);
   if (axes.total == 0) return;
+  if (const int32_t tabled = tabled_input(inputs, program.input_count, out, axes.total); tabled >= 0)
+    return run_by_table(run, program, inputs, tabled, out, axes, function);
   // Below, waking a thread costs more than it saves; tuned on two cores of a Xeon.
   constexpr int64_t operations_per_thread = 1 << 17;
   const int64_t grain = std::max<int64_t>(1024, operations_per_thread / std::max(program.instruction_count, 1));
-  if (axes.total <= grain) return Blocks(run, program, axes, function).run(0, axes.total);
-  run.parallel_for(axes.total, grain,
-                   [&](int64_t begin, int64_t end) { Blocks(run, program, axes, function).run(begin, end); });
+  const auto run_blocks = [&](int64_t begin, int64_t end) { Blocks(inputs, out, program, axes, function).run(begin, end); };
+  if (axes.total <= grain) return run_blocks(0, axes.total);
+  run.parallel_for(axes.total, grain, run_blocks);
 }
 
 // ---- kernels

@@ -3,6 +3,7 @@
 // and zero point of [min(x, 0), max(x, 0)] on 0 to 255, and x by them.
 #include <cmath>
 
+#include "byte_panels.hpp"
 #include "half.hpp"
 #include "scales.hpp"
 #include "walk.hpp"
@@ -108,6 +109,21 @@ Result<void> run_quantize(Running& run) {
   const bool is_integer_quotient = x.element() == DataType::i32 || scale.element() == DataType::i32;
   auto precision = static_cast<DataType>(run.integer("precision", 0));
   if (precision == DataType::undefined) precision = is_integer_quotient ? DataType::f64 : scale.element();
+  const auto zero_point = run.input(2);
+  // To bytes by one scale, on f32 alone: as loops of vectors.
+  const bool is_byte = y.element() == DataType::u8 || y.element() == DataType::i8;
+  if (is_byte && scale.count() == 1 && x.element() == DataType::f32 && scale.element() == DataType::f32 &&
+      precision == DataType::f32) {
+    float code_of_zero = 0;
+    if (zero_point.present()) read_elements(zero_point.element(), zero_point.c.data, 0, 1, 1, &code_of_zero);
+    const bool is_signed = y.element() == DataType::i8;
+    for_each_block(run, x.count(), [&](int64_t first, int64_t n) {
+      uint8_t* codes = y.data<uint8_t>() + first;
+      quantize_row(x.data<float>() + first, n, *scale.data<float>(), code_of_zero + (is_signed ? 128 : 0), codes);
+      for (int64_t i = 0; is_signed && i < n; ++i) codes[i] ^= 0x80;
+    });
+    return {};
+  }
   const Narrowing narrowing{run.integer("saturate", 1) != 0 ? Overflow::saturate : Overflow::keep};
   const PerElement<double> scale_of(scale, scales);
   const PerElement<float> zero_point_of(run.input(2), scales);

@@ -67,8 +67,9 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
     if (changes == 0) break;
   }
   // On the CPU the operators' own kernels are faster for other types.
-  const std::span<const DataType> all(expression_types);
-  if (options.rewrite) HEED_TRY(fuse_elementwise(graph, registry, for_gpu ? all : all.first(1)));
+  static constexpr DataType cpu_types[] = {DataType::f32, DataType::i8, DataType::u8};
+  const auto types = for_gpu ? std::span<const DataType>(expression_types) : std::span(cpu_types);
+  if (options.rewrite) HEED_TRY(fuse_elementwise(graph, registry, types));
   return remove_unused(graph, registry);
 }
 
