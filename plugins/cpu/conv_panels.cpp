@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <numbers>
+#include <type_traits>
 #include <utility>
 
 #include "vector_targets.hpp"
@@ -37,16 +38,23 @@ HWY_INLINE Vector load_first(const float* from, int64_t n) {
   if (HWY_LIKELY(n >= lanes)) return hn::LoadU(d, from);
   return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, from);
 }
+// Piece by piece: masked stores of AVX2 take tens of cycles on a Zen.
 HWY_INLINE void store_first(Vector v, float* to, int64_t n) {
   const Floats d;
   if (HWY_LIKELY(n >= lanes)) return hn::StoreU(v, d, to);
-#if HWY_TARGET == HWY_NEON
   HWY_ALIGN float whole[lanes];
   hn::Store(v, d, whole);
-  std::memcpy(to, whole, static_cast<size_t>(n) * sizeof(float));
-#else
-  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, to);
-#endif
+  const float* from = whole;
+  const auto store = [&](auto count) {
+    if ((n & count) == 0) return;
+    std::memcpy(to, from, count * sizeof(float));
+    to += count;
+    from += count;
+  };
+  if constexpr (lanes > 8) store(std::integral_constant<int, 8>());
+  if constexpr (lanes > 4) store(std::integral_constant<int, 4>());
+  store(std::integral_constant<int, 2>());
+  store(std::integral_constant<int, 1>());
 }
 
 struct Finish {
@@ -182,6 +190,40 @@ void rows_of(const ConvRows& t) {
     row_blocks<Sum, 1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
 }
 
+void pad(const PaddedRows& t) {
+  const Floats d;
+  const Vector padding = hn::Set(d, t.padding);
+  const auto fill = [&](float* to, int64_t n) {
+    for (int64_t i = 0; i < n; i += lanes) hn::StoreU(padding, d, to + i);
+  };
+  for (int64_t row = 0; row < t.row_count; ++row)
+    for (int64_t phase = 0; phase < t.phase_count; ++phase) {
+      const int64_t first = t.first + phase, n = t.column_count;
+      const int64_t begin = first >= 0 ? 0 : std::min(n, (-first + t.step - 1) / t.step);
+      const int64_t end = first >= t.count ? begin : std::clamp((t.count - first + t.step - 1) / t.step, begin, n);
+      const float* from = t.from + row * t.from_stride + first;
+      float* const to = t.to + row * t.to_stride + phase * n;
+      fill(to, begin);
+      int64_t i = begin;
+      if (t.step == 1)
+        for (; i < end; i += lanes) hn::StoreU(load_first(from + i, end - i), d, to + i);
+      else if (t.step == 2)
+        for (; i + lanes < end; i += lanes)
+          hn::StoreU(hn::ConcatEven(d, load(from + 2 * i + lanes), load(from + 2 * i)), d, to + i);
+      for (; i < end; ++i) to[i] = from[i * t.step];
+      fill(to + end, n - end);
+    }
+}
+
+void join(const JoinedRows& t) {
+  const Floats d;
+  for (int64_t row = 0; row < t.row_count; ++row) {
+    const float* from = t.from + row * t.from_stride;
+    float* to = t.to + row * t.column_count;
+    for (int64_t i = 0; i < t.column_count; i += lanes) hn::StoreU(load(from + i), d, to + i);
+  }
+}
+
 // ---- Winograd -----------------------------------------------------------------------------------------------------
 
 constexpr float root = std::numbers::sqrt2_v<float>, half_root = root / 2;
@@ -277,7 +319,7 @@ void winograd_output(const WinogradOutput& t) {
 
 extern const ConvKernels conv_kernels_here;
 const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows_of<WeightedSum>,
-                                    rows_of<Greatest>, winograd_input,
+                                    rows_of<Greatest>, pad, join, winograd_input,
                                     winograd_output};
 
 }  // namespace heed::cpu::HWY_NAMESPACE

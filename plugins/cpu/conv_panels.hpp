@@ -74,12 +74,33 @@ struct WinogradOutput {
   float* room;                      // 4 rows of 4 pixels of each tile of a row, or of each lane if these are more
 };
 
+// to[row, phase, i] = from[row * from_stride + first + phase + i * step], and `padding` where that is not in [0, count) of a
+// row. Writes up to a vector behind a phase, in the order of rows and phases.
+struct PaddedRows {
+  const float* from;
+  int64_t from_stride, count, first, step;
+  int64_t row_count, phase_count, column_count;
+  float padding;
+  float* to;
+  int64_t to_stride;
+};
+
+// to[row * column_count + column] = from[row * from_stride + column]. Whole vectors are read and written.
+struct JoinedRows {
+  const float* from;
+  int64_t from_stride;
+  int64_t row_count, column_count;
+  float* to;
+};
+
 struct ConvKernels {
   int32_t lanes;
   int32_t tile_outputs;  // the most outputs of a chunk
   void (*tiles)(const ConvTiles&);
   void (*rows)(const ConvRows&);
   void (*greatest)(const ConvRows&);  // of each window, -inf at least: neither weights nor finish
+  void (*pad)(const PaddedRows&);
+  void (*join)(const JoinedRows&);
   void (*winograd_input)(const WinogradInput&);
   void (*winograd_output)(const WinogradOutput&);
 };

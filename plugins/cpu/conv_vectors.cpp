@@ -296,14 +296,19 @@ struct Run {
       tiles.weights = weights + (group * c.channels + channel) * c.kernel_count * c.outputs;
       tiles.accumulate = channel > 0;
       tiles.finish = channel + channels == c.channels ? &last : nullptr;
-      if (!c.has_points) fill_stripe(c, work.stripe, from, channels, block, 0, stripe);
+      if (!c.has_points) fill_stripe(kernels, c, work.stripe, from, channels, block, 0, stripe);
       const int64_t row_step = c.strides[height] * work.stripe.row_length;
       if (work.method == Method::packed_tiles) {
         for (int64_t k = 0; k < tiles.k_count; ++k) {
           float* row = matrix + k * work.matrix_stride;
-          const float* pixels = c.has_points ? from + k * c.in_count + block.column : stripe + stripe_table[k];
-          for (int64_t r = 0; r < block.rows; ++r, row += block.columns, pixels += row_step)
-            std::memcpy(row, pixels, static_cast<size_t>(block.columns) * sizeof(float));
+          if (c.has_points)
+            std::memcpy(row, from + k * c.in_count + block.column, static_cast<size_t>(block.columns) * sizeof(float));
+          else
+            kernels.join({.from = stripe + stripe_table[k],
+                          .from_stride = row_step,
+                          .row_count = block.rows,
+                          .column_count = block.columns,
+                          .to = row});
         }
         tiles.source = matrix;
         tiles.offsets = matrix_table;
@@ -332,7 +337,7 @@ struct Run {
                   image = task / work.block_count(c) / (c.groups * c.outputs);
     const Block block = work.blocks.at(task % work.block_count(c), c.out[height], c.out[width]);
     const float* from = x + (image * c.groups + output / c.outputs) * c.in_count;
-    fill_stripe(c, work.stripe, from, 1, block, 0, scratch);
+    fill_stripe(kernels, c, work.stripe, from, 1, block, 0, scratch);
     float* const to = y + (image * c.groups * c.outputs + output) * c.out_count +
                       (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
     kernels.rows({.source = scratch,
@@ -360,7 +365,7 @@ struct Run {
     const Block pixels{block.depth, block.row * winograd_pixels, block.rows * winograd_pixels,
                        block.column * winograd_pixels, block.columns * winograd_pixels};
     for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
-      fill_stripe(c, work.stripe, x + (image * c.channels + channel) * c.in_count, 1, pixels, 0, stripe);
+      fill_stripe(kernels, c, work.stripe, x + (image * c.channels + channel) * c.in_count, 1, pixels, 0, stripe);
       kernels.winograd_input({.source = stripe,
                               .row_stride = work.stripe.row_length,
                               .tile_rows = block.rows,

@@ -53,7 +53,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
     const int64_t image = task / p.block_count();
     const Block block = p.blocks.at(task % p.block_count(), p.out[height], p.out[width]);
     constexpr float padding = -std::numeric_limits<float>::infinity();
-    fill_stripe(p, p.stripe, x.data<float>() + image * p.in_count, 1, block, padding, stripe);
+    fill_stripe(kernels, p, p.stripe, x.data<float>() + image * p.in_count, 1, block, padding, stripe);
     kernels.greatest({.source = stripe,
                       .source_stride = p.strides[height] * p.stripe.row_length,
                       .offsets = offsets,

@@ -2,7 +2,6 @@
 #include "stripes.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace heed::cpu {
 namespace {
@@ -12,21 +11,6 @@ Sizes sizes_of(std::span<const int64_t> numbers, int64_t otherwise) {
   sizes.fill(otherwise);
   std::copy(numbers.begin(), numbers.end(), sizes.end() - static_cast<std::ptrdiff_t>(numbers.size()));
   return sizes;
-}
-
-// to[i] = from[first + i * step], and `padding` where that is not in [0, count).
-void fill_row(const float* from, int64_t count, int64_t first, int64_t step, int64_t n, float padding, float* to) {
-  const int64_t begin = first >= 0 ? 0 : std::min(n, ceil_divide(-first, step));
-  const int64_t end = first >= count ? begin : std::clamp(ceil_divide(count - first, step), begin, n);
-  for (int64_t i = 0; i < begin; ++i) to[i] = padding;
-  from += first;
-  if (step == 1)
-    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin) * sizeof(float));
-  else if (step == 2)
-    for (int64_t i = begin; i < end; ++i) to[i] = from[i * 2];
-  else
-    for (int64_t i = begin; i < end; ++i) to[i] = from[i * step];
-  for (int64_t i = end; i < n; ++i) to[i] = padding;
 }
 
 }  // namespace
@@ -109,27 +93,42 @@ int64_t Stripe::floats(const Windows& w, int64_t channels) const {
   return channels * w.kernel[depth] * rows * row_length + stripe_slack;
 }
 
-void fill_stripe(const Windows& w, const Stripe& stripe, const float* x, int64_t channels, const Block& block,
-                 float padding, float* to) {
+void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, const float* x, int64_t channels,
+                 const Block& block, float padding, float* to) {
   const int64_t first_row = block.row * w.strides[height] - w.pads[height];
   const int64_t first_column = block.column * w.strides[width] - w.pads[width];
-  const int64_t rows = (block.rows - 1) * w.strides[height] + (w.kernel[height] - 1) * w.dilations[height] + 1;
+  const int64_t reach = (block.rows - 1) * w.strides[height] + (w.kernel[height] - 1) * w.dilations[height] + 1;
+  // Rows between are met by no window.
+  const int64_t step = w.kernel[height] == 1 ? w.strides[height] : 1, rows = ceil_divide(reach, step);
+  const int64_t begin = first_row >= 0 ? 0 : std::min(rows, ceil_divide(-first_row, step));
+  const int64_t end = std::clamp(ceil_divide(w.in[height] - first_row, step), begin, rows);
   for (int64_t plane = 0; plane < channels * w.kernel[depth]; ++plane) {
     const int64_t channel = plane / w.kernel[depth];
     const int64_t z = block.depth * w.strides[depth] + plane % w.kernel[depth] * w.dilations[depth] - w.pads[depth];
+    const bool is_inside = z >= 0 && z < w.in[depth];
     const float* from = x + (channel * w.in[depth] + z) * w.in[height] * w.in[width];
-    float* row = to + plane * stripe.rows * stripe.row_length;
-    for (int64_t r = 0; r < rows; ++r, row += stripe.row_length) {
-      if (w.kernel[height] == 1 && r % w.strides[height] != 0) continue;  // no window meets it
-      const int64_t y = first_row + r;
-      if (z < 0 || z >= w.in[depth] || y < 0 || y >= w.in[height]) {
-        std::fill_n(row, stripe.row_length, padding);
-        continue;
-      }
-      for (int64_t phase = 0; phase < stripe.phases; ++phase)
-        fill_row(from + y * w.in[width], w.in[width], first_column + phase, w.strides[width], stripe.phase_length,
-                 padding, row + phase * stripe.phase_length);
+    float* const first = to + plane * stripe.rows * stripe.row_length;
+    const auto fill = [&](int64_t first_row, int64_t last_row) {
+      for (int64_t r = first_row; r < last_row; ++r)
+        std::fill_n(first + r * step * stripe.row_length, stripe.row_length, padding);
+    };
+    if (!is_inside) {
+      fill(0, rows);
+      continue;
     }
+    fill(0, begin);
+    kernels.pad({.from = from + (first_row + begin * step) * w.in[width],
+                 .from_stride = step * w.in[width],
+                 .count = w.in[width],
+                 .first = first_column,
+                 .step = w.strides[width],
+                 .row_count = end - begin,
+                 .phase_count = stripe.phases,
+                 .column_count = stripe.phase_length,
+                 .padding = padding,
+                 .to = first + begin * step * stripe.row_length,
+                 .to_stride = step * stripe.row_length});
+    fill(end, rows);
   }
 }
 

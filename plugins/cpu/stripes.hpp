@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "conv_panels.hpp"
 #include "heed/plugin.hpp"
 
 namespace heed::cpu {
@@ -51,8 +52,8 @@ struct Stripe {
 Stripe stripe_of(const Windows& w, int64_t rows, int64_t columns);
 
 // The stripe of `channels` planes from x on.
-void fill_stripe(const Windows& w, const Stripe& stripe, const float* x, int64_t channels, const Block& block,
-                 float padding, float* to);
+void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, const float* x, int64_t channels,
+                 const Block& block, float padding, float* to);
 
 // Where in a stripe the numbers of the window of output 0 lie: [channel, kernel...].
 void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, int32_t* to);
