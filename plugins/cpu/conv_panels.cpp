@@ -196,11 +196,22 @@ void pad(const PaddedRows& t) {
   const auto fill = [&](float* to, int64_t n) {
     for (int64_t i = 0; i < n; i += lanes) hn::StoreU(padding, d, to + i);
   };
+  struct Ends {
+    int64_t begin, end;
+  };
+  const int64_t n = t.column_count;
+  const auto ends_of = [&](int64_t phase) -> Ends {
+    const int64_t first = t.first + phase, room = t.count - first;
+    const int64_t begin = first >= 0 ? 0 : std::min(n, (-first + t.step - 1) / t.step);
+    return {begin, room > (n - 1) * t.step ? n : room <= 0 ? begin : std::max(begin, (room + t.step - 1) / t.step)};
+  };
+  constexpr int64_t most_kept = 8;  // once, not in each row: divisions take as long as a row
+  Ends kept[most_kept];
+  for (int64_t phase = 0; phase < std::min(most_kept, t.phase_count); ++phase) kept[phase] = ends_of(phase);
   for (int64_t row = 0; row < t.row_count; ++row)
     for (int64_t phase = 0; phase < t.phase_count; ++phase) {
-      const int64_t first = t.first + phase, n = t.column_count;
-      const int64_t begin = first >= 0 ? 0 : std::min(n, (-first + t.step - 1) / t.step);
-      const int64_t end = first >= t.count ? begin : std::clamp((t.count - first + t.step - 1) / t.step, begin, n);
+      const auto [begin, end] = phase < most_kept ? kept[phase] : ends_of(phase);
+      const int64_t first = t.first + phase, room = t.count - first;
       const float* from = t.from + row * t.from_stride + first;
       float* const to = t.to + row * t.to_stride + phase * n;
       fill(to, begin);
@@ -208,8 +219,11 @@ void pad(const PaddedRows& t) {
       if (t.step == 1)
         for (; i < end; i += lanes) hn::StoreU(load_first(from + i, end - i), d, to + i);
       else if (t.step == 2)
-        for (; i + lanes < end; i += lanes)
-          hn::StoreU(hn::ConcatEven(d, load(from + 2 * i + lanes), load(from + 2 * i)), d, to + i);
+        for (; i < end; i += lanes) {
+          const int64_t left = room - 2 * i;
+          const Vector upper = left > lanes ? load_first(from + 2 * i + lanes, left - lanes) : padding;
+          hn::StoreU(hn::ConcatEven(d, upper, load_first(from + 2 * i, left)), d, to + i);
+        }
       for (; i < end; ++i) to[i] = from[i * t.step];
       fill(to + end, n - end);
     }

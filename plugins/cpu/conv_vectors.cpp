@@ -333,10 +333,10 @@ struct Run {
   }
 
   void slide(int64_t task, float* scratch) const {
-    const int64_t output = task / work.block_count(c) % (c.groups * c.outputs),
-                  image = task / work.block_count(c) / (c.groups * c.outputs);
-    const Block block = work.blocks.at(task % work.block_count(c), c.out[height], c.out[width]);
-    const float* from = x + (image * c.groups + output / c.outputs) * c.in_count;
+    const int64_t plane = quotient(task, work.block_count(c)), image = quotient(plane, c.groups * c.outputs);
+    const int64_t output = plane - image * c.groups * c.outputs;
+    const Block block = work.blocks.at(task - plane * work.block_count(c), c.out[height], c.out[width]);
+    const float* from = x + (image * c.groups + quotient(output, c.outputs)) * c.in_count;
     fill_stripe(kernels, c, work.stripe, from, 1, block, 0, scratch);
     float* const to = y + (image * c.groups * c.outputs + output) * c.out_count +
                       (block.depth * c.out[height] + block.row) * c.out[width] + block.column;

@@ -50,8 +50,8 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
   float* const stripes = run.scratch<float>() + p.table_count();
   stripe_offsets(p, p.stripe, 1, offsets);
   const auto pool = [&](int64_t task, float* stripe) {
-    const int64_t image = task / p.block_count();
-    const Block block = p.blocks.at(task % p.block_count(), p.out[height], p.out[width]);
+    const int64_t image = quotient(task, p.block_count());
+    const Block block = p.blocks.at(task - image * p.block_count(), p.out[height], p.out[width]);
     constexpr float padding = -std::numeric_limits<float>::infinity();
     fill_stripe(kernels, p, p.stripe, x.data<float>() + image * p.in_count, 1, block, padding, stripe);
     kernels.greatest({.source = stripe,

@@ -61,9 +61,9 @@ Result<void> check_stripes(const Planning& node, TypeView x, std::span<const int
 }
 
 Block Blocks::at(int64_t index, int64_t row_count, int64_t column_count) const {
-  const int64_t column = index % column_blocks * columns, row = index / column_blocks % row_blocks * rows;
-  return {index / column_blocks / row_blocks, row, std::min(rows, row_count - row), column,
-          std::min(columns, column_count - column)};
+  const int64_t line = quotient(index, column_blocks), depth = quotient(line, row_blocks);
+  const int64_t column = (index - line * column_blocks) * columns, row = (line - depth * row_blocks) * rows;
+  return {depth, row, std::min(rows, row_count - row), column, std::min(columns, column_count - column)};
 }
 
 Blocks blocks_of(int64_t row_count, int64_t column_count, int64_t most_rows, int64_t most_columns, int64_t vector,
@@ -103,8 +103,8 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
   const int64_t begin = first_row >= 0 ? 0 : std::min(rows, ceil_divide(-first_row, step));
   const int64_t end = std::clamp(ceil_divide(w.in[height] - first_row, step), begin, rows);
   for (int64_t plane = 0; plane < channels * w.kernel[depth]; ++plane) {
-    const int64_t channel = plane / w.kernel[depth];
-    const int64_t z = block.depth * w.strides[depth] + plane % w.kernel[depth] * w.dilations[depth] - w.pads[depth];
+    const int64_t channel = quotient(plane, w.kernel[depth]), k = plane - channel * w.kernel[depth];
+    const int64_t z = block.depth * w.strides[depth] + k * w.dilations[depth] - w.pads[depth];
     const bool is_inside = z >= 0 && z < w.in[depth];
     const float* from = x + (channel * w.in[depth] + z) * w.in[height] * w.in[width];
     float* const first = to + plane * stripe.rows * stripe.row_length;

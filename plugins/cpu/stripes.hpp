@@ -9,7 +9,9 @@
 
 namespace heed::cpu {
 
-constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Most divisors are 1, and a division takes as long as a row of a small image.
+constexpr int64_t quotient(int64_t a, int64_t b) { return b == 1 ? a : a / b; }
+constexpr int64_t ceil_divide(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
 
 // Images with fewer axes have size 1 along the first ones.
 enum { depth, height, width, most_window_axes };
