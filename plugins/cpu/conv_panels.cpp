@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <hwy/cache_control.h>
+
 #include "vector_targets.hpp"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "plugins/cpu/conv_panels.cpp"
@@ -28,6 +30,8 @@ using Vector = hn::VFromD<Floats>;
 constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
 // Two vectors of pixels, and sums that fit in registers beside them: 32 registers, 16 with AVX2.
 constexpr int most_vectors = 2;
+constexpr int64_t panel_width = most_vectors * lanes;
+constexpr int64_t cache_line_floats = 16;
 constexpr int tile_outputs = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 ? 14 : 12;
 
 HWY_INLINE Vector load(const float* from) { return hn::LoadU(Floats(), from); }
@@ -76,7 +80,7 @@ template <int outputs, int vectors>
 void tile(const ConvTiles& t, const float* weights, int64_t output, int64_t column) {
   const Floats d;
   const int64_t last = t.column_count - column - (vectors - 1) * lanes;  // columns of the last vector, or more
-  const float* source = t.source + column;
+  const float* source = t.source + column / panel_width * t.panel_stride;
   float* const y = t.y + output * t.y_stride + column;
   Vector sum[outputs][vectors];
   HWY_UNROLL(16) for (int r = 0; r < outputs; ++r)
@@ -116,14 +120,28 @@ template <int... outputs>
 void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
   static constexpr Tile wide[] = {tile<outputs + 1, most_vectors>...}, narrow[] = {tile<outputs + 1, 1>...};
   const int64_t chunks = chunk_count(t.output_count, sizeof...(outputs));
-  for (int64_t column = 0; column < t.column_count; column += most_vectors * lanes) {
+  const auto multiply = [&](int64_t chunk, int64_t column) {
     const Tile* const tiles = t.column_count - column > lanes ? wide : narrow;
+    const int64_t first = chunk_first(t.output_count, chunks, chunk);
+    const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
+    tiles[count - 1](t, t.weights + first * t.k_count, first, column);
+  };
+  // Of weights and pixels what is more is read once, and what is less again and again.
+  if ((t.chunk_end - t.chunk_begin) * static_cast<int64_t>(sizeof...(outputs)) > t.column_count)
     for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) {
-      const int64_t first = chunk_first(t.output_count, chunks, chunk);
-      const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
-      tiles[count - 1](t, t.weights + first * t.k_count, first, column);
+      // The next weights come from memory while these are multiplied.
+      const float* next = t.weights + chunk_first(t.output_count, chunks, chunk + 1) * t.k_count;
+      const int64_t count = chunk + 1 < t.chunk_end ? static_cast<int64_t>(sizeof...(outputs)) * t.k_count : 0;
+      const int64_t panels = (t.column_count + panel_width - 1) / panel_width;
+      for (int64_t panel = 0; panel < panels; ++panel) {
+        for (int64_t i = count * panel / panels; i < count * (panel + 1) / panels; i += cache_line_floats)
+          hwy::Prefetch(next + i);
+        multiply(chunk, panel * panel_width);
+      }
     }
-  }
+  else
+    for (int64_t column = 0; column < t.column_count; column += panel_width)
+      for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) multiply(chunk, column);
 }
 
 void tiles(const ConvTiles& t) { tiles_any(t, std::make_integer_sequence<int, tile_outputs>{}); }
@@ -231,10 +249,18 @@ void pad(const PaddedRows& t) {
 
 void join(const JoinedRows& t) {
   const Floats d;
-  for (int64_t row = 0; row < t.row_count; ++row) {
-    const float* from = t.from + row * t.from_stride;
-    float* to = t.to + row * t.column_count;
-    for (int64_t i = 0; i < t.column_count; i += lanes) hn::StoreU(load(from + i), d, to + i);
+  const float* from = t.from;
+  const int64_t count = t.row_count * t.column_count;
+  if (t.row_count > 1) {
+    for (int64_t row = 0; row < t.row_count; ++row)
+      for (int64_t i = 0; i < t.column_count; i += lanes)
+        hn::StoreU(load(t.from + row * t.from_stride + i), d, t.room + row * t.column_count + i);
+    from = t.room;
+  }
+  float* to = t.to;
+  for (int64_t i = 0; i < count; i += panel_width, to += t.panel_stride) {
+    hn::StoreU(load_first(from + i, count - i), d, to);
+    if (count - i > lanes) hn::StoreU(load_first(from + i + lanes, count - i - lanes), d, to + lanes);
   }
 }
 

@@ -16,9 +16,11 @@ struct ConvFinish {
   float low, high;
 };
 
-// y [output, column] (+)= weights [output, k] x source[offsets[k] + column]. Whole vectors of the source are read.
+// y [output, column] (+)= weights [output, k] x source[offsets[k] + column], columns in panels of two vectors. Whole
+// vectors of the source are read.
 struct ConvTiles {
   const float* source;
+  int64_t panel_stride;  // two vectors where columns go on side by side
   const int32_t* offsets;  // in elements
   int64_t k_count;
   const float* weights;  // as pack_outputs lays them
@@ -85,12 +87,15 @@ struct PaddedRows {
   int64_t to_stride;
 };
 
-// to[row * column_count + column] = from[row * from_stride + column]. Whole vectors are read and written.
+// Rows one after the other in panels: column i of all goes to to[i / width * panel_stride + i % width], width being two
+// vectors. Of rows of which there is but one nothing behind is read.
 struct JoinedRows {
   const float* from;
   int64_t from_stride;
   int64_t row_count, column_count;
   float* to;
+  int64_t panel_stride;
+  float* room;  // for all columns, and two vectors
 };
 
 struct ConvKernels {

@@ -73,12 +73,12 @@ int64_t spread(int64_t count) { return (ceil_divide(count, 16) | 1) * 16; }
 struct Work {
   Method method;
   Blocks blocks;
-  Stripe stripe;                                       // under a block
-  int64_t channels;                                    // at once
-  int64_t chunks, ranges;                              // of outputs: a task takes a range of chunks
-  int64_t matrix_stride;                               // of packed pixels or of Winograd's tiles
-  int64_t tasks, cost;                                 // of a task, in multiplications
-  int64_t offset_count;                                // of each of two tables
+  Stripe stripe;           // under a block
+  int64_t channels;        // at once
+  int64_t chunks, ranges;  // of outputs: a task takes a range of chunks
+  int64_t matrix_stride;  // between numbers of one pixel: of packed pixels the width of a panel, or of Winograd's tiles
+  int64_t tasks, cost;    // of a task, in multiplications
+  int64_t offset_count;   // of each of two tables
   int64_t weight_floats, input_floats, thread_floats;  // scratch: packed weights, transformed input, that of a thread
 
   int64_t block_count(const Convolution& c) const { return c.out[depth] * blocks.row_blocks * blocks.column_blocks; }
@@ -106,6 +106,12 @@ bool suits_winograd(const NodeView& node) {
 
 // Whether outputs share so little that each is taken by itself. Its weights are read where they lie.
 bool slides(int64_t channels, int64_t outputs) { return channels == 1 && outputs <= 2; }
+
+// Floats of packed pixels under a block.
+int64_t packed_count(const Work& work) {
+  return ceil_divide(work.blocks.rows * work.blocks.columns, work.matrix_stride) * work.matrix_stride *
+         work.offset_count;
+}
 
 // Floats of the rows of pixels that a row of Winograd's tiles becomes.
 int64_t pixel_rows_count(const Work& work, int64_t lanes) {
@@ -149,7 +155,7 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
     if (is_packed) {
       const int64_t pixels = std::clamp<int64_t>(packed_floats / work.offset_count, 2 * lanes, packed_pixels);
       split(rows, columns, pixels / std::min(columns, pixels), pixels);
-      work.matrix_stride = spread(work.blocks.rows * work.blocks.columns);
+      work.matrix_stride = 2 * lanes;
     } else {
       const int64_t most_floats = work.method == Method::rows ? rows_stripe_floats : stripe_floats;
       const int64_t row_floats =
@@ -172,7 +178,8 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
              winograd_positions * spread((winograd_outputs + kernels.tile_outputs) * work.matrix_stride) + stripe_slack;
   } else {
     if (!c.has_points) floats += work.stripe.floats(c, work.method == Method::rows ? 1 : work.channels);
-    if (work.method == Method::packed_tiles) floats += work.offset_count * work.matrix_stride + stripe_slack;
+    if (work.method == Method::packed_tiles)
+      floats += packed_count(work) + work.blocks.rows * work.blocks.columns + stripe_slack;
   }
   work.thread_floats = ceil_divide(floats, 16) * 16;
   return work;
@@ -289,6 +296,7 @@ struct Run {
     tiles.chunk_begin = chunk_begin;
     tiles.chunk_end = chunk_end;
     tiles.y_stride = c.out_count;
+    tiles.panel_stride = 2 * kernels.lanes;
     for (int64_t channel = 0; channel < c.channels; channel += work.channels) {
       const int64_t channels = std::min(work.channels, c.channels - channel);
       const float* from = x + (image * c.channels + channel) * c.in_count;
@@ -299,17 +307,15 @@ struct Run {
       if (!c.has_points) fill_stripe(kernels, c, work.stripe, from, channels, block, 0, stripe);
       const int64_t row_step = c.strides[height] * work.stripe.row_length;
       if (work.method == Method::packed_tiles) {
-        for (int64_t k = 0; k < tiles.k_count; ++k) {
-          float* row = matrix + k * work.matrix_stride;
-          if (c.has_points)
-            std::memcpy(row, from + k * c.in_count + block.column, static_cast<size_t>(block.columns) * sizeof(float));
-          else
-            kernels.join({.from = stripe + stripe_table[k],
-                          .from_stride = row_step,
-                          .row_count = block.rows,
-                          .column_count = block.columns,
-                          .to = row});
-        }
+        for (int64_t k = 0; k < tiles.k_count; ++k)
+          kernels.join({.from = c.has_points ? from + k * c.in_count + block.column : stripe + stripe_table[k],
+                        .from_stride = row_step,
+                        .row_count = block.rows,
+                        .column_count = block.columns,
+                        .to = matrix + k * work.matrix_stride,
+                        .panel_stride = tiles.k_count * work.matrix_stride,
+                        .room = matrix + packed_count(work)});
+        tiles.panel_stride = tiles.k_count * work.matrix_stride;
         tiles.source = matrix;
         tiles.offsets = matrix_table;
         tiles.column_count = block.rows * block.columns;
@@ -394,6 +400,7 @@ struct Run {
           const int64_t matrix = (group * winograd_positions + position) * c.channels + channel;
           kernels.tiles(
               {.source = v + position * spread(c.channels * work.matrix_stride) + channel * work.matrix_stride,
+               .panel_stride = 2 * kernels.lanes,
                .offsets = matrix_table,
                .k_count = std::min(work.channels, c.channels - channel),
                .weights = weights + matrix * c.outputs,
