@@ -116,14 +116,63 @@ void tile(const ConvTiles& t, const float* weights, int64_t output, int64_t colu
 
 using Tile = void (*)(const ConvTiles&, const float* weights, int64_t output, int64_t column);
 
+// A few columns, with outputs in the lanes: sums of k in turns, as many as hide how long one takes.
+constexpr int64_t most_few_columns = 4;
+constexpr int output_vectors = (tile_outputs + lanes - 1) / lanes;
+
+template <int columns>
+void few_columns(const ConvTiles& t, const float* weights, int64_t output, int64_t output_count, int64_t column) {
+  const Floats d;
+  constexpr int turns = columns <= 2 ? 4 : 2;
+  const float* source = t.source + column / panel_width * t.panel_stride;
+  Vector sum[turns][columns][output_vectors];
+  HWY_UNROLL(4) for (int s = 0; s < turns; ++s)
+    HWY_UNROLL(4) for (int c = 0; c < columns; ++c)
+      HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v) sum[s][c][v] = hn::Zero(d);
+  const auto add = [&](int s, int64_t k) HWY_ATTR {
+    const float* x = source + t.offsets[k];
+    HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v) {
+      const Vector weight = load(weights + k * output_count + v * lanes);
+      HWY_UNROLL(4) for (int c = 0; c < columns; ++c) sum[s][c][v] = hn::MulAdd(weight, hn::Set(d, x[c]), sum[s][c][v]);
+    }
+  };
+  int64_t k = 0;
+  for (; k + turns <= t.k_count; k += turns)
+    HWY_UNROLL(4) for (int s = 0; s < turns; ++s) add(s, k + s);
+  for (; k < t.k_count; ++k) add(0, k);
+  for (int c = 0; c < columns; ++c) {
+    HWY_ALIGN float sums[output_vectors * lanes];
+    for (int v = 0; v < output_vectors; ++v) {
+      Vector all = sum[0][c][v];
+      for (int s = 1; s < turns; ++s) all = hn::Add(all, sum[s][c][v]);
+      hn::Store(all, d, sums + v * lanes);
+    }
+    for (int64_t r = 0; r < output_count; ++r) {
+      const int64_t at = (output + r) * t.y_stride + column + c;
+      float y = t.accumulate ? t.y[at] + sums[r] : sums[r];
+      if (t.finish) {
+        const ConvFinish& finish = *t.finish;
+        if (finish.bias) y += finish.bias[output + r];
+        if (finish.has_residual) y += t.residual[at];
+        y = y < finish.low ? finish.low : y > finish.high ? finish.high : y;
+      }
+      t.y[at] = y;
+    }
+  }
+}
+constexpr void (*few_columns_of[])(const ConvTiles&, const float*, int64_t, int64_t, int64_t) = {
+    few_columns<1>, few_columns<2>, few_columns<3>, few_columns<4>};
+
 template <int... outputs>
 void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
   static constexpr Tile wide[] = {tile<outputs + 1, most_vectors>...}, narrow[] = {tile<outputs + 1, 1>...};
   const int64_t chunks = chunk_count(t.output_count, sizeof...(outputs));
   const auto multiply = [&](int64_t chunk, int64_t column) {
-    const Tile* const tiles = t.column_count - column > lanes ? wide : narrow;
-    const int64_t first = chunk_first(t.output_count, chunks, chunk);
+    const int64_t first = chunk_first(t.output_count, chunks, chunk), left = t.column_count - column;
     const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
+    if (left <= most_few_columns)
+      return few_columns_of[left - 1](t, t.weights + first * t.k_count, first, count, column);
+    const Tile* const tiles = left > lanes ? wide : narrow;
     tiles[count - 1](t, t.weights + first * t.k_count, first, column);
   };
   // Of weights and pixels what is more is read once, and what is less again and again.

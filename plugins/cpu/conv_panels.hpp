@@ -1,6 +1,7 @@
 // Vector code of convolutions of f32: tiles of outputs x pixels over windows that lie at given offsets, rows of one
 // channel (depthwise), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No threads and no memory
-// of their own: callers split the work. The sums of a pixel are taken in the order of k, whatever the split.
+// of their own: callers split the work. The sums of a pixel are taken in an order that depends on where it stands among
+// those given, and not on how outputs are split.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct ConvTiles {
   int64_t panel_stride;  // two vectors where columns go on side by side
   const int32_t* offsets;  // in elements
   int64_t k_count;
-  const float* weights;  // as pack_outputs lays them
+  const float* weights;  // as pack_outputs lays them; two vectors behind the last one are read
   int64_t output_count;
   int64_t chunk_begin, chunk_end;  // of outputs
   int64_t column_count;

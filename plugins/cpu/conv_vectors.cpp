@@ -87,7 +87,7 @@ struct Work {
 // Cycles of a number behind each of `columns` pixels, for a chunk of outputs: a vector alone waits for its sums.
 int64_t tile_cost(int64_t columns, int64_t lanes) {
   const int64_t rest = columns % (2 * lanes);
-  return columns / (2 * lanes) * 6 + (rest == 0 ? 0 : rest <= lanes ? 4 : 6);
+  return columns / (2 * lanes) * 6 + (rest <= 4 ? (rest + 1) / 2 : rest <= lanes ? 4 : 6);
 }
 
 // Whether 3 x 3 weights that are constant are worth their 36 numbers. A few tiles alone wait for the weights.
@@ -220,7 +220,7 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
   if (slides(channels, outputs)) return {};
   kept->is_winograd = suits_winograd(node);
   const int64_t count = kept->is_winograd ? w->dim(0) * channels * winograd_positions : w->count();
-  auto* to = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count) * sizeof(float)));
+  auto* to = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count + stripe_slack) * sizeof(float)));
   if (to == nullptr)
     return Error{Code::out_of_memory, "no memory for packed weights of " + std::to_string(count) + " numbers"};
   kept->weights = to;
