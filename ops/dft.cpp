@@ -67,7 +67,9 @@ Result<void> infer(Inference& node) {
 }
 
 // Mirrors shaders/dft.comp.
-enum { first_pass = 1, last_pass = 2, mirrored = 4, real_input = 8, real_output = 16, rotates_backwards = 32 };
+enum Flag : uint32_t {
+  first_pass = 1, last_pass = 2, mirrored = 4, real_input = 8, real_output = 16, rotates_backwards = 32
+};
 struct Parameters {
   Rows rows;  // a signal each
   uint32_t length, radix, done_length, inner_length;
@@ -129,8 +131,10 @@ Result<Launch> bind(const Binding& node) {
                .y_axis_stride = stride_of(y, *axis),
                .y_part_stride = stride_of(y, y.rank() - 1),
                .scale = is_inverse(node) ? 1 / static_cast<float>(length) : 1};
-  const uint32_t flags = (is_inverse(node) && is_onesided(node) ? mirrored | real_output : 0u) |
-                         (x.dim(-1) == 1 ? real_input : 0u) | (is_inverse(node) ? 0u : rotates_backwards);
+  uint32_t flags = 0;
+  if (!is_inverse(node)) flags |= rotates_backwards;
+  if (is_inverse(node) && is_onesided(node)) flags |= mirrored | real_output;
+  if (x.dim(-1) == 1) flags |= real_input;
   // The roots of unity: 0 to split, and then, for those beyond, each split-th one.
   std::vector<float> roots;
   const auto add_root = [&](int64_t k) {
@@ -148,7 +152,9 @@ Result<Launch> bind(const Binding& node) {
     const bool is_last = pass + 1 == factors.size();
     p.radix = static_cast<uint32_t>(factors[pass]);
     p.inner_length /= p.radix;
-    p.flags = flags | (pass == 0 ? first_pass : 0u) | (is_last ? last_pass : 0u);
+    p.flags = flags;
+    if (pass == 0) p.flags |= first_pass;
+    if (is_last) p.flags |= last_pass;
     p.from = pass % 2 == 0 ? half : 0;
     p.to = half - p.from;
     if (is_last) p.kept_count = static_cast<uint32_t>(y.dim(*axis));

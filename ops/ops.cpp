@@ -119,6 +119,9 @@ extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
     com_microsoft_causal_conv_with_state;
+// Images: col2im.cpp, max_unpool.cpp, roi_pooling.cpp, deform_conv.cpp
+extern const Operator col2im, max_unpool, roi_align, max_roi_pool, deform_conv, heed_deformed_windows;
+extern const Rewrite max_unpool_lowered, deform_conv_lowered;
 // Signals: dft.cpp, stft.cpp
 extern const Operator dft, stft;
 extern const Rewrite stft_lowered;
@@ -240,6 +243,7 @@ PluginContent content() {
               &heed_rotary_embedding, &com_microsoft_rotary_embedding,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
+              &col2im, &max_unpool, &roi_align, &max_roi_pool, &deform_conv, &heed_deformed_windows,
               &dft, &stft,
           },
       .control_kernels = {&if_else_control, &loop_control, &scan_control, &sequence_map_control},
@@ -263,6 +267,7 @@ PluginContent content() {
               &qlinear_average_pool_lowered, &qlinear_global_average_pool_lowered, &qgemm_lowered,
               &nhwc_max_pool_lowered, &fused_conv_lowered, &group_norm_lowered,
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
+              &max_unpool_lowered, &deform_conv_lowered,
               &stft_lowered,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,

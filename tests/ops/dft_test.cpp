@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "cases.hpp"
+#include "lowered.hpp"
 
 namespace heed::test {
 namespace {
@@ -131,6 +131,7 @@ const std::vector<Case> stft_cases = {
 
 HEED_TEST_OPERATOR("DFT", dft_cases)
 HEED_TEST_OPERATOR("STFT", stft_cases)
+TEST_CASE("STFT is made of other operators where its frames are known") { check_lowered("STFT", stft_cases); }
 
 TEST_CASE("DFT and STFT say what they do not transform") {
   const Tensor x = random({1, 4, 2});
