@@ -119,6 +119,10 @@ extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
     com_microsoft_causal_conv_with_state;
+// FlexAttention: flex_attention.cpp, heed_apply.cpp
+extern const Operator flex_attention, heed_apply;
+extern const Rewrite flex_attention_lowered;
+extern const ControlKernel heed_apply_control;
 // Images: col2im.cpp, max_unpool.cpp, roi_pooling.cpp, deform_conv.cpp
 extern const Operator col2im, max_unpool, roi_align, max_roi_pool, deform_conv, heed_deformed_windows;
 extern const Rewrite max_unpool_lowered, deform_conv_lowered;
@@ -243,10 +247,12 @@ PluginContent content() {
               &heed_rotary_embedding, &com_microsoft_rotary_embedding,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
+              &flex_attention, &heed_apply,
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &deform_conv, &heed_deformed_windows,
               &dft, &stft,
           },
       .control_kernels = {&if_else_control, &loop_control, &scan_control, &sequence_map_control},
+      .control_kernels = {&if_else_control, &loop_control, &heed_apply_control},
       .rewrites =
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,
@@ -269,6 +275,7 @@ PluginContent content() {
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &max_unpool_lowered, &deform_conv_lowered,
               &stft_lowered,
+              &flex_attention_lowered,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
               &fused_dynamic_quantize_matmul_of_codes,
