@@ -126,6 +126,9 @@ extern const ControlKernel heed_apply_control;
 // Images: col2im.cpp, max_unpool.cpp, roi_pooling.cpp, deform_conv.cpp
 extern const Operator col2im, max_unpool, roi_align, max_roi_pool, deform_conv, heed_deformed_windows;
 extern const Rewrite max_unpool_lowered, deform_conv_lowered;
+// Steps of optimizers: optimizers.cpp
+extern const Operator adagrad, adam, momentum;
+extern const Rewrite adagrad_lowered, adam_lowered, momentum_lowered;
 // Signals: dft.cpp, stft.cpp
 extern const Operator dft, stft;
 extern const Rewrite stft_lowered;
@@ -247,6 +250,7 @@ PluginContent content() {
               &heed_rotary_embedding, &com_microsoft_rotary_embedding,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
+              &adagrad, &adam, &momentum,
               &flex_attention, &heed_apply,
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &deform_conv, &heed_deformed_windows,
               &dft, &stft,
@@ -275,6 +279,7 @@ PluginContent content() {
               &one_sided_prelu, &mean_as_sum, &einsum_lowered, &fast_gelu_as_gelu,
               &max_unpool_lowered, &deform_conv_lowered,
               &stft_lowered,
+              &adagrad_lowered, &adam_lowered, &momentum_lowered,
               &flex_attention_lowered,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,
