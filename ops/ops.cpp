@@ -119,6 +119,8 @@ extern const Operator heed_rotary_embedding, com_microsoft_rotary_embedding;
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const Operator linear_attention, com_microsoft_linear_attention, causal_conv_with_state,
     com_microsoft_causal_conv_with_state;
+// More of random.cpp
+extern const Operator multinomial;
 // FlexAttention: flex_attention.cpp, heed_apply.cpp
 extern const Operator flex_attention, heed_apply;
 extern const Rewrite flex_attention_lowered;
@@ -250,6 +252,7 @@ PluginContent content() {
               &heed_rotary_embedding, &com_microsoft_rotary_embedding,
               &linear_attention, &com_microsoft_linear_attention, &causal_conv_with_state,
               &com_microsoft_causal_conv_with_state,
+              &multinomial,
               &adagrad, &adam, &momentum,
               &flex_attention, &heed_apply,
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &deform_conv, &heed_deformed_windows,

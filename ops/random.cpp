@@ -1,5 +1,5 @@
 // RandomNormal, RandomUniform and their -Like forms: numbers drawn from a distribution. Bernoulli: 1 as often as the
-// input says, else 0. The generator is Heed's own (see plugins/cpu/random.cpp): ONNX fixes none. With the attribute
+// input says, else 0. Multinomial: places in rows, whose elements are logarithms of how often each is drawn. The generator is Heed's own (see plugins/cpu/random.cpp): ONNX fixes none. With the attribute
 // `seed` every run gives the same numbers.
 #include "checks.hpp"
 #include "shapes.hpp"
@@ -26,6 +26,17 @@ Result<void> infer_as(Inference& node, Types allowed) {
 }
 
 Result<void> infer_like(Inference& node) { return infer_as(node, any_float); }
+
+constexpr Types place_types{DataType::i32, DataType::i64};
+Result<void> infer_multinomial(Inference& node) {
+  HEED_TRY(node.require_rank(0, 2));
+  const int64_t sample_size = node.integer("sample_size");
+  if (sample_size < 0)
+    return Error{Code::invalid_model, "attribute 'sample_size' is " + std::to_string(sample_size)};
+  HEED_ASSIGN(const DataType element, type_attribute(node, "dtype", place_types));
+  const auto x = node.input(0);
+  return node.set_output(0, element, Dims{x.has_rank() ? x.dim(0) : node.fresh_symbol("batch"), sample_size});
+}
 
 constexpr Types bernoulli_types = any_number | Types{DataType::boolean};
 Result<void> infer_bernoulli(Inference& node) { return infer_as(node, bernoulli_types); }
@@ -66,5 +77,16 @@ extern const Operator bernoulli{
     .types = {{"T1", any_float}, {"T2", bernoulli_types}},
     .attributes = {optional("dtype", HEED_ATTRIBUTE_INT), optional("seed", HEED_ATTRIBUTE_FLOAT)},
     .infer = infer_bernoulli};
+
+extern const Operator multinomial{
+    .op_type = "Multinomial",
+    .versions = {22, 7},
+    .flags = HEED_RANDOM,
+    .inputs = {{"input", "T1"}},
+    .outputs = {{"output", "T2"}},
+    .types = {{"T1", any_float}, {"T2", place_types}},
+    .attributes = {attribute("dtype", static_cast<int64_t>(DataType::i32)), attribute("sample_size", 1),
+                   optional("seed", HEED_ATTRIBUTE_FLOAT)},
+    .infer = infer_multinomial};
 
 }  // namespace heed::ops

@@ -143,6 +143,8 @@ extern const CpuKernel fused_matmul_nbits, fused_matmul_nbits_neon, fused_matmul
 // With a state that lives on: linear_attention.cpp, causal_conv_with_state.cpp
 extern const CpuKernel
     linear_attention, com_microsoft_linear_attention, causal_conv_with_state, com_microsoft_causal_conv_with_state;
+// More of random.cpp
+extern const CpuKernel multinomial;
 // Images: col2im.cpp, max_unpool.cpp, roi_pooling.cpp, heed_deformed_windows.cpp
 extern const CpuKernel col2im, max_unpool, roi_align, max_roi_pool, heed_deformed_windows;
 // Signals: dft.cpp
@@ -229,6 +231,7 @@ PluginContent content() {
               &com_microsoft_causal_conv_with_state,
               &fused_matmul_nbits, &fused_matmul_nbits_neon, &fused_matmul_nbits_avx2, &fused_matmul_nbits_avx_vnni,
               &fused_matmul_nbits_avx512, &fused_matmul_nbits_avx512_vnni,
+              &multinomial,
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &heed_deformed_windows,
               &dft, &stft,
           },

@@ -1,4 +1,4 @@
-// RandomUniform, RandomNormal and their -Like forms, Bernoulli. The generator is Philox4x32-10 (Salmon et al.,
+// RandomUniform, RandomNormal and their -Like forms, Bernoulli, Multinomial. The generator is Philox4x32-10 (Salmon et al.,
 // "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): the numbers of an element depend on the seed and its index
 // alone, so any number of threads gives the same. Element i takes words of block i / 2; normal numbers come from pairs
 // by Box and Muller.
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "convert.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -96,6 +96,38 @@ Result<void> run_bernoulli(Running& run) {
   return {};
 }
 
+// The place in a row where the running sum of exp(x - greatest) passes u times all of it.
+Result<void> run_multinomial(Running& run) {
+  const auto in = run.input(0);
+  HEED_TRY(check_rank(run, 0, 2));
+  const int64_t class_count = in.dim(1), sample_count = run.integer("sample_size");
+  HEED_ASSIGN(const auto out, run.allocate(0, std::array{in.dim(0), sample_count}));
+  if (out.count() == 0) return {};
+  if (class_count == 0) return Error{Code::shape_mismatch, "a row of no outcomes has none to draw"};
+  const uint64_t seed = seed_of(run);
+  run.parallel_for(in.dim(0), std::max<int64_t>(1, 4096 / (class_count + sample_count)),
+                   [&](int64_t begin, int64_t end) {
+                     RowReader<double> reader(in);
+                     RowWriter<int64_t> writer(out);
+                     std::vector<double> sums(static_cast<size_t>(class_count));
+                     for (int64_t row = begin; row < end; ++row) {
+                       const double* x = reader.row(row * class_count, class_count);
+                       const double greatest = *std::max_element(x, x + class_count);
+                       double sum = 0;
+                       for (size_t i = 0; i < sums.size(); ++i) sums[i] = sum += std::exp(x[i] - greatest);
+                       int64_t* y = writer.row(row * sample_count, sample_count);
+                       for (int64_t i = 0; i < sample_count; ++i) {
+                         double pair[2];
+                         Uniform::pair(philox(seed, static_cast<uint64_t>(row * sample_count + i)), 0, sum, pair);
+                         const auto found = std::upper_bound(sums.begin(), sums.end(), pair[0]);
+                         y[i] = std::min<int64_t>(found - sums.begin(), class_count - 1);
+                       }
+                       writer.finish();
+                     }
+                   });
+  return {};
+}
+
 }  // namespace
 
 extern const CpuKernel random_normal{.op_type = "RandomNormal", .run = run<Normal>};
@@ -103,5 +135,6 @@ extern const CpuKernel random_normal_like{.op_type = "RandomNormalLike", .run = 
 extern const CpuKernel random_uniform{.op_type = "RandomUniform", .run = run<Uniform>};
 extern const CpuKernel random_uniform_like{.op_type = "RandomUniformLike", .run = run<Uniform>};
 extern const CpuKernel bernoulli{.op_type = "Bernoulli", .run = run_bernoulli};
+extern const CpuKernel multinomial{.op_type = "Multinomial", .run = run_multinomial};
 
 }  // namespace heed::cpu

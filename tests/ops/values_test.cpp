@@ -137,6 +137,26 @@ TEST_CASE("Bernoulli gives 1 as often as it is told") {
   check_equal((*outputs)[2], i64({3}, {0, 1, 1}));
 }
 
+TEST_CASE("Multinomial draws places as often as rows tell") {
+  // Of the first row 1 : 3, of the second the last place alone.
+  const auto outputs = run_text(
+      model("(float[2, 3] x) => (int32[2, 5003] y, int64[2, 5003] again)",
+            "y = Multinomial<sample_size = 5003, seed = 3.0>(x)  again = Multinomial<sample_size = 5003, seed = 3.0, dtype = 7>(x)"),
+      {f32({2, 3}, {0, -infinity, std::log(3.0), -200, -300, 5})});
+  INFO((outputs ? "" : outputs.error().message));
+  REQUIRE(outputs.has_value());
+  const auto drawn = values_of((*outputs)[0]);
+  double second = 0, third = 0;
+  for (size_t i = 0; i < 5003; ++i) {
+    second += drawn[i] == 1;
+    third += drawn[i] == 2;
+  }
+  CHECK(second == 0);
+  CHECK(third / 5003 == Approx(0.75).margin(0.02));
+  CHECK(std::all_of(drawn.begin() + 5003, drawn.end(), [](double place) { return place == 2; }));
+  CHECK(values_of((*outputs)[1]) == drawn);
+}
+
 TEST_CASE("random numbers without a seed differ from node to node") {
   const auto outputs = run_text(
       model("(float[100] x) => (float[100] u, float[100] v)", "u = RandomUniformLike(x)  v = RandomUniformLike(x)"),
