@@ -15,6 +15,8 @@ Result<void> infer(Inference& node) {
   return node.set_output(1, mask);
 }
 
+constexpr Types floats = any_float | Types{DataType::f8e4m3fn, DataType::f8e4m3fnuz, DataType::f8e5m2, DataType::f8e5m2fnuz};
+
 }  // namespace
 
 extern const Operator dropout{
@@ -23,7 +25,7 @@ extern const Operator dropout{
     .flags = HEED_RANDOM,
     .inputs = {{"data", "T"}, {"ratio", "R", HEED_OPTIONAL_PARAMETER}, {"training_mode", "B", HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"output", "T"}, {"mask", "M", HEED_OPTIONAL_PARAMETER}},
-    .types = {{"T", any_float}, {"R", any_float}, {"B", {DataType::boolean}}, {"M", any_type}},
+    .types = {{"T", floats}, {"R", floats}, {"B", {DataType::boolean}}, {"M", any_type}},
     .attributes = {attribute("ratio", 0.5f), attribute("is_test", 0), optional("seed", HEED_ATTRIBUTE_INT),
                    optional("consumed_inputs", HEED_ATTRIBUTE_INTS)},
     .infer = infer};

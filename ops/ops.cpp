@@ -131,6 +131,8 @@ extern const Rewrite max_unpool_lowered, deform_conv_lowered;
 // Steps of optimizers: optimizers.cpp
 extern const Operator adagrad, adam, momentum;
 extern const Rewrite adagrad_lowered, adam_lowered, momentum_lowered;
+// Old forms: tile.cpp
+extern const Rewrite tile_numbers;
 // Signals: dft.cpp, stft.cpp
 extern const Operator dft, stft;
 extern const Rewrite stft_lowered;
@@ -283,6 +285,7 @@ PluginContent content() {
               &max_unpool_lowered, &deform_conv_lowered,
               &stft_lowered,
               &adagrad_lowered, &adam_lowered, &momentum_lowered,
+              &tile_numbers,
               &flex_attention_lowered,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,
               &matmul_integer_to_float_of_sums, &dynamic_quantize_matmul_of_codes,

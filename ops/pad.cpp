@@ -20,6 +20,11 @@ Result<Padding> padding_of(const NodeView& node) {
                "attribute 'mode' is '" + std::string(mode) + "'; expected constant, reflect, edge or wrap"};
 }
 
+// The attribute of Pad-2, which Pad-1 names otherwise.
+std::optional<std::span<const int64_t>> pads_attribute(const NodeView& node) {
+  return node.integers(node.version() < 2 ? "paddings" : "pads");
+}
+
 struct Pads {
   Dims begins, ends;            // one per axis
   std::vector<int32_t> places;  // of the begins in the list that is given
@@ -30,7 +35,7 @@ Result<std::optional<Pads>> pads_of(const NodeView& node, int32_t rank) {
   using Known = std::optional<Pads>;
   Dims given;
   if (node.version() < 11) {
-    const auto pads = node.integers("pads");
+    const auto pads = pads_attribute(node);
     given.assign(pads->begin(), pads->end());
   } else {
     const auto pads = node.elements(pads_input);
@@ -65,8 +70,8 @@ Result<void> infer(Inference& node) {
   if (node.version() >= 11) {
     HEED_TRY(require_input(node, pads_input, "pads"));
     HEED_TRY(node.require_rank(pads_input, 1));
-  } else if (!node.integers("pads")) {
-    return Error{Code::invalid_model, "attribute 'pads' is missing"};
+  } else if (!pads_attribute(node)) {
+    return Error{Code::invalid_model, node.version() < 2 ? "attribute 'paddings' is missing" : "attribute 'pads' is missing"};
   } else if (data.has_element() && (!is_float(data.element()) || data.element() == DataType::bf16)) {
     return Error{Code::invalid_model,
                  "Pad takes f16, f32 and f64 before opset 11, not " + std::string(name_of(data.element()))};
@@ -131,14 +136,15 @@ Result<Launch> bind(const Binding& node) {
 
 extern const Operator pad{
     .op_type = "Pad",
-    .versions = {25, 24, 23, 21, 19, 18, 13, 11, 2},
+    .versions = {25, 24, 23, 21, 19, 18, 13, 11, 2, 1},
     .inputs = {{"data", "T"},
                {"pads", "P", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER},
                {"constant_value", "T", HEED_OPTIONAL_PARAMETER},
                {"axes", "I", HEED_SHAPE_DATA | HEED_OPTIONAL_PARAMETER}},
     .outputs = {{"output", "T"}},
     .types = {{"T", any_type}, {"P", {DataType::i64}}, {"I", {DataType::i32, DataType::i64}}},
-    .attributes = {attribute("mode", "constant"), optional("pads", HEED_ATTRIBUTE_INTS), attribute("value", 0.0f)},
+    .attributes = {attribute("mode", "constant"), optional("paddings", HEED_ATTRIBUTE_INTS),
+                   optional("pads", HEED_ATTRIBUTE_INTS), attribute("value", 0.0f)},
     .infer = infer,
     .plan = plan,
     .bind = bind};

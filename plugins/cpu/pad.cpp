@@ -43,10 +43,12 @@ std::vector<int64_t> places_along(int64_t size, Pads pads, std::string_view mode
 Result<void> run(Running& run) {
   const auto x = run.input(0), value = run.input(2);
   std::vector<int64_t> pads, axes;
-  if (run.version() < 11)
-    pads.assign(run.integers("pads")->begin(), run.integers("pads")->end());
-  else
+  if (run.version() < 11) {
+    const auto given = run.integers(run.version() < 2 ? "paddings" : "pads");
+    pads.assign(given->begin(), given->end());
+  } else {
     pads = run.input(1).integers();
+  }
   if (run.input(3).present()) {
     axes = run.input(3).integers();
   } else {

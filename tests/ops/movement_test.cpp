@@ -28,6 +28,12 @@ Reference padded(std::vector<int64_t> begins, std::vector<int64_t> ends, double 
   };
 }
 const std::vector<Case> pad_cases = {
+    {"paddings before opset 2",
+     {f32({1, 2}, {1, 2})},
+     {f32({2, 4}, {9, 1, 2, 9, 9, 9, 9, 9})},
+     0,
+     "paddings = [0, 1, 1, 1], value = 9.0",
+     1},
     {"constant (onnx test_constant_pad)",
      {x32, i64({4}, {0, 2, 0, 0}), f32({}, {0})},
      {f32({3, 4}, {0, 0, 1, 1.2, 0, 0, 2.3, 3.4, 0, 0, 4.5, 5.7})}},
@@ -96,6 +102,12 @@ const std::vector<Case> pad_cases = {
 };
 
 const std::vector<Case> tile_cases = {
+    {"an axis of its own before opset 6",
+     {f32({2, 2}, {0, 1, 2, 3}), f32({}, {3}), f32({}, {1})},
+     {f32({2, 6}, {0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3})},
+     0,
+     "",
+     5},
     {"both axes (onnx test_tile_precomputed)",
      {f32({2, 2}, {0, 1, 2, 3}), i64({2}, {2, 2})},
      {f32({4, 4}, {0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3})}},
