@@ -260,8 +260,8 @@ PluginContent content() {
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &deform_conv, &heed_deformed_windows,
               &dft, &stft,
           },
-      .control_kernels = {&if_else_control, &loop_control, &scan_control, &sequence_map_control},
-      .control_kernels = {&if_else_control, &loop_control, &heed_apply_control},
+      .control_kernels = {&if_else_control, &loop_control, &scan_control, &sequence_map_control,
+                          &heed_apply_control},
       .rewrites =
           {
               &one_sided_add, &one_sided_sub, &one_sided_mul, &one_sided_div, &one_sided_pow, &one_sided_less,

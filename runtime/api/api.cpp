@@ -237,7 +237,8 @@ struct heed_runtime {
   struct Content {
     heed::Registry registry;
     std::mutex mutex;
-    bool is_complete = false;  // no more plugins: models may have been loaded
+    size_t built_in_count = 0;  // of the built-in plugins, those that are there; all: no more plugins come
+    bool is_complete() const { return built_in_count == std::size(heed::built_in_plugins); }
   };
   std::shared_ptr<Content> content = std::make_shared<Content>();
 };
@@ -265,9 +266,10 @@ namespace {
 // The built-in plugins come last: those that were given win.
 Result<void> complete(heed_runtime::Content& runtime) {
   const std::lock_guard lock(runtime.mutex);
-  if (runtime.is_complete) return {};
-  for (const auto entry : built_in_plugins) HEED_TRY(runtime.registry.add_built_in(entry));
-  runtime.is_complete = true;
+  while (!runtime.is_complete()) {
+    HEED_TRY(runtime.registry.add_built_in(built_in_plugins[runtime.built_in_count]));
+    ++runtime.built_in_count;
+  }
   return {};
 }
 
@@ -495,7 +497,7 @@ heed_status heed_runtime_load_plugin(heed_runtime* runtime, const char* path) {
   return guarded([&]() -> Result<void> {
     if (!runtime || !path) return null_argument(runtime ? "path" : "runtime");
     const std::lock_guard lock(runtime->content->mutex);
-    if (runtime->content->is_complete)
+    if (runtime->content->is_complete())
       return Error{Code::invalid_argument, std::string(path) + ": plugins are loaded before the runtime's first model"};
     return runtime->content->registry.load_plugin(path);
   });

@@ -1,6 +1,7 @@
 // Reading of types: onnx.proto, ValueInfoProto and TypeProto.
 #include "onnx/read_type.hpp"
 
+#include <google/protobuf/arena.h>
 #include <onnx/onnx_pb.h>
 
 namespace heed::onnx_file {
@@ -81,7 +82,8 @@ Result<ValueType> convert(const onnx::TypeProto& proto, const Context& context) 
 }  // namespace
 
 Result<NamedType> read_value_info(Bytes message, DimPool& dims, Symbols symbols) {
-  onnx::ValueInfoProto proto;
+  google::protobuf::Arena arena;  // a message by itself loses its parts where memory is out
+  auto& proto = *google::protobuf::Arena::CreateMessage<onnx::ValueInfoProto>(&arena);
   if (!proto.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     return invalid("cut short or damaged, or types in types too deep: a ValueInfoProto");
   }
@@ -91,7 +93,8 @@ Result<NamedType> read_value_info(Bytes message, DimPool& dims, Symbols symbols)
 }
 
 Result<ValueType> read_type(Bytes message, DimPool& dims, Symbols symbols) {
-  onnx::TypeProto proto;
+  google::protobuf::Arena arena;
+  auto& proto = *google::protobuf::Arena::CreateMessage<onnx::TypeProto>(&arena);
   if (!proto.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     return invalid("cut short or damaged, or types in types too deep: a TypeProto");
   }

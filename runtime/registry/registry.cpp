@@ -85,7 +85,52 @@ struct Registry::Content {
   Kernels<ControlKernelEntry> control_kernels;
   std::vector<RewriteEntry> rewrites;
   std::vector<PluginInfo> plugins;
+
+  void take(const heed_plugin* plugin, const std::string& name, const std::string& path);
+  // All that a plugin of this name brought; takes no memory.
+  void forget(std::string_view name) {
+    std::erase_if(roles, [&](const auto& entry) { return entry.second->plugin == name; });
+    std::erase_if(operators, [&](const auto& entry) { return entry.second.plugin == name; });
+    const auto forget_kernels = [&](auto& kernels) {
+      for (auto& [key, entries] : kernels)
+        std::erase_if(entries, [&](const auto& entry) { return entry.plugin == name; });
+    };
+    forget_kernels(cpu_kernels);
+    forget_kernels(gpu_kernels);
+    forget_kernels(control_kernels);
+    std::erase_if(rewrites, [&](const auto& entry) { return entry.plugin == name; });
+    std::erase_if(plugins, [&](const auto& entry) { return entry.name == name; });
+  }
 };
+
+void Registry::Content::take(const heed_plugin* plugin, const std::string& name, const std::string& path) {
+  const bool given = !path.empty();
+  libraries.reserve(libraries.size() + 1);  // for keep_library, which must not fail
+  for (size_t i = 0; i < plugin->operator_count; ++i) {
+    const heed_operator* op = plugin->operators[i];
+    const auto [place, is_new] =
+        operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name, given});
+    if (op->role.size > 0) roles.emplace(text_of(op->role), &place->second);
+  }
+  const auto add_kernels = [&](auto& kernels, const auto* const* list, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      const Key key{text_of(list[i]->domain), text_of(list[i]->op_type)};
+      kernels[key].push_back({list[i], name, given});
+      // Built-in plugins may be added in any order.
+      if (given && operators.count(key) == 0) {
+        log(Level::warning, "plugin '" + name + "' brings a kernel for " + full_name(key.first, key.second) +
+                                ", of which no plugin brings the contract so far: is the name right?");
+      }
+    }
+  };
+  add_kernels(cpu_kernels, plugin->cpu_kernels, plugin->cpu_kernel_count);
+  add_kernels(gpu_kernels, plugin->gpu_kernels, plugin->gpu_kernel_count);
+  add_kernels(control_kernels, plugin->control_kernels, plugin->control_kernel_count);
+  for (size_t i = 0; i < plugin->rewrite_count; ++i) rewrites.push_back({plugin->rewrites[i], name});
+  plugins.push_back({name, std::string(text_of(plugin->version)), path, plugin->operator_count,
+                     plugin->cpu_kernel_count + plugin->gpu_kernel_count + plugin->control_kernel_count,
+                     plugin->rewrite_count});
+}
 
 Registry::Registry() : content_(std::make_unique<Content>()) {}
 
@@ -135,31 +180,12 @@ Result<void> Registry::add(const heed_plugin* plugin, const std::string& path) {
     }
   }
 
-  const bool given = !path.empty();
-  for (size_t i = 0; i < plugin->operator_count; ++i) {
-    const heed_operator* op = plugin->operators[i];
-    const auto [place, is_new] =
-        content.operators.emplace(Key{text_of(op->domain), text_of(op->op_type)}, OperatorEntry{op, name, given});
-    if (op->role.size > 0) content.roles.emplace(text_of(op->role), &place->second);
+  try {
+    content.take(plugin, name, path);
+  } catch (const std::bad_alloc&) {
+    content.forget(name);
+    throw;
   }
-  const auto add_kernels = [&](auto& kernels, const auto* const* list, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-      const Key key{text_of(list[i]->domain), text_of(list[i]->op_type)};
-      kernels[key].push_back({list[i], name, given});
-      // Built-in plugins may be added in any order.
-      if (given && content.operators.count(key) == 0) {
-        log(Level::warning, "plugin '" + name + "' brings a kernel for " + full_name(key.first, key.second) +
-                                ", of which no plugin brings the contract so far: is the name right?");
-      }
-    }
-  };
-  add_kernels(content.cpu_kernels, plugin->cpu_kernels, plugin->cpu_kernel_count);
-  add_kernels(content.gpu_kernels, plugin->gpu_kernels, plugin->gpu_kernel_count);
-  add_kernels(content.control_kernels, plugin->control_kernels, plugin->control_kernel_count);
-  for (size_t i = 0; i < plugin->rewrite_count; ++i) content.rewrites.push_back({plugin->rewrites[i], name});
-  content.plugins.push_back({name, std::string(text_of(plugin->version)), path, plugin->operator_count,
-                             plugin->cpu_kernel_count + plugin->gpu_kernel_count + plugin->control_kernel_count,
-                             plugin->rewrite_count});
   return {};
 }
 
