@@ -280,6 +280,18 @@ heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
   return made ? made->release() : (fail(made.error()), nullptr);
 }
 
+// What a body gave may lie on a device, or in memory of this step: a sequence holds tensors of their own on the host.
+Result<void> ControlRun::settle_elements(std::vector<heed_value*>& elements) {
+  for (heed_value*& element : elements) {
+    if (!element->on_device && !element->lent) continue;
+    const auto given = SharedValue::borrow(element);
+    if (given->on_device) leaving_.push_back(given);
+    HEED_ASSIGN(auto settled, given->on_device ? frame_.context_.gpu->moved(*given.get(), Location::cpu) : kept(given));
+    const auto replaced = SharedValue::own(std::exchange(element, settled.release()));
+  }
+  return {};
+}
+
 int32_t ControlRun::set_output(int32_t output, heed_value* value) {
   auto given = SharedValue::own(value);
   if (output < 0 || output >= output_count())
@@ -288,6 +300,7 @@ int32_t ControlRun::set_output(int32_t output, heed_value* value) {
   if (!given) return fail(Code::invalid_argument, "output " + std::to_string(output) + " was set to nothing");
   const Slot& slot = frame_.plan_.slots[step_.outputs[output]];
   const auto attempt = [&]() -> Result<SharedValue> {
+    if (given->kind == Kind::sequence) HEED_TRY(settle_elements(given->elements));
     if (given->kind != Kind::tensor || slot.anywhere || given->on_device == (slot.location == Location::vulkan))
       return kept(std::move(given));
     if (given->on_device) leaving_.push_back(given);

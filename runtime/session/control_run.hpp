@@ -30,6 +30,7 @@ class ControlRun final : public heed_control {
  private:
   // A value that outlives this step.
   Result<SharedValue> kept(SharedValue value);
+  Result<void> settle_elements(std::vector<heed_value*>& elements);
   Result<SharedValue> on_host(heed_value* value);
   // What the bodies read from around the step, by its place in Step::captured: where `reader`, a body's slot, asks for
   // it.

@@ -167,6 +167,28 @@ TEST_CASE("SequenceMap runs its body for each element, of sequences that go alon
              {f32({6}, {11, 2, 3, 12, 13, 1}), i64({2}, {2, 1})});
 }
 
+TEST_CASE("SequenceMap keeps what its body gives: on Vulkan, and where that is a tensor of the step") {
+  const std::string text = model("(float[3] a, float[3] b) => (float[n] y)", R"(
+      s = SequenceConstruct(a, b)
+      c = Add(a, b)
+      t, u = SequenceMap(s, c) <body = both (float[3] f, float[3] d) => (float[3] p, float[3] q) {
+        p = Mul(f, d)
+        q = Identity(d)
+      }>
+      more = Add(c, c)
+      ys = ConcatFromSequence<axis = 0>(t)
+      cs = ConcatFromSequence<axis = 0>(u)
+      y = Concat<axis = 0>(ys, cs, more))");
+  const Tensors inputs{f32({3}, {1, 2, 3}), f32({3}, {10, 20, 30})};
+  const Tensors expected{f32({15}, {11, 44, 99, 110, 440, 990, 11, 22, 33, 11, 22, 33, 22, 44, 66})};
+  check_text(text, inputs, expected);
+  // The sequence itself is made and read on the CPU.
+  const auto on_vulkan = run_text(text, inputs, "vulkan", {{"vulkan.mask", "float64"}});
+  INFO((on_vulkan ? "" : on_vulkan.error().message));
+  REQUIRE(on_vulkan.has_value());
+  check_equal((*on_vulkan)[0], expected[0]);
+}
+
 TEST_CASE("SequenceMap of no elements gives none") {
   check_text(model("(float[1] c) => (int64 n)", R"(
       s = SequenceEmpty()
