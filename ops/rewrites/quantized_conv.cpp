@@ -16,30 +16,17 @@ bool is_one(const std::optional<TypeView>& type) {
   return type && type->has_rank() && type->rank() <= 1 && count_of(type->dims()).is_number(1);
 }
 
-// A bias as i32 on the scale of the sums, as text; empty where it is not, or would not fit.
+// A bias as i32 on the scale of the sums, as text; empty where it is not known, or would not fit. One that is quantised is
+// folded to floats before.
 std::string bias_on_scale(Match& match) {
   if (!match.type("bias")) return "\"\"";
   const auto x_scale = match.scalar("x_scale");
-  const auto w_scale = match.constant("w_scale"), codes = match.constant("qbias"), bias_scale = match.constant("bias_scale");
-  if (!x_scale || !w_scale) return "";
-  const auto scale_at = [&](const TensorView& scales, int64_t i) {
-    return static_cast<double>(scales.data<float>()[scales.count() == 1 ? 0 : i]);
-  };
-  if (match.type("qbias")) {
-    const auto zero = match.constant("bias_zero");
-    if (!codes || codes->element() != DataType::i32 || !bias_scale || bias_scale->element() != DataType::f32) return "";
-    for (int64_t i = 0; zero && i < zero->count(); ++i)
-      if (zero->data<int32_t>()[i] != 0) return "";
-    for (int64_t i = 0; i < codes->count(); ++i) {
-      const double expected = *x_scale * scale_at(*w_scale, i);
-      if (!(std::abs(scale_at(*bias_scale, i) - expected) <= 1e-5 * expected)) return "";
-    }
-    return "qbias";
+  const auto w_scale = match.constant("w_scale"), bias = match.constant("bias");
+  if (!x_scale || !w_scale || !bias || bias->element() != DataType::f32) return "";
+  for (int64_t i = 0; i < bias->count(); ++i) {
+    const double scale = *x_scale * static_cast<double>(w_scale->data<float>()[w_scale->count() == 1 ? 0 : i]);
+    if (!(std::abs(bias->data<float>()[i]) < 1e9 * scale)) return "";
   }
-  const auto bias = match.constant("bias");
-  if (!bias || bias->element() != DataType::f32) return "";
-  for (int64_t i = 0; i < bias->count(); ++i)
-    if (!(std::abs(bias->data<float>()[i]) < 1e9 * *x_scale * scale_at(*w_scale, i))) return "";
   return "Cast<to = 6>(Round(Div(bias, Mul(x_scale, w_scale))))";
 }
 
@@ -102,8 +89,7 @@ bool accept(Match& match) {
     return "Cast<to = " + std::to_string(of.c.element) + ">(Constant<value_int = 0>())";
   };
   // Others may read what was dequantised.
-  std::string text = dequantized_again(match, "x", "qx, x_scale, x_zero") + dequantized_again(match, "w", "qw, w_scale, w_zero");
-  if (match.type("qbias")) text += dequantized_again(match, "bias", "qbias, bias_scale, bias_zero");
+  const std::string text = dequantized_again(match, "x", "qx, x_scale, x_zero") + dequantized_again(match, "w", "qw, w_scale, w_zero");
   std::string codes =
       "QLinearConv" +
       carried(match, match.node("c"), {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}) +
@@ -120,18 +106,14 @@ bool accept(Match& match) {
 }
 
 #define DEQUANTIZED "x = DequantizeLinear(qx, x_scale, x_zero); w = DequantizeLinear(qw, w_scale, w_zero);"
-#define DEQUANTIZED_BIAS "bias = DequantizeLinear(qbias, bias_scale, bias_zero);"
 #define CONVOLVED "c = Conv(x, w, bias);"
 
 }  // namespace
 
 extern const Rewrite quantized_conv{
     .name = "quantized_conv",
-    .patterns = {DEQUANTIZED DEQUANTIZED_BIAS CONVOLVED "y = QuantizeLinear(c, y_scale, y_zero)",
-                 DEQUANTIZED CONVOLVED "y = QuantizeLinear(c, y_scale, y_zero)",
-                 DEQUANTIZED DEQUANTIZED_BIAS CONVOLVED "relu = Relu(c); y = QuantizeLinear(relu, y_scale, y_zero)",
+    .patterns = {DEQUANTIZED CONVOLVED "y = QuantizeLinear(c, y_scale, y_zero)",
                  DEQUANTIZED CONVOLVED "relu = Relu(c); y = QuantizeLinear(relu, y_scale, y_zero)",
-                 DEQUANTIZED DEQUANTIZED_BIAS CONVOLVED "clip = Clip(c, low, high); y = QuantizeLinear(clip, y_scale, y_zero)",
                  DEQUANTIZED CONVOLVED "clip = Clip(c, low, high); y = QuantizeLinear(clip, y_scale, y_zero)"},
     .replacement = "",
     .accept = accept};

@@ -142,25 +142,29 @@ void slide(const int16_t* image, const TapPairs& taps, int64_t n, int32_t* sums)
   }
 }
 
-void quantize(const SumRows& rows, int64_t n, const Rounding& rounding, uint8_t* to, int64_t to_stride) {
+template <bool is_near>
+void quantize_steps(const SumRows& rows, int64_t n, const Rounding& rounding, uint8_t* to, int64_t to_stride) {
   const Sums d;
   const Floats floats;
   const Sixteens sixteens;
   const hn::Rebind<uint8_t, Sixteens> bytes;
   const auto least = hn::Set(floats, rounding.least), greatest = hn::Set(floats, rounding.greatest);
-  const auto zero_point = hn::Set(sixteens, static_cast<int16_t>(rounding.zero_point));
+  // Steps of so few bits are rounded by the addition of 1.5 * 2^23, whose low bits they become; narrowing saturates.
+  constexpr float shift = 12582912;
+  const auto shift_bits = hn::Set(d, static_cast<int32_t>(0x4B400000) - rounding.zero_point);
   const auto flip = hn::Set(bytes, rounding.flipped);
   for (int64_t row = 0; row < rows.row_count; ++row) {
     const auto scale = hn::Set(floats, rows.scales[row]);
     const auto added = hn::Set(d, rows.added[row]);
     const auto steps_of = [&](const int32_t* from) HWY_ATTR {
-      const auto steps = hn::Mul(hn::ConvertTo(floats, hn::Add(hn::LoadU(d, from), added)), scale);
-      return hn::NearestInt(hn::Min(hn::Max(steps, least), greatest));
+      auto steps = hn::Mul(hn::ConvertTo(floats, hn::Add(hn::LoadU(d, from), added)), scale);
+      if constexpr (!is_near) steps = hn::Min(hn::Max(steps, least), greatest);
+      return hn::Sub(hn::BitCast(d, hn::Add(steps, hn::Set(floats, shift))), shift_bits);
     };
     const int32_t* from = rows.sums + row * rows.stride;
     for (int64_t i = 0; i < n; i += lanes) {
       const auto both = hn::ReorderDemote2To(sixteens, steps_of(from + i), steps_of(from + i + lanes / 2));
-      auto codes = hn::DemoteTo(bytes, hn::Add(both, zero_point));
+      auto codes = hn::DemoteTo(bytes, both);
       if constexpr (lanes == 16) {  // halves of each vector by themselves: fours lie as 0 2 1 3
         alignas(16) static constexpr uint8_t order[] = {0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15};
         codes = hn::TableLookupBytes(codes, hn::Load(bytes, order));
@@ -168,6 +172,11 @@ void quantize(const SumRows& rows, int64_t n, const Rounding& rounding, uint8_t*
       hn::StoreU(hn::Xor(codes, flip), bytes, to + row * to_stride + i);
     }
   }
+}
+
+void quantize(const SumRows& rows, int64_t n, const Rounding& rounding, uint8_t* to, int64_t to_stride) {
+  rounding.is_near ? quantize_steps<true>(rows, n, rounding, to, to_stride)
+                   : quantize_steps<false>(rows, n, rounding, to, to_stride);
 }
 
 }  // namespace
@@ -182,10 +191,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace heed::cpu {
 
-Rounding rounding_of(DataType codes, int32_t zero_point) {
+Rounding rounding_of(DataType codes, int32_t zero_point, double most_steps) {
   const bool is_signed = codes == DataType::i8;
   const int32_t less = zero_point + (is_signed ? 128 : 0);
-  return {static_cast<float>(-less), static_cast<float>(255 - less), less, static_cast<uint8_t>(is_signed ? 0x80 : 0)};
+  return {static_cast<float>(-less), static_cast<float>(255 - less), less, static_cast<uint8_t>(is_signed ? 0x80 : 0),
+          most_steps < (1 << 22)};
 }
 
 const ByteLineKernels* byte_line_kernels(Isa isa) {

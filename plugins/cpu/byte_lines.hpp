@@ -13,8 +13,9 @@ struct Rounding {
   float least, greatest;  // of steps
   int32_t zero_point;     // less the least code
   uint8_t flipped;        // 0x80 where codes are signed
+  bool is_near;           // all steps are less than 2^22: what rounds them may saturate them, too
 };
-Rounding rounding_of(DataType codes, int32_t zero_point);
+Rounding rounding_of(DataType codes, int32_t zero_point, double most_steps);
 
 // Rows of sums and what becomes of them: codes of (sum + added[row]) * scales[row].
 struct SumRows {

@@ -3,10 +3,12 @@
 //   QLinearConv   saturate(round((sum + B) * (x_scale * w_scale / y_scale)) + y_zero_point)
 // Weights less their zero points are rows; pixels, the window of each spread out, are the columns of panels, in which x is
 // lowered by `shift`: sum((x - z) w) = sum((x - shift) w) + (shift - z) sum(w). Rows of signed bytes are multiplied four at a
-// time where the machine can, and else two at a time as i16. Where each channel has weights of its own, a window slides along
+// time where the machine can, or bounded so that it can without an instruction for it, and else two at a time as i16. Where each channel has weights of its own, a window slides along
 // a copy of its image, padded, as i16 less the zero point, in as many parts as it takes for strides to be 1.
+#include <cmath>
 #include <memory>
 
+#include "bounded_panels.hpp"
 #include "byte_lines.hpp"
 #include "byte_panels.hpp"
 #include "convert.hpp"
@@ -19,11 +21,13 @@ namespace {
 
 struct Kernels {
   const IntegerPanelKernels* pairs;
-  const BytePanelKernels* fours;  // null: none here
+  const BytePanelKernels* fours;       // null: none here
+  const BoundedPanelKernels* bounded;  // likewise; where fours are no single instruction
   const ByteLineKernels* lines;
 };
 Kernels kernels_of(Isa isa) {
-  return {integer_panel_kernels(base_of(isa)), byte_panel_kernels(isa), byte_line_kernels(base_of(isa))};
+  return {integer_panel_kernels(base_of(isa)), byte_panel_kernels(isa), bounded_panel_kernels(isa),
+          byte_line_kernels(base_of(isa))};
 }
 
 // Which inputs of an operator are what.
@@ -52,7 +56,7 @@ std::vector<int64_t> integers_of(const TensorView& list, int64_t count) {
 // ---- weights as rows
 // ----------------------------------------------------------------------------------------------------------------
 
-enum class Way { pairs, fours, slide };
+enum class Way { pairs, fours, bounded, slide };
 
 struct Layout {
   Way way;
@@ -63,6 +67,8 @@ struct Weights {
   Layout layout;
   const uint8_t* rows;  // [out], row_bytes apart
   const int32_t* sums;  // of each row
+  const Excess* excesses;       // of bounded rows
+  const int32_t* first_excess;  // [out + 1]
 };
 
 // Of dense weights [out, channel / group, kernel...].
@@ -70,19 +76,24 @@ Layout layout_of(const Kernels& kernels, const TensorView& w, const std::vector<
   const int64_t k_count = w.count(1, w.rank());
   const int64_t pair_bytes = 2 * ceil_divide(k_count, 2) * static_cast<int64_t>(sizeof(int16_t));
   if (w.dim(1) == 1) return {Way::slide, pair_bytes};
-  // Where fours are added two by two as i16, greater weights take longer than pairs do.
-  bool fits = kernels.fours != nullptr && !kernels.fours->adds_pairs;
+  bool fits = kernels.bounded != nullptr || kernels.fours != nullptr;
   for (int64_t i = 0; fits && i < w.count(); ++i) {
     const int64_t number = (w.element() == DataType::i8 ? w.data<int8_t>()[i] : w.data<uint8_t>()[i]) -
                            zero_points[static_cast<size_t>(i / k_count)];
     fits = number >= -128 && number <= 127;
   }
-  return fits ? Layout{Way::fours, packed_row_bytes(k_count)} : Layout{Way::pairs, pair_bytes};
+  if (!fits) return {Way::pairs, pair_bytes};
+  return kernels.bounded ? Layout{Way::bounded, bounded_k(k_count)} : Layout{Way::fours, packed_row_bytes(k_count)};
 }
 
-// `rows` are zeros before.
-void pack(const Kernels& kernels, const Layout& layout, const TensorView& w, const std::vector<int64_t>& zero_points,
-          uint8_t* rows, int32_t* sums) {
+// `rows` are zeros before. Of bounded rows: what they are cut by, and where that of each begins.
+struct Cut {
+  std::vector<Excess> excesses;
+  std::vector<int32_t> first = {0};
+};
+Cut pack(const Kernels& kernels, const Layout& layout, const TensorView& w, const std::vector<int64_t>& zero_points,
+         uint8_t* rows, int32_t* sums) {
+  Cut cut;
   const int64_t k_count = w.count(1, w.rank());
   for (int64_t m = 0; m < w.dim(0); ++m) {
     uint8_t* row = rows + m * layout.row_bytes;
@@ -92,13 +103,18 @@ void pack(const Kernels& kernels, const Layout& layout, const TensorView& w, con
       const auto number = static_cast<int32_t>((w.element() == DataType::i8 ? w.data<int8_t>()[i] : w.data<uint8_t>()[i]) -
                                                zero_points[static_cast<size_t>(m)]);
       sums[m] += number;
-      if (layout.way == Way::fours)
-        row[k] = static_cast<uint8_t>(number + 128);
+      if (layout.way == Way::fours || layout.way == Way::bounded)
+        row[k] = static_cast<uint8_t>(number + (layout.way == Way::fours ? 128 : 0));
       else
         reinterpret_cast<int16_t*>(row)[k] = static_cast<int16_t>(number);
     }
     if (layout.way == Way::fours) pack_row(*kernels.fours, true, 128, k_count, 255, row);
+    if (layout.way == Way::bounded) {
+      bound_row(k_count, reinterpret_cast<int8_t*>(row), cut.excesses);
+      cut.first.push_back(static_cast<int32_t>(cut.excesses.size()));
+    }
   }
+  return cut;
 }
 
 Result<void> prepare(Preparing& node, const Kernels& kernels, const Roles& roles) {
@@ -114,8 +130,16 @@ Result<void> prepare(Preparing& node, const Kernels& kernels, const Roles& roles
   auto* rows = static_cast<uint8_t*>(node.keep_bytes(static_cast<size_t>(w->dim(0) * layout.row_bytes)));
   auto* sums = static_cast<int32_t*>(node.keep_bytes(static_cast<size_t>(w->dim(0)) * sizeof(int32_t)));
   if (rows == nullptr || sums == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
-  pack(kernels, layout, *w, zero_points, rows, sums);
-  *kept = {layout, rows, sums};
+  const Cut cut = pack(kernels, layout, *w, zero_points, rows, sums);
+  *kept = {layout, rows, sums, nullptr, nullptr};
+  if (layout.way != Way::bounded) return {};
+  auto* excesses = static_cast<Excess*>(node.keep_bytes((cut.excesses.size() + 1) * sizeof(Excess)));
+  auto* first = static_cast<int32_t*>(node.keep_bytes(cut.first.size() * sizeof(int32_t)));
+  if (excesses == nullptr || first == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
+  std::copy(cut.excesses.begin(), cut.excesses.end(), excesses);
+  std::copy(cut.first.begin(), cut.first.end(), first);
+  kept->excesses = excesses;
+  kept->first_excess = first;
   return {};
 }
 
@@ -426,12 +450,16 @@ class Panels {
 
 void multiply(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
   constexpr int64_t most_rows = 16, cache_bytes = 1 << 14;
-  const bool by_fours = conv.weights.layout.way == Way::fours;
-  const int64_t width = by_fours ? kernels.fours->panel_width : kernels.pairs->panel_width;
-  const int64_t rows_at_once = by_fours ? kernels.fours->most_rows : kernels.pairs->most_rows;
+  const Way way = conv.weights.layout.way;
   const int64_t k_count = conv.channel_count * conv.s.kernel_count;
-  const int64_t padded = by_fours ? padded_k(k_count) : 2 * ceil_divide(k_count, 2), panel_bytes = padded * width;
-  const Panels panels(run, conv, kernels, {.width = width, .group_size = by_fours ? 4 : 2, .padded = padded});
+  const auto of_kernels = [&](const auto& panel_kernels, int64_t group_size, int64_t padded) {
+    return std::pair{Panels::Shape{panel_kernels.panel_width, group_size, padded}, int64_t{panel_kernels.most_rows}};
+  };
+  const auto [shape, rows_at_once] = way == Way::fours     ? of_kernels(*kernels.fours, 4, padded_k(k_count))
+                                     : way == Way::bounded ? of_kernels(*kernels.bounded, 4, bounded_k(k_count))
+                                                           : of_kernels(*kernels.pairs, 2, 2 * ceil_divide(k_count, 2));
+  const int64_t width = shape.width, padded = shape.padded, panel_bytes = padded * width;
+  const Panels panels(run, conv, kernels, shape);
   const int64_t panel_count = panels.count(), image_count = conv.batch_count * conv.group_count;
   // Panels that rows meet one after the other, while both are near.
   const int64_t for_all_threads = std::max<int64_t>(1, image_count * panel_count / run.thread_count());
@@ -455,7 +483,11 @@ void multiply(const Running& run, const Kernels& kernels, const Convolution& con
           const uint8_t* pixels = memory.get() + (panel - first) * panel_bytes;
           const auto place = panels.place(panel);
           alignas(64) int32_t sums[most_rows * most_width];
-          if (by_fours)
+          if (way == Way::bounded)
+            kernels.bounded->multiply({reinterpret_cast<const int8_t*>(rows), conv.weights.layout.row_bytes,
+                                       conv.weights.excesses, conv.weights.first_excess + channel},
+                                      now, padded, pixels, place.n, sums);
+          else if (way == Way::fours)
             kernels.fours->multiply({rows, conv.weights.layout.row_bytes, now, padded, true, pixels, 0, zeros, no_rows, no_rows},
                                     sums);
           else
@@ -556,12 +588,15 @@ Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
   Weights weights = *run.kept<Weights>();
   std::vector<uint8_t> rows;
   std::vector<int32_t> row_sums;
+  Cut cut;
   if (weights.rows == nullptr) {
     const auto zero_points = integers_of(at(roles.w_zero), outputs);
     weights.layout = layout_of(kernels, w, zero_points);
     rows.resize(static_cast<size_t>(outputs * weights.layout.row_bytes));
     row_sums.resize(static_cast<size_t>(outputs));
-    pack(kernels, weights.layout, w, zero_points, rows.data(), row_sums.data());
+    cut = pack(kernels, weights.layout, w, zero_points, rows.data(), row_sums.data());
+    weights.excesses = cut.excesses.data();
+    weights.first_excess = cut.first.data();
     weights.rows = rows.data();
     weights.sums = row_sums.data();
   }
@@ -569,7 +604,8 @@ Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
   const bool x_is_signed = x.element() == DataType::i8;
   const auto x_zero_point = static_cast<int32_t>(integers_of(at(roles.x_zero), 1)[0]);
   // Panels of pairs are signed, those of fours unsigned.
-  const bool flips = weights.layout.way == Way::fours ? x_is_signed : weights.layout.way == Way::pairs && !x_is_signed;
+  const Way way = weights.layout.way;
+  const bool flips = way == Way::fours || way == Way::bounded ? x_is_signed : way == Way::pairs && !x_is_signed;
   const int32_t shift = !flips ? 0 : x_is_signed ? -128 : 128;
   const Convolution conv{.s = s,
                          .weights = weights,
@@ -591,7 +627,7 @@ Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
   finish.added.reserve(static_cast<size_t>(outputs));
   finish.scales.reserve(static_cast<size_t>(outputs));
   for (int64_t m = 0; m < outputs; ++m) {
-    const uint32_t lacking = weights.layout.way == Way::slide
+    const uint32_t lacking = way == Way::slide
                                  ? 0
                                  : static_cast<uint32_t>(shift - x_zero_point) * static_cast<uint32_t>(weights.sums[m]);
     const uint32_t added = bias.present() ? static_cast<uint32_t>(bias.data<int32_t>()[m]) : 0;
@@ -600,11 +636,16 @@ Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
   if (finish.makes_codes) {
     const float x_scale = *at(roles.x_scale).data<float>(), y_scale = *at(roles.y_scale).data<float>();
     const auto w_scales = at(roles.w_scale).as<const float>();
-    for (int64_t m = 0; m < outputs; ++m)
+    double most_steps = 0;
+    const double most_summed = 255.0 * 255 * static_cast<double>(w.count(1, w.rank()));
+    for (int64_t m = 0; m < outputs; ++m) {
       finish.scales.push_back(x_scale * w_scales[w_scales.size() == 1 ? 0 : static_cast<size_t>(m)] / y_scale);
-    finish.rounding = rounding_of(y.element(), static_cast<int32_t>(integers_of(at(roles.y_zero), 1)[0]));
+      const double most = most_summed + std::abs(static_cast<double>(finish.added[static_cast<size_t>(m)]));
+      most_steps = std::max(most_steps, most * std::abs(static_cast<double>(finish.scales.back())));
+    }
+    finish.rounding = rounding_of(y.element(), static_cast<int32_t>(integers_of(at(roles.y_zero), 1)[0]), most_steps);
   }
-  if (weights.layout.way == Way::slide)
+  if (way == Way::slide)
     slide(run, kernels, conv, finish);
   else
     multiply(run, kernels, conv, finish);
