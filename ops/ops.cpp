@@ -146,7 +146,7 @@ extern const Rewrite cast_to_same, where_not, not_not, transposes, slice_of_rang
 extern const Rewrite dropout_as_identity;
 extern const Rewrite gemm_as_matmul, matmul_gelu, matmul_silu, matmul_relu, matmul_sigmoid, matmul_tanh, matmul_scale,
     matmul_bias, matmul_residual, matmul_gate;
-extern const Rewrite conv_scale, conv_batch_normalization, conv_bias, conv_residual_sum, conv_relu, conv_clip, conv_sigmoid,
+extern const Rewrite conv_scale, conv_bias, conv_residual_sum, conv_relu, conv_clip, conv_sigmoid,
     conv_tanh, conv_silu, conv_gelu, conv_leaky_relu, conv_hard_sigmoid, conv_hard_swish;
 extern const Rewrite gather_of_blocks, gather_before_dequantize, matmul_of_blocks, dequantized_matmul, quantized_matmul,
     matmul_integer_to_float_of_sums, dynamic_quantize_matmul_of_codes, fused_dynamic_quantize_matmul_of_codes;
@@ -307,7 +307,7 @@ PluginContent content() {
               &layer_normalization_casts,
               &rms_normalization_core, &rms_normalization_scale, &rms_normalization_casts,
               &gelu_by_erf, &gelu_by_tanh, &silu,
-              &conv_scale, &conv_batch_normalization, &conv_bias, &conv_relu, &conv_clip, &conv_sigmoid, &conv_tanh,
+              &conv_scale, &conv_bias, &conv_relu, &conv_clip, &conv_sigmoid, &conv_tanh,
               &conv_silu, &conv_gelu, &conv_leaky_relu, &conv_hard_sigmoid, &conv_hard_swish, &conv_residual_sum,
               &gemm_as_matmul, &matmul_gelu, &matmul_silu, &matmul_relu,
               &matmul_sigmoid, &matmul_tanh, &matmul_scale, &matmul_bias, &matmul_residual,

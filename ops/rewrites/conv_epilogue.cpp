@@ -1,5 +1,5 @@
-// What stands behind a convolution, a batch normalization or a factor of channels (into its weights), a bias, an
-// activation, a residual -> heed.FusedConv, one after the other.
+// What stands behind a convolution, factors of channels (which go into its weights), a bias, an activation, a residual
+// -> heed.FusedConv, one after the other. A batch normalization is a factor and a bias.
 #include <cmath>
 #include <string>
 
@@ -67,43 +67,19 @@ bool is_of_channels(Match& match, std::string_view name) {
   return true;
 }
 
-// Weights times a factor for each output, and the bias too: both constants.
-std::optional<Convolution> scaled(Match& match, const std::string& factor) {
+constexpr char flattened[] = "Reshape(more, Constant<value_ints = [-1]>())";
+
+// Weights and bias times a factor of each output: all constants.
+bool accept_scale(Match& match) {
   auto convolution = convolution_of(match);
-  if (!convolution || !convolution->is_linear() || !convolution->residual.empty()) return std::nullopt;
-  if (!match.constant("w") || (!convolution->b.empty() && !match.constant("b"))) return std::nullopt;
+  if (!convolution || !convolution->is_linear() || !convolution->residual.empty()) return false;
+  if (!match.constant("more") || !is_of_channels(match, "more") || !match.constant("w")) return false;
+  if (!convolution->b.empty() && !match.constant("b")) return false;
   std::vector<int64_t> column(static_cast<size_t>(match.type("c")->rank()), 1);
   column[0] = -1;
   match.set("column", column);
-  convolution->w = "Mul(w, Reshape(" + factor + ", Constant<value_ints = @column>()))";
-  if (!convolution->b.empty()) convolution->b = "Mul(b, " + factor + ")";
-  return convolution;
-}
-
-constexpr char flattened[] = "Reshape(more, Constant<value_ints = [-1]>())";
-
-bool accept_scale(Match& match) {
-  if (!match.type("c") || !match.type("c")->has_rank() || !match.constant("more") || !is_of_channels(match, "more"))
-    return false;
-  const auto convolution = scaled(match, flattened);
-  return convolution && replace(match, *convolution);
-}
-
-// BatchNormalization as it is at inference: (c - mean) / sqrt(variance + epsilon) * scale + bias.
-bool accept_batch_normalization(Match& match) {
-  const auto node = match.node("y");
-  for (const char* name : {"scale", "bias", "mean", "variance"})
-    if (!match.constant(name) || match.type(name)->rank() != 1) return false;
-  if (node.integer("training_mode") != 0 || (node.version() < 7 && node.integer("is_test") == 0)) return false;
-  if (node.version() < 9 && node.integer("spatial", 1) != 1) return false;
-  match.set("epsilon", node.number("epsilon", 1e-5f));
-  const std::string factor =
-      "Div(scale, Sqrt(Add(variance, Cast<to = " + std::to_string(match.type("scale")->c.element) +
-      ">(Constant<value_float = @epsilon>()))))";
-  auto convolution = scaled(match, factor);
-  if (!convolution || !(match.type("scale")->element() == match.type("c")->element())) return false;
-  convolution->b =
-      convolution->b.empty() ? "Sub(bias, Mul(mean, " + factor + "))" : "Add(Mul(Sub(b, mean), " + factor + "), bias)";
+  convolution->w = "Mul(w, Reshape(more, Constant<value_ints = @column>()))";
+  if (!convolution->b.empty()) convolution->b = "Mul(b, " + std::string(flattened) + ")";
   return replace(match, *convolution);
 }
 
@@ -172,11 +148,6 @@ bool accept_clip(Match& match) {
 
 extern const Rewrite conv_scale{
     .name = "conv_scale", .patterns = {ANY_CONV "y = Mul(c, more)"}, .replacement = "", .accept = accept_scale};
-extern const Rewrite conv_batch_normalization{
-    .name = "conv_batch_normalization",
-    .patterns = {ANY_CONV "y = BatchNormalization(c, scale, bias, mean, variance)"},
-    .replacement = "",
-    .accept = accept_batch_normalization};
 extern const Rewrite conv_bias{
     .name = "conv_bias", .patterns = {ANY_CONV "y = Add(c, more)"}, .replacement = "", .accept = accept_bias};
 extern const Rewrite conv_residual_sum{
