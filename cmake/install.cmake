@@ -16,7 +16,7 @@ configure_file(cmake/heed.pc.in heed.pc @ONLY)
 
 set(development COMPONENT development)
 install(TARGETS heed_library EXPORT heedTargets LIBRARY COMPONENT runtime NAMELINK_COMPONENT development)
-install(TARGETS heed_shared EXPORT heedTargets LIBRARY DESTINATION ${HEED_PRIVATE_FOLDER} COMPONENT runtime)
+install(TARGETS heed_shared EXPORT heedTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/heed COMPONENT runtime)
 install(TARGETS heed RUNTIME COMPONENT program)
 install(TARGETS heed_cases LIBRARY DESTINATION ${HEED_CASES_FOLDER} COMPONENT program)
 install(TARGETS heed_plugin_kit EXPORT heedTargets)
@@ -28,3 +28,6 @@ foreach(header data_type.hpp dim.hpp expression.hpp heed.h heed.hpp numeric.hpp 
   install(FILES runtime/include/heed/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/heed ${development})
 endforeach()
 install(DIRECTORY plugins/examples DESTINATION ${CMAKE_INSTALL_DATADIR}/heed ${development})
+install(DIRECTORY tools/examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/heed/examples/embedding ${development})
+
+include(cmake/package.cmake)

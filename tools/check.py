@@ -13,7 +13,7 @@ MODE = sys.argv[1]  # quick, default, full
 DATA = Path(os.environ.get("HEED_TEST_DATA") or ROOT.parent / "shared" / "data")
 LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 # Those that load no driver: Mesa's and LLVM's own leaks cannot be told from ours.
-LEAK_FREE = {"base", "text", "files", "graph", "onnx", "registry", "passes"}
+LEAK_FREE = {"base", "text", "files", "graph", "onnx", "registry", "passes", "api"}
 # By default these rooms, which meet files of strangers, are tested sanitized, and only so: a build of all takes too long.
 SANITIZED = ["base", "files", "graph", "onnx"]
 SAMPLE_STEP = 7  # a prime: every kind of case is met
@@ -186,7 +186,8 @@ def main():
                     name, cases = name + ", a sample", sorted(case for case in suite.glob("*/*") if case.is_dir())[::SAMPLE_STEP]
                 verify(release, name, cases, expected, ["--device", "vulkan", "--no-fold"])
         if MODE != "quick":
-            run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release])
+            run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release, DATA])
+            run_test("Debian packages", ["/usr/bin/python3", ROOT / "tests" / "package_test.py", release])
     if MODE == "full" and release:
         check_newer_lavapipe(release)
         run_test("NEON", ["/usr/bin/python3", ROOT / "tests" / "neon" / "neon_test.py"])
