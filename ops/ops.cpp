@@ -131,6 +131,9 @@ extern const Rewrite max_unpool_lowered, deform_conv_lowered;
 // Steps of optimizers: optimizers.cpp
 extern const Operator adagrad, adam, momentum;
 extern const Rewrite adagrad_lowered, adam_lowered, momentum_lowered;
+// ai.onnx.ml: label_encoder.cpp, array_feature_extractor.cpp, tree_ensemble.cpp
+extern const Operator label_encoder, array_feature_extractor, binarizer, tree_ensemble;
+extern const Rewrite array_feature_extractor_lowered, binarizer_lowered;
 // Old forms: tile.cpp
 extern const Rewrite tile_numbers;
 // Signals: dft.cpp, stft.cpp
@@ -256,6 +259,7 @@ PluginContent content() {
               &com_microsoft_causal_conv_with_state,
               &multinomial,
               &adagrad, &adam, &momentum,
+              &label_encoder, &array_feature_extractor, &binarizer, &tree_ensemble,
               &flex_attention, &heed_apply,
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &deform_conv, &heed_deformed_windows,
               &dft, &stft,
@@ -285,6 +289,7 @@ PluginContent content() {
               &max_unpool_lowered, &deform_conv_lowered,
               &stft_lowered,
               &adagrad_lowered, &adam_lowered, &momentum_lowered,
+              &array_feature_extractor_lowered, &binarizer_lowered,
               &tile_numbers,
               &flex_attention_lowered,
               &gather_of_blocks, &gather_before_dequantize, &matmul_of_blocks, &dequantized_matmul, &quantized_matmul,

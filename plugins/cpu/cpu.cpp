@@ -145,6 +145,8 @@ extern const CpuKernel
     linear_attention, com_microsoft_linear_attention, causal_conv_with_state, com_microsoft_causal_conv_with_state;
 // More of random.cpp
 extern const CpuKernel multinomial;
+// ai.onnx.ml: label_encoder.cpp, tree_ensemble.cpp
+extern const CpuKernel label_encoder, tree_ensemble;
 // Images: col2im.cpp, max_unpool.cpp, roi_pooling.cpp, heed_deformed_windows.cpp
 extern const CpuKernel col2im, max_unpool, roi_align, max_roi_pool, heed_deformed_windows;
 // Signals: dft.cpp
@@ -232,6 +234,7 @@ PluginContent content() {
               &fused_matmul_nbits, &fused_matmul_nbits_neon, &fused_matmul_nbits_avx2, &fused_matmul_nbits_avx_vnni,
               &fused_matmul_nbits_avx512, &fused_matmul_nbits_avx512_vnni,
               &multinomial,
+              &label_encoder, &tree_ensemble,
               &col2im, &max_unpool, &roi_align, &max_roi_pool, &heed_deformed_windows,
               &dft, &stft,
           },

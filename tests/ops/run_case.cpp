@@ -28,7 +28,7 @@ std::pair<std::string_view, std::string_view> split_domain(std::string_view op_t
 
 Result<ModelFile> model_of(std::string_view op_type, const Case& row, Sizes sizes) {
   ModelFile file;
-  file.opsets = {{"", row.opset}, {"heed", 1}, {"com.microsoft", 1}};
+  file.opsets = {{"", row.opset}, {"heed", 1}, {"com.microsoft", 1}, {"ai.onnx.ml", row.opset}};
   const auto dims_pool = std::make_shared<DimPool>();
   GraphBuilder builder(dims_pool, GraphBuilder::Scope::complete);
   std::string in, out;
