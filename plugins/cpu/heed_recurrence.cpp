@@ -27,7 +27,7 @@ Cell cell_of(const NodeView& node) {
 // Sizes, where the parts of a direction of a batch begin, and the outputs that are asked for.
 struct Sizes {
   int64_t steps, batches, directions, gates, hidden;
-  TensorView outputs[3];
+  TensorView outputs[3] = {};
   Sizes(const Running& run, int64_t direction_count, int64_t hidden_count)
       : steps(run.input(gates_input).dim(0)),
         batches(run.input(gates_input).dim(1)),
