@@ -326,7 +326,7 @@ constexpr int64_t most_width = 64;  // of panels
 class Panels {
  public:
   struct Shape {
-    int64_t width, group_size, padded;  // of k
+    int64_t width, most_rows, group_size, padded;  // padded: of k
   };
   // What a panel holds: n pixels of an image, and where they lie where lines lie as they are wanted.
   struct Place {
@@ -452,13 +452,13 @@ void multiply(const Running& run, const Kernels& kernels, const Convolution& con
   constexpr int64_t most_rows = 16, cache_bytes = 1 << 14;
   const Way way = conv.weights.layout.way;
   const int64_t k_count = conv.channel_count * conv.s.kernel_count;
-  const auto of_kernels = [&](const auto& panel_kernels, int64_t group_size, int64_t padded) {
-    return std::pair{Panels::Shape{panel_kernels.panel_width, group_size, padded}, int64_t{panel_kernels.most_rows}};
+  const auto shape_of = [&](const auto& panel_kernels, int64_t group_size, int64_t padded) {
+    return Panels::Shape{panel_kernels.panel_width, panel_kernels.most_rows, group_size, padded};
   };
-  const auto [shape, rows_at_once] = way == Way::fours     ? of_kernels(*kernels.fours, 4, padded_k(k_count))
-                                     : way == Way::bounded ? of_kernels(*kernels.bounded, 4, bounded_k(k_count))
-                                                           : of_kernels(*kernels.pairs, 2, 2 * ceil_divide(k_count, 2));
-  const int64_t width = shape.width, padded = shape.padded, panel_bytes = padded * width;
+  const Panels::Shape shape = way == Way::fours     ? shape_of(*kernels.fours, 4, padded_k(k_count))
+                              : way == Way::bounded ? shape_of(*kernels.bounded, 4, bounded_k(k_count))
+                                                    : shape_of(*kernels.pairs, 2, 2 * ceil_divide(k_count, 2));
+  const int64_t width = shape.width, rows_at_once = shape.most_rows, padded = shape.padded, panel_bytes = padded * width;
   const Panels panels(run, conv, kernels, shape);
   const int64_t panel_count = panels.count(), image_count = conv.batch_count * conv.group_count;
   // Panels that rows meet one after the other, while both are near.
