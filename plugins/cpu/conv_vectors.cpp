@@ -14,6 +14,9 @@
 namespace heed::cpu {
 namespace {
 
+// Whether outputs share so little that each is taken by itself. Its weights are read where they lie.
+bool slides(int64_t channels, int64_t outputs) { return channels == 1 && outputs <= 2; }
+
 // One node with its sizes as numbers. Channels and outputs are those of a group.
 struct Convolution : Windows {
   int64_t images, groups, channels, outputs;
@@ -44,7 +47,8 @@ Convolution convolution_of(const NodeView& node, std::span<const int64_t> x, std
   c.groups = node.integer("group", 1);
   c.channels = w.numbers[1];
   c.outputs = w.numbers[0] / c.groups;
-  c.has_points = c.kernel_count == 1 && product_of(c.strides) == 1 && c.in == c.out && c.pads == Sizes{};
+  c.has_points = c.kernel_count == 1 && product_of(c.strides) == 1 && c.in == c.out && c.pads == Sizes{} &&
+                 !slides(c.channels, c.outputs);
   if (c.has_points) c.in = c.out = {1, 1, c.in_count};
   return c;
 }
@@ -103,9 +107,6 @@ bool suits_winograd(const NodeView& node) {
   return !y[2].is_number() || !y[3].is_number() ||
          ceil_divide(y[2].number(), winograd_pixels) * ceil_divide(y[3].number(), winograd_pixels) >= 9;
 }
-
-// Whether outputs share so little that each is taken by itself. Its weights are read where they lie.
-bool slides(int64_t channels, int64_t outputs) { return channels == 1 && outputs <= 2; }
 
 // Floats of packed pixels under a block.
 int64_t packed_count(const Work& work) {

@@ -105,6 +105,7 @@ std::vector<Case> rows() {
           {.pads = {1, 0, 2, 3}}),
       row("one pixel", {random({3, 130, 1, 1}), random({45, 130, 1, 1}), random({45})}),
       row("groups, in a matrix", {random({2, 24, 9, 7}), random({18, 8, 1, 1}), random({18})}, {.group = 3}),
+      row("single channels of one pixel", {random({2, 4, 8}), random({4, 1, 1})}, {.group = 4}),
       row("groups of one output", {random({1, 6, 9, 11}), random({2, 3, 3, 3}), random({2})},
           {.pads = {1, 1, 1, 1}, .group = 2}),
       row("single channels, wide", {random({2, 5, 11, 77}), random({5, 1, 3, 3}), random({5})},
