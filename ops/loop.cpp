@@ -56,6 +56,7 @@ Result<void> run(Controlling& node) {
 
   for (int64_t iteration = 0; iteration < trips && condition; ++iteration) {
     std::vector<ValueRef> arguments{node.scalar(DataType::i64, iteration), node.scalar(DataType::boolean, condition)};
+    if (!arguments[0] || !arguments[1]) return Error{Code::out_of_memory, "no memory for another iteration"};
     for (size_t i = 0; i < carried_count; ++i) {
       // What came out of an optional goes in again as one.
       const auto kind = node.NodeView::input(first_carried + static_cast<int32_t>(i)).c.kind;

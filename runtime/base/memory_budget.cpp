@@ -9,6 +9,9 @@ namespace {
 
 thread_local std::shared_ptr<MemoryBudget> budget_of_thread;
 
+// What a tensor takes beside its elements: its value, dims, strides, and what counts its owners.
+constexpr size_t tensor_overhead_bytes = 256;
+
 }  // namespace
 
 bool MemoryBudget::take(size_t size_bytes) {
@@ -26,16 +29,17 @@ MemoryBudget::Scope::~Scope() { budget_of_thread = std::move(before_); }
 
 std::shared_ptr<void> allocate_counted(size_t size_bytes, void* (*allocate)(size_t size_bytes)) {
   const std::shared_ptr<MemoryBudget> budget = budget_of_thread;
-  if (budget && !budget->take(size_bytes)) return nullptr;
+  const size_t counted_bytes = size_bytes + tensor_overhead_bytes;
+  if (budget && !budget->take(counted_bytes)) return nullptr;
   void* memory = allocate(size_bytes);
   if (!memory) {
-    if (budget) budget->give_back(size_bytes);
+    if (budget) budget->give_back(counted_bytes);
     return nullptr;
   }
   if (!budget) return {memory, std::free};
-  return {memory, [budget, size_bytes](void* held) {
+  return {memory, [budget, counted_bytes](void* held) {
             std::free(held);
-            budget->give_back(size_bytes);
+            budget->give_back(counted_bytes);
           }};
 }
 

@@ -35,8 +35,9 @@ Result<void> CpuRun::run(const heed_cpu_kernel& kernel, const heed_node& node, c
   enter(step);
   step.arguments->run = this;
   auto result = call_plugin([&] { return kernel.run(step.arguments, &node, kernel.user); });
-  leave();
+  const auto left = leave();
   if (!result) return result;
+  HEED_TRY(left);
   for (int32_t output = 0; output < step.arguments->output_count; ++output) {
     const heed_tensor& tensor = step.arguments->outputs[output];
     const bool has_slot = static_cast<size_t>(output) < step.outputs.size();
@@ -100,9 +101,14 @@ int32_t CpuRun::allocate_output(int32_t output, const int64_t* dims, int32_t ran
 heed_text CpuRun::store_text(int32_t output, heed_text bytes) {
   CpuOutput* slot = output_slot(output);
   if (slot == nullptr) return no_such_output(output), heed_text{nullptr, 0};
-  if (slot->value) return slot->value->store_text(bytes);
-  if (!slot->texts) slot->texts = std::make_shared<TextArena>();
-  return slot->texts->store(bytes);
+  try {
+    if (slot->value) return slot->value->store_text(bytes);
+    if (!slot->texts) slot->texts = std::make_shared<TextArena>();
+    return slot->texts->store(bytes);
+  } catch (const std::bad_alloc&) {
+    lacks_memory_ = true;
+    return {nullptr, 0};
+  }
 }
 
 heed_value* CpuRun::input(int32_t input) {

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "base/memory_budget.hpp"
 #include "base/thread_pool.hpp"
 #include "heed/plugin.h"
 #include "registry/phases.hpp"
@@ -55,10 +57,14 @@ class CpuRun final : public heed_run {
   Result<void> run(const heed_cpu_kernel& kernel, const heed_node& node, const CpuStep& step);
 
   // The same in two halves, for callers that set arguments->run and call the kernel themselves: whatever it asks for is
-  // answered from this step until the next one is entered. The owner empties step.outputs.
+  // answered from this step until the next one is entered. The owner empties step.outputs. Leaving fails where there was
+  // no memory for a text: kernels do not look.
   void enter(const CpuStep& step) { step_ = step; }
-  void leave() {
+  Result<void> leave() {
     if (!copies_.empty()) copies_.clear();
+    if (std::exchange(lacks_memory_, false)) [[unlikely]]
+      return Error{Code::out_of_memory, "no memory for its texts" + memory_limit_note()};
+    return {};
   }
 
   void parallel_for(int64_t count, int64_t grain, heed_loop function, void* context) override;
@@ -76,6 +82,7 @@ class CpuRun final : public heed_run {
   ThreadPool* pool_;
   RandomSeeds* seeds_;
   CpuStep step_;
+  bool lacks_memory_ = false;
   std::vector<std::pair<int32_t, SharedValue>> copies_;  // of plain inputs, by input
 };
 

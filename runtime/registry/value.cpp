@@ -80,13 +80,17 @@ heed_text TextArena::store(heed_text bytes) {
   if (bytes.size == 0) return {nullptr, 0};
   if (bytes.size > left_) {
     const size_t capacity = std::max(bytes.size, chunk_bytes);
-    chunks_.emplace_back(new char[capacity]);
+    chunks_.push_back(allocate_host_memory(capacity));
+    if (chunks_.back() == nullptr) {
+      chunks_.pop_back();
+      throw std::bad_alloc();
+    }
     // A long text has a chunk of its own; the one that was begun goes on.
     if (bytes.size >= chunk_bytes) {
       std::memcpy(chunks_.back().get(), bytes.data, bytes.size);
-      return {chunks_.back().get(), bytes.size};
+      return {static_cast<const char*>(chunks_.back().get()), bytes.size};
     }
-    next_ = chunks_.back().get();
+    next_ = static_cast<char*>(chunks_.back().get());
     left_ = capacity;
   }
   std::memcpy(next_, bytes.data, bytes.size);

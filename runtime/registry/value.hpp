@@ -26,7 +26,7 @@ class TextArena {
   heed_text store(heed_text bytes);  // throws std::bad_alloc
 
  private:
-  std::vector<std::unique_ptr<char[]>> chunks_;
+  std::vector<std::shared_ptr<void>> chunks_;
   char* next_ = nullptr;
   size_t left_ = 0;
 };

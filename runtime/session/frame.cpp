@@ -511,9 +511,11 @@ Result<void> Frame::run_cpu(uint32_t id) {
     if (output.value || output.texts) output = {};
   run.enter({&bound.arguments, bound.input_values, bound.output_values});
   const int32_t code = step.cpu->run(&bound.arguments, bound.node.get(), step.cpu->user);
-  run.leave();
+  auto left = run.leave();
   if (code != HEED_OK) [[unlikely]]
     return explain(failure_of(code), id);
+  if (!left) [[unlikely]]
+    return explain(std::move(left).error(), id);
   return take_results(id);
 }
 
