@@ -92,7 +92,7 @@ Result<void> bench_model(Options& options, const RunOptions& run_options) {
       if (name == plan.slots[plan.inputs[i]].name) {
         HEED_ASSIGN(inputs[i], to_run_value(value));
       }
-  HEED_ASSIGN(const auto session, Session::create(model));
+  HEED_ASSIGN(const auto session, Session::create(model, {.limits = run_options.run_limits()}));
   const auto run = [&]() -> Result<void> {
     session->reset_states();
     std::fill(outputs.begin(), outputs.end(), SharedValue());

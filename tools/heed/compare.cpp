@@ -302,7 +302,7 @@ Result<Comparison> compare_runs(Options& options, RunOptions run_options) {
   } else {
     HEED_ASSIGN(const auto other, open(options.with));
     all.right = side_name(*other);
-    HEED_ASSIGN(const auto session, Session::create(other));
+    HEED_ASSIGN(const auto session, Session::create(other, {.limits = run_options.run_limits()}));
     const Watcher watcher(*session, [&](Seen seen) { reference[seen.key] = {seen.on, std::move(seen.value)}; });
     HEED_ASSIGN(const auto outputs, session->run(inputs));
     for (const auto& [name, value] : outputs) reference.emplace(name, Expected{"", value});
@@ -316,7 +316,7 @@ Result<Comparison> compare_runs(Options& options, RunOptions run_options) {
     all.by_key[name] = all.values.size();
     all.values.push_back(std::move(input));
   }
-  HEED_ASSIGN(const auto session, Session::create(model));
+  HEED_ASSIGN(const auto session, Session::create(model, {.limits = run_options.run_limits()}));
   const Watcher watcher(*session, [&](const Seen& seen) {
     const auto expected = reference.find(seen.key);
     if (expected == reference.end()) return;

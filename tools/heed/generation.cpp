@@ -66,6 +66,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(const std::string& model, const R
   auto decoder =
       std::unique_ptr<Decoder>(new Decoder(ModelSource(model, options, adapt), path.parent_path(), most_tokens));
   decoder->graph_ = std::move(graph);
+  decoder->limits_ = options.run_limits();
   HEED_ASSIGN(auto opened, decoder->source_.open());
   HEED_TRY(decoder->adopt(std::move(opened)));
   return decoder;
@@ -80,7 +81,7 @@ Result<void> Decoder::adopt(std::shared_ptr<const Model> model) {
   next_output_ = static_cast<size_t>(std::find(names.begin(), names.end(), next_name) - names.begin());
   inputs_.assign(plan.inputs.size(), {});
   outputs_.assign(plan.outputs.size(), {});
-  SessionOptions options;
+  SessionOptions options{.limits = limits_};
   capacity_ = decoding_.capacity;
   for (const auto& symbol : decoding_.open_capacities) {
     capacity_ = std::min(most_tokens_, decoding_.context.tokens);

@@ -49,6 +49,7 @@ class Decoder {
   ModelSource source_;
   std::filesystem::path folder_;
   int64_t most_tokens_;
+  StopLimits limits_;  // of what writes a token
   std::shared_ptr<DecoderGraph> graph_ = std::make_shared<DecoderGraph>();  // the source fills it
   Decoding decoding_;
   std::optional<int64_t> capacity_;

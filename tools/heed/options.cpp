@@ -34,7 +34,10 @@ po::options_description RunOptions::described() {
       "option", po::value(&options)->composing()->value_name("NAME=VALUE"),
       "an option of kernels, of the device or of runs: kernel=scalar, cpu.isa=avx2 (the greatest "
       "instruction set, up to amx), vulkan.mask=int64, "
-      "vulkan.memory_limit_bytes=N, session.fill=nan (fill memory before each run, to find what reads it unwritten)");
+      "vulkan.memory_limit_bytes=N, session.fill=nan (fill memory before each run, to find what reads it unwritten)")(
+      "memory-limit", po::value(&memory_limit_mb)->value_name("MB"), "what loading, and what a run, may allocate for tensors")(
+      "time-limit", po::value(&time_limit_seconds)->value_name("SECONDS"), "how long loading, and a run, may take")(
+      "step-limit", po::value(&step_limit)->value_name("N"), "steps that a run may take, those of each iteration of a loop too");
   return all;
 }
 
@@ -51,12 +54,16 @@ Result<ModelOptions> RunOptions::model_options() const {
   model.require_gpu = require_gpu;
   model.thread_count = threads;
   model.fold = !no_fold;
+  if (memory_limit_mb > 0) model.memory_limit_bytes = model.read.memory_limit_bytes = static_cast<size_t>(memory_limit_mb * 1e6);
+  model.time_limit_ns = run_limits().time_ns;
   model.read.map = !no_mmap;
   model.read.strict = strict;
   for (const auto& text : options)
     if (auto option = split_assignment(text)) model.kernel_options.push_back(std::move(*option));
   return model;
 }
+
+StopLimits RunOptions::run_limits() const { return {static_cast<int64_t>(time_limit_seconds * 1e9), step_limit}; }
 
 Result<std::vector<std::pair<std::string, int64_t>>> RunOptions::dim_values() const {
   std::vector<std::pair<std::string, int64_t>> values;

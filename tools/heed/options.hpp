@@ -25,10 +25,13 @@ struct RunOptions {
   std::string profile;            // a file for a Chrome/Perfetto trace
   bool no_fold = false, no_mmap = false, strict = false;
   std::vector<std::string> options;  // "cpu.isa=avx2": of kernels, for tests and measurements
+  double memory_limit_mb = 0, time_limit_seconds = 0;  // of loading, and of each run; 0: none
+  uint64_t step_limit = 0;                             // of each run; 0: none
 
   po::options_description described();
   // Fails on a --dim or --state that cannot be read.
   Result<ModelOptions> model_options() const;
+  StopLimits run_limits() const;
   // Sizes by the names of --dim. Fails on what is no NAME=NUMBER.
   Result<std::vector<std::pair<std::string, int64_t>>> dim_values() const;
 };

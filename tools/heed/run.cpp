@@ -82,7 +82,7 @@ Result<void> run_once(Options& options, const RunOptions& run_options) {
   ModelSource source(options.model, run_options);
   HEED_ASSIGN(auto model, source.open());
   HEED_ASSIGN(const auto inputs, make_inputs(*model, options.inputs, path.parent_path()));
-  HEED_ASSIGN(auto session, Session::create(model));
+  HEED_ASSIGN(auto session, Session::create(model, {.limits = run_options.run_limits()}));
   Trace trace;
   if (!run_options.profile.empty()) trace.watch(*session);
   auto outputs = session->run(inputs);
@@ -91,7 +91,7 @@ Result<void> run_once(Options& options, const RunOptions& run_options) {
     model.reset();
     trace.clear();
     HEED_ASSIGN(model, source.reopen(std::move(outputs).error()));
-    HEED_ASSIGN(session, Session::create(model));
+    HEED_ASSIGN(session, Session::create(model, {.limits = run_options.run_limits()}));
     if (!run_options.profile.empty()) trace.watch(*session);
     outputs = session->run(inputs);
   }

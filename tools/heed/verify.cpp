@@ -146,7 +146,7 @@ Outcome run_case(const Case& tested, const Registry& registry, const RunOptions&
     for (const auto& set : tested.data_sets) sets.push_back(&set);
     if (sets.empty()) sets.push_back(nullptr);
     for (const auto* set : sets) {
-      HEED_ASSIGN(auto session, Session::create(model, {.use_states = false}));
+      HEED_ASSIGN(auto session, Session::create(model, {.use_states = false, .limits = options.run_limits()}));
       HEED_ASSIGN(const auto wrong, run_set(*session, *model, tested, set));
       if (!wrong) continue;
       outcome.status = "failed";
