@@ -186,6 +186,7 @@ def main():
                 if MODE == "default":
                     name, cases = name + ", a sample", sorted(case for case in suite.glob("*/*") if case.is_dir())[::SAMPLE_STEP]
                 verify(release, name, cases, expected, ["--device", "vulkan", "--no-fold"])
+        run_test("docs", ["/usr/bin/python3", ROOT / "docs" / "write.py", release / "tools" / "heed" / "heed", "--check"])
         if MODE != "quick":
             run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release, DATA])
             run_test("Debian packages", ["/usr/bin/python3", ROOT / "tests" / "package_test.py", release])

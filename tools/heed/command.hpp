@@ -28,6 +28,7 @@ int generate(const Arguments& arguments);
 int verify(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int bench(const Arguments& arguments);
+int operators(const Arguments& arguments);
 int devices(const Arguments& arguments);
 
 // Prints "error[code]: message" to stderr; gives `failure`.

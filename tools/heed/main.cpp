@@ -20,6 +20,7 @@ constexpr Command commands[] = {
     {"compare", "MODEL --with cpu|vulkan|FILE.npz",
      "the same run on two devices, or against given values, node by node", compare},
     {"bench", "MODEL | --device-report", "time, memory, and where they go; what a device can do", bench},
+    {"operators", "[--plugin LIB]", "the operators that are here, with versions and types", operators},
     {"devices", "[--test]", "the processors and GPUs that are here, and whether they compute as they should", devices},
 };
 
