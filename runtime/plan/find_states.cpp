@@ -63,6 +63,8 @@ int32_t growing_axis(const Plan& plan, uint32_t input, uint32_t output) {
   return axis;
 }
 
+constexpr std::string_view given = "given by the caller";
+
 class StateFinder {
  public:
   StateFinder(const Plan& plan, const InPlacePairs& in_place)
@@ -86,8 +88,8 @@ class StateFinder {
     const auto told = std::find_if(appended.begin(), appended.end(),
                                    [&](const StatePair& pair) { return pair.input == input && pair.output == output; });
     const bool added = told == appended.end()
-                           ? add(input, output, growing_axis(plan_, input, output), false, "given by the caller")
-                           : add(input, output, told->growing_axis, told->in_place, "given by the caller");
+                           ? add(input, output, growing_axis(plan_, input, output), false, std::string(given))
+                           : add(input, output, told->growing_axis, told->in_place, std::string(given));
     if (!added)
       return Error{Code::invalid_argument, "state: input '" + input_name + "' " +
                                                to_string(plan_.slots[plan_.inputs[input]].type) + " and output '" +
@@ -217,7 +219,10 @@ class StateFinder {
   bool add(uint32_t input, uint32_t output, int32_t axis, bool in_place, std::string why) {
     if (input_taken_[input] || output_taken_[output]) return false;
     const Slot &before = plan_.slots[plan_.inputs[input]], &after = plan_.slots[plan_.outputs[output]];
-    if (!same_type(before.type, after.type, axis)) return false;
+    // Of what a caller names, the run tells whether an output of unknown rank may go in again.
+    const bool is_left_to_run = why == given && before.type.element == after.type.element &&
+                                before.type.kind == after.type.kind && !(before.type.dims && after.type.dims);
+    if (!is_left_to_run && !same_type(before.type, after.type, axis)) return false;
     input_taken_[input] = output_taken_[output] = true;
     states_.push_back({before.name, name_of_output(output), input, output, axis, in_place, std::move(why)});
     return true;
