@@ -1,5 +1,6 @@
 // Convolutions of quantised tensors, as quantisers write them, of DequantizeLinear's results and quantised again, a Relu or
-// Clip between -> QLinearConv. Sums of integers are exact: codes differ by one from those that sums of floats round to.
+// Clip between (conv_epilogue.cpp has taken it into heed.FusedConv) -> QLinearConv. Sums of integers are exact: codes
+// differ by one from those that sums of floats round to.
 #include <cmath>
 #include <string>
 
@@ -30,33 +31,24 @@ std::string bias_on_scale(Match& match) {
   return "Cast<to = 6>(Round(Div(bias, Mul(x_scale, w_scale))))";
 }
 
-// What an activation between leaves of codes: [least, greatest]; nullopt where it is not known.
+// What c's activation leaves of codes: [least, greatest]; nullopt where it is not known.
 struct Bounds {
   float least, greatest;
 };
 std::optional<Bounds> bounds_of(Match& match, Bounds all) {
-  const bool is_relu = match.type("relu").has_value(), is_clip = match.type("clip").has_value();
-  if (!is_relu && !is_clip) return all;
+  const auto c = match.node("c");
+  const std::string_view activation = c.text("activation", "none");
+  if (activation == "none") return all;
   const auto scale = match.scalar("y_scale");
   const auto zero = match.constant("y_zero");
-  if (!scale || !zero || zero->count() != 1) return std::nullopt;
+  if ((activation != "relu" && activation != "clip") || !scale || !zero || zero->count() != 1) return std::nullopt;
   const int zero_point = zero->element() == DataType::i8 ? *zero->data<int8_t>() : *zero->data<uint8_t>();
-  const auto code = [&](double number) {
-    const float steps = std::nearbyintf(static_cast<float>(number) / static_cast<float>(*scale));
+  const auto code = [&](float number) {
+    const float steps = std::nearbyintf(number / static_cast<float>(*scale));
     return std::clamp(steps + static_cast<float>(zero_point), all.least, all.greatest);
   };
-  Bounds bounds = all;
-  if (is_relu) bounds.least = code(0);
-  if (is_clip) {
-    const auto low = match.scalar("low"), high = match.scalar("high");
-    if ((match.type("low") && !low) || (match.type("high") && !high) || match.node("clip").has_attribute("min") ||
-        match.node("clip").has_attribute("max"))
-      return std::nullopt;
-    if (low) bounds.least = code(*low);
-    if (high) bounds.greatest = code(*high);
-    if (bounds.least > bounds.greatest) return std::nullopt;
-  }
-  return bounds;
+  if (activation == "relu") return Bounds{code(0), all.greatest};
+  return Bounds{code(c.number("alpha")), code(c.number("beta"))};
 }
 
 bool accept(Match& match) {
@@ -105,16 +97,12 @@ bool accept(Match& match) {
   return true;
 }
 
-#define DEQUANTIZED "x = DequantizeLinear(qx, x_scale, x_zero); w = DequantizeLinear(qw, w_scale, w_zero);"
-#define CONVOLVED "c = Conv(x, w, bias);"
-
 }  // namespace
 
 extern const Rewrite quantized_conv{
     .name = "quantized_conv",
-    .patterns = {DEQUANTIZED CONVOLVED "y = QuantizeLinear(c, y_scale, y_zero)",
-                 DEQUANTIZED CONVOLVED "relu = Relu(c); y = QuantizeLinear(relu, y_scale, y_zero)",
-                 DEQUANTIZED CONVOLVED "clip = Clip(c, low, high); y = QuantizeLinear(clip, y_scale, y_zero)"},
+    .patterns = {"x = DequantizeLinear(qx, x_scale, x_zero); w = DequantizeLinear(qw, w_scale, w_zero);"
+                 "c = Conv(x, w, bias) | heed.FusedConv(x, w, bias); y = QuantizeLinear(c, y_scale, y_zero)"},
     .replacement = "",
     .accept = accept};
 
