@@ -17,6 +17,9 @@ Result<std::optional<DataType>> element_of(int32_t number) {
                  std::to_string(data_type_count - 1));
 }
 
+// PaddlePaddle calls every size that it leaves open "?".
+bool is_name(const std::string& param) { return !param.empty() && param != "?"; }
+
 // What a type is read with; sizes about which nothing is said are named after the value and their axis.
 struct Context {
   DimPool& pool;
@@ -30,7 +33,7 @@ std::optional<std::vector<Dim>> dims_of(const onnx::TensorShapeProto& shape, con
   for (const auto& dim : shape.dim()) {
     if (dim.has_dim_value() && dim.dim_value() >= 0) {
       dims.push_back(dim.dim_value());
-    } else if (symbols != Symbols::none && !dim.dim_param().empty()) {
+    } else if (symbols != Symbols::none && is_name(dim.dim_param())) {
       dims.push_back(dim_of_param(pool, dim.dim_param()));
     } else if (symbols == Symbols::of_input) {  // -1 as a size is how some exporters say that they do not know it
       dims.push_back(pool.fresh_symbol(value_name + "_" + std::to_string(dims.size())));

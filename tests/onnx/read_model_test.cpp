@@ -90,7 +90,8 @@ TEST_CASE("types of values: sizes, symbols, expressions, containers") {
   const ModelFile model = model_of(model_bytes(R"(
     node { op_type: 'F' input: 'x' input: 's' input: 'o' input: 'm' input: 'q' output: 'y' output: 'z' output: 'u' }
     input { name: 'x' type { tensor_type { elem_type: 1 shape {
-        dim { dim_param: 'N' } dim { dim_value: 3 } dim { dim_param: 'past + 1' } dim { } dim { dim_value: -1 } } } } }
+        dim { dim_param: 'N' } dim { dim_value: 3 } dim { dim_param: 'past + 1' } dim { } dim { dim_value: -1 }
+        dim { dim_param: '?' } dim { dim_param: '?' } } } } }
     input { name: 's' type { sequence_type { elem_type { tensor_type { elem_type: 7 } } } } }
     input { name: 'o' type { optional_type { elem_type { sequence_type { elem_type { tensor_type { elem_type: 8 } } } } } } }
     input { name: 'm' type { map_type { key_type: 7 value_type { tensor_type { elem_type: 1 } } } } }
@@ -102,11 +103,12 @@ TEST_CASE("types of values: sizes, symbols, expressions, containers") {
   const Graph& graph = *model.graph;
   const ValueType& x = value_of(graph, "x").type;
   REQUIRE(x.dims);
-  REQUIRE(x.dims->size() == 5);
+  REQUIRE(x.dims->size() == 7);
   CHECK(to_string((*x.dims)[0]) == "N");
   CHECK((*x.dims)[1] == Dim(3));
   CHECK((*x.dims)[2] == graph.dims().symbol("past") + 1);
   CHECK((*x.dims)[3] != (*x.dims)[4]);
+  CHECK((*x.dims)[5] != (*x.dims)[6]);
   CHECK(to_string(value_of(graph, "s").type) == "sequence(i64)");
   CHECK(to_string(value_of(graph, "o").type) == "optional(sequence(string))");
   CHECK(to_string(value_of(graph, "m").type) == "map(f32)");
