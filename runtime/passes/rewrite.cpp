@@ -42,16 +42,19 @@ Attribute attribute_from(const heed_attribute& c) {
 class FoundMatch : public heed_match {
  public:
   FoundMatch(const Graph& graph, const Registry& registry, const Pattern& pattern, const Fit& fit)
-      : graph_(graph), registry_(registry), pattern_(pattern), fit_(fit) {}
+      : graph_(graph), pattern_(pattern), fit_(fit) {
+    // Before the plugin is asked, which is never told that there was no memory for one.
+    for (const NodeId id : fit.nodes) {
+      if (id == no_id || views_.count(id) > 0) continue;
+      const Node& node = graph.nodes[id];
+      views_[id] = std::make_unique<heed_node>(graph, node, *registry.find_operator(node.domain, node.op_type));
+    }
+  }
 
   const heed_node* node(heed_text result) const override {
     const uint32_t name = pattern_.find_name(view_of(result));
     const NodeId id = name == no_id ? no_id : pattern_.maker_in(fit_, name);
-    if (id == no_id) return nullptr;
-    auto& view = views_[id];
-    const Node& node = graph_.nodes[id];
-    if (!view) view = std::make_unique<heed_node>(graph_, node, *registry_.find_operator(node.domain, node.op_type));
-    return view.get();
+    return id == no_id ? nullptr : views_.at(id).get();
   }
   int32_t value(heed_text name, heed_type* type) const override {
     const Value* found = find(name);
@@ -62,11 +65,7 @@ class FoundMatch : public heed_match {
   int32_t constant(heed_text name, heed_tensor* constant) const override {
     const Value* found = find(name);
     if (found == nullptr || !found->constant || found->is_input) return 0;
-    const NodeId reader = fit_.nodes.back();
-    auto& view = views_[reader];
-    const Node& node = graph_.nodes[reader];
-    if (!view) view = std::make_unique<heed_node>(graph_, node, *registry_.find_operator(node.domain, node.op_type));
-    *constant = view->lend(*found->constant);
+    *constant = views_.at(fit_.nodes.back())->lend(*found->constant);
     return 1;
   }
   int64_t elements(heed_text name, const heed_dim** elements) const override {
@@ -98,10 +97,9 @@ class FoundMatch : public heed_match {
   }
 
   const Graph& graph_;
-  const Registry& registry_;
   const Pattern& pattern_;
   const Fit& fit_;
-  mutable std::map<NodeId, std::unique_ptr<heed_node>> views_;
+  std::map<NodeId, std::unique_ptr<heed_node>> views_;
   mutable std::map<const Value*, std::vector<Dim>> carried_;
 };
 

@@ -530,8 +530,9 @@ class Controlling : public NodeView {
   Result<std::vector<ValueRef>> call(int32_t subgraph, std::span<const ValueRef> arguments, int32_t result_count) const {
     std::vector<heed_value*> in, out(static_cast<size_t>(result_count));
     for (const auto& argument : arguments) in.push_back(argument.c());
-    HEED_TRY(Inference::result_of(host->control_call(control_, subgraph, in.data(), in.size(), out.data(), out.size())));
     std::vector<ValueRef> results;
+    results.reserve(out.size());  // before there is anything that could be lost
+    HEED_TRY(Inference::result_of(host->control_call(control_, subgraph, in.data(), in.size(), out.data(), out.size())));
     for (auto* value : out) results.push_back(ValueRef::own(value));
     return results;
   }
