@@ -77,6 +77,7 @@ struct Value {
   std::optional<std::vector<Dim>> elements;  // of a small integer tensor, as far as they are known: row-major
   std::shared_ptr<const Tensor> constant;    // initializers and folded values
   NodeId producer = no_id;
+  bool sizes_declared = false;               // by the model alone: inference does not know them
   bool is_input = false;                     // of this graph; with `constant`: an input with a default
   ValueId captured = no_id;                  // in a subgraph: the value of the graph around it that this one stands for
 };

@@ -363,10 +363,23 @@ Result<void> Pass::infer_nodes(Graph& graph, int32_t depth) {
   return {};
 }
 
+// What an operator always makes its kernels write, whether or not the model has a name for it.
+void name_required_outputs(Graph& graph, NodeId id, const heed_operator& op) {
+  for (size_t i = 0; i < op.output_count; ++i) {
+    if (parameter_at(op.outputs, op.output_count, i)->flags & (HEED_OPTIONAL_PARAMETER | HEED_VARIADIC)) continue;
+    if (i >= graph.nodes[id].outputs.size()) graph.nodes[id].outputs.resize(i + 1, no_id);
+    if (graph.nodes[id].outputs[i] != no_id) continue;
+    const ValueId value = graph.add_value(graph.unique_name(graph.nodes[id].op_type + "/unread"));
+    graph.values[value].producer = id;
+    graph.nodes[id].outputs[i] = value;
+  }
+}
+
 Result<void> Pass::infer_node(Graph& graph, NodeId id, int32_t depth) {
+  const OperatorEntry* contract = registry_.find_operator(graph.nodes[id].domain, graph.nodes[id].op_type);
+  if (contract == nullptr || !contract->version_at(graph.nodes[id].opset)) return check_operators(graph, registry_);
+  name_required_outputs(graph, id, *contract->c);
   const Node& node = graph.nodes[id];
-  const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
-  if (contract == nullptr || !contract->version_at(node.opset)) return check_operators(graph, registry_);
   auto bound = check_node(graph, node, *contract);
   if (!bound) return explain_at(graph, node, std::move(bound).error());
   const uint32_t first_fresh = dims_.symbol_count();
@@ -524,10 +537,12 @@ Result<void> Pass::accept(Graph& graph, const Node& node, InferredNode& inferred
   const heed_operator& op = *inferred.contract.c;
   const auto& declared = declared_of(graph);
   std::vector<std::pair<uint32_t, Dim>> known;
+  std::vector<bool> sizes_declared(node.outputs.size());
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == no_id) continue;
     const Value& value = graph.values[node.outputs[i]];
     auto& output = inferred.outputs[i];
+    sizes_declared[i] = !(output.type && output.type->dims) && declared[node.outputs[i]].dims.has_value();
     const auto place = "output " + std::to_string(i) + " ('" + value.name + "')";
     if (!output.type) {
       output.type = declared[node.outputs[i]];
@@ -555,9 +570,14 @@ Result<void> Pass::accept(Graph& graph, const Node& node, InferredNode& inferred
     std::vector<Dim> by_symbol;
     for (uint32_t symbol = 0; symbol < dims_.symbol_count(); ++symbol) by_symbol.push_back(dims_.symbol_dim(symbol));
     for (const auto& [symbol, dim] : known) by_symbol[symbol] = dim;
-    for (auto& output : inferred.outputs) {
+    for (size_t i = 0; i < inferred.outputs.size(); ++i) {
+      auto& output = inferred.outputs[i];
       if (output.type && output.type->dims) {
-        for (Dim& dim : *output.type->dims) dim = substitute(dim, by_symbol);
+        for (Dim& dim : *output.type->dims) {
+          const Dim told = substitute(dim, by_symbol);
+          if (!(told == dim) && i < sizes_declared.size()) sizes_declared[i] = true;
+          dim = told;
+        }
       }
       if (output.elements) {
         for (Dim& element : *output.elements) element = substitute(element, by_symbol);
@@ -567,6 +587,7 @@ Result<void> Pass::accept(Graph& graph, const Node& node, InferredNode& inferred
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == no_id) continue;
     Value& value = graph.values[node.outputs[i]];
+    value.sizes_declared = sizes_declared[i];
     value.type = std::move(*inferred.outputs[i].type);
     value.elements = std::move(inferred.outputs[i].elements);
     introduce(value);

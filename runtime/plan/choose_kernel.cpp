@@ -143,6 +143,17 @@ std::optional<std::string> exceeded_limit(const Graph& graph, const Node& node, 
   return std::nullopt;
 }
 
+// Why no shader can be told the sizes that a node meets.
+std::optional<std::string> unknown_sizes(const Graph& graph, const Node& node) {
+  for (const ValueId id : node.inputs)
+    if (id != no_id && graph.values[id].type.kind == Kind::tensor && !graph.values[id].type.dims)
+      return "'" + graph.values[id].name + "' has a rank that only the run tells";
+  for (const ValueId id : node.outputs)
+    if (id != no_id && graph.values[id].sizes_declared)
+      return "what the model declares of '" + graph.values[id].name + "' is all that is known of its sizes";
+  return std::nullopt;
+}
+
 // Why the device is not trusted with these shaders. A fused node is the expressions of its operators.
 std::optional<std::string> quarantine_reason(const Graph& graph, const Node& node, const OperatorEntry& op,
                                              const Choice& choice, const PlanOptions& options) {
@@ -175,6 +186,10 @@ Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const Op
   HEED_ASSIGN(auto kernels, registry.gpu_kernels(op.domain(), op.op_type(), op.version_at(node.opset).value_or(1)));
   prefer(kernels, options);
   if (kernels.empty()) answer.declined.push_back({"vulkan", "no kernel for it"});
+  if (auto reason = unknown_sizes(graph, node); reason && !kernels.empty()) {
+    answer.declined.push_back({"vulkan", std::move(*reason)});
+    return answer;
+  }
   for (const auto* entry : kernels) {
     AskedNode asked(graph, node, op, options);
     HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));

@@ -47,7 +47,7 @@ class Planner {
     for (SlotId id = 0; id < open_.size(); ++id) plan_->slots[id].anywhere = open_[id];
     find_lifetimes();
     merge_in_place();
-    compile_sizes();
+    HEED_TRY(compile_sizes());
     if (!is_body_) {
       HEED_ASSIGN(plan_->states, find_states(*plan_, in_place_, options_.states));
     }
@@ -92,7 +92,7 @@ class Planner {
     const ValueType& source = graph_.values[node.inputs[0]].type;
     if (!sized(source)) return false;
     for (const ValueId output : node.outputs)
-      if (output != no_id && !sized(graph_.values[output].type)) return false;
+      if (output != no_id && (!sized(graph_.values[output].type) || graph_.values[output].sizes_declared)) return false;
     if (op.is(HEED_VIEW_DENSE)) return true;
     return !is_sub_byte(source) && ask_view(graph_, node, op, dense_strides(*source.dims)).has_value();
   }
@@ -539,7 +539,7 @@ class Planner {
     const Node node = graph_.nodes[id];  // a copy: planning may append nodes
     const OperatorEntry& op = *operators_[id];
     for (const ValueId output : node.outputs)
-      if (output != no_id && !is_known(graph_.values[output].type)) return false;
+      if (output != no_id && (!is_known(graph_.values[output].type) || graph_.values[output].sizes_declared)) return false;
     HEED_ASSIGN(SlotId source, slot_of(node.inputs[0]));
     if (plan_->slots[source].unsized && !is_known(plan_->slots[source].type)) return false;
     const bool unknown_strides = plan_->slots[source].strided && plan_->slots[source].strides.empty();
@@ -671,7 +671,7 @@ class Planner {
       step.outputs.push_back(no_id);
       if (output == no_id) continue;
       const ValueType& type = graph_.values[output].type;
-      const bool known = is_known(type);
+      const bool known = is_known(type) && !graph_.values[output].sizes_declared;
       const bool dynamic = choice.control || !known || type.element == DataType::string;
       const SlotId slot = add_slot(output, dynamic ? Store::dynamic : Store::arena, location);
       plan_->slots[slot].unsized = !known;
@@ -848,12 +848,16 @@ class Planner {
   // ---- sizes
   // ------------------------------------------------------------------------------------------------------------
 
-  void compile_sizes() {
+  Result<void> compile_sizes() {
     for (SlotId id = 0; id < plan_->slots.size(); ++id) {
       Slot& slot = plan_->slots[id];
       if (slot.unsized || slot.type.kind != Kind::tensor || !slot.type.dims) continue;
       Segment& segment = plan_->segments[slot.segment];
       segment.slots.push_back(id);
+      if (std::any_of(slot.strides.begin(), slot.strides.end(), [](Dim stride) { return stride.is_unknown(); }) ||
+          slot.offset.is_unknown())
+        return Error{Code::invalid_model,
+                     "'" + graph_.values[slot.value].name + "' is " + to_string(slot.type) + ": too large to be counted"};
       for (const Dim dim : *slot.type.dims) slot.dim_slots.push_back(segment.dims.add(dim));
       for (const Dim stride : slot.strides) slot.stride_slots.push_back(segment.dims.add(stride));
       slot.offset_slot = segment.dims.add(slot.offset);
@@ -862,6 +866,7 @@ class Planner {
           slot.element_slots.push_back(segment.dims.add(element));
     }
     compile_checks();
+    return {};
   }
 
   // Each constraint in the first segment that knows its symbols.
