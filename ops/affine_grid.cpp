@@ -8,12 +8,10 @@ namespace heed::ops {
 namespace {
 
 // [batch, channel, sizes...], of which theta knows how many there are.
-Result<int32_t> spatial_count(const NodeView& node) {
+int64_t spatial_count(const NodeView& node) {
   const auto theta = node.input(0), size = node.input(1);
-  if (theta.has_rank() && theta.rank() == 3 && theta.dim(1).is_number())
-    return static_cast<int32_t>(theta.dim(1).number());
-  if (size.has_rank() && size.rank() == 1 && size.dim(0).is_number())
-    return static_cast<int32_t>(size.dim(0).number()) - 2;
+  if (theta.has_rank() && theta.rank() == 3 && theta.dim(1).is_number()) return theta.dim(1).number();
+  if (size.has_rank() && size.rank() == 1 && size.dim(0).is_number()) return size.dim(0).number() - 2;
   return 0;
 }
 
@@ -21,7 +19,7 @@ Result<void> infer(Inference& node) {
   const auto theta = node.input(0);
   HEED_TRY(node.require_rank(0, 3));
   HEED_TRY(node.require_rank(1, 1));
-  HEED_ASSIGN(const int32_t spatial, spatial_count(node));
+  const int64_t spatial = spatial_count(node);
   if (spatial == 0 || !theta.has_rank()) return node.set_output(0, theta.element());
   if (spatial != 2 && spatial != 3)
     return Error{Code::shape_mismatch, "theta " + text_of(theta.dims()) + "; expected [batch, 2, 3] or [batch, 3, 4]"};

@@ -16,10 +16,9 @@ Result<void> infer(Inference& node) {
   for (const int32_t input : {image_input, block_input}) HEED_TRY(node.require_rank(input, 1));
   const auto image = node.elements(image_input), block = node.elements(block_input);
   if (!image || !block || !x.has_rank()) {
-    const auto lengths = node.input(image_input);
-    if (!image && !(lengths.has_rank() && lengths.dim(0).is_number())) return node.set_output(0, x.element());
-    const int64_t axis_count = image ? static_cast<int64_t>(image->size()) : lengths.dim(0).number();
-    Dims dims = fresh_dims(node, axis_count + 2, "image");
+    HEED_ASSIGN(const auto axis_count, told_length(node, image_input));
+    if (!axis_count) return node.set_output(0, x.element());
+    Dims dims = fresh_dims(node, *axis_count + 2, "image");
     if (x.has_rank()) dims[0] = x.dim(0);
     if (image) std::copy(image->begin(), image->end(), dims.begin() + 2);
     return node.set_output(0, x.element(), dims);

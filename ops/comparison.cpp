@@ -11,7 +11,10 @@ template <Compare compare>
 Result<void> infer(Inference& node) {
   if (!node.input(0).has_rank() || !node.input(1).has_rank()) return node.set_output(0, DataType::boolean);
   const auto a_dims = node.input(0).dims(), b_dims = node.input(1).dims();
-  if (node.version() < 7) return node.set_output(0, DataType::boolean, a_dims);
+  if (node.version() < 7) {
+    HEED_TRY(check_one_sided(node, a_dims, b_dims));
+    return node.set_output(0, DataType::boolean, a_dims);
+  }
   HEED_ASSIGN(const auto dims, checked_broadcast(node, a_dims, b_dims));
   HEED_TRY(node.set_output(0, DataType::boolean, dims));
 

@@ -15,9 +15,9 @@ Result<void> infer(Inference& node) {
   HEED_TRY(node.require_rank(0, 1));
   const auto sizes = node.elements(0);
   if (!sizes) {
-    const auto list = node.input(0);
-    if (!list.has_rank() || !list.dim(0).is_number()) return node.set_output(0, element);
-    return node.set_output(0, element, fresh_dims(node, list.dim(0).number(), "filled"));
+    HEED_ASSIGN(const auto rank, told_length(node, 0));
+    if (!rank) return node.set_output(0, element);
+    return node.set_output(0, element, fresh_dims(node, *rank, "filled"));
   }
   for (const auto dim : *sizes)
     if (dim.is_number() && dim.number() < 0)

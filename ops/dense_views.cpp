@@ -20,17 +20,16 @@ Result<void> infer_reshape(Inference& node) {
   const auto data = node.input(0);
   Dims wanted;
   if (node.version() >= 5) HEED_TRY(require_input(node, 1, "shape"));
+  if (node.version() < 5 && !node.has_attribute("shape"))
+    return Error{Code::invalid_model, "there is no attribute 'shape'"};
   if (const auto attribute = node.integers("shape")) {  // Reshape-1
     wanted.assign(attribute->begin(), attribute->end());
   } else if (const auto elements = node.elements(1)) {
     wanted.assign(elements->begin(), elements->end());
   } else {
-    const auto shape = node.input(1);
-    HEED_TRY(node.require_rank(1, 1));
-    if (!shape.has_rank() || !shape.dim(0).is_number()) return node.set_output(0, data.element());
-    const int64_t rank = shape.dim(0).number();
-    if (rank > 64) return Error{Code::invalid_model, "a shape of rank " + std::to_string(rank) + " is asked for"};
-    return set_dims(node, fresh_dims(node, rank, "reshaped"));
+    HEED_ASSIGN(const auto rank, told_length(node, 1));
+    if (!rank) return node.set_output(0, data.element());
+    return set_dims(node, fresh_dims(node, *rank, "reshaped"));
   }
 
   const bool zero_is_zero = node.integer("allowzero") != 0;
@@ -96,9 +95,9 @@ Result<void> infer_squeeze(Inference& node) {
   if (!input.has_rank()) return node.set_output(0, input.element());
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes && node.has_input(1)) {  // which ones is not known
-    const auto list = node.input(1);
-    if (!list.has_rank() || list.rank() != 1 || !list.dim(0).is_number()) return node.set_output(0, input.element());
-    return set_dims(node, fresh_dims(node, std::max<int64_t>(0, input.rank() - list.dim(0).number()), "squeezed"));
+    HEED_ASSIGN(const auto dropped_count, told_length(node, 1));
+    if (!dropped_count) return node.set_output(0, input.element());
+    return set_dims(node, fresh_dims(node, std::max<int64_t>(0, input.rank() - *dropped_count), "squeezed"));
   }
   std::vector<int32_t> dropped;
   if (axes) {
@@ -129,9 +128,9 @@ Result<void> infer_unsqueeze(Inference& node) {
   if (!input.has_rank()) return node.set_output(0, input.element());
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes) {
-    const auto list = node.input(1);
-    if (!list.has_rank() || list.rank() != 1 || !list.dim(0).is_number()) return node.set_output(0, input.element());
-    return set_dims(node, fresh_dims(node, input.rank() + list.dim(0).number(), "unsqueezed"));
+    HEED_ASSIGN(const auto added_count, told_length(node, 1));
+    if (!added_count) return node.set_output(0, input.element());
+    return set_dims(node, fresh_dims(node, input.rank() + *added_count, "unsqueezed"));
   }
   const auto rank = input.rank() + static_cast<int32_t>(axes->size());
   HEED_ASSIGN(const auto added, checked_axes(*axes, rank, "axes"));

@@ -5,25 +5,6 @@
 namespace heed::ops {
 namespace {
 
-// Before opset 7: b's sizes are those of a from `axis` on (its last ones without the attribute), or 1.
-Result<void> check_one_sided(Inference& node, std::span<const Dim> a, std::span<const Dim> b) {
-  if (node.integer("broadcast") == 0) {
-    if (a.size() != b.size())
-      return Error{Code::shape_mismatch, text_of(a) + " and " + text_of(b) + " differ, and 'broadcast' is 0"};
-    for (size_t i = 0; i < a.size(); ++i) HEED_TRY(node.require_equal(a[i], b[i], "axis " + std::to_string(i)));
-    return {};
-  }
-  const auto a_rank = static_cast<int64_t>(a.size()), b_rank = static_cast<int64_t>(b.size());
-  int64_t axis = node.has_attribute("axis") ? node.integer("axis") : a_rank - b_rank;
-  if (axis < 0 && node.has_attribute("axis")) axis += a_rank;
-  if (axis < 0 || axis + b_rank > a_rank)
-    return Error{Code::shape_mismatch,
-                 text_of(b) + " does not lie within " + text_of(a) + " from axis " + std::to_string(axis)};
-  for (int64_t i = 0; i < b_rank; ++i)
-    if (!b[i].is_number(1)) HEED_TRY(node.require_equal(a[axis + i], b[i], "axis " + std::to_string(axis + i)));
-  return {};
-}
-
 Result<void> infer_dims(Inference& node, DataType element) {
   for (int32_t i = 0; i < node.input_count(); ++i)
     if (!node.input(i).has_rank()) {

@@ -10,10 +10,9 @@ Result<void> infer(Inference& node) {
   const auto shape = node.elements(1);
   if (!input.has_rank()) return node.set_output(0, input.element());
   if (!shape) {
-    const auto list = node.input(1);
-    if (!list.has_rank() || !list.dim(0).is_number()) return node.set_output(0, input.element());
-    return node.set_output(0, input.element(),
-                           fresh_dims(node, std::max<int64_t>(input.rank(), list.dim(0).number()), "expanded"));
+    HEED_ASSIGN(const auto rank, told_length(node, 1));
+    if (!rank) return node.set_output(0, input.element());
+    return node.set_output(0, input.element(), fresh_dims(node, std::max<int64_t>(input.rank(), *rank), "expanded"));
   }
   HEED_ASSIGN(const auto dims, checked_broadcast(node, input.dims(), *shape));
   for (const auto dim : dims)

@@ -11,7 +11,10 @@ using Combine = Dim (*)(Dim, Dim);
 template <Combine combine>
 Result<void> infer(Inference& node) {
   if (!node.input(0).has_rank() || !node.input(1).has_rank()) return node.set_output(0, DataType::boolean);
-  if (node.version() < 7) return node.set_output(0, DataType::boolean, node.input(0).dims());
+  if (node.version() < 7) {
+    HEED_TRY(check_one_sided(node, node.input(0).dims(), node.input(1).dims()));
+    return node.set_output(0, DataType::boolean, node.input(0).dims());
+  }
   HEED_ASSIGN(const auto dims, checked_broadcast(node, node.input(0).dims(), node.input(1).dims()));
   HEED_TRY(node.set_output(0, DataType::boolean, dims));
   const auto a = node.elements(0), b = node.elements(1);

@@ -32,7 +32,7 @@ enum class Axis { row, column };
 Result<void> check_places(Inference& node, int32_t input, int32_t matrix_input, Axis axis) {
   if (!node.has_input(input)) return {};
   const auto list = node.input(input), matrix = node.input(matrix_input);
-  if (!list.has_rank() || !matrix.has_rank() || list.rank() == 0) return {};
+  if (!list.has_rank() || !matrix.has_rank() || list.rank() == 0 || matrix.rank() == 0) return {};
   const std::string what = "input " + std::to_string(input) + " and " + (axis == Axis::row ? "rows" : "columns") +
                            " of input " + std::to_string(matrix_input);
   if (list.rank() == 1) {

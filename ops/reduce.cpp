@@ -34,9 +34,9 @@ Result<void> infer(Inference& node) {
   HEED_ASSIGN(const auto axes, axes_of(node));
   if (!axes) {
     if (!keep) {
-      const auto list = node.input(1);
-      if (!list.has_rank() || list.rank() != 1 || !list.dim(0).is_number()) return node.set_output(0, input.element());
-      const int64_t left = list.dim(0).is_number(0) ? 0 : std::max<int64_t>(0, input.rank() - list.dim(0).number());
+      HEED_ASSIGN(const auto axis_count, told_length(node, 1));
+      if (!axis_count) return node.set_output(0, input.element());
+      const int64_t left = *axis_count == 0 ? 0 : std::max<int64_t>(0, input.rank() - *axis_count);
       return node.set_output(0, input.element(), fresh_dims(node, left, "kept"));
     }
     return node.set_output(0, input.element(), fresh_dims(node, input.rank(), "reduced"));

@@ -32,6 +32,7 @@ Result<void> infer_align(Inference& node) {
     return Error{Code::invalid_model,
                  "attribute 'sampling_ratio' is " + std::to_string(node.integer("sampling_ratio"))};
   HEED_TRY(node.require_rank(batch_input, 1));
+  HEED_TRY(node.require_rank(rois_input, 2));
   if (node.input(batch_input).has_rank() && node.input(rois_input).has_rank())
     HEED_TRY(node.require_equal(node.input(batch_input).dim(0), node.input(rois_input).dim(0),
                                 "regions and batch_indices"));

@@ -23,6 +23,8 @@ Result<void> infer_turned(Inference& node, bool counts_on) {
   if (x.has_rank() && x.rank() != 3 && x.rank() != 4)
     return Error{Code::shape_mismatch, "the input has rank " + std::to_string(x.rank()) +
                                            "; expected [batch, head, sequence, channel] or [batch, sequence, hidden]"};
+  if (cos.has_rank() && cos.rank() != 2 && cos.rank() != 3)
+    return Error{Code::shape_mismatch, "cos_cache has rank " + std::to_string(cos.rank()) + "; expected 2 or 3"};
   if (x.has_rank() && x.rank() == 3 && cos.has_rank()) {
     if (node.integer("num_heads") <= 0 && (!counts_on || node.integer("rotary_embedding_dim") != 0))
       return Error{Code::invalid_model, "an input of rank 3 needs attribute 'num_heads'"};

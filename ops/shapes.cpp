@@ -39,6 +39,24 @@ Result<Dims> checked_broadcast(Inference& node, std::span<const Dim> a, std::spa
   return dims;
 }
 
+Result<void> check_one_sided(Inference& node, std::span<const Dim> a, std::span<const Dim> b) {
+  if (node.integer("broadcast") == 0) {
+    if (a.size() != b.size())
+      return Error{Code::shape_mismatch, text_of(a) + " and " + text_of(b) + " differ, and 'broadcast' is 0"};
+    for (size_t i = 0; i < a.size(); ++i) HEED_TRY(node.require_equal(a[i], b[i], "axis " + std::to_string(i)));
+    return {};
+  }
+  const auto a_rank = static_cast<int64_t>(a.size()), b_rank = static_cast<int64_t>(b.size());
+  int64_t axis = node.has_attribute("axis") ? node.integer("axis") : a_rank - b_rank;
+  if (axis < 0 && node.has_attribute("axis")) axis += a_rank;
+  if (axis < 0 || axis + b_rank > a_rank)
+    return Error{Code::shape_mismatch,
+                 text_of(b) + " does not lie within " + text_of(a) + " from axis " + std::to_string(axis)};
+  for (int64_t i = 0; i < b_rank; ++i)
+    if (!b[i].is_number(1)) HEED_TRY(node.require_equal(a[axis + i], b[i], "axis " + std::to_string(axis + i)));
+  return {};
+}
+
 Result<void> like_input(Inference& node) { return node.set_output(0, node.input(0)); }
 
 Result<void> like_input(Inference& node, DataType element) {
@@ -70,6 +88,17 @@ std::optional<std::vector<int64_t>> numbers_of(const Elements& elements) {
     numbers.push_back(element.number());
   }
   return numbers;
+}
+
+Result<std::optional<int64_t>> told_length(Inference& node, int32_t input) {
+  constexpr int64_t most_axes = 64;
+  HEED_TRY(node.require_rank(input, 1));
+  const auto list = node.input(input);
+  if (!list.has_rank() || !list.dim(0).is_number()) return std::optional<int64_t>();
+  if (list.dim(0).number() > most_axes)
+    return Error{Code::invalid_model, "input " + std::to_string(input) + " names " + std::to_string(list.dim(0).number()) +
+                                          " sizes or axes; a tensor has at most " + std::to_string(most_axes)};
+  return std::optional(list.dim(0).number());
 }
 
 Dims fresh_dims(Inference& node, int64_t rank, std::string_view hint) {

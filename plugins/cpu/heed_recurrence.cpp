@@ -10,6 +10,7 @@
 #include "gemm_panels.hpp"
 #include "heed/cell.hpp"
 #include "product.hpp"
+#include "walk.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -41,6 +42,13 @@ struct Sizes {
     return ((step * directions + direction) * batches + batch) * hidden;
   }
   int64_t state_at(int64_t direction, int64_t batch) const { return (direction * batches + batch) * hidden; }
+
+  Result<void> check(const Running& run) const {
+    const int64_t columns = gates * hidden;
+    if (run.input(gates_input).dim(2) == directions * columns && run.input(recurrent_input).dim(2) == columns) return {};
+    return Error{Code::shape_mismatch, "the weights are not of " + std::to_string(directions) + " directions and " +
+                                           std::to_string(hidden) + " hidden elements, as the recurrent ones are"};
+  }
 
   Result<void> allocate_outputs(const Running& run) {
     for (int32_t output = y_output; output < run.output_count(); ++output) {
@@ -181,7 +189,10 @@ void run_direction(const Running& run, const Sizes& s, const CellFunction* funct
 
 Result<void> run_scalar(Running& run) {
   const auto recurrent = run.input(recurrent_input);
+  HEED_TRY(check_rank(run, gates_input, 3));
+  HEED_TRY(check_rank(run, recurrent_input, 3));
   Sizes s(run, recurrent.dim(0), recurrent.dim(1));
+  HEED_TRY(s.check(run));
   HEED_TRY(s.allocate_outputs(run));
   HEED_ASSIGN(const auto functions, parse_cell_functions(run.text("functions")));
   const int64_t count = function_counts[static_cast<size_t>(cell_of(run))];

@@ -76,6 +76,8 @@ void run_head(const Running& run, int64_t batch, int64_t head) {
 
 Result<void> run(Running& run) {
   const int64_t kv_heads = run.integer("kv_num_heads");
+  if (run.input(key_input).dim(2) == 0 || run.input(query_input).dim(2) == 0)
+    return Error{Code::shape_mismatch, "queries and keys of no elements"};
   dispatch_float(run.output(0).element(), [&]<class T>(T) {
     run.parallel_for(run.input(query_input).dim(0) * kv_heads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) run_head<T>(run, i / kv_heads, i % kv_heads);

@@ -80,6 +80,7 @@ template <class T>
 Result<void> align(const Running& run, const TensorView& x, const TensorView& rois, const TensorView& y) {
   const int64_t channels = x.dim(1), height = x.dim(2), width = x.dim(3), bin_columns = y.dim(3),
                 bin_count = y.dim(2) * bin_columns;
+  if (height == 0 || width == 0) return Error{Code::shape_mismatch, "the images have no pixels"};
   const bool is_mean = run.text("mode", "avg") == "avg";
   HEED_ASSIGN(const auto regions, regions_of<T>(run, rois, y.dim(2), bin_columns));
   return for_each_region(run, run.input(2).integers(), channels * bin_count, [&](int64_t roi, int64_t image) {

@@ -28,8 +28,14 @@ Result<int64_t> position_of(const Running& run, int32_t input, int64_t size, int
   return position;
 }
 
+// An optional or a loop may hold another kind of value than the model says.
+Result<ValueRef> sequence_to_change(const Running& run) {
+  if (run.input_value(0).kind() != HEED_SEQUENCE) return Error{Code::invalid_argument, "the input is no sequence"};
+  return run.sequence_copy(0);
+}
+
 Result<void> run_insert(Running& run) {
-  auto list = run.sequence_copy(0);
+  HEED_ASSIGN(auto list, sequence_to_change(run));
   const int64_t size = list.size();
   HEED_ASSIGN(const int64_t position, position_of(run, 2, size, size + 1, size));
   HEED_TRY(list.insert(position, run.input_value(1)));
@@ -37,7 +43,7 @@ Result<void> run_insert(Running& run) {
 }
 
 Result<void> run_erase(Running& run) {
-  auto list = run.sequence_copy(0);
+  HEED_ASSIGN(auto list, sequence_to_change(run));
   const int64_t size = list.size();
   if (size == 0) return Error{Code::invalid_argument, "the sequence is empty"};
   HEED_ASSIGN(const int64_t position, position_of(run, 1, size, size, size - 1));

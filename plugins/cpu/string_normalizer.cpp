@@ -32,6 +32,8 @@ std::string in_case(std::string_view text, bool is_upper) {
 
 Result<void> run(Running& run) {
   const auto x = run.input(0);
+  if (x.rank() < 1)
+    return Error{Code::shape_mismatch, "the input is one text; expected [text] or [1, text]"};
   const auto action = run.text("case_change_action", "NONE");
   const bool is_case_sensitive = run.integer("is_case_sensitive") != 0;
   const auto compared = [&](std::string_view text) {
