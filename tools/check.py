@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,19 +19,23 @@ LEAK_FREE = {"base", "text", "files", "graph", "onnx", "registry", "passes", "ap
 # By default these rooms, which meet files of strangers, are tested sanitized, and only so: a build of all takes too long.
 SANITIZED = ["base", "files", "graph", "onnx"]
 SAMPLE_STEP = 7  # a prime: every kind of case is met
+SHARDS = {"ops": 8}  # of a program's test cases, where one process after the other takes long
 totals = {"passed": 0, "failed": 0, "skipped": 0}
 began = time.time()
+counting = threading.Lock()
 
 
 def say(text):
     print(f"[{time.time() - began:5.0f} s] {text}", flush=True)
 
 
-def count(passed, failed, skipped, name):
-    totals["passed"] += passed
-    totals["failed"] += failed
-    totals["skipped"] += skipped
-    say(f"{name}: {passed} passed, {failed} failed, {skipped} skipped")
+def count(passed, failed, skipped, name, output=""):
+    with counting:
+        totals["passed"] += passed
+        totals["failed"] += failed
+        totals["skipped"] += skipped
+        print(output, end="")
+        say(f"{name}: {passed} passed, {failed} failed, {skipped} skipped")
 
 
 def build(preset, *targets):
@@ -64,19 +70,32 @@ def run_test(name, command, env=None, timeout=7200 if MODE == "full" else 1800):
     rows = [int(number) for number in found.groups()] if found else [0, 0, 0]
     if (status != 0 and rows[1] == 0) or not found:
         rows[1] += 1
-    for line in lines:
-        if line.startswith("skipped:"):
-            print("  " + line)
-    if rows[1]:
-        print(output[-6000:])
-    count(*rows, name)
+    told = "".join(f"  {line}\n" for line in lines if line.startswith("skipped:"))
+    count(*rows, name, told + (output[-6000:] + "\n" if rows[1] else ""))
+
+
+def shards_of(name, program):
+    """Lists of test cases for processes of their own: (label, arguments)."""
+    if name not in SHARDS:
+        return [(name, [])]
+    listed = subprocess.run([program, "--list-test-names-only"], capture_output=True, text=True).stdout.splitlines()
+    escaped = [re.sub(r"([\\,\[\]*])", r"\\\1", case) for case in listed[:-1]]  # the last line counts rows
+    lists = [escaped[first::SHARDS[name]] for first in range(SHARDS[name])]
+    return [(f"{name} {i + 1}/{len(lists)}", [",".join(cases)]) for i, cases in enumerate(lists)]
 
 
 def run_tests(folder, names, label):
-    for name in names:
-        program = next(folder.glob(f"tests/*/{name}_test"))
-        leaks = "1" if name in LEAK_FREE else "0"
-        run_test(f"{label} {name}", [program], {"ASAN_OPTIONS": f"detect_leaks={leaks}:allocator_may_return_null=1", "HEED_VULKAN_VALIDATION": "1"})
+    """As many programs at once as there are processors, the longest first."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = []
+        for name in sorted(names, key=lambda name: name not in SHARDS):
+            program = next(folder.glob(f"tests/*/{name}_test"))
+            leaks = "1" if name in LEAK_FREE else "0"
+            environment = {"ASAN_OPTIONS": f"detect_leaks={leaks}:allocator_may_return_null=1", "HEED_VULKAN_VALIDATION": "1"}
+            for shard, arguments in shards_of(name, program):
+                runs.append(pool.submit(run_test, f"{label} {shard}", [program, *arguments], environment))
+    for run in runs:
+        run.result()
 
 
 def all_tests(folder):
@@ -152,6 +171,12 @@ def check_models(folder):
     count(int(met[:len(expected)] == expected), int(met[:len(expected)] != expected), 0, "stories260k writes what it should")
 
 
+def fuzz(folder, suite, name, *limit):
+    """Models of the suite and the shipped ones, changed at random. What is met lies in the folder."""
+    run_test(name, [folder / "tests" / "fuzz" / "heed_fuzz", suite, ROOT / "models", "--findings", folder, *limit],
+             {"ASAN_OPTIONS": "allocator_may_return_null=1"})
+
+
 def check_newer_lavapipe(release):
     """What a driver with cooperative matrices makes of the shaders that use them."""
     newer = [ROOT / "tools" / "newer_lavapipe", ROOT / "build" / "newer_lavapipe"]
@@ -186,6 +211,7 @@ def main():
                 if MODE == "default":
                     name, cases = name + ", a sample", sorted(case for case in suite.glob("*/*") if case.is_dir())[::SAMPLE_STEP]
                 verify(release, name, cases, expected, ["--device", "vulkan", "--no-fold"])
+                fuzz(release, suite, "changed models, 60 s", "--seconds", "60")
         run_test("docs", ["/usr/bin/python3", ROOT / "docs" / "write.py", release / "tools" / "heed" / "heed", "--check"])
         if MODE != "quick":
             run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release, DATA])
@@ -202,6 +228,8 @@ def main():
     if MODE == "full" and asan:
         run_test("command line, asan+ubsan", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", asan / "tools" / "heed" / "heed", str(DATA)],
                  {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1"})
+        if suite:
+            fuzz(asan, suite, "a million changed models, asan+ubsan", "--executions", "1000000")
     if MODE == "full":
         tsan = build("tsan", "session_test", "base_test")
         if tsan:
