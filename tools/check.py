@@ -199,6 +199,7 @@ def main():
         run_test("command line", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", release / "tools" / "heed" / "heed", str(DATA)])
         run_test("hostile models", ["/usr/bin/python3", ROOT / "tests" / "hostile_test.py", release / "tools" / "heed" / "heed"])
         run_test("MiniLM", ["/usr/bin/python3", ROOT / "tests" / "minilm_test.py", release / "tools" / "heed" / "heed", *(["--full"] if MODE == "full" else [])])
+        run_test("models from PyPI", ["/usr/bin/python3", ROOT / "tests" / "pypi_models_test.py", release / "tools" / "heed" / "heed", DATA, *(["--full"] if MODE == "full" else [])])
         run_test("decoders in every dialect", ["/usr/bin/python3", ROOT / "tests" / "decoders_test.py", release / "tools" / "heed" / "heed", *([] if MODE == "full" else ["--quick"])])
         check_models(release)
         suite = unpack_suite(release)
