@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "passes/check_node.hpp"
 #include "passes/infer_shapes.hpp"
 #include "registry/cpu_run.hpp"
 #include "registry/phases.hpp"
@@ -244,7 +245,8 @@ class Folding {
   bool changed_types = false;  // of values that others' types depend on
 
  private:
-  bool fold(Graph& graph, Node& node);
+  bool fold(Graph& graph, Node& node, const std::vector<bool>& tells_sizes);
+  std::vector<bool> values_that_tell_sizes(const Graph& graph) const;
   std::optional<std::vector<Tensor>> compute(const Graph& graph, const Node& node, const OperatorEntry& contract);
 
   const Registry& registry_;
@@ -331,7 +333,7 @@ bool reads_nothing(const Node& node) {
   return std::all_of(node.inputs.begin(), node.inputs.end(), [](ValueId id) { return id == no_id; });
 }
 
-bool Folding::fold(Graph& graph, Node& node) {
+bool Folding::fold(Graph& graph, Node& node, const std::vector<bool>& tells_sizes) {
   if (nodes_ == Folded::sources && !reads_nothing(node)) return false;
   const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
   if (contract == nullptr || contract->is(HEED_RANDOM) || contract->is(HEED_CONTROL) || !subgraphs_of(node).empty())
@@ -352,7 +354,7 @@ bool Folding::fold(Graph& graph, Node& node) {
     if (node.outputs[i] == no_id) continue;
     Value& value = graph.values[node.outputs[i]];
     std::vector<Dim> dims(known[i]->dims.begin(), known[i]->dims.end());
-    changed_types = changed_types || value.type.dims != dims;
+    changed_types = changed_types || value.type.dims != dims || tells_sizes[node.outputs[i]];
     // Integers that become known are sizes that others may have wished to know.
     if (!value.elements || !all_numbers(*value.elements)) {
       const bool is_carried = static_cast<size_t>(known[i]->element_count()) <= carried_elements_limit;
@@ -372,10 +374,24 @@ bool Folding::fold(Graph& graph, Node& node) {
   return true;
 }
 
+// Whose elements inference reads, floats such as the scales of Resize too.
+std::vector<bool> Folding::values_that_tell_sizes(const Graph& graph) const {
+  std::vector<bool> tells_sizes(graph.values.size());
+  for (const Node& node : graph.nodes) {
+    const OperatorEntry* contract = node.removed ? nullptr : registry_.find_operator(node.domain, node.op_type);
+    for (size_t i = 0; contract && i < node.inputs.size(); ++i) {
+      const auto* parameter = parameter_at(contract->c->inputs, contract->c->input_count, i);
+      if (node.inputs[i] != no_id && parameter && (parameter->flags & HEED_SHAPE_DATA)) tells_sizes[node.inputs[i]] = true;
+    }
+  }
+  return tells_sizes;
+}
+
 Result<void> Folding::fold(Graph& graph) {
+  const auto tells_sizes = values_that_tell_sizes(graph);
   for (Node& node : graph.nodes) {
     if (stop_ && stop_->is_reached()) return stop_->error();
-    if (node.removed || fold(graph, node)) continue;
+    if (node.removed || fold(graph, node, tells_sizes)) continue;
     for (const auto& body : subgraphs_of(node)) {
       for (Value& value : body->values) {
         if (value.captured == no_id) continue;

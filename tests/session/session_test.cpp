@@ -26,6 +26,15 @@ TEST_CASE("empty tensors pass through") {
   CHECK(outputs[0].second.tensor.dims == std::vector<int64_t>{0, 3});
 }
 
+TEST_CASE("floats of a Constant node tell sizes as integers do") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[1, 1, n] x) => (float[1, 1, m] y) { scales = Constant<value_floats = [1.0, 1.0, 2.0]>() y = Resize<mode = "nearest">(x, "", scales) })");
+  CHECK(model->plan().segments.size() == 1);
+  const auto session = take(Session::create(model));
+  const auto outputs = take(session->run({{"x", f32({1, 1, 2}, {3, 4})}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{3, 3, 4, 4});
+}
+
 TEST_CASE("sizes that depend on data end a segment, and what follows is bound when they are known") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[n] x) => (float[m] y, int64[1, m] where) { where = NonZero(x) flat = Squeeze(where) y = Gather(x, flat) })");
