@@ -224,7 +224,12 @@ Result<void> generate_texts(const GenerateOptions& options, const RunOptions& ru
   if (options.warm_start) {
     HEED_ASSIGN(auto warm, start_warm(options, run_options, most_tokens));
     for (Text& text : texts) {
-      HEED_ASSIGN(Decoder * decoder, warm.next());
+      auto next = warm.next();
+      if (!next) {
+        std::cerr << "note: the CPU writes all: " << next.error().message << "\n";
+        next = warm.next();
+      }
+      HEED_ASSIGN(Decoder * decoder, std::move(next));
       if (&text == &texts.front()) HEED_TRY(check(decoder->decoding(), texts));
       HEED_TRY(continue_texts(*decoder, *tokenizer, std::span(&text, 1), show, options));
     }
