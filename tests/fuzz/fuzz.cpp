@@ -26,10 +26,10 @@ namespace {
 constexpr uint64_t memory_limit = 256u << 20;
 constexpr uint32_t time_limit_ms = 1000;
 constexpr int64_t step_limit = 20000;
-constexpr int most_seconds = 20;                 // of one execution, sanitized and on a busy machine
+constexpr int most_seconds = 20;                   // of one execution, sanitized and on a busy machine
 constexpr int64_t most_memory = int64_t{4} << 30;  // of the process, the sanitizers' own included
-constexpr int64_t most_model_bytes = 64 << 10;   // longer ones are seldom of more kinds
-constexpr int64_t most_elements = 1 << 14;       // of an input
+constexpr int64_t most_model_bytes = 64 << 10;     // longer ones are seldom of more kinds
+constexpr int64_t most_elements = 1 << 14;         // of an input
 
 using Clock = std::chrono::steady_clock;
 
@@ -61,14 +61,14 @@ struct Running {
 Running running;
 
 void tell_finding() {
-  std::snprintf(running.file, sizeof running.file, "%s/heed_fuzz_%llu_%lld.onnx", running.findings.c_str(), static_cast<unsigned long long>(running.seed),
-                static_cast<long long>(running.number));
+  std::snprintf(running.file, sizeof running.file, "%s/heed_fuzz_%llu_%lld.onnx", running.findings.c_str(),
+                static_cast<unsigned long long>(running.seed), static_cast<long long>(running.number));
   if (FILE* file = std::fopen(running.file, "wb")) {
     std::fwrite(running.bytes.data(), 1, running.bytes.size(), file);
     std::fclose(file);
   }
-  std::fprintf(stderr, "met by --seed %llu --first %lld --executions 1; the model is %s\n", static_cast<unsigned long long>(running.seed),
-               static_cast<long long>(running.number), running.file);
+  std::fprintf(stderr, "met by --seed %llu --first %lld --executions 1; the model is %s\n",
+               static_cast<unsigned long long>(running.seed), static_cast<long long>(running.number), running.file);
 }
 
 void on_signal(int number) {
@@ -126,14 +126,33 @@ struct Input {
 size_t bytes_of(int32_t data_type, int64_t count) {
   const auto elements = static_cast<size_t>(count);
   switch (data_type) {
-    case HEED_STRING: return elements * sizeof(heed_string);
-    case HEED_C128: return elements * 16;
-    case HEED_F64: case HEED_I64: case HEED_U64: case HEED_C64: return elements * 8;
-    case HEED_F32: case HEED_I32: case HEED_U32: return elements * 4;
-    case HEED_F16: case HEED_BF16: case HEED_I16: case HEED_U16: return elements * 2;
-    case HEED_U4: case HEED_I4: case HEED_F4E2M1: return (elements + 1) / 2;
-    case HEED_U2: case HEED_I2: return (elements + 3) / 4;
-    default: return elements;
+    case HEED_STRING:
+      return elements * sizeof(heed_string);
+    case HEED_C128:
+      return elements * 16;
+    case HEED_F64:
+    case HEED_I64:
+    case HEED_U64:
+    case HEED_C64:
+      return elements * 8;
+    case HEED_F32:
+    case HEED_I32:
+    case HEED_U32:
+      return elements * 4;
+    case HEED_F16:
+    case HEED_BF16:
+    case HEED_I16:
+    case HEED_U16:
+      return elements * 2;
+    case HEED_U4:
+    case HEED_I4:
+    case HEED_F4E2M1:
+      return (elements + 1) / 2;
+    case HEED_U2:
+    case HEED_I2:
+      return (elements + 3) / 4;
+    default:
+      return elements;
   }
 }
 
@@ -155,15 +174,37 @@ void fill(int32_t data_type, int64_t count, Input& input, Random& random) {
     };
     if (any_bits && data_type != HEED_BOOL) break;
     switch (data_type) {
-      case HEED_F32: put(static_cast<float>(small) / 2); break;
-      case HEED_F64: put(static_cast<double>(small) / 2); break;
-      case HEED_I64: case HEED_U64: put(small); break;
-      case HEED_I32: case HEED_U32: put(static_cast<int32_t>(small)); break;
-      case HEED_I16: case HEED_U16: put(static_cast<int16_t>(small)); break;
-      case HEED_F16: case HEED_BF16: put(static_cast<uint16_t>(0x3800 + small * 512)); break;
-      case HEED_I8: case HEED_U8: put(static_cast<int8_t>(small)); break;
-      case HEED_BOOL: put(static_cast<uint8_t>(small & 1)); break;
-      default: break;
+      case HEED_F32:
+        put(static_cast<float>(small) / 2);
+        break;
+      case HEED_F64:
+        put(static_cast<double>(small) / 2);
+        break;
+      case HEED_I64:
+      case HEED_U64:
+        put(small);
+        break;
+      case HEED_I32:
+      case HEED_U32:
+        put(static_cast<int32_t>(small));
+        break;
+      case HEED_I16:
+      case HEED_U16:
+        put(static_cast<int16_t>(small));
+        break;
+      case HEED_F16:
+      case HEED_BF16:
+        put(static_cast<uint16_t>(0x3800 + small * 512));
+        break;
+      case HEED_I8:
+      case HEED_U8:
+        put(static_cast<int8_t>(small));
+        break;
+      case HEED_BOOL:
+        put(static_cast<uint8_t>(small & 1));
+        break;
+      default:
+        break;
     }
   }
   if (any_bits && data_type != HEED_BOOL)
@@ -284,12 +325,18 @@ int main(const std::vector<std::string>& arguments) {
   int64_t first = 0, executions = 1'000'000, seconds = 0;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const auto number = [&] { return i + 1 < arguments.size() ? std::atoll(arguments[++i].c_str()) : 0; };
-    if (arguments[i] == "--executions") executions = number();
-    else if (arguments[i] == "--seconds") seconds = number();
-    else if (arguments[i] == "--seed") running.seed = static_cast<uint64_t>(number());
-    else if (arguments[i] == "--first") first = number();
-    else if (arguments[i] == "--findings" && i + 1 < arguments.size()) running.findings = arguments[++i];
-    else paths.push_back(arguments[i]);
+    if (arguments[i] == "--executions")
+      executions = number();
+    else if (arguments[i] == "--seconds")
+      seconds = number();
+    else if (arguments[i] == "--seed")
+      running.seed = static_cast<uint64_t>(number());
+    else if (arguments[i] == "--first")
+      first = number();
+    else if (arguments[i] == "--findings" && i + 1 < arguments.size())
+      running.findings = arguments[++i];
+    else
+      paths.push_back(arguments[i]);
   }
   const std::vector<Start> starts = starts_of(paths);
   if (starts.empty()) {

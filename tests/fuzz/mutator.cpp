@@ -43,8 +43,9 @@ void for_each_message(Message& message, const Visit& visit) {
 }
 
 double edge_of(const FieldDescriptor* field, Random& random) {
-  static const std::vector<double> whole{0,  1,  -1,  2,   3,   -2,         4,           7,         8,    16,   17,
-                                         31, 64, 127, 128, 255, 2147483647, -2147483648, 0x1p32, 0x1p40, 0x1p62, -0x1p63};
+  static const std::vector<double> whole{0,          1,           -1,     2,      3,      -2,     4,   7,
+                                         8,          16,          17,     31,     64,     127,    128, 255,
+                                         2147483647, -2147483648, 0x1p32, 0x1p40, 0x1p62, -0x1p63};
   static const std::vector<double> broken{0.5, -0.5, 1e-45, 3e38, -3e38, INFINITY, -INFINITY, NAN};
   const bool is_float =
       field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT || field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
@@ -82,7 +83,8 @@ double number_at(const Message& message, const FieldDescriptor* field, int index
       return read(message, field, index, &Reflection::GetDouble, &Reflection::GetRepeatedDouble);
     case FieldDescriptor::CPPTYPE_ENUM:
       return read(message, field, index, &Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue);
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
@@ -101,10 +103,12 @@ void put_number(Message& message, const FieldDescriptor* field, int index, doubl
       return put(&Reflection::SetUInt64, &Reflection::SetRepeatedUInt64, whole<uint64_t>(number));
     case FieldDescriptor::CPPTYPE_FLOAT:
       return put(&Reflection::SetFloat, &Reflection::SetRepeatedFloat, static_cast<float>(number));
-    case FieldDescriptor::CPPTYPE_DOUBLE: return put(&Reflection::SetDouble, &Reflection::SetRepeatedDouble, number);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return put(&Reflection::SetDouble, &Reflection::SetRepeatedDouble, number);
     case FieldDescriptor::CPPTYPE_ENUM:
       return put(&Reflection::SetEnumValue, &Reflection::SetRepeatedEnumValue, whole<int32_t>(number));
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -148,12 +152,17 @@ void Mutator::set_number(Message& message, const Field* field, int index, Random
   const double before = number_at(message, field, index);
   double number = edge_of(field, random);
   switch (below(4, random)) {
-    case 0: number = before + (below(2, random) ? 1 : -1); break;
-    case 1: number = -before; break;
+    case 0:
+      number = before + (below(2, random) ? 1 : -1);
+      break;
+    case 1:
+      number = -before;
+      break;
     case 2:
       if (found != numbers_.end()) number = any_of(found->second, random);
       break;
-    default: break;
+    default:
+      break;
   }
   put_number(message, field, index, number);
 }
@@ -162,8 +171,12 @@ void Mutator::set_text(Message& message, const Field* field, int index, Random& 
   const auto found = texts_.find(field);
   std::string text = text_at(message, field, index);
   switch (below(4, random)) {
-    case 0: change(text, random); break;
-    case 1: text.clear(); break;
+    case 0:
+      change(text, random);
+      break;
+    case 1:
+      text.clear();
+      break;
     default:
       if (found != texts_.end()) text = any_of(found->second, random);
   }
@@ -189,19 +202,37 @@ void Mutator::change_list(Message& message, const Field* field, Random& random) 
         return set_text(message, field, size, random);
       }
       switch (field->cpp_type()) {
-        case Field::CPPTYPE_INT32: reflection->AddInt32(&message, field, 0); break;
-        case Field::CPPTYPE_INT64: reflection->AddInt64(&message, field, 0); break;
-        case Field::CPPTYPE_UINT64: reflection->AddUInt64(&message, field, 0); break;
-        case Field::CPPTYPE_FLOAT: reflection->AddFloat(&message, field, 0); break;
-        case Field::CPPTYPE_DOUBLE: reflection->AddDouble(&message, field, 0); break;
-        default: return;
+        case Field::CPPTYPE_INT32:
+          reflection->AddInt32(&message, field, 0);
+          break;
+        case Field::CPPTYPE_INT64:
+          reflection->AddInt64(&message, field, 0);
+          break;
+        case Field::CPPTYPE_UINT64:
+          reflection->AddUInt64(&message, field, 0);
+          break;
+        case Field::CPPTYPE_FLOAT:
+          reflection->AddFloat(&message, field, 0);
+          break;
+        case Field::CPPTYPE_DOUBLE:
+          reflection->AddDouble(&message, field, 0);
+          break;
+        default:
+          return;
       }
       return set_number(message, field, size, random);
-    case 1: reflection->SwapElements(&message, field, at, size - 1); [[fallthrough]];
-    case 2: reflection->RemoveLast(&message, field); break;
-    case 3: reflection->SwapElements(&message, field, at, below(size, random)); break;
+    case 1:
+      reflection->SwapElements(&message, field, at, size - 1);
+      [[fallthrough]];
+    case 2:
+      reflection->RemoveLast(&message, field);
+      break;
+    case 3:
+      reflection->SwapElements(&message, field, at, below(size, random));
+      break;
     default:
-      if (!is_message(field)) return is_text(field) ? set_text(message, field, at, random) : set_number(message, field, at, random);
+      if (!is_message(field))
+        return is_text(field) ? set_text(message, field, at, random) : set_number(message, field, at, random);
       if (found != messages_.end())
         reflection->MutableRepeatedMessage(&message, field, at)->CopyFrom(*any_of(found->second, random));
   }
@@ -211,7 +242,8 @@ void Mutator::change_field(Message& message, const Field* field, Random& random)
   const auto* reflection = message.GetReflection();
   if (field->is_repeated()) return change_list(message, field, random);
   if (reflection->HasField(message, field) && below(6, random) == 0) return reflection->ClearField(&message, field);
-  if (!is_message(field)) return is_text(field) ? set_text(message, field, -1, random) : set_number(message, field, -1, random);
+  if (!is_message(field))
+    return is_text(field) ? set_text(message, field, -1, random) : set_number(message, field, -1, random);
   const auto found = messages_.find(field->message_type());
   if (found != messages_.end()) reflection->MutableMessage(&message, field)->CopyFrom(*any_of(found->second, random));
 }
@@ -225,14 +257,16 @@ void Mutator::change(onnx::ModelProto& model, Random& random) const {
     std::vector<const Field*> fields;
     message.GetReflection()->ListFields(message, &fields);
     // Mostly what is there: a field that is not is rarely looked at.
-    const Field* field = fields.empty() || below(8, random) == 0 ? descriptor->field(below(descriptor->field_count(), random))
-                                                                  : any_of(fields, random);
+    const Field* field = fields.empty() || below(8, random) == 0
+                             ? descriptor->field(below(descriptor->field_count(), random))
+                             : any_of(fields, random);
     change_field(message, field, random);
   }
 }
 
 void Mutator::change(std::string& bytes, Random& random) {
-  if (bytes.empty() || below(4, random) == 0) return bytes.resize(static_cast<size_t>(below(static_cast<int>(bytes.size()) + 9, random)));
+  if (bytes.empty() || below(4, random) == 0)
+    return bytes.resize(static_cast<size_t>(below(static_cast<int>(bytes.size()) + 9, random)));
   for (int count = 1 + below(4, random); count > 0; --count)
     bytes[static_cast<size_t>(below(static_cast<int>(bytes.size()), random))] = static_cast<char>(random());
 }

@@ -1,14 +1,14 @@
-// Models changed as strangers' exporters and enemies change them: by the structure of ONNX's messages, not by bytes alone.
+// Models changed as strangers' exporters and enemies change them: by the structure of ONNX's messages, not by bytes
+// alone.
 #pragma once
 
 #include <google/protobuf/message.h>
+#include <onnx/onnx_pb.h>
 
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
-
-#include <onnx/onnx_pb.h>
 
 namespace heed::fuzz {
 
