@@ -74,6 +74,9 @@ class Planner {
            std::none_of(type.dims->begin(), type.dims->end(), [](Dim dim) { return dim.is_unknown(); });
   }
 
+  // What a step makes has its size before it runs only where inference, not the model alone, tells it.
+  bool sized(const Value& value) const { return !value.sizes_declared && sized(value.type); }
+
   // A value whose elements follow from sizes: no step makes it.
   bool is_sizes(ValueId id) const {
     const Value& value = graph_.values[id];
@@ -92,7 +95,7 @@ class Planner {
     const ValueType& source = graph_.values[node.inputs[0]].type;
     if (!sized(source)) return false;
     for (const ValueId output : node.outputs)
-      if (output != no_id && (!sized(graph_.values[output].type) || graph_.values[output].sizes_declared)) return false;
+      if (output != no_id && !sized(graph_.values[output])) return false;
     if (op.is(HEED_VIEW_DENSE)) return true;
     return !is_sub_byte(source) && ask_view(graph_, node, op, dense_strides(*source.dims)).has_value();
   }
@@ -316,6 +319,7 @@ class Planner {
   bool is_known(const ValueType& type) const {
     return sized(type) && std::all_of(type.dims->begin(), type.dims->end(), [&](Dim dim) { return is_known(dim); });
   }
+  bool is_known(const Value& value) const { return !value.sizes_declared && is_known(value.type); }
 
   // ---- slots
   // ------------------------------------------------------------------------------------------------------------
@@ -539,7 +543,7 @@ class Planner {
     const Node node = graph_.nodes[id];  // a copy: planning may append nodes
     const OperatorEntry& op = *operators_[id];
     for (const ValueId output : node.outputs)
-      if (output != no_id && (!is_known(graph_.values[output].type) || graph_.values[output].sizes_declared)) return false;
+      if (output != no_id && !is_known(graph_.values[output])) return false;
     HEED_ASSIGN(SlotId source, slot_of(node.inputs[0]));
     if (plan_->slots[source].unsized && !is_known(plan_->slots[source].type)) return false;
     const bool unknown_strides = plan_->slots[source].strided && plan_->slots[source].strides.empty();
@@ -671,7 +675,7 @@ class Planner {
       step.outputs.push_back(no_id);
       if (output == no_id) continue;
       const ValueType& type = graph_.values[output].type;
-      const bool known = is_known(type) && !graph_.values[output].sizes_declared;
+      const bool known = is_known(graph_.values[output]);
       const bool dynamic = choice.control || !known || type.element == DataType::string;
       const SlotId slot = add_slot(output, dynamic ? Store::dynamic : Store::arena, location);
       plan_->slots[slot].unsized = !known;
