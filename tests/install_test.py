@@ -11,27 +11,12 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, save
 
+from rows import call, finish, results, row
+
 BUILD = Path(sys.argv[1]).resolve()
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(sys.argv[2] if len(sys.argv) > 2 else os.environ.get("HEED_TEST_DATA") or ROOT.parent / "shared" / "data")
 MOST_BYTES = 15_000_000
-results = {"passed": 0, "failed": 0, "skipped": 0}
-
-
-def row(name, is_right, told=""):
-    results["passed" if is_right else "failed"] += 1
-    if not is_right:
-        print(f"FAILED: {name}\n{told}")
-
-
-def call(*command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace")
-    return done.returncode, done.stdout + done.stderr
-
-
-def finish():
-    print("{passed} passed, {failed} failed, {skipped} skipped".format(**results))
-    sys.exit(1 if results["failed"] else 0)
 
 
 def step(name, *command):
