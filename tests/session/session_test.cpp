@@ -26,6 +26,27 @@ TEST_CASE("empty tensors pass through") {
   CHECK(outputs[0].second.tensor.dims == std::vector<int64_t>{0, 3});
 }
 
+TEST_CASE("sizes that the model alone declares hold only where the run meets them") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float x) => (float[2, 1] y) { zero = Constant<value_float = 0.0>() c = Less(zero, x) y = Where(c, x, zero) })");
+  const auto session = take(Session::create(model));
+  const auto outputs = take(session->run({{"x", f32({2, 1}, {-3, 4})}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{0, 4});
+  const auto other = session->run({{"x", f32({3, 2, 2}, std::vector<float>(12, 1.0f))}});
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == Code::shape_mismatch);
+}
+
+TEST_CASE("an output that has no name is made all the same where the operator always makes it") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 23]>
+    g (float[1, 1, 1, 2] q, float[1, 1, 1, 2] k, float[1, 1, 1, 2] v, float[1, 1, 1, 2] past_k, float[1, 1, 1, 2] past_v)
+      => (float[1, 1, 2, 2] present) { "", present, "" = Attention(q, k, v, "", past_k, past_v) })");
+  const auto session = take(Session::create(model));
+  const auto x = f32({1, 1, 1, 2}, {1, 2}), past = f32({1, 1, 1, 2}, {3, 4});
+  const auto outputs = take(session->run({{"q", x}, {"k", x}, {"v", x}, {"past_k", past}, {"past_v", past}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{3, 4, 1, 2});
+}
+
 TEST_CASE("floats of a Constant node tell sizes as integers do") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[1, 1, n] x) => (float[1, 1, m] y) { scales = Constant<value_floats = [1.0, 1.0, 2.0]>() y = Resize<mode = "nearest">(x, "", scales) })");
