@@ -245,13 +245,18 @@ class Folding {
   bool changed_types = false;  // of values that others' types depend on
 
  private:
-  bool fold(Graph& graph, Node& node, const std::vector<bool>& tells_sizes);
+  bool fold(Graph& graph, Node& node);
   std::vector<bool> values_that_tell_sizes(const Graph& graph) const;
-  std::optional<std::vector<Tensor>> compute(const Graph& graph, const Node& node, const OperatorEntry& contract);
+  std::optional<std::vector<Tensor>> compute(Graph& graph, const Node& node, const OperatorEntry& contract);
+  const OperatorEntry* view_of_constants(const Graph& graph, ValueId id) const;
+  bool is_known(const Graph& graph, ValueId id) const;
+  bool fold_view(Graph& graph, ValueId id);
+  void replace(Graph& graph, Node& node, std::vector<std::optional<Tensor>> known);
 
   const Registry& registry_;
   Folded nodes_;
   const Stop* stop_;
+  std::vector<bool> tells_sizes_;  // of each value of the graph being folded
 };
 
 size_t attribute_bytes(const Node& node) {
@@ -275,8 +280,38 @@ Tensor shared_with_attribute(const Node& node, Tensor tensor) {
   return tensor;
 }
 
-std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const Node& node,
-                                                    const OperatorEntry& contract) {
+// The contract of the strided view that picks the value out of constants; null where none does.
+const OperatorEntry* Folding::view_of_constants(const Graph& graph, ValueId id) const {
+  const NodeId producer = graph.values[id].producer;
+  if (producer == no_id) return nullptr;
+  const Node& node = graph.nodes[producer];
+  const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
+  if (contract == nullptr || !contract->is(HEED_VIEW_STRIDED) || contract->is(HEED_ENLARGES)) return nullptr;
+  if (node.outputs.size() != 1) return nullptr;
+  const bool known =
+      std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return is_known(graph, input); });
+  return known ? contract : nullptr;
+}
+
+bool Folding::is_known(const Graph& graph, ValueId id) const {
+  return id == no_id || constant_of(graph.values[id]) || view_of_constants(graph, id);
+}
+
+// Makes a constant of a view of constants, and of those that it looks at.
+bool Folding::fold_view(Graph& graph, ValueId id) {
+  if (id == no_id || constant_of(graph.values[id])) return true;
+  const OperatorEntry* contract = view_of_constants(graph, id);
+  if (contract == nullptr) return false;
+  Node& node = graph.nodes[graph.values[id].producer];
+  for (const ValueId input : node.inputs)
+    if (!fold_view(graph, input)) return false;
+  auto tensor = FoldedNode(graph, node, *contract).view();
+  if (!tensor) return false;
+  replace(graph, node, {std::move(tensor)});
+  return true;
+}
+
+std::optional<std::vector<Tensor>> Folding::compute(Graph& graph, const Node& node, const OperatorEntry& contract) {
   FoldedNode folded(graph, node, contract);
   const auto output_count = folded.output_count();
   const Value* first = node.inputs.empty() || node.inputs[0] == no_id ? nullptr : &graph.values[node.inputs[0]];
@@ -294,12 +329,11 @@ std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const No
   }
 
   size_t input_bytes = attribute_bytes(node), output_bytes = 0;
-  bool all_constant = true, all_integers = true;
+  bool all_known = true, all_integers = true;
   for (const ValueId id : node.inputs) {
     if (id == no_id) continue;
-    const Tensor* constant = constant_of(graph.values[id]);
-    all_constant = all_constant && constant;
-    if (constant) input_bytes += constant->size_bytes;
+    all_known = all_known && is_known(graph, id);
+    input_bytes += known_size_bytes(graph.values[id].type).value_or(0);
   }
   for (const ValueId id : node.outputs) {
     if (id == no_id) continue;
@@ -312,14 +346,18 @@ std::optional<std::vector<Tensor>> Folding::compute(const Graph& graph, const No
   // Arithmetic on shapes grows, too, and is folded all the same.
   const bool is_small = output_bytes <= small_bytes;
   if (!is_small && output_bytes > input_bytes) return std::nullopt;
-  const bool is_larger = source && output_bytes > source->size_bytes;
+  const bool is_larger = first && output_bytes > known_size_bytes(first->type).value_or(0);
   if (contract.is(HEED_ENLARGES) && is_larger && !(is_small && all_integers)) return std::nullopt;
-  if (contract.is(HEED_VIEW_STRIDED) && source && source->size_bytes > small_bytes) return std::nullopt;
+  if (contract.is(HEED_VIEW_STRIDED) && first && known_size_bytes(first->type).value_or(0) > small_bytes)
+    return std::nullopt;
 
   if (contract.is(HEED_VIEW_STRIDED) && source && output_count == 1) {
     if (auto tensor = folded.view()) return std::vector{std::move(*tensor)};
   }
-  if (!all_constant) return std::nullopt;
+  if (!all_known) return std::nullopt;
+  // Views of large constants share their bytes, but where what reads them is computed here.
+  for (const ValueId id : node.inputs)
+    if (!fold_view(graph, id)) return std::nullopt;
   auto tensors = folded.compute(registry_);
   if (!tensors) return std::nullopt;
   for (Tensor& tensor : *tensors) {
@@ -333,7 +371,7 @@ bool reads_nothing(const Node& node) {
   return std::all_of(node.inputs.begin(), node.inputs.end(), [](ValueId id) { return id == no_id; });
 }
 
-bool Folding::fold(Graph& graph, Node& node, const std::vector<bool>& tells_sizes) {
+bool Folding::fold(Graph& graph, Node& node) {
   if (nodes_ == Folded::sources && !reads_nothing(node)) return false;
   const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
   if (contract == nullptr || contract->is(HEED_RANDOM) || contract->is(HEED_CONTROL) || !subgraphs_of(node).empty())
@@ -350,11 +388,17 @@ bool Folding::fold(Graph& graph, Node& node, const std::vector<bool>& tells_size
     known.assign(node.outputs.size(), std::nullopt);
     std::move(tensors->begin(), tensors->end(), known.begin());
   }
+  replace(graph, node, std::move(known));
+  return true;
+}
+
+// The outputs of the node become constants.
+void Folding::replace(Graph& graph, Node& node, std::vector<std::optional<Tensor>> known) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == no_id) continue;
     Value& value = graph.values[node.outputs[i]];
     std::vector<Dim> dims(known[i]->dims.begin(), known[i]->dims.end());
-    changed_types = changed_types || value.type.dims != dims || tells_sizes[node.outputs[i]];
+    changed_types = changed_types || value.type.dims != dims || tells_sizes_[node.outputs[i]];
     // Integers that become known are sizes that others may have wished to know.
     if (!value.elements || !all_numbers(*value.elements)) {
       const bool is_carried = static_cast<size_t>(known[i]->element_count()) <= carried_elements_limit;
@@ -371,7 +415,6 @@ bool Folding::fold(Graph& graph, Node& node, const std::vector<bool>& tells_size
   }
   node.removed = true;
   ++folded_count;
-  return true;
 }
 
 // Whose elements inference reads, floats such as the scales of Resize too.
@@ -381,17 +424,18 @@ std::vector<bool> Folding::values_that_tell_sizes(const Graph& graph) const {
     const OperatorEntry* contract = node.removed ? nullptr : registry_.find_operator(node.domain, node.op_type);
     for (size_t i = 0; contract && i < node.inputs.size(); ++i) {
       const auto* parameter = parameter_at(contract->c->inputs, contract->c->input_count, i);
-      if (node.inputs[i] != no_id && parameter && (parameter->flags & HEED_SHAPE_DATA)) tells_sizes[node.inputs[i]] = true;
+      if (node.inputs[i] != no_id && parameter && (parameter->flags & HEED_SHAPE_DATA))
+        tells_sizes[node.inputs[i]] = true;
     }
   }
   return tells_sizes;
 }
 
 Result<void> Folding::fold(Graph& graph) {
-  const auto tells_sizes = values_that_tell_sizes(graph);
+  tells_sizes_ = values_that_tell_sizes(graph);
   for (Node& node : graph.nodes) {
     if (stop_ && stop_->is_reached()) return stop_->error();
-    if (node.removed || fold(graph, node, tells_sizes)) continue;
+    if (node.removed || fold(graph, node)) continue;
     for (const auto& body : subgraphs_of(node)) {
       for (Value& value : body->values) {
         if (value.captured == no_id) continue;
@@ -399,7 +443,9 @@ Result<void> Folding::fold(Graph& graph) {
         value.constant = outer.is_input ? nullptr : outer.constant;
         value.elements = outer.elements;
       }
+      auto of_this_graph = std::move(tells_sizes_);
       HEED_TRY(fold(*body));
+      tells_sizes_ = std::move(of_this_graph);
     }
   }
   return graph.order();
