@@ -9,6 +9,8 @@
 namespace heed::ops {
 
 Result<std::optional<Dims>> infer_convolution(Inference& node, ConvInputs inputs, DataType element) {
+  if (const auto w = node.input(inputs.w); w.has_rank() && w.rank() >= 3 && !node.input(inputs.x).has_rank())
+    HEED_TRY(node.require_rank(inputs.x, w.rank()));
   const auto x = node.input(inputs.x), w = node.input(inputs.w);
   if (!x.has_rank() || !w.has_rank()) {
     HEED_TRY(node.set_output(0, element));

@@ -38,10 +38,12 @@ Result<void> infer(Inference& node) {
                                           std::to_string(node.output_count()) + " outputs"};
   const auto condition = node.elements(0);
   const bool known = condition && condition->size() == 1 && (*condition)[0].is_number();
+  const int32_t taken = known && (*condition)[0].is_number(0) ? else_branch : then_branch;
+  if (known) HEED_TRY(node.becomes(taken));
   for (int32_t i = 0; i < node.output_count(); ++i) {
     if (!node.has_output(i)) continue;
     if (known)
-      HEED_TRY(node.set_output(i, node.subgraph_output((*condition)[0].is_number(0) ? else_branch : then_branch, i)));
+      HEED_TRY(node.set_output(i, node.subgraph_output(taken, i)));
     else
       HEED_TRY(set_met(node, i, node.subgraph_output(then_branch, i), node.subgraph_output(else_branch, i)));
   }

@@ -68,6 +68,7 @@ struct Node {
   int32_t opset = 0;             // of the node's domain where it was written (a function may have its own)
   std::string origin;            // after a rewrite: what it replaced, e.g. "9 nodes (layer_norm)"
   std::shared_ptr<const class Function> replaced;  // a fused node's body: what it does in terms of plainer nodes
+  int32_t becomes = -1;          // the subgraph that does all that the node does, as inference found; -1: none
   bool removed = false;          // skipped by everyone until Graph::compact()
 };
 

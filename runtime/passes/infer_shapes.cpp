@@ -97,13 +97,16 @@ class InferredNode : public heed_node {
   int32_t infer_output_elements(int32_t output, const heed_dim* elements, size_t count) override;
   heed_dim infer_symbol(heed_text hint, heed_dim upper) override;
   int32_t infer_equal(heed_dim a, heed_dim b, heed_text what) override;
+  int32_t infer_rank(int32_t input, int32_t rank) override;
   int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count) override;
+  int32_t infer_becomes(int32_t subgraph) override;
 
   Pass& pass;
   Graph& changing_graph;
   const int32_t depth;
   std::vector<Output> outputs;
   std::set<int32_t> inferred_subgraphs;
+  int32_t becomes = -1;
 };
 
 Result<ValueType> type_from(const heed_type& c) {
@@ -155,6 +158,23 @@ int32_t InferredNode::infer_equal(heed_dim a, heed_dim b, heed_text what) {
   return demanded ? HEED_OK : fail(demanded.error());
 }
 
+// As if the model declared it. What comes from outside of a body may have another rank where the body is not run.
+int32_t InferredNode::infer_rank(int32_t input, int32_t rank) {
+  if (rank < 0 || rank > rank_limit)
+    return fail(Code::invalid_argument, "the contract demands rank " + std::to_string(rank));
+  if (input < 0 || static_cast<size_t>(input) >= node.inputs.size() || node.inputs[input] == no_id) return HEED_OK;
+  const ValueId id = node.inputs[input];
+  Value& value = changing_graph.values[id];
+  if (value.producer == no_id || value.type.kind != Kind::tensor || value.type.dims) return HEED_OK;
+  auto& dims = value.type.dims.emplace();
+  for (int32_t axis = 0; axis < rank; ++axis)
+    dims.push_back(changing_graph.dims().fresh_symbol(name_of_axis(value.name, static_cast<size_t>(axis))));
+  value.sizes_declared = true;
+  pass.declared_of(changing_graph)[id].dims = dims;
+  pass.introduce(value);
+  return HEED_OK;
+}
+
 int32_t InferredNode::infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count) {
   const auto graphs = subgraphs_of(node);
   if (subgraph < 0 || static_cast<size_t>(subgraph) >= graphs.size()) {
@@ -170,6 +190,15 @@ int32_t InferredNode::infer_subgraph(int32_t subgraph, const heed_type* inputs, 
   inferred_subgraphs.insert(subgraph);
   auto inferred = pass.infer_body(*graphs[static_cast<size_t>(subgraph)], graph, given, depth + 1);
   if (!inferred) return fail(inferred.error());
+  return HEED_OK;
+}
+
+int32_t InferredNode::infer_becomes(int32_t subgraph) {
+  const auto graphs = subgraphs_of(node);
+  if (subgraph < 0 || static_cast<size_t>(subgraph) >= graphs.size() || !graphs[subgraph]->inputs.empty())
+    return fail(Code::invalid_argument,
+                "the contract puts subgraph " + std::to_string(subgraph) + " in its node's place");
+  becomes = subgraph;
   return HEED_OK;
 }
 
@@ -263,7 +292,8 @@ void Pass::name_lengths(Graph& graph) {
     const OperatorEntry* contract = node.removed ? nullptr : registry_.find_operator(node.domain, node.op_type);
     if (contract == nullptr) continue;
     const std::span outputs(contract->c->outputs, contract->c->output_count);
-    if (std::none_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.state_axis >= 0; })) continue;
+    if (std::none_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.state_axis >= 0; }))
+      continue;
     for (size_t i = 0; i < std::min(node.inputs.size(), contract->c->input_count); ++i) {
       if (node.inputs[i] == no_id || !(contract->c->inputs[i].flags & HEED_SHAPE_DATA)) continue;
       Value& value = graph.values[node.inputs[i]];
@@ -388,6 +418,7 @@ Result<void> Pass::infer_node(Graph& graph, NodeId id, int32_t depth) {
   if (auto accepted = accept(graph, node, inferred, *bound, first_fresh); !accepted) {
     return explain_at(graph, node, std::move(accepted).error());
   }
+  graph.nodes[id].becomes = inferred.becomes;
   return {};
 }
 

@@ -200,8 +200,14 @@ heed_host make_host() {
   host.infer_equal = [](heed_node* node, heed_dim a, heed_dim b, heed_text what) {
     return guard_code([&] { return node->infer_equal(a, b, what); });
   };
+  host.infer_rank = [](heed_node* node, int32_t input, int32_t rank) {
+    return guard_code([&] { return node->infer_rank(input, rank); });
+  };
   host.infer_subgraph = [](heed_node* node, int32_t subgraph, const heed_type* inputs, size_t input_count) {
     return guard_code([&] { return node->infer_subgraph(subgraph, inputs, input_count); });
+  };
+  host.infer_becomes = [](heed_node* node, int32_t subgraph) {
+    return guard_code([&] { return node->infer_becomes(subgraph); });
   };
   host.subgraph_output_count = [](const heed_node* node, int32_t subgraph) {
     return guard(0, [&] {

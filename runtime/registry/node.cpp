@@ -198,9 +198,11 @@ heed_dim heed_node::infer_symbol(heed_text, heed_dim) {
   return heed::Dim::unknown(heed::UnknownDim::outgrown).c_dim();
 }
 int32_t heed_node::infer_equal(heed_dim, heed_dim, heed_text) { return wrong_phase("infer_equal", "inference"); }
+int32_t heed_node::infer_rank(int32_t, int32_t) { return wrong_phase("infer_rank", "inference"); }
 int32_t heed_node::infer_subgraph(int32_t, const heed_type*, size_t) {
   return wrong_phase("infer_subgraph", "inference");
 }
+int32_t heed_node::infer_becomes(int32_t) { return wrong_phase("infer_becomes", "inference"); }
 
 int32_t heed_node::plan_decline(heed_text) { return wrong_phase("plan_decline", "planning"); }
 void heed_node::plan_strided_input(int32_t) { wrong_phase("plan_strided_input", "planning"); }

@@ -44,7 +44,9 @@ struct heed_node {
   virtual int32_t infer_output_elements(int32_t output, const heed_dim* elements, size_t count);
   virtual heed_dim infer_symbol(heed_text hint, heed_dim upper);
   virtual int32_t infer_equal(heed_dim a, heed_dim b, heed_text what);
+  virtual int32_t infer_rank(int32_t input, int32_t rank);
   virtual int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count);
+  virtual int32_t infer_becomes(int32_t subgraph);
   virtual heed_type subgraph_output(int32_t subgraph, int32_t output) const;  // also after inference
 
   // Planning (plan/choose_kernel.cpp).

@@ -5,6 +5,7 @@
 #include "graph/append_nodes.hpp"
 #include "heed/expression.hpp"
 #include "passes/fold_constants.hpp"
+#include "passes/inline_bodies.hpp"
 #include "passes/inline_functions.hpp"
 #include "passes/remove_unused.hpp"
 #include "passes/rewrite.hpp"
@@ -56,7 +57,8 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
     int64_t changes = 0;
     HEED_ASSIGN(const size_t folded,
                 fold_constants(graph, registry, options.fold ? Folded::all : Folded::sources, &stop));
-    changes += static_cast<int64_t>(folded);
+    HEED_ASSIGN(const size_t inlined, inline_bodies(graph));
+    changes += static_cast<int64_t>(folded + inlined);
     HEED_TRY(merge_equal(graph, registry));  // patterns ask for the same value, not for an equal one
     HEED_TRY(go_on(stop));
     if (options.rewrite) {

@@ -104,6 +104,22 @@ TEST_CASE("what does not fit is told with the node, its inputs and where they co
   }
 }
 
+TEST_CASE("a rank that an operator demands is that of what nobody knows, unless it comes from outside of a body") {
+  const auto demanded =
+      typed_graph("g (f32[2] a, f32[1] b, i64[k] s) => (f32[m] r) { e = Expand(b, s) r = Concat<axis = 0>(a, e) }");
+  CHECK(type_named(*demanded, "e") == "f32 [e.0]");
+  CHECK(value_named(*demanded, "e").sizes_declared);
+  CHECK(type_named(*demanded, "r") == "f32 [e.0 + 2]");
+  REQUIRE(text_of(infer_shapes(*demanded, toy_registry())) == "");
+  CHECK(type_named(*demanded, "e") == "f32 [e.0]");
+  CHECK(value_named(*demanded, "e").sizes_declared);
+
+  const auto captured = typed_graph(R"(g (f32[2] a, f32[1] b, i64[k] s, i64[1] c) => (f32 r) {
+      e = Expand(b, s)
+      r = Choose<then_branch = yes () => (f32 p) { p = Concat<axis = 0>(a, e) }, else_branch = no () => (f32 q) { q = Scale<factor = 1.0>(e) }>(c) })");
+  CHECK(type_named(*captured, "e") == "f32");
+}
+
 TEST_CASE("all unknown operators are told at once, bodies included") {
   const auto graph = graph_of(R"(g (f32[2] a) => (f32[x] r) {
     b = com.acme.Frob(a)
@@ -132,7 +148,8 @@ TEST_CASE("equalities that cannot be proven become constraints, once") {
   auto graph = typed_graph(
       "g (f32[n] a, f32[2, m] b) => (f32[x, y] r) <i64[2] to = {2, 3}> { c = Reshape(a, to) r = Add(c, b) }");
   REQUIRE(graph->constraints.size() == 1);
-  CHECK_THAT(graph->constraints[0].what, Catch::StartsWith("node '") && Catch::EndsWith("(Reshape): elements before and after"));
+  CHECK_THAT(graph->constraints[0].what,
+             Catch::StartsWith("node '") && Catch::EndsWith("(Reshape): elements before and after"));
   CHECK(to_string(graph->constraints[0].a) == "n");
   CHECK(graph->constraints[0].b == Dim(6));
   REQUIRE(infer_shapes(*graph, toy_registry()));
@@ -140,7 +157,8 @@ TEST_CASE("equalities that cannot be proven become constraints, once") {
 }
 
 TEST_CASE("sizes that are broadcast and must be equal are, by a constraint, and what that says of others counts") {
-  const auto graph = typed_graph(R"(g (f32[min(64, n)] a, f32[n] b, f32[min(64, n), 1] c, f32[1, n] d) => (f32[x] r, f32[y, z] s, f32[w] t) {
+  const auto graph = typed_graph(
+      R"(g (f32[min(64, n)] a, f32[n] b, f32[min(64, n), 1] c, f32[1, n] d) => (f32[x] r, f32[y, z] s, f32[w] t) {
     t = Add(a, a)
     r = Add(a, b)
     s = Add(c, d) })");

@@ -172,6 +172,7 @@ Result<void> infer_concat(Inference& node) {
   bool known = node.elements(0).has_value();
   for (int32_t i = 1; i < node.input_count(); ++i) {
     HEED_TRY(node.require_rank(i, static_cast<int32_t>(dims.size())));
+    if (!node.input(i).has_rank()) return node.set_output(0, node.input(0).element());
     for (int32_t other = 0; other < static_cast<int32_t>(dims.size()); ++other) {
       if (other == axis) continue;
       HEED_TRY(node.require_equal(dims[static_cast<size_t>(other)], node.input(i).dim(other),
@@ -312,6 +313,24 @@ const Operator repeat{.op_type = "Repeat",
                       .attributes = {required("body", HEED_ATTRIBUTE_GRAPH)},
                       .infer = infer_repeat};
 
+// One of two bodies.
+Result<void> infer_choose(Inference& node) {
+  const int32_t bodies[] = {node.subgraph("else_branch"), node.subgraph("then_branch")};
+  for (const int32_t body : bodies) HEED_TRY(node.infer_subgraph(body, {}));
+  const auto condition = node.elements(0);
+  if (!condition || !(*condition)[0].is_number()) return node.set_output(0, DataType::f32);
+  const int32_t taken = bodies[(*condition)[0].number() != 0];
+  HEED_TRY(node.becomes(taken));
+  return node.set_output(0, node.subgraph_output(taken, 0));
+}
+const Operator choose{
+    .op_type = "Choose",
+    .flags = HEED_CONTROL,
+    .inputs = {{"cond", "i64"}},
+    .outputs = {{"chosen", "f32"}},
+    .attributes = {required("then_branch", HEED_ATTRIBUTE_GRAPH), required("else_branch", HEED_ATTRIBUTE_GRAPH)},
+    .infer = infer_choose};
+
 // Fails at every run.
 const Operator broken{
     .op_type = "Broken", .inputs = {{"X", "T"}}, .outputs = {{"Y", "T"}}, .types = {{"T"}}, .infer = infer_same};
@@ -324,7 +343,8 @@ const detail::Tables& tables() {
       PluginContent{.name = "toy",
                     .version = "1.0",
                     .operators = {&add, &mul, &sigmoid, &swish, &scale, &identity, &reshape, &transpose, &shape,
-                                  &concat, &non_zero, &expand, &noise, &upper, &sequence_insert, &repeat, &broken},
+                                  &concat, &non_zero, &expand, &noise, &upper, &sequence_insert, &repeat, &choose,
+                                  &broken},
                     .cpu_kernels = {&add_cpu, &scale_cpu, &non_zero_cpu, &expand_cpu, &noise_cpu, &upper_cpu,
                                     &sequence_insert_cpu, &broken_cpu}}};
   return tables;

@@ -87,6 +87,33 @@ TEST_CASE("If runs one branch, and branches see outer values") {
   CHECK(floats(take(session->run({{"c", no}, {"x", f32({2}, {1, 2})}}))[0].second) == std::vector<float>{-1, -2});
 }
 
+TEST_CASE("a rank that an operator alone tells lets it be planned, and is held against the run") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (bool c, float[n, m] x) => (float[n, 1, k] y) <int64[1] one = {1}, float[1, 1, 2] w = {1, 10}> {
+      r = If (c) <then_branch = t () => (float a) { a = Unsqueeze(x, one) }, else_branch = e () => (float b) { b = Neg(x) }>
+      y = Conv(r, w)
+    })");
+  const auto session = take(Session::create(model));
+  const auto yes = tensor<uint8_t>(DataType::boolean, {}, {1}), no = tensor<uint8_t>(DataType::boolean, {}, {0});
+  CHECK(floats(take(session->run({{"c", yes}, {"x", f32({1, 3}, {1, 2, 3})}}))[0].second) == std::vector<float>{21, 32});
+  CHECK(floats(take(session->run({{"c", yes}, {"x", f32({2, 2}, {1, 2, 3, 4})}}))[0].second) ==
+        std::vector<float>{21, 43});
+  const auto other = session->run({{"c", no}, {"x", f32({1, 3}, {1, 2, 3})}});
+  REQUIRE_FALSE(other);
+  CHECK_THAT(other.error().message, Catch::Contains("came out as [1, 3]; inference said f32 [r.0, r.1, r.2]"));
+}
+
+TEST_CASE("what is known to be run is no step of its own") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[2, n] x) => (float[2, n] y) <int64[1] two = {2}, int64[1] zero = {0}> {
+      s = Shape(x) first = Gather(s, zero) is_two = Equal(first, two)
+      y = If (is_two) <then_branch = t () => (float[2, n] a) { a = Exp(x) }, else_branch = e () => (float[2, n] b) { b = Neg(x) }>
+    })");
+  CHECK(model->plan().steps.size() == 1);
+  const auto outputs = take(take(Session::create(model))->run({{"x", f32({2, 1}, {0, 0})}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{1, 1});
+}
+
 TEST_CASE("Loop carries values, stacks what it scans, and runs no iteration when told so") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (int64 count, float[n] x) => (float[n] last, float[k, n] all) {

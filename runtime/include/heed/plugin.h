@@ -188,8 +188,12 @@ typedef struct heed_host {
   heed_dim (*infer_symbol)(heed_node*, heed_text hint, heed_dim upper);
   /* Demands a == b: proven now, refuted now (an error), or checked when sizes are bound. */
   int32_t (*infer_equal)(heed_node*, heed_dim a, heed_dim b, heed_text what);
+  /* Demands a rank of an input whose rank nothing tells: what makes it is held to it in the run. */
+  int32_t (*infer_rank)(heed_node*, int32_t input, int32_t rank);
   /* Infers a subgraph whose inputs have these types; its outputs' types are then read by index. */
   int32_t (*infer_subgraph)(heed_node*, int32_t subgraph, const heed_type* inputs, size_t input_count);
+  /* The node does what this subgraph does, once, whatever the run brings: its nodes take the node's place. */
+  int32_t (*infer_becomes)(heed_node*, int32_t subgraph);
   int32_t (*subgraph_output_count)(const heed_node*, int32_t subgraph);
   heed_type (*subgraph_output)(const heed_node*, int32_t subgraph, int32_t output);
 

@@ -191,7 +191,8 @@ class Inference : public NodeView {
     return result_of(host->infer_equal(node_, a.c_dim(), b.c_dim(), to_c(what)));
   }
   Result<void> require_rank(int32_t index, int32_t rank) const {
-    if (!input(index).has_rank() || input(index).rank() == rank) return {};
+    if (!input(index).has_rank()) return result_of(host->infer_rank(node_, index, rank));
+    if (input(index).rank() == rank) return {};
     return Error{Code::shape_mismatch, "input " + std::to_string(index) + " has rank " +
                                            std::to_string(input(index).rank()) + "; expected rank " + std::to_string(rank)};
   }
@@ -199,6 +200,8 @@ class Inference : public NodeView {
     static_assert(sizeof(TypeView) == sizeof(heed_type));
     return result_of(host->infer_subgraph(node_, subgraph, reinterpret_cast<const heed_type*>(inputs.data()), inputs.size()));
   }
+  // The node does what this subgraph, which takes no inputs, does: its nodes take the node's place.
+  Result<void> becomes(int32_t subgraph) { return result_of(host->infer_becomes(node_, subgraph)); }
   int32_t subgraph_output_count(int32_t subgraph) const { return host->subgraph_output_count(node_, subgraph); }
   TypeView subgraph_output(int32_t subgraph, int32_t output) const { return {host->subgraph_output(node_, subgraph, output)}; }
 
