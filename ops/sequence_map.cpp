@@ -20,8 +20,10 @@ Result<void> infer(Inference& node) {
   const int32_t body = node.subgraph("body");
   std::deque<Dims> dims;
   std::vector<TypeView> types;
-  for (int32_t i = 0; i < node.input_count(); ++i)
+  for (int32_t i = 0; i < node.input_count(); ++i) {
+    if (!node.has_input(i)) return Error{Code::invalid_model, "input " + std::to_string(i) + " is missing"};
     types.push_back(element_of(node, node.input(i), dims.emplace_back()));
+  }
   HEED_TRY(node.infer_subgraph(body, types));
   if (node.subgraph_output_count(body) < node.output_count())
     return Error{Code::invalid_model, "the body gives " + std::to_string(node.subgraph_output_count(body)) +

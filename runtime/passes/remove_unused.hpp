@@ -11,8 +11,8 @@ namespace heed {
 // (unless a graph output bears their name); lets go of constants that nobody reads. Subgraphs too. The graph is typed.
 Result<void> remove_unused(Graph& graph, const Registry& registry);
 
-// Nodes that do the same with the same become one, and so do those that give the same sizes, and equal constants of up to a kilobyte. Random nodes and
-// those with subgraphs stay. Gives how many nodes went.
+// Nodes that do the same with the same become one, and so do those that give the same sizes, and equal constants of up
+// to a kilobyte. Random nodes and those with subgraphs stay. Gives how many nodes went.
 Result<size_t> merge_equal(Graph& graph, const Registry& registry);
 
 }  // namespace heed
