@@ -1,6 +1,10 @@
 // DFT, STFT: a pass of mixed radix for each factor of the length, over several signals at once. The arithmetic and its order
-// are those of pocketfft (Reinecke), in the wide type of the elements: its bits are the measure of ONNX's suite.
+// are those of pocketfft (Reinecke), in the wide type of the elements: its bits are the measure of ONNX's suite. Lengths
+// with a large prime in them are transformed by those of a power of two.
 #include "heed/fourier.hpp"
+
+#include <bit>
+#include <memory>
 
 #include "walk.hpp"
 
@@ -48,33 +52,24 @@ Complex<T, lanes> turned(const Complex<T, lanes>& a) {
   return y;
 }
 
+// Of a length with a larger prime in it the transform is a convolution (Bluestein): a prime costs its square.
+constexpr int64_t most_radix = 64;
+
+struct Convolution;
+
 template <class T>
 struct Transform {
   int64_t length;
   bool inverse;
   std::vector<int64_t> factors;
   std::vector<Complex<T, 1>> roots;  // exp(+- 2 pi i k / length)
+  std::shared_ptr<const Convolution> convolution;
 
-  Transform(int64_t length, bool inverse)
-      : length(length), inverse(inverse), factors(fourier_factors(length)), roots(static_cast<size_t>(length)) {
-    for (int64_t k = 0; k < length; ++k) {
-      const auto [re, im] = root_of_unity(k, length);
-      roots[static_cast<size_t>(k)] = {{static_cast<T>(re)}, {static_cast<T>(inverse ? im : -im)}};
-    }
-  }
+  Transform(int64_t length, bool inverse);
 
   // Of `length` numbers; the result lies where they lie, or in `other`.
   template <int lanes>
-  Complex<T, lanes>* run(Complex<T, lanes>* from, Complex<T, lanes>* other) const {
-    int64_t done = 1, inner = length;
-    for (const int64_t radix : factors) {
-      inner /= radix;
-      pass(radix, done, inner, from, other);
-      done *= radix;
-      std::swap(from, other);
-    }
-    return from;
-  }
+  Complex<T, lanes>* run(Complex<T, lanes>* from, Complex<T, lanes>* other) const;
 
   // Reads [done, radix, inner], writes [radix, done, inner].
   template <int lanes>
@@ -136,6 +131,85 @@ struct Transform {
     }
   }
 };
+
+// The transform of any length n by those of a power of two, in f64: j k = (j^2 + k^2 - (k - j)^2) / 2, so that with
+// c[k] = exp(+- pi i k^2 / n) it is y[k] = c[k] * sum over j of (x[j] c[j]) conj(c[k - j]).
+struct Convolution {
+  using Number = Complex<double, 1>;
+  int64_t length, padded_length;
+  Transform<double> forward;
+  std::vector<Number> chirp, spectrum;  // spectrum: of conj(c), divided by the padded length
+
+  Convolution(int64_t length, bool inverse)
+      : length(length),
+        padded_length(static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(2 * length - 1)))),
+        forward(padded_length, false),
+        chirp(static_cast<size_t>(length)) {
+    std::vector<Number> mirrored(static_cast<size_t>(2 * padded_length));
+    for (int64_t k = 0; k < length; ++k) {
+      const auto [re, im] = root_of_unity(k * k % (2 * length), 2 * length);
+      chirp[static_cast<size_t>(k)] = {{re}, {inverse ? im : -im}};
+      const Number conjugate{{re / static_cast<double>(padded_length)},
+                             {(inverse ? -im : im) / static_cast<double>(padded_length)}};
+      mirrored[static_cast<size_t>(k)] = mirrored[static_cast<size_t>((padded_length - k) % padded_length)] = conjugate;
+    }
+    const auto* transformed = forward.run(mirrored.data(), mirrored.data() + padded_length);
+    spectrum.assign(transformed, transformed + padded_length);
+  }
+
+  // In place. The inverse transform is that of the conjugate, conjugated.
+  template <class T, int lanes>
+  Complex<T, lanes>* run(Complex<T, lanes>* numbers) const {
+    std::vector<Complex<double, lanes>> work(static_cast<size_t>(2 * padded_length));
+    auto *first = work.data(), *second = first + padded_length;
+    const auto conjugate = [](Complex<double, lanes> a) {
+      for (double& im : a.im) im = -im;
+      return a;
+    };
+    for (int64_t k = 0; k < length; ++k) {
+      std::copy_n(numbers[k].re, lanes, first[k].re);
+      std::copy_n(numbers[k].im, lanes, first[k].im);
+      first[k] = first[k] * chirp[static_cast<size_t>(k)];
+    }
+    auto* y = forward.run(first, second);
+    for (int64_t k = 0; k < padded_length; ++k) y[k] = conjugate(y[k] * spectrum[static_cast<size_t>(k)]);
+    y = forward.run(y, y == first ? second : first);
+    for (int64_t k = 0; k < length; ++k) {
+      const auto sum = conjugate(y[k]) * chirp[static_cast<size_t>(k)];
+      std::copy_n(sum.re, lanes, numbers[k].re);
+      std::copy_n(sum.im, lanes, numbers[k].im);
+    }
+    return numbers;
+  }
+};
+
+template <class T>
+Transform<T>::Transform(int64_t length, bool inverse)
+    : length(length), inverse(inverse), factors(fourier_factors(length)) {
+  if (factors.back() > most_radix) {
+    convolution = std::make_shared<Convolution>(length, inverse);
+    return;
+  }
+  roots.resize(static_cast<size_t>(length));
+  for (int64_t k = 0; k < length; ++k) {
+    const auto [re, im] = root_of_unity(k, length);
+    roots[static_cast<size_t>(k)] = {{static_cast<T>(re)}, {static_cast<T>(inverse ? im : -im)}};
+  }
+}
+
+template <class T>
+template <int lanes>
+Complex<T, lanes>* Transform<T>::run(Complex<T, lanes>* from, Complex<T, lanes>* other) const {
+  if (convolution) return convolution->run(from);
+  int64_t done = 1, inner = length;
+  for (const int64_t radix : factors) {
+    inner /= radix;
+    pass(radix, done, inner, from, other);
+    done *= radix;
+    std::swap(from, other);
+  }
+  return from;
+}
 
 // Where signals lie in a tensor: signal s begins at s / inner_count * outer + s % inner_count * inner; its elements lie
 // `step` apart, and real and imaginary part, where there are two, beside each other.

@@ -77,6 +77,8 @@ const std::vector<Case> dft_cases = {
     row("two signals of a power of 2 times 2, longer than a workgroup", random({2, 512, 2}), -2, {}, 5e-5),
     row("a prime", random({1, 37, 2}), 1, {}, 2e-5),
     row("a large prime, nine signals", random({1, 131, 9, 1}), 1, {}, 1e-4),
+    row("a large prime times others, inverse", random({1, 402, 2}), 1, {.inverse = true}, 1e-5),
+    row("a large prime, f64", random({2, 67, 2}, -1, 1, DataType::f64), 1, {}, 1e-12),
     row("longer than the table of roots", pulses(4500), 1, {}, 1e-4),
     row("one element", random({4, 1, 2}), 1),
     row("two elements", random({4, 2, 2}), 1),
