@@ -24,7 +24,7 @@ Result<std::vector<int32_t>> axes_of(const NodeView& node, int32_t rank) {
 
 // nullopt: the run tells, or there are none.
 std::optional<std::vector<float>> scales_of(const NodeView& node) {
-  if (const auto given = node.numbers("scales")) return std::vector<float>(given->begin(), given->end());
+  if (auto scales = scales_in_attributes(node); !scales.empty()) return scales;
   const int32_t place = scales_place(node);
   if (!node.has_input(place)) return std::nullopt;
   const auto constant = node.constant(place);
@@ -169,7 +169,7 @@ constexpr uint32_t run_reads = HEED_OPTIONAL_PARAMETER | HEED_SHAPE_DATA;
 
 extern const Operator resize{
     .op_type = "Resize",
-    .versions = {19, 18, 13, 11},
+    .versions = {19, 18, 13, 11, 10},
     .inputs = {{"X", "T1"}, {"roi", "T2", run_reads}, {"scales", "F", run_reads}, {"sizes", "I", run_reads}},
     .outputs = {{"Y", "T1"}},
     .types = {{"T1", any_resized}, {"T2", any_float}, {"F", {DataType::f32}}, {"I", {DataType::i64}}},
@@ -183,11 +183,13 @@ extern const Operator resize{
     .bind = bind};
 
 extern const Operator upsample{.op_type = "Upsample",
-                               .versions = {9, 7},
+                               .versions = {9, 7, 1},
                                .inputs = {{"X", "T"}, {"scales", "F", run_reads}},
                                .outputs = {{"Y", "T"}},
                                .types = {{"T", any_resized}, {"F", {DataType::f32}}},
-                               .attributes = {attribute("mode", "nearest"), optional("scales", HEED_ATTRIBUTE_FLOATS)},
+                               .attributes = {optional("height_scale", HEED_ATTRIBUTE_FLOAT), attribute("mode", "nearest"),
+                                              optional("scales", HEED_ATTRIBUTE_FLOATS),
+                                              optional("width_scale", HEED_ATTRIBUTE_FLOAT)},
                                .infer = infer,
                                .plan = plan,
                                .bind = bind};

@@ -29,12 +29,10 @@ Result<Resizing> resizing_of(const Running& run) {
   } else {
     for (int32_t axis = 0; axis < x.rank(); ++axis) axes.push_back(axis);
   }
-  std::vector<float> scales;
+  std::vector<float> scales = scales_in_attributes(run);
   std::vector<int64_t> sizes;
   const auto scale_input = run.input(is_old ? 1 : scales_input);
-  if (const auto attribute = run.numbers("scales"))
-    scales.assign(attribute->begin(), attribute->end());
-  else if (scale_input.present())
+  if (scales.empty() && scale_input.present())
     scales.assign(scale_input.data<float>(), scale_input.data<float>() + scale_input.count());
   if (!is_old && run.input(sizes_input).present() && scales.empty()) sizes = run.input(sizes_input).integers();
   HEED_ASSIGN(auto resized,

@@ -54,6 +54,8 @@ Case row(std::string what, Tensor x, std::vector<double> scales, Source source, 
 }
 
 const std::vector<Case> resize_cases = {
+    {"version 10, nearest, shrunk", {f32({1, 4}, {1, 2, 3, 4}), f32({2}, {1, 0.5})}, {f32({1, 2}, {1, 3})}, 0, "", 10},
+    {"version 10, linear", {f32({1, 2}, {1, 3}), f32({2}, {1, 2})}, {f32({1, 4}, {1, 2, 3, 3})}, 0, "mode = \"linear\"", 10},
     row("linear, larger", random({2, 3, 5, 7}), {1, 1, 1.5, 2}, half_pixel, linear, "mode = \"linear\""),
     row("linear, smaller", random({1, 2, 7, 11}), {1, 1, 0.6, 0.5}, half_pixel, linear, "mode = \"linear\""),
     row("linear, from the corners", random({1, 2, 3, 5}), {1, 1, 2, 3}, align_corners, linear,
@@ -125,6 +127,18 @@ const std::vector<Case> resize_cases = {
 };
 
 const std::vector<Case> upsample_cases = {
+    {"version 1, scales of images",
+     {f32({1, 1, 1, 2}, {1, 3})},
+     {f32({1, 1, 2, 4}, {1, 1, 3, 3, 1, 1, 3, 3})},
+     0,
+     "height_scale = 2.0, width_scale = 2.0",
+     1},
+    {"version 1, bilinear",
+     {f32({1, 1, 1, 2}, {1, 3})},
+     {f32({1, 1, 1, 4}, {1, 2, 3, 3})},
+     0,
+     "height_scale = 1.0, width_scale = 2.0, mode = \"bilinear\"",
+     6},
     {"version 9",
      {f32({1, 1, 2, 2}, {1, 2, 3, 4}), f32({4}, {1, 1, 1, 2})},
      {f32({1, 1, 2, 4}, {1, 1, 2, 2, 3, 3, 4, 4})},

@@ -56,7 +56,9 @@ Result<void> parse_choice(std::string_view what, std::string_view text, const st
 template <class Node>
 Result<ResizeSettings> resize_settings_of(const Node& node) {
   ResizeSettings settings;
-  HEED_TRY(detail::parse_choice("mode", node.text("mode", "nearest"), {"nearest", "linear", "cubic"}, settings.mode));
+  auto mode = node.text("mode", "nearest");
+  if (node.version() < 7 && mode == "bilinear") mode = "linear";
+  HEED_TRY(detail::parse_choice("mode", mode, {"nearest", "linear", "cubic"}, settings.mode));
   if (node.version() < 11) {
     settings.coordinates = Coordinates::asymmetric;
     settings.nearest = NearestMode::floor;
@@ -81,6 +83,15 @@ struct ResizedAxis {
   double scale = 1, scale_error = 0x1p-52;
   double region_begin = 0, region_end = 1;
 };
+
+// The scales that attributes hold, before version 9: one for each axis, in version 1 those of images [batch, channel,
+// height, width]. Empty where there are none.
+template <class Node>
+std::vector<float> scales_in_attributes(const Node& node) {
+  if (node.version() < 7) return {1, 1, node.number("height_scale", 1), node.number("width_scale", 1)};
+  const auto given = node.numbers("scales");
+  return given ? std::vector<float>(given->begin(), given->end()) : std::vector<float>();
+}
 
 // For each element of the output `tap_count` elements of the input and their weights; an index of -1: outside of the
 // input, where the extrapolation value stands (tf_crop_and_resize).
