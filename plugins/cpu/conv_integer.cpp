@@ -569,7 +569,14 @@ Result<void> run(Running& run, const Kernels& kernels, const Roles& roles) {
   dims.insert(dims.end(), s.out.begin(), s.out.end());
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
   if (y.count() == 0) return {};
-  if (s.in_count > INT32_MAX) return Error{Code::unsupported, "an image has more than 2^31 pixels"};
+  int64_t padded_count = 1;
+  bool is_too_large = s.in_count > INT32_MAX;
+  for (size_t axis = 0; axis < s.in.size(); ++axis) {
+    const int64_t reach = (s.kernel[axis] - 1) * s.dilations[axis] + 1;
+    is_too_large = is_too_large || __builtin_mul_overflow(padded_count, s.out[axis] * s.strides[axis] + reach, &padded_count);
+  }
+  if (is_too_large || padded_count > INT32_MAX)
+    return Error{Code::unsupported, "an image has more than 2^31 pixels, its padding included"};
 
   // Images that do not lie dense are, for the time of a run.
   std::vector<uint8_t> x_memory, y_memory;
