@@ -159,6 +159,7 @@ size_t bytes_of(int32_t data_type, int64_t count) {
 // Numbers that mean something in whatever place: small ones, for sizes and indices, and now and then any bits.
 void fill(int32_t data_type, int64_t count, Input& input, Random& random) {
   input.data.assign(bytes_of(data_type, count), 0);
+  if (input.data.empty()) return;
   if (data_type == HEED_STRING) {
     static const char text[] = "a b,c.1\xff";
     input.texts.resize(static_cast<size_t>(count));
