@@ -1,4 +1,7 @@
-// AveragePool: the mean of each window's elements. LpPool: the p-th root of the sum of their sizes' p-th powers.
+// AveragePool: the mean of each window's elements. LpPool: the p-th root of the sum of their sizes' p-th powers;
+// GlobalLpPool: that of one window over all spatial axes.
+#include <cmath>
+
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "windows.hpp"
@@ -6,10 +9,28 @@
 namespace heed::ops {
 namespace {
 
+// A float in version 1.
+float power_of(const NodeView& node) { return node.number("p", static_cast<float>(node.integer("p"))); }
+
+Result<void> check_power(const NodeView& node) {
+  if (power_of(node) >= 1) return {};
+  return Error{Code::invalid_model, "attribute 'p' is " + std::to_string(power_of(node)) + "; expected 1 or more"};
+}
+
 Result<void> infer_lp(Inference& node) {
-  if (node.integer("p") < 1)
-    return Error{Code::invalid_model, "attribute 'p' is " + std::to_string(node.integer("p")) + "; expected 1 or more"};
+  HEED_TRY(check_power(node));
   return infer_pooling(node);
+}
+
+Result<void> infer_global_lp(Inference& node) {
+  HEED_TRY(check_power(node));
+  const auto x = node.input(0);
+  if (!x.has_rank()) return node.set_output(0, x.element());
+  if (x.rank() < 2)
+    return Error{Code::shape_mismatch, "input 0 has rank " + std::to_string(x.rank()) + "; expected 2 or more"};
+  Dims dims(static_cast<size_t>(x.rank()), 1);
+  dims[0] = x.dim(0), dims[1] = x.dim(1);
+  return node.set_output(0, x.element(), dims);
 }
 
 // Mirrors shaders/average_pool.comp.
@@ -22,6 +43,7 @@ struct Parameters {
 
 Result<GpuPlan> plan(Planning& node) {
   HEED_TRY(check_windows(node.input(0)));
+  if (power_of(node) != std::round(power_of(node))) return decline("attribute 'p' is no whole number");
   HEED_ASSIGN(const Shader shader, shader_for(node, shaders::average_pool));
   node.take_strided(0);
   return GpuPlan{.variants = {{.name = "a window a thread", .shader = shader}}, .bindings = {read(0), write(0)}};
@@ -33,11 +55,16 @@ Result<Launch> bind(const Binding& node) {
   if (y.count() == 0) return Launch{};
   HEED_TRY(check_addressable(x, "the data"));
   HEED_TRY(check_addressable(y, "the output"));
-  const auto windows = sliding_of(node, x, y, *node.integers("kernel_shape"));
+  std::vector<int64_t> kernel;
+  if (const auto given = node.integers("kernel_shape"))
+    kernel.assign(given->begin(), given->end());
+  else
+    for (int32_t axis = 2; axis < x.rank(); ++axis) kernel.push_back(x.dim(axis));
+  const auto windows = sliding_of(node, x, y, kernel);
   const Parameters p{.windows = windows,
                      .count = static_cast<uint32_t>(y.count()),
                      .channel_count = static_cast<uint32_t>(x.dim(1)),
-                     .power = is_average ? 0 : static_cast<uint32_t>(node.integer("p")),
+                     .power = is_average ? 0 : static_cast<uint32_t>(power_of(node)),
                      .include_pad = node.integer("count_include_pad") != 0,
                      .padded = padded_ends_of(node, windows),
                      .y_offset = offset_of(y)};
@@ -62,7 +89,8 @@ Operator average() {
   return pool;
 }
 Operator lp() {
-  Operator pool = pooling("LpPool", {22, 18, 11, 2}, attribute("p", 2));
+  Operator pool = pooling("LpPool", {22, 18, 11, 2, 1}, attribute("p", 2));
+  pool.attributes.push_back(optional("p", HEED_ATTRIBUTE_FLOAT));
   pool.infer = infer_lp;
   pool.bind = bind<false>;
   return pool;
@@ -79,15 +107,6 @@ Operator global(std::string_view op_type, std::vector<int32_t> versions, std::st
 }
 #define HEED_SPATIAL_AXES "axes = Range(Constant<value_int = 2>(), Size(Shape(X)), Constant<value_int = 1>());"
 
-Operator global_lp() {
-  Operator pool = global("GlobalLpPool", {22, 2},
-                         HEED_SPATIAL_AXES
-                         "p = CastLike(Constant<value_int = @p>(), X); one = CastLike(Constant<value_int = 1>(), X);"
-                         "Y = Pow(ReduceSum(Pow(Abs(X), p), axes), Div(one, p))");
-  pool.attributes = {attribute("p", 2)};
-  return pool;
-}
-
 }  // namespace
 
 extern const Operator average_pool = average();
@@ -95,6 +114,14 @@ extern const Operator lp_pool = lp();
 extern const Operator global_average_pool =
     global("GlobalAveragePool", {22, 1}, HEED_SPATIAL_AXES "Y = ReduceMean(X, axes)");
 extern const Operator global_max_pool = global("GlobalMaxPool", {22, 1}, HEED_SPATIAL_AXES "Y = ReduceMax(X, axes)");
-extern const Operator global_lp_pool = global_lp();
+extern const Operator global_lp_pool{.op_type = "GlobalLpPool",
+                                     .versions = {22, 2, 1},
+                                     .inputs = {{"X", "T"}},
+                                     .outputs = {{"Y", "T"}},
+                                     .types = {{"T", any_float}},
+                                     .attributes = {attribute("p", 2), optional("p", HEED_ATTRIBUTE_FLOAT)},
+                                     .infer = infer_global_lp,
+                                     .plan = plan,
+                                     .bind = bind<false>};
 
 }  // namespace heed::ops

@@ -1,5 +1,5 @@
 // AveragePool: the mean of each window's elements; those in the padding count as zeros where count_include_pad is set,
-// else not at all. LpPool: the p-th root of the sum of |x|^p. Sums are f32 (f64 for f64).
+// else not at all. LpPool, and GlobalLpPool with one window over all spatial axes: the p-th root of the sum of |x|^p. Sums are f32 (f64 for f64).
 #include <cmath>
 
 #include "sliding.hpp"
@@ -22,9 +22,13 @@ int64_t padded_count(const Sliding& s, const Window& window) {
 template <class Pool>
 Result<void> pool_images(const Running& run, Pool&& pool) {
   const auto x = run.input(0);
-  const auto kernel = *run.integers("kernel_shape");
+  std::vector<int64_t> kernel;
+  if (const auto given = run.integers("kernel_shape"))
+    kernel.assign(given->begin(), given->end());
+  else
+    for (int32_t axis = 2; axis < x.rank(); ++axis) kernel.push_back(x.dim(axis));
   HEED_TRY(check_rank(run, 0, static_cast<int32_t>(kernel.size()) + 2));
-  HEED_ASSIGN(const auto s, sliding_of(run, x, {kernel.begin(), kernel.end()}));
+  HEED_ASSIGN(const auto s, sliding_of(run, x, kernel));
   std::vector<int64_t> dims{x.dim(0), x.dim(1)};
   dims.insert(dims.end(), s.out.begin(), s.out.end());
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
@@ -55,7 +59,7 @@ Result<void> run_average(Running& run) {
 }
 
 Result<void> run_lp(Running& run) {
-  const auto p = static_cast<float>(run.integer("p", 2));
+  const float p = run.number("p", static_cast<float>(run.integer("p")));  // a float in version 1
   return pool_images(run, [&]<class T>(const Sliding& s, const T* x, const Window& window) {
     T sum = 0;
     if (p == 2) {
@@ -72,5 +76,6 @@ Result<void> run_lp(Running& run) {
 
 extern const CpuKernel average_pool{.op_type = "AveragePool", .run = run_average};
 extern const CpuKernel lp_pool{.op_type = "LpPool", .run = run_lp};
+extern const CpuKernel global_lp_pool{.op_type = "GlobalLpPool", .run = run_lp};
 
 }  // namespace heed::cpu

@@ -92,7 +92,10 @@ Result<void> check_attributes(const Node& node, const heed_operator& op) {
       continue;
     }
     const int32_t kind = kind_of(found->second);
-    if (kind != rule.kind) {
+    const bool is_taken = std::any_of(op.attributes, op.attributes + op.attribute_count, [&](const auto& other) {
+      return other.kind == kind && view_of(other.name) == view_of(rule.name);
+    });
+    if (!is_taken) {
       return invalid("attribute '" + text_of(rule.name) + "' is " + std::string(kind_name(kind)) + "; expected " +
                      std::string(kind_name(rule.kind)));
     }

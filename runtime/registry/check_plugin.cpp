@@ -95,13 +95,14 @@ Result<void> check_operator(const heed_operator& op) {
   HEED_TRY(check_parameters(op, op.inputs, op.input_count, "input"));
   HEED_TRY(check_parameters(op, op.outputs, op.output_count, "output"));
   HEED_TRY(check_list(op.attributes, op.attribute_count, "attributes"));
-  std::set<std::string_view> names;
+  std::set<std::pair<std::string_view, int32_t>> names;  // of one name, one for each kind that versions give it
   for (size_t i = 0; i < op.attribute_count; ++i) {
     const heed_attribute_rule& rule = op.attributes[i];
     HEED_TRY(check_size(rule, "attribute " + std::to_string(i)));
     const std::string name(text_of(rule.name));
     if (name.empty()) return wrong("attribute " + std::to_string(i) + " has no name");
-    if (!names.insert(text_of(rule.name)).second) return wrong("there are two attributes '" + name + "'");
+    if (!names.emplace(text_of(rule.name), rule.kind).second)
+      return wrong("there are two attributes '" + name + "' of one kind");
     if (!is_attribute_kind(rule.kind)) {
       return wrong("attribute '" + name + "' has kind " + std::to_string(rule.kind) + ", which does not exist");
     }

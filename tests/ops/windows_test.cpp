@@ -190,6 +190,18 @@ const std::vector<Case> lp_cases = {
     pool_row("p is 3, padding", random({1, 2, 5, 4}), {3, 3}, {.strides = {2, 1}, .pads = {1, 2, 1, 0}}, {3, 4},
              "p = 3, strides = [2, 1], pads = [1, 2, 1, 0]", 3),
     pool_row("p is 1", random({1, 2, 4, 3}), {2, 2}, {}, {3, 2}, "p = 1", 1),
+    {"version 1, whose p is a float",
+     {f32({1, 1, 2}, {3, -4})},
+     {f32({1, 1, 1}, {std::cbrt(91.0)})},
+     1e-5,
+     "kernel_shape = [2], p = 3.0",
+     1},
+    {"version 1, p that is no whole number",
+     {f32({1, 1, 2}, {4, -4})},
+     {f32({1, 1, 1}, {std::cbrt(256.0)})},
+     1e-5,
+     "kernel_shape = [2], p = 1.5",
+     1},
 };
 const std::vector<Case> global_average_cases = {
     {"two spatial axes", {f32({1, 2, 1, 3}, {1, 2, 3, 4, 5, 9})}, {f32({1, 2, 1, 1}, {2, 6})}, 1e-6},
@@ -200,6 +212,13 @@ const std::vector<Case> global_max_cases = {
 const std::vector<Case> global_lp_cases = {
     {"p is 2", {f32({1, 2, 1, 2}, {3, -4, 6, 8})}, {f32({1, 2, 1, 1}, {5, 10})}, 1e-5},
     {"p is 1", {f32({1, 2, 1, 2}, {3, -4, 6, 8})}, {f32({1, 2, 1, 1}, {7, 14})}, 1e-5, "p = 1"},
+    {"version 1, whose p is a float", {f32({1, 2, 1, 2}, {3, -4, 6, 8})}, {f32({1, 2, 1, 1}, {5, 10})}, 1e-5, "p = 2.0", 1},
+    {"three spatial axes, f16",
+     {f16({2, 3, 2, 3, 2}, std::vector<double>(72, 1))},
+     {f16({2, 3, 1, 1, 1}, std::vector<double>(6, std::sqrt(12.0)))},
+     2e-3},
+    {"no spatial axes", {f32({1, 2}, {3, -4})}, {f32({1, 2}, {3, 4})}},
+    {"no elements in the window", {f32({1, 2, 0}, {})}, {f32({1, 2, 1}, {0, 0})}},
 };
 
 // Two spatial axes, straight from the definition: each input is spread.

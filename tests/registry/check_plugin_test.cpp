@@ -125,7 +125,7 @@ TEST_CASE("what is wrong with a plugin is said by name") {
          t.attributes[0].default_value.count = 2;
        },
        "list at a null pointer"},
-      {"two attributes", [](Tables& t) { t.attributes.push_back(t.attributes[0]); }, "two attributes 'axis'"},
+      {"two attributes", [](Tables& t) { t.attributes.push_back(t.attributes[0]); }, "two attributes 'axis' of one kind"},
       {"nothing tells types", [](Tables& t) { t.op.infer = nullptr; }, "neither infer, nor a body"},
       {"strided view without view", [](Tables& t) { t.op.flags = HEED_VIEW_STRIDED; }, "has no `view`"},
       {"twice the same operator",
