@@ -112,35 +112,11 @@ struct Rule {
   std::string name() const { return std::string(view_of(c->name)); }
 };
 
-// All rewrites of a registry, read once per call.
-class Rules {
+}  // namespace
+
+class RewriteRules {
  public:
-  Result<void> read(const Registry& registry) {
-    for (const RewriteEntry& entry : registry.rewrites()) {
-      Rule rule{entry.c, {}};
-      for (size_t i = 0; i < entry.c->pattern_count; ++i) {
-        std::string_view text = view_of(entry.c->patterns[i]);
-        if (text.substr(0, waits_prefix.size()) == waits_prefix) {
-          text.remove_prefix(waits_prefix.size());
-          rule.waits = true;
-        }
-        auto pattern = Pattern::parse(text);
-        if (!pattern) {
-          return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin +
-                                                   "', pattern " + std::to_string(i));
-        }
-        rule.patterns.push_back(std::move(*pattern));
-      }
-      rules_.push_back(std::move(rule));
-    }
-    for (size_t rule = 0; rule < rules_.size(); ++rule) {
-      for (size_t i = 0; i < rules_[rule].patterns.size(); ++i) {
-        const Pattern& pattern = rules_[rule].patterns[i];
-        by_root_[{pattern.root_domain(), pattern.root_op_type()}].emplace_back(rule, i);
-      }
-    }
-    return {};
-  }
+  Result<void> read(const Registry& registry);
   // (rule, pattern) with this last node, in the order of registration.
   const std::vector<std::pair<size_t, size_t>>* ending_in(const Node& node) const {
     const auto found = by_root_.find({node.domain, node.op_type});
@@ -150,23 +126,39 @@ class Rules {
   size_t size() const { return rules_.size(); }
   bool empty() const { return rules_.empty(); }
 
-  Result<const std::vector<Statement>*> replacement(const std::string& text) {
-    auto found = replacements_.find(text);
-    if (found == replacements_.end()) {
-      auto parsed = parse_statements(text);
-      if (!parsed)
-        return Error{Code::invalid_argument,
-                     "the replacement cannot be read: " + parsed.error().message + "\n  " + text};
-      found = replacements_.emplace(text, std::move(*parsed)).first;
-    }
-    return &found->second;
-  }
-
  private:
   std::vector<Rule> rules_;
   std::map<std::pair<std::string, std::string>, std::vector<std::pair<size_t, size_t>>> by_root_;
-  std::unordered_map<std::string, std::vector<Statement>> replacements_;
 };
+
+Result<void> RewriteRules::read(const Registry& registry) {
+  for (const RewriteEntry& entry : registry.rewrites()) {
+    Rule rule{entry.c, {}};
+    for (size_t i = 0; i < entry.c->pattern_count; ++i) {
+      std::string_view text = view_of(entry.c->patterns[i]);
+      if (text.substr(0, waits_prefix.size()) == waits_prefix) {
+        text.remove_prefix(waits_prefix.size());
+        rule.waits = true;
+      }
+      auto pattern = Pattern::parse(text);
+      if (!pattern) {
+        return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin +
+                                                 "', pattern " + std::to_string(i));
+      }
+      rule.patterns.push_back(std::move(*pattern));
+    }
+    rules_.push_back(std::move(rule));
+  }
+  for (size_t rule = 0; rule < rules_.size(); ++rule) {
+    for (size_t i = 0; i < rules_[rule].patterns.size(); ++i) {
+      const Pattern& pattern = rules_[rule].patterns[i];
+      by_root_[{pattern.root_domain(), pattern.root_op_type()}].emplace_back(rule, i);
+    }
+  }
+  return {};
+}
+
+namespace {
 
 // What a value's type is after its maker was replaced: the old one, with what it did not know. Null: they differ.
 std::optional<ValueType> joined(const ValueType& old, const ValueType& made) {
@@ -188,7 +180,8 @@ std::optional<ValueType> joined(const ValueType& old, const ValueType& made) {
 
 class GraphRewriting {
  public:
-  GraphRewriting(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired, bool at_last)
+  GraphRewriting(Graph& graph, const Registry& registry, const RewriteRules& rules, std::vector<int32_t>& fired,
+                 bool at_last)
       : graph_(graph), registry_(registry), rules_(rules), fired_(fired), at_last_(at_last) {}
 
   Result<int32_t> run() {
@@ -248,7 +241,10 @@ class GraphRewriting {
       if (answer == 0) return false;
     }
     const std::string text = match.replacement.value_or(std::string(view_of(rule.c->replacement)));
-    HEED_ASSIGN(const auto* statements, rules_.replacement(text));
+    const auto statements = parse_statements(text);
+    if (!statements)
+      return Error{Code::invalid_argument,
+                   "the replacement cannot be read: " + statements.error().message + "\n  " + text};
     return Replacement(*this, rule, pattern, fit, match, *statements).apply();
   }
 
@@ -611,15 +607,15 @@ class GraphRewriting {
 
   Graph& graph_;
   const Registry& registry_;
-  Rules& rules_;
+  const RewriteRules& rules_;
   std::vector<int32_t>& fired_;  // by rule
   const bool at_last_;           // the turn of those that wait
   std::vector<int32_t> uses_;    // by value: how often nodes that are left, and the graph's outputs, read it
   std::unordered_set<std::string> node_names_;
 };
 
-Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, Rules& rules, std::vector<int32_t>& fired,
-                              bool at_last, int32_t depth) {
+Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, const RewriteRules& rules,
+                              std::vector<int32_t>& fired, bool at_last, int32_t depth) {
   if (depth > depth_limit)
     return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
   int32_t total = 0;
@@ -637,9 +633,14 @@ Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, Rules& rul
 
 }  // namespace
 
-Result<int32_t> rewrite(Graph& graph, const Registry& registry, std::vector<RewriteCount>& fired) {
-  Rules rules;
-  HEED_TRY(rules.read(registry));
+Result<std::shared_ptr<const RewriteRules>> read_rewrites(const Registry& registry) {
+  auto rules = std::make_shared<RewriteRules>();
+  HEED_TRY(rules->read(registry));
+  return std::shared_ptr<const RewriteRules>(std::move(rules));
+}
+
+Result<int32_t> rewrite(Graph& graph, const Registry& registry, const RewriteRules& rules,
+                        std::vector<RewriteCount>& fired) {
   if (rules.empty()) return 0;
   std::vector<int32_t> counts(rules.size(), 0);
   HEED_ASSIGN(int32_t total, rewrite_graph(graph, registry, rules, counts, false, 0));
