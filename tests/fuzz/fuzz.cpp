@@ -217,8 +217,10 @@ Input input_for(const heed_value_info& info, const onnx::TensorProto* given, Ran
   Input input;
   if (given && given->data_type() == info.data_type && random() % 4) {
     int64_t count = 1;
-    for (const int64_t dim : given->dims()) count *= dim;
-    if (given->data_type() != HEED_STRING && given->raw_data().size() == bytes_of(info.data_type, count)) {
+    const bool fits = std::all_of(given->dims().begin(), given->dims().end(), [&](int64_t dim) {
+      return dim >= 0 && !__builtin_mul_overflow(count, dim, &count) && count <= INT32_MAX;
+    });
+    if (fits && given->data_type() != HEED_STRING && given->raw_data().size() == bytes_of(info.data_type, count)) {
       input.dims.assign(given->dims().begin(), given->dims().end());
       input.data.assign(given->raw_data().begin(), given->raw_data().end());
       return input;
