@@ -347,10 +347,11 @@ int main(const std::vector<std::string>& arguments) {
     return 2;
   }
   signal(SIGALRM, on_signal);
+  signal(SIGABRT, on_signal);
   if (__sanitizer_set_death_callback) {
     __sanitizer_set_death_callback(tell_finding);
   } else {
-    for (const int number : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) signal(number, on_signal);
+    for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) signal(number, on_signal);
   }
 
   std::vector<onnx::ModelProto> corpus;
@@ -370,5 +371,8 @@ int main(const std::vector<std::string>& arguments) {
 
 }  // namespace
 }  // namespace heed::fuzz
+
+// UBSan has a death of its own: by SIGABRT it is told as well.
+extern "C" const char* __ubsan_default_options() { return "abort_on_error=1:print_stacktrace=1"; }
 
 int main(int count, char** arguments) { return heed::fuzz::main({arguments + 1, arguments + count}); }
