@@ -65,7 +65,7 @@ extern const CpuKernel
     conv, max_pool, gemm;
 // More pooling: average_pool.cpp
 extern const CpuKernel
-    average_pool, lp_pool;
+    average_pool, lp_pool, global_lp_pool;
 // Recurrent layers: heed_recurrence.cpp
 extern const CpuKernel
     heed_recurrence, heed_recurrence_neon, heed_recurrence_avx2, heed_recurrence_avx512;
@@ -190,7 +190,7 @@ PluginContent content() {
               &heed_rotary_attention, &heed_rotary_attention_neon, &heed_rotary_attention_avx2,
               &heed_rotary_attention_avx512,
               &conv, &max_pool, &gemm,
-              &average_pool, &lp_pool,
+              &average_pool, &lp_pool, &global_lp_pool,
               &heed_recurrence, &heed_recurrence_neon, &heed_recurrence_avx2, &heed_recurrence_avx512,
               &resize, &upsample,
               &split_to_sequence,

@@ -88,7 +88,8 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
     try {
       auto attempt = run_once(inputs, outputs);
       const auto& path = model_->file().path;
-      return attempt || path.empty() ? std::move(attempt) : std::move(attempt).error().within(path);
+      if (attempt || path.empty()) return attempt;
+      return std::move(attempt).error().within(path);
     } catch (const std::bad_alloc&) {
       cpu_run_.leave();
       return Error{Code::out_of_memory, "out of memory"};  // short: its text takes no memory
