@@ -26,8 +26,8 @@ Result<void> infer_global_lp(Inference& node) {
   HEED_TRY(check_power(node));
   const auto x = node.input(0);
   if (!x.has_rank()) return node.set_output(0, x.element());
-  if (x.rank() < 2)
-    return Error{Code::shape_mismatch, "input 0 has rank " + std::to_string(x.rank()) + "; expected 2 or more"};
+  if (x.rank() < 3)
+    return Error{Code::shape_mismatch, "input 0 has rank " + std::to_string(x.rank()) + "; expected 3 or more"};
   Dims dims(static_cast<size_t>(x.rank()), 1);
   dims[0] = x.dim(0), dims[1] = x.dim(1);
   return node.set_output(0, x.element(), dims);

@@ -27,7 +27,7 @@ Result<void> pool_images(const Running& run, Pool&& pool) {
     kernel.assign(given->begin(), given->end());
   else
     for (int32_t axis = 2; axis < x.rank(); ++axis) kernel.push_back(x.dim(axis));
-  HEED_TRY(check_rank(run, 0, static_cast<int32_t>(kernel.size()) + 2));
+  HEED_TRY(check_rank(run, 0, std::max<int32_t>(static_cast<int32_t>(kernel.size()) + 2, 3)));
   HEED_ASSIGN(const auto s, sliding_of(run, x, kernel));
   std::vector<int64_t> dims{x.dim(0), x.dim(1)};
   dims.insert(dims.end(), s.out.begin(), s.out.end());
