@@ -116,52 +116,78 @@ void tile(const ConvTiles& t, const float* weights, int64_t output, int64_t colu
 
 using Tile = void (*)(const ConvTiles&, const float* weights, int64_t output, int64_t column);
 
-// A few columns, with outputs in the lanes: sums of k in turns, as many as hide how long one takes.
+// A few columns, with outputs in the lanes. Chunks of outputs side by side, as many as have their sums in registers: each
+// is a stream of weights of its own, and several come faster from memory than one.
 constexpr int64_t most_few_columns = 4;
 constexpr int output_vectors = (tile_outputs + lanes - 1) / lanes;
+constexpr int sum_registers = HWY_TARGET == HWY_AVX2 ? 12 : 24;
+constexpr int chunks_at_once(int columns) { return std::max(1, sum_registers / (columns * output_vectors)); }
 
-template <int columns>
-void few_columns(const ConvTiles& t, const float* weights, int64_t output, int64_t output_count, int64_t column) {
+struct Chunk {
+  const float* weights;
+  int64_t output, output_count;
+};
+
+template <int columns, int chunks>
+void few_columns(const ConvTiles& t, const Chunk* chunk, int64_t column) {
   const Floats d;
-  constexpr int turns = columns <= 2 ? 4 : 2;
-  const float* source = t.source + column / panel_width * t.panel_stride;
-  Vector sum[turns][columns][output_vectors];
-  HWY_UNROLL(4) for (int s = 0; s < turns; ++s)
+  const float* const source = t.source + column / panel_width * t.panel_stride;
+  const float* weights[chunks];
+  for (int i = 0; i < chunks; ++i) weights[i] = chunk[i].weights;
+  Vector sum[chunks][columns][output_vectors];
+  HWY_UNROLL(16) for (int i = 0; i < chunks; ++i)
     HWY_UNROLL(4) for (int c = 0; c < columns; ++c)
-      HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v) sum[s][c][v] = hn::Zero(d);
-  const auto add = [&](int s, int64_t k) HWY_ATTR {
+      HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v) sum[i][c][v] = hn::Zero(d);
+  for (int64_t k = 0; k < t.k_count; ++k) {
     const float* x = source + t.offsets[k];
-    HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v) {
-      const Vector weight = load(weights + k * output_count + v * lanes);
-      HWY_UNROLL(4) for (int c = 0; c < columns; ++c) sum[s][c][v] = hn::MulAdd(weight, hn::Set(d, x[c]), sum[s][c][v]);
+    Vector weight[chunks][output_vectors];
+    HWY_UNROLL(16) for (int i = 0; i < chunks; ++i) {
+      HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v) weight[i][v] = load(weights[i] + v * lanes);
+      weights[i] += chunk[i].output_count;
     }
-  };
-  int64_t k = 0;
-  for (; k + turns <= t.k_count; k += turns)
-    HWY_UNROLL(4) for (int s = 0; s < turns; ++s) add(s, k + s);
-  for (; k < t.k_count; ++k) add(0, k);
-  for (int c = 0; c < columns; ++c) {
-    HWY_ALIGN float sums[output_vectors * lanes];
-    for (int v = 0; v < output_vectors; ++v) {
-      Vector all = sum[0][c][v];
-      for (int s = 1; s < turns; ++s) all = hn::Add(all, sum[s][c][v]);
-      hn::Store(all, d, sums + v * lanes);
-    }
-    for (int64_t r = 0; r < output_count; ++r) {
-      const int64_t at = (output + r) * t.y_stride + column + c;
-      float y = t.accumulate ? t.y[at] + sums[r] : sums[r];
-      if (t.finish) {
-        const ConvFinish& finish = *t.finish;
-        if (finish.bias) y += finish.bias[output + r];
-        if (finish.has_residual) y += t.residual[at];
-        y = y < finish.low ? finish.low : y > finish.high ? finish.high : y;
-      }
-      t.y[at] = y;
+    HWY_UNROLL(4) for (int c = 0; c < columns; ++c) {
+      const Vector pixel = hn::Set(d, x[c]);
+      HWY_UNROLL(16) for (int i = 0; i < chunks; ++i)
+        HWY_UNROLL(4) for (int v = 0; v < output_vectors; ++v)
+          sum[i][c][v] = hn::MulAdd(weight[i][v], pixel, sum[i][c][v]);
     }
   }
+  for (int i = 0; i < chunks; ++i)
+    for (int c = 0; c < columns; ++c) {
+      HWY_ALIGN float sums[output_vectors * lanes];
+      for (int v = 0; v < output_vectors; ++v) hn::Store(sum[i][c][v], d, sums + v * lanes);
+      for (int64_t r = 0; r < chunk[i].output_count; ++r) {
+        const int64_t output = chunk[i].output + r, at = output * t.y_stride + column + c;
+        float y = t.accumulate ? t.y[at] + sums[r] : sums[r];
+        if (t.finish) {
+          const ConvFinish& finish = *t.finish;
+          if (finish.bias) y += finish.bias[output];
+          if (finish.has_residual) y += t.residual[at];
+          y = y < finish.low ? finish.low : y > finish.high ? finish.high : y;
+        }
+        t.y[at] = y;
+      }
+    }
 }
-constexpr void (*few_columns_of[])(const ConvTiles&, const float*, int64_t, int64_t, int64_t) = {
-    few_columns<1>, few_columns<2>, few_columns<3>, few_columns<4>};
+
+// All chunks at the last columns, from `column` on.
+template <int columns>
+void last_columns(const ConvTiles& t, int64_t chunks, int64_t column) {
+  constexpr int at_once = chunks_at_once(columns);
+  int64_t next = t.chunk_begin;
+  const auto few = [&]<int count>(std::integral_constant<int, count>) {
+    Chunk taken[count];
+    for (Chunk& chunk : taken) {
+      const int64_t first = chunk_first(t.output_count, chunks, next++);
+      chunk = {t.weights + first * t.k_count, first, chunk_first(t.output_count, chunks, next) - first};
+    }
+    few_columns<columns, count>(t, taken, column);
+  };
+  while (t.chunk_end - next >= at_once) few(std::integral_constant<int, at_once>());
+  while (next < t.chunk_end) few(std::integral_constant<int, 1>());
+}
+constexpr void (*last_columns_of[])(const ConvTiles&, int64_t, int64_t) = {last_columns<1>, last_columns<2>,
+                                                                           last_columns<3>, last_columns<4>};
 
 template <int... outputs>
 void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
@@ -170,18 +196,17 @@ void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
   const auto multiply = [&](int64_t chunk, int64_t column) {
     const int64_t first = chunk_first(t.output_count, chunks, chunk), left = t.column_count - column;
     const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
-    if (left <= most_few_columns)
-      return few_columns_of[left - 1](t, t.weights + first * t.k_count, first, count, column);
     const Tile* const tiles = left > lanes ? wide : narrow;
     tiles[count - 1](t, t.weights + first * t.k_count, first, column);
   };
+  const int64_t few = t.column_count % panel_width, many_columns = t.column_count - (few <= most_few_columns ? few : 0);
   // Of weights and pixels what is more is read once, and what is less again and again.
   if ((t.chunk_end - t.chunk_begin) * static_cast<int64_t>(sizeof...(outputs)) > t.column_count)
     for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) {
       // The next weights come from memory while these are multiplied.
       const float* next = t.weights + chunk_first(t.output_count, chunks, chunk + 1) * t.k_count;
       const int64_t count = chunk + 1 < t.chunk_end ? static_cast<int64_t>(sizeof...(outputs)) * t.k_count : 0;
-      const int64_t panels = (t.column_count + panel_width - 1) / panel_width;
+      const int64_t panels = (many_columns + panel_width - 1) / panel_width;
       for (int64_t panel = 0; panel < panels; ++panel) {
         for (int64_t i = count * panel / panels; i < count * (panel + 1) / panels; i += cache_line_floats)
           hwy::Prefetch(next + i);
@@ -189,8 +214,9 @@ void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
       }
     }
   else
-    for (int64_t column = 0; column < t.column_count; column += panel_width)
+    for (int64_t column = 0; column < many_columns; column += panel_width)
       for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) multiply(chunk, column);
+  if (many_columns < t.column_count) last_columns_of[few - 1](t, chunks, many_columns);
 }
 
 void tiles(const ConvTiles& t) { tiles_any(t, std::make_integer_sequence<int, tile_outputs>{}); }

@@ -242,8 +242,12 @@ Dim substitute(Dim dim, std::span<const Dim> by_symbol) { return Substitution(by
 
 std::optional<SolvedSymbol> solve_for_symbol(Dim dim, int64_t value, std::span<const std::optional<int64_t>> known) {
   if (!dim.is_expression()) return {};
-  std::vector<int64_t> values(expression_of(dim).store->symbols.size(), 0);
   const auto is_known = [&](uint32_t symbol) { return symbol < known.size() && known[symbol].has_value(); };
+  if (const DimSymbol* symbol = as_symbol(dim)) {
+    if (is_known(symbol->index)) return {};
+    return SolvedSymbol{symbol->index, value};
+  }
+  std::vector<int64_t> values(expression_of(dim).store->symbols.size(), 0);
   for (size_t i = 0; i < values.size(); ++i) values[i] = is_known(static_cast<uint32_t>(i)) ? *known[i] : 0;
 
   std::optional<uint32_t> unknown;

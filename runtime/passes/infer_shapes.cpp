@@ -409,6 +409,8 @@ Result<void> Pass::infer_node(Graph& graph, NodeId id, int32_t depth) {
   const OperatorEntry* contract = registry_.find_operator(graph.nodes[id].domain, graph.nodes[id].op_type);
   if (contract == nullptr || !contract->version_at(graph.nodes[id].opset)) return check_operators(graph, registry_);
   name_required_outputs(graph, id, *contract->c);
+  auto& inputs = graph.nodes[id].inputs;
+  while (!inputs.empty() && inputs.back() == no_id) inputs.pop_back();
   const Node& node = graph.nodes[id];
   auto bound = check_node(graph, node, *contract);
   if (!bound) return explain_at(graph, node, std::move(bound).error());

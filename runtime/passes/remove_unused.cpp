@@ -35,8 +35,9 @@ void drop_unread_outputs(Graph& graph, const Registry& registry) {
   }
 }
 
-void bypass_unchanged(Graph& graph, const Registry& registry) {
-  const auto is_output = graph_outputs(graph);
+void bypass_unchanged(Graph& graph, const Registry& registry, bool is_body) {
+  // A person reads the names of a model's outputs, nobody those of a body's.
+  const auto is_output = is_body ? std::vector<bool>(graph.values.size()) : graph_outputs(graph);
   Substitution replaced;
   for (const Node& node : graph.nodes) {
     const OperatorEntry* contract = registry.find_operator(node.domain, node.op_type);
@@ -51,11 +52,11 @@ void bypass_unchanged(Graph& graph, const Registry& registry) {
   substitute_values(graph, replaced);
 }
 
-void simplify(Graph& graph, const Registry& registry) {
+void simplify(Graph& graph, const Registry& registry, bool is_body) {
   drop_unread_outputs(graph, registry);
-  bypass_unchanged(graph, registry);
+  bypass_unchanged(graph, registry, is_body);
   for (const Node& node : graph.nodes) {
-    for (const auto& body : subgraphs_of(node)) simplify(*body, registry);
+    for (const auto& body : subgraphs_of(node)) simplify(*body, registry, true);
   }
 }
 
@@ -151,7 +152,7 @@ Substitution equal_constants(const Graph& graph) {
 
 Result<void> remove_unused(Graph& graph, const Registry& registry) {
   HEED_TRY(graph.sort());
-  simplify(graph, registry);
+  simplify(graph, registry, false);
   HEED_TRY(graph.sort());
   release_unread_constants(graph);
   return {};

@@ -8,7 +8,7 @@
 namespace heed {
 
 // Drops nodes that nobody reads, optional outputs that nobody reads, and dense views that change neither type nor dims
-// (unless a graph output bears their name); lets go of constants that nobody reads. Subgraphs too. The graph is typed.
+// (unless an output of the model bears their name); lets go of constants that nobody reads. Subgraphs too. The graph is typed.
 Result<void> remove_unused(Graph& graph, const Registry& registry);
 
 // Nodes that do the same with the same become one, and so do those that give the same sizes, and equal constants of up

@@ -205,6 +205,7 @@ void Frame::set_tensor(SlotId id, const heed_value& value) {
 std::optional<int64_t> Frame::number_of(Dim dim) const {
   if (dim.is_number()) return dim.number();
   if (dim.is_unknown()) return std::nullopt;
+  if (const DimSymbol* symbol = as_symbol(dim)) return symbols_[symbol->index];
   for (const uint32_t symbol : symbols_of(dim))
     if (!symbols_[symbol]) return std::nullopt;
   std::vector<int64_t> values;
