@@ -183,8 +183,11 @@ void last_columns(const ConvTiles& t, int64_t chunks, int64_t column) {
     }
     few_columns<columns, count>(t, taken, column);
   };
-  while (t.chunk_end - next >= at_once) few(std::integral_constant<int, at_once>());
-  while (next < t.chunk_end) few(std::integral_constant<int, 1>());
+  const auto all = [&]<int count>(auto&& self, std::integral_constant<int, count> chunks_each) -> void {
+    while (t.chunk_end - next >= count) few(chunks_each);
+    if constexpr (count > 1) self(self, std::integral_constant<int, count / 2>());
+  };
+  all(all, std::integral_constant<int, at_once>());
 }
 constexpr void (*last_columns_of[])(const ConvTiles&, int64_t, int64_t) = {last_columns<1>, last_columns<2>,
                                                                            last_columns<3>, last_columns<4>};

@@ -9,6 +9,7 @@ Result<void> run(Running& run) {
   HEED_TRY(check_rank(run, 0, 2));
   HEED_ASSIGN(const auto y, run.allocate(0, run.input(0).dims()));
   const int64_t rows = y.dim(0), columns = y.dim(1), k = std::clamp(run.integer("k"), -rows, columns);
+  if (y.count() == 0) return {};
   std::memset(y.c.data, 0, static_cast<size_t>(y.count() * bits_of(y.element()) / 8));
   const int64_t first_row = std::max<int64_t>(-k, 0), first_column = std::max<int64_t>(k, 0);
   const int64_t length = std::min(rows - first_row, columns - first_column);

@@ -26,6 +26,7 @@ Result<void> run(Running& run) {
   for (size_t k = 0; fits && k < rank; ++k) fits = sizes[k] >= 0 && sizes[k] <= dims[k];
   if (!fits) return Error{Code::shape_mismatch, "output_shape is smaller than the shape that the data is unpooled to"};
   HEED_ASSIGN(const auto y, run.allocate(0, dims));
+  if (y.count() == 0) return {};
   const size_t size = bytes_of_elements(y.element(), 1);
   std::memset(y.data<std::byte>(), 0, static_cast<size_t>(y.count()) * size);
   int64_t count = 1;

@@ -19,6 +19,7 @@ Result<void> run(Running& run) {
                                                std::to_string(length) + ", the time axis has " + std::to_string(times)};
   if (is_packed(x.element()))
     return Error{Code::unsupported, "ReverseSequence of " + std::string(name_of(x.element()))};
+  if (x.count() == 0) return {};
   const size_t bytes = bytes_of_elements(x.element(), x.count(2, x.rank()));
   const auto* from = x.data<const std::byte>();
   auto* to = y.data<std::byte>();

@@ -102,11 +102,28 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
   const int64_t step = w.kernel[height] == 1 ? w.strides[height] : 1, rows = ceil_divide(reach, step);
   const int64_t begin = first_row >= 0 ? 0 : std::min(rows, ceil_divide(-first_row, step));
   const int64_t end = std::clamp(ceil_divide(w.in[height] - first_row, step), begin, rows);
+  const int64_t plane_count = w.in[height] * w.in[width];
+  PaddedRows padded{};
+  padded.count = w.in[width];
+  padded.first = first_column;
+  padded.step = w.strides[width];
+  padded.phase_count = stripe.phases;
+  padded.column_count = stripe.phase_length;
+  padded.padding = padding;
+  // Images of one row and one depth are rows of a larger one.
+  if (w.in[depth] == 1 && w.kernel[depth] == 1 && w.pads[depth] == 0 && rows == 1 && begin == 0 && end == 1) {
+    padded.from = x + first_row * w.in[width];
+    padded.from_stride = plane_count;
+    padded.row_count = channels;
+    padded.to = to;
+    padded.to_stride = stripe.rows * stripe.row_length;
+    return kernels.pad(padded);
+  }
   for (int64_t plane = 0; plane < channels * w.kernel[depth]; ++plane) {
     const int64_t channel = quotient(plane, w.kernel[depth]), k = plane - channel * w.kernel[depth];
     const int64_t z = block.depth * w.strides[depth] + k * w.dilations[depth] - w.pads[depth];
     const bool is_inside = z >= 0 && z < w.in[depth];
-    const float* from = x + (channel * w.in[depth] + z) * w.in[height] * w.in[width];
+    const float* from = x + (channel * w.in[depth] + z) * plane_count;
     float* const first = to + plane * stripe.rows * stripe.row_length;
     const auto fill = [&](int64_t first_row, int64_t last_row) {
       for (int64_t r = first_row; r < last_row; ++r)
@@ -117,29 +134,29 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
       continue;
     }
     fill(0, begin);
-    kernels.pad({.from = from + (first_row + begin * step) * w.in[width],
-                 .from_stride = step * w.in[width],
-                 .count = w.in[width],
-                 .first = first_column,
-                 .step = w.strides[width],
-                 .row_count = end - begin,
-                 .phase_count = stripe.phases,
-                 .column_count = stripe.phase_length,
-                 .padding = padding,
-                 .to = first + begin * step * stripe.row_length,
-                 .to_stride = step * stripe.row_length});
+    padded.from = from + (first_row + begin * step) * w.in[width];
+    padded.from_stride = step * w.in[width];
+    padded.row_count = end - begin;
+    padded.to = first + begin * step * stripe.row_length;
+    padded.to_stride = step * stripe.row_length;
+    kernels.pad(padded);
     fill(end, rows);
   }
 }
 
 void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, int32_t* to) {
+  // Those of a row, and what is added to them for each other one: a division takes longer than the rest.
+  const int64_t step = w.strides[width];
+  int32_t* const first = to;
+  for (int64_t k = 0; k < w.kernel[width]; ++k) {
+    const int64_t column = k * w.dilations[width], before = quotient(column, step);
+    *to++ = static_cast<int32_t>((column - before * step) * stripe.phase_length + before);
+  }
   for (int64_t plane = 0; plane < channels * w.kernel[depth]; ++plane)
-    for (int64_t row = 0; row < w.kernel[height]; ++row)
-      for (int64_t k = 0; k < w.kernel[width]; ++k) {
-        const int64_t column = k * w.dilations[width], step = w.strides[width];
-        *to++ = static_cast<int32_t>((plane * stripe.rows + row * w.dilations[height]) * stripe.row_length +
-                                     column % step * stripe.phase_length + column / step);
-      }
+    for (int64_t row = plane == 0 ? 1 : 0; row < w.kernel[height]; ++row) {
+      const auto at = static_cast<int32_t>((plane * stripe.rows + row * w.dilations[height]) * stripe.row_length);
+      for (int64_t k = 0; k < w.kernel[width]; ++k) *to++ = first[k] + at;
+    }
 }
 
 }  // namespace heed::cpu

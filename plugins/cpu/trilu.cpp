@@ -11,6 +11,7 @@ Result<void> run(Running& run) {
   if (is_packed(in.element()) || in.element() == DataType::string)
     return Error{Code::unsupported, "Trilu of " + std::string(name_of(in.element()))};
   const bool upper = run.integer("upper", 1) != 0;
+  if (in.count() == 0) return {};
   const int64_t rows = in.dim(-2), columns = in.dim(-1);
   if (run.input(1).present() && run.input(1).count() != 1)
     return Error{Code::shape_mismatch, "k has " + std::to_string(run.input(1).count()) + " elements; expected one"};

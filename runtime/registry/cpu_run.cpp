@@ -91,9 +91,15 @@ int32_t CpuRun::allocate_output(int32_t output, const int64_t* dims, int32_t ran
   }
   CpuOutput* slot = output_slot(output);
   if (slot == nullptr || argument.element == 0) return no_such_output(output);
-  auto value = new_host_tensor(static_cast<DataType>(argument.element), wanted);
-  if (!value) return fail(value.error());
-  slot->value = std::move(*value);
+  const auto element = static_cast<DataType>(argument.element);
+  if (element != DataType::string && may_write_again(slot->before, element, wanted) &&
+      !slot->before->on_device) {
+    slot->value = std::move(slot->before);
+  } else {
+    auto value = new_host_tensor(element, wanted);
+    if (!value) return fail(value.error());
+    slot->value = std::move(*value);
+  }
   *tensor = view_of(*slot->value.get());
   return HEED_OK;
 }

@@ -32,6 +32,7 @@ struct CpuInput {
 // What a kernel gave for an output that it did not write in place.
 struct CpuOutput {
   SharedValue value;                 // by allocate_output or set_output; empty: it lies where the arguments say
+  SharedValue before;                // of an earlier execution: allocate_output gives it again where it fits and is free
   std::shared_ptr<TextArena> texts;  // the characters of a string output that lies where the arguments say
 };
 

@@ -136,6 +136,12 @@ bool is_dense(std::span<const int64_t> dims, std::span<const int64_t> strides) {
   return true;
 }
 
+bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims) {
+  return made && !made->shared() && made->storage.use_count() == 1 && made->element == element &&
+         std::equal(made->dims.begin(), made->dims.end(), dims.begin(), dims.end()) &&
+         is_dense(made->dims, made->strides);
+}
+
 Result<SharedValue> new_host_tensor(DataType element, std::span<const int64_t> dims) {
   if (!is_known(element))
     return Error{Code::invalid_argument,

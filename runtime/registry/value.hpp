@@ -108,6 +108,8 @@ bool is_dense(std::span<const int64_t> dims, std::span<const int64_t> strides);
 // A dense tensor of its own on the host; strings are empty, other elements not set. Fails on sizes that are negative,
 // overflow, or do not fit memory.
 Result<SharedValue> new_host_tensor(DataType element, std::span<const int64_t> dims);
+// Whether a tensor that was made before is nobody else's any more, and has room for one like this.
+bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims);
 // The same bytes, kept alive by the value.
 SharedValue value_of(const Tensor& tensor);
 // The same bytes, kept alive by the tensor; a strided one is copied. Fails on a tensor that lies on a device, and on what

@@ -209,7 +209,7 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
 Result<SharedValue> ControlRun::stacked_on_host(const Stacking& stacking, std::span<heed_value* const> values) {
   HEED_ASSIGN(SharedValue whole, new_host_tensor(stacking.element, stacking.dims));
   const size_t inner_bytes = bytes_of(stacking.element, stacking.inner_elements);
-  for (size_t i = 0; i < values.size(); ++i) {
+  for (size_t i = 0; i < values.size() && inner_bytes > 0; ++i) {
     auto value = SharedValue::borrow(values[i]);
     for (const auto& text : value->texts) whole->texts.push_back(text);
     if (!is_dense(value->dims, value->strides)) {

@@ -508,8 +508,12 @@ Result<void> Frame::run_cpu(uint32_t id) {
   const Step& step = plan_.steps[id];
   BoundStep& bound = steps_[id];
   CpuRun& run = *context_.cpu_run;
-  for (auto& output : bound.output_values)
+  for (size_t i = 0; i < step.outputs.size(); ++i) {
+    CpuOutput& output = bound.output_values[i];
     if (output.value || output.texts) output = {};
+    if (step.outputs[i] != no_id && plan_.slots[step.outputs[i]].store == Store::dynamic)
+      output.before = std::move(slots_[step.outputs[i]].value);
+  }
   run.enter({&bound.arguments, bound.input_values, bound.output_values});
   const int32_t code = step.cpu->run(&bound.arguments, bound.node.get(), step.cpu->user);
   auto left = run.leave();
@@ -528,6 +532,7 @@ Result<void> Frame::take_results(uint32_t id) {
     const SlotId output = step.outputs[i];
     if (output == no_id || plan_.slots[output].store != Store::dynamic) continue;
     BoundSlot& slot = slots_[output];
+    bound.output_values[i].before = {};
     if (bound.output_values[i].value) slot.value = std::move(bound.output_values[i].value);
     if (bound.output_values[i].texts && slot.value)
       slot.value->texts.push_back(std::move(bound.output_values[i].texts));

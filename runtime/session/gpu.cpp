@@ -83,12 +83,6 @@ Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr
   return vulkan::GpuKernel::create(device, variants);
 }
 
-bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims) {
-  return made && !made->shared() && made->storage.use_count() == 1 && made->element == element &&
-         std::equal(made->dims.begin(), made->dims.end(), dims.begin(), dims.end()) &&
-         is_dense(made->dims, made->strides);
-}
-
 bool same_memory(const heed_value& a, const heed_value& b) {
   const auto x = range_of(&a), y = range_of(&b);
   return x.buffer && x.buffer == y.buffer && x.offset_bytes == y.offset_bytes;

@@ -56,8 +56,6 @@ std::optional<std::string> quarantine_reason(const void* device, std::string_vie
 Result<std::shared_ptr<vulkan::GpuKernel>> make_gpu_kernel(const std::shared_ptr<vulkan::Device>& device,
                                                            const Step& step);
 
-// Whether a tensor that a run before made is nobody else's any more, and has room for one like this.
-bool may_write_again(const SharedValue& made, DataType element, std::span<const int64_t> dims);
 // Whether two values on a device lie in the same memory.
 bool same_memory(const heed_value& a, const heed_value& b);
 

@@ -91,7 +91,7 @@ Result<void> Session::run(std::span<const SharedValue> inputs, std::span<SharedV
       if (attempt || path.empty()) return attempt;
       return std::move(attempt).error().within(path);
     } catch (const std::bad_alloc&) {
-      cpu_run_.leave();
+      (void)cpu_run_.leave();
       return Error{Code::out_of_memory, "out of memory"};  // short: its text takes no memory
     }
   }();
