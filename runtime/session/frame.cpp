@@ -511,7 +511,8 @@ Result<void> Frame::run_cpu(uint32_t id) {
   for (size_t i = 0; i < step.outputs.size(); ++i) {
     CpuOutput& output = bound.output_values[i];
     if (output.value || output.texts) output = {};
-    if (step.outputs[i] != no_id && plan_.slots[step.outputs[i]].store == Store::dynamic)
+    const bool has_place = bound.outputs[i].rank >= 0;
+    if (!has_place && step.outputs[i] != no_id && plan_.slots[step.outputs[i]].store == Store::dynamic)
       output.before = std::move(slots_[step.outputs[i]].value);
   }
   run.enter({&bound.arguments, bound.input_values, bound.output_values});
