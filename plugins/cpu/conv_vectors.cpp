@@ -64,6 +64,8 @@ constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 
                   rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_outputs = 48;
 // Below this a thread costs more than it brings: multiplications.
 constexpr int64_t serial_work = 64 * 1024;
+// From here on a thread has several tasks, so that one that is late is helped: multiplications of a task.
+constexpr int64_t task_work = 1024 * 1024;
 // Channels that are multiplied at once: even parts.
 int64_t channels_at_once(int64_t channels, int64_t kernel_count) {
   const int64_t most = std::max<int64_t>(1, most_k_at_once / kernel_count);
@@ -123,7 +125,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
   Work work{};
   const int64_t rows = c.out[height], columns = c.out[width], lanes = kernels.lanes;
   const int64_t multiplications = c.images * c.groups * c.outputs * c.k_count() * c.out_count;
-  const int64_t wanted = threads == 1 || multiplications < serial_work ? 1 : 4 * threads;
+  const int64_t wanted = threads == 1 || multiplications < serial_work
+                             ? 1
+                             : threads * std::clamp<int64_t>(multiplications / threads / task_work, 1, 4);
   const auto split = [&](int64_t row_count, int64_t column_count, int64_t most_rows, int64_t most_columns) {
     work.blocks = blocks_of(row_count, column_count, most_rows, most_columns, 2 * lanes,
                             c.images * c.groups * c.out[depth], wanted);
