@@ -107,6 +107,7 @@ class InferredNode : public heed_node {
   std::vector<Output> outputs;
   std::set<int32_t> inferred_subgraphs;
   int32_t becomes = -1;
+  bool told_a_rank = false;
 };
 
 Result<ValueType> type_from(const heed_type& c) {
@@ -169,7 +170,7 @@ int32_t InferredNode::infer_rank(int32_t input, int32_t rank) {
   auto& dims = value.type.dims.emplace();
   for (int32_t axis = 0; axis < rank; ++axis)
     dims.push_back(changing_graph.dims().fresh_symbol(name_of_axis(value.name, static_cast<size_t>(axis))));
-  value.sizes_declared = true;
+  value.sizes_declared = told_a_rank = true;
   pass.declared_of(changing_graph)[id].dims = dims;
   pass.introduce(value);
   return HEED_OK;
@@ -415,12 +416,15 @@ Result<void> Pass::infer_node(Graph& graph, NodeId id, int32_t depth) {
   auto bound = check_node(graph, node, *contract);
   if (!bound) return explain_at(graph, node, std::move(bound).error());
   const uint32_t first_fresh = dims_.symbol_count();
-  InferredNode inferred(*this, graph, node, *contract, depth);
-  if (auto asked = ask(inferred, *bound); !asked) return explain_at(graph, node, std::move(asked).error());
-  if (auto accepted = accept(graph, node, inferred, *bound, first_fresh); !accepted) {
+  std::optional<InferredNode> inferred;
+  do {  // again with the ranks that it demanded
+    inferred.emplace(*this, graph, node, *contract, depth);
+    if (auto asked = ask(*inferred, *bound); !asked) return explain_at(graph, node, std::move(asked).error());
+  } while (inferred->told_a_rank);
+  if (auto accepted = accept(graph, node, *inferred, *bound, first_fresh); !accepted) {
     return explain_at(graph, node, std::move(accepted).error());
   }
-  graph.nodes[id].becomes = inferred.becomes;
+  graph.nodes[id].becomes = inferred->becomes;
   return {};
 }
 

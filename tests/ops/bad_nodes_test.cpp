@@ -40,6 +40,23 @@ TEST_CASE("nodes are refused that miss what their version asks for, or say what 
        "",
        22,
        "a hidden size of 2 has no head of 4 channels"},
+      {"Equal", {i32({3}, {1, 2, 3}), i32({2}, {1, 2})}, "", 1, "differ"},
+      {"Equal", {i32({3}, {1, 2, 3}), i32({2}, {1, 2})}, "broadcast = 1, axis = 0", 1, "3 and 2 differ"},
+      {"Greater", {row, f32({1, 3}, {1, 2, 3})}, "broadcast = 1", 1, "[1, 3] does not lie within [3] from axis -1"},
+      {"And", {boolean({2}, {1, 0}), boolean({1, 2}, {1, 0})}, "", 1, "[2] and [1, 2] differ, and 'broadcast' is 0"},
+      {"Reshape", {row}, "", 1, "there is no attribute 'shape'"},
+      {"RotaryEmbedding",
+       {f32({1, 1, 1, 2}, {1, 2}), f32({1}, {1}), f32({1}, {0})},
+       "",
+       23,
+       "cos_cache has rank 1; expected 2 or 3"},
+      {"RoiAlign", {f32({1, 1, 2, 2}, {1, 2, 3, 4}), row, i64({3}, {0, 0, 0})}, "", 22, "input 1 has rank 1; expected rank 2"},
+      {"RoiAlign",
+       {f32({1, 1, 0, 2}, {}), f32({1, 4}, {0, 0, 1, 1}), i64({1}, {0})},
+       "",
+       22,
+       "the images have no pixels"},
+      {"StringNormalizer", {texts({}, {"a"})}, "", 10, "the input []; expected [text] or [1, text]"},
       {"LinearAttention",
        {f32({1, 1, 0}, {}), f32({1, 1, 0}, {}), f32({1, 1, 0}, {})},
        "update_rule = \"linear\", q_num_heads = 1, kv_num_heads = 1",
@@ -57,6 +74,7 @@ TEST_CASE("nodes are refused that miss what their version asks for, or say what 
 // What inference does not see the kernels check: `open` has a rank that only the run tells.
 TEST_CASE("what does not fit is told also where only the run knows it") {
   const Tensor six = f32({6}, {1, 2, 3, 4, 5, 6}), two_by_three = i64({2}, {2, 3}), large = i64({1}, {0x1p62});
+  const Tensor many = i64({100}, std::vector<double>(100, 1));
   struct {
     std::string_view inputs, output, node;
     Tensors given;
@@ -66,6 +84,12 @@ TEST_CASE("what does not fit is told also where only the run knows it") {
        {i64({2}, {1, 1}), i64({2}, {2, 2}), i64({2}, {0, 0})}, "names axis 0 twice"},
       {"int64[n] pads", "float[a, b] y", "y = Pad(open, pads)", {i64({4}, {0, 0, 0, 0x1p62})}, "cannot take pads of 0 and 4611686018427387904"},
       {"int64[n] size", "float[a] y", "y = Tile(x, size)", {large}, "to be repeated 4611686018427387904 times"},
+      {"int64[100] axes", "float y", "y = Unsqueeze(x, axes)", {many}, "names 100 sizes or axes; a tensor has at most 64"},
+      {"int64[100] axes", "float y", "y = Squeeze(x, axes)", {many}, "names 100 sizes or axes; a tensor has at most 64"},
+      {"int64[100] size", "float y", "y = Expand(x, size)", {many}, "names 100 sizes or axes; a tensor has at most 64"},
+      {"int64[100] size", "float y", "y = ConstantOfShape(size)", {many}, "names 100 sizes or axes; a tensor has at most 64"},
+      {"float[1, 3, 5] w, float[1, 3, 1] r", "float[a, b, c, d] y", "y = GRU<hidden_size = 1>(open, w, r)",
+       {f32({1, 3, 5}, std::vector<double>(15, 1)), f32({1, 3, 1}, {1, 1, 1})}, "came out as [2, 3]"},
       {"int64[n] size", "float[a] y", "y = CenterCropPad(x, size)", {large}, "more bytes than can be addressed"},
       {"float[n] scale", "uint8[a, b] y", "y = QuantizeLinear(open, scale)", {f32({2}, {1, 1})}, "do not fit axis 1 of the input, which has 3"},
       {"float scale, uint8[n] zero", "uint8[a, b] y", "y = QuantizeLinear(open, scale, zero)", {f32({}, {1}), u8({2}, {1, 1})},
@@ -92,6 +116,15 @@ TEST_CASE("a sequence takes tensors of its own type") {
                                {i64({2}, {1, 2})});
   REQUIRE_FALSE(result.has_value());
   CHECK_THAT(result.error().message, Catch::Contains("the tensor is i64, those of the sequence are f32"));
+}
+
+TEST_CASE("no sequence is made longer that is none, and none is mapped over with an input left out") {
+  const auto other = run_text(R"(<ir_version: 10, opset_import: ["" : 21]> main (float[2] x) => (seq(float[m]) y) {
+    some = SequenceConstruct(x)
+    y = SequenceMap(some, "", some) <body = b (float[k] p, float[k] q, float[k] r) => (float[k] s) { s = Add(p, r) }> })",
+                              {f32({2}, {1, 2})});
+  REQUIRE_FALSE(other.has_value());
+  CHECK_THAT(other.error().message, Catch::Contains("input 1 is missing"));
 }
 
 TEST_CASE("a product has its shape where only the run tells the ranks of its factors") {
