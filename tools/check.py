@@ -188,35 +188,53 @@ def check_newer_lavapipe(release):
              {"HEED_VULKAN_VALIDATION": "1"}, timeout=7200)
 
 
+def together(*calls):
+    """As many at once as there are processors, in this order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for run in [pool.submit(call) for call in calls]:
+            run.result()
+
+
+def check_suite(release, suite):
+    """The longest first; what changes models at random is bound by its clock."""
+    lists = ROOT / "tests" / "suite"
+    expected = read_list(lists / "permanent.txt") | read_list(lists / "not_yet.txt")
+    calls = [lambda: verify(release, "ONNX's suite on the CPU", [suite], expected)]
+    if MODE != "quick":
+        name, cases = "ONNX's suite on vulkan", [suite]
+        if MODE == "default":
+            name, cases = name + ", a sample", sorted(case for case in suite.glob("*/*") if case.is_dir())[::SAMPLE_STEP]
+        calls = [lambda: verify(release, name, cases, expected, ["--device", "vulkan", "--no-fold"]),
+                 lambda: fuzz(release, suite, "changed models, 60 s", "--seconds", "60"), *calls]
+    return calls
+
+
 def main():
     if MODE == "full":
         os.environ["HEED_TEST_FULL"] = "1"
     release = build("release", *(["heed", "unsanitized_tests"] if MODE == "default" else []))
     if release:
         run_tests(release, [test for test in all_tests(release) if MODE != "default" or test not in SANITIZED], "release")
-        run_test("house", ["/usr/bin/python3", ROOT / "tests" / "house_test.py"])
-        run_test("shaders", ["/usr/bin/python3", ROOT / "tests" / "shaders_test.py", release])
-        run_test("command line", ["/usr/bin/python3", ROOT / "tests" / "heed_test.py", release / "tools" / "heed" / "heed", str(DATA)])
-        run_test("hostile models", ["/usr/bin/python3", ROOT / "tests" / "hostile_test.py", release / "tools" / "heed" / "heed"])
-        run_test("MiniLM", ["/usr/bin/python3", ROOT / "tests" / "minilm_test.py", release / "tools" / "heed" / "heed", *(["--full"] if MODE == "full" else [])])
-        run_test("models from PyPI", ["/usr/bin/python3", ROOT / "tests" / "pypi_models_test.py", release / "tools" / "heed" / "heed", DATA, *(["--full"] if MODE == "full" else [])])
-        run_test("decoders in every dialect", ["/usr/bin/python3", ROOT / "tests" / "decoders_test.py", release / "tools" / "heed" / "heed", *([] if MODE == "full" else ["--quick"])])
-        check_models(release)
         suite = unpack_suite(release)
-        if suite:
-            lists = ROOT / "tests" / "suite"
-            expected = read_list(lists / "permanent.txt") | read_list(lists / "not_yet.txt")
-            verify(release, "ONNX's suite on the CPU", [suite], expected)
-            if MODE != "quick":
-                name, cases = "ONNX's suite on vulkan", [suite]
-                if MODE == "default":
-                    name, cases = name + ", a sample", sorted(case for case in suite.glob("*/*") if case.is_dir())[::SAMPLE_STEP]
-                verify(release, name, cases, expected, ["--device", "vulkan", "--no-fold"])
-                fuzz(release, suite, "changed models, 60 s", "--seconds", "60")
-        run_test("docs", ["/usr/bin/python3", ROOT / "docs" / "write.py", release / "tools" / "heed" / "heed", "--check"])
+        heed, tests = release / "tools" / "heed" / "heed", ROOT / "tests"
+        full = ["--full"] if MODE == "full" else []
+
+        def script(name, *command):
+            return lambda: run_test(name, ["/usr/bin/python3", *command])
+        together(script("command line", tests / "heed_test.py", heed, DATA),
+                 *(check_suite(release, suite) if suite else []),
+                 script("decoders in every dialect", tests / "decoders_test.py", heed, *([] if full else ["--quick"])),
+                 lambda: check_models(release),
+                 script("shaders", tests / "shaders_test.py", release),
+                 script("house", tests / "house_test.py"),
+                 script("docs", ROOT / "docs" / "write.py", heed, "--check"),
+                 script("MiniLM", tests / "minilm_test.py", heed, *full),
+                 script("models from PyPI", tests / "pypi_models_test.py", heed, DATA, *full))
+        # These alone: they hold processes to a time, or build what others read.
+        script("hostile models", tests / "hostile_test.py", heed)()
         if MODE != "quick":
-            run_test("installed", ["/usr/bin/python3", ROOT / "tests" / "install_test.py", release, DATA])
-            run_test("Debian packages", ["/usr/bin/python3", ROOT / "tests" / "package_test.py", release])
+            script("installed", tests / "install_test.py", release, DATA)()
+            script("Debian packages", tests / "package_test.py", release)()
     if MODE == "full" and release:
         check_newer_lavapipe(release)
         run_test("NEON", ["/usr/bin/python3", ROOT / "tests" / "neon" / "neon_test.py"])

@@ -37,9 +37,10 @@ double l1(const std::vector<double>& values) {
 }
 double log_sum(const std::vector<double>& values) { return std::log(sum(values)); }
 double log_sum_exp(const std::vector<double>& values) {
+  const double top = greatest(values);
   double result = 0;
-  for (const auto value : values) result += std::exp(value - greatest(values));
-  return greatest(values) + std::log(result);
+  for (const auto value : values) result += std::exp(value - top);
+  return top + std::log(result);
 }
 
 Tensor reduce(const Tensor& x, const std::vector<int64_t>& axes, bool keep, Fold fold) {
