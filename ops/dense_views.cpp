@@ -109,11 +109,9 @@ Result<void> infer_squeeze(Inference& node) {
     for (int32_t axis = 0; axis < input.rank(); ++axis) {
       const Dim dim = input.dim(axis);
       if (dim.is_number(1)) dropped.push_back(axis);
-      // The rank of the output cannot depend on numbers: a symbol stays, and must not be 1.
-      if (!dim.is_number())
-        HEED_TRY(node.require_equal(
-            equal(dim, 1), 0,
-            "Squeeze without axes: whether axis " + std::to_string(axis) + " of " + text_of(input.dims()) + " is 1"));
+      // The run tells whether it goes, and with it the rank.
+      if (!dim.is_number() && dim.lower_bound() <= 1 && dim.upper_bound() >= 1)
+        return node.set_output(0, input.element());
     }
   }
   Dims dims;

@@ -435,7 +435,7 @@ Result<void> Folding::fold(Graph& graph) {
   tells_sizes_ = values_that_tell_sizes(graph);
   for (Node& node : graph.nodes) {
     if (stop_ && stop_->is_reached()) return stop_->error();
-    if (node.removed || fold(graph, node)) continue;
+    if (node.removed || node.becomes >= 0 || fold(graph, node)) continue;
     for (const auto& body : subgraphs_of(node)) {
       for (Value& value : body->values) {
         if (value.captured == no_id) continue;

@@ -437,6 +437,7 @@ Result<void> Pass::ask(InferredNode& node, const BoundTypes& bound) {
   } else {
     HEED_TRY(infer_by_body(node));
   }
+  if (node.becomes >= 0) return {};  // the other bodies are never run
   // Bodies that the contract has nothing to say about.
   const auto graphs = subgraphs_of(node.node);
   for (size_t i = 0; i < graphs.size(); ++i) {

@@ -61,7 +61,7 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
     int64_t changes = 0;
     HEED_ASSIGN(const size_t folded,
                 fold_constants(graph, registry, options.fold ? Folded::all : Folded::sources, &stop));
-    HEED_ASSIGN(const size_t inlined, inline_bodies(graph));
+    HEED_ASSIGN(const size_t inlined, inline_bodies(graph));  // they are folded in the next round
     changes += static_cast<int64_t>(folded + inlined);
     HEED_TRY(merge_equal(graph, registry));  // patterns ask for the same value, not for an equal one
     HEED_TRY(go_on(stop));

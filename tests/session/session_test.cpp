@@ -103,6 +103,28 @@ TEST_CASE("a rank that an operator alone tells lets it be planned, and is held a
   CHECK_THAT(other.error().message, Catch::Contains("came out as [1, 3]; inference said f32 [r.0, r.1, r.2]"));
 }
 
+TEST_CASE("whether a size is 1 is told by the run to a Squeeze without axes") {
+  const auto session = take(Session::create(load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n, 1, 2] x) => (float y) { y = Squeeze(x) })")));
+  const auto dims = [&](std::vector<int64_t> sizes) {
+    const std::vector<float> elements(static_cast<size_t>(sizes[0] * 2), 1.0f);
+    return take(session->run({{"x", f32(std::move(sizes), elements)}}))[0].second.tensor.dims;
+  };
+  CHECK(dims({3, 1, 2}) == std::vector<int64_t>{3, 2});
+  CHECK(dims({1, 1, 2}) == std::vector<int64_t>{2});
+}
+
+TEST_CASE("a branch that is known not to be run need not fit") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[2, n] x) => (float[2, n] y) <int64[1] two = {2}, int64[1] zero = {0}, int64[3] perm = {0, 1, 2}> {
+      s = Shape(x) first = Gather(s, zero) is_two = Equal(first, two)
+      y = If (is_two) <then_branch = t () => (float[2, n] a) { a = Exp(x) },
+                       else_branch = e () => (float[2, n] b) { b = Transpose<perm = [0, 2, 1]>(x) }>
+    })");
+  const auto outputs = take(take(Session::create(model))->run({{"x", f32({2, 1}, {0, 0})}}));
+  CHECK(floats(outputs[0].second) == std::vector<float>{1, 1});
+}
+
 TEST_CASE("what is known to be run is no step of its own") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[2, n] x) => (float[2, n] y) <int64[1] two = {2}, int64[1] zero = {0}> {
