@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "fused_elementwise.hpp"
+#include "fused_activation.hpp"
 #include "heed/plugin.hpp"
 
 namespace heed::cpu {
@@ -35,16 +35,14 @@ class ConvFinisher {
     for (int64_t i = 0; i < n; ++i) {
       T s = sums[i];
       if (residual && !residual_last_) s += residual[i];
-      s = activated(s);
+      s = activated(activation_, s, static_cast<T>(alpha_), static_cast<T>(beta_));
       if (residual && residual_last_) s += residual[i];
       sums[i] = s;
     }
   }
 
  private:
-  template <class T>
-  T activated(T s) const;
-  size_t activation_;
+  Activation activation_;
   float alpha_, beta_;
   bool residual_last_;
 };

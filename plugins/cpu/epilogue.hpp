@@ -2,7 +2,7 @@
 // residual. As a program in blocks of f32, or number after number, in f32 or f64.
 #pragma once
 
-#include "fused_elementwise.hpp"
+#include "fused_activation.hpp"
 #include "heed/plugin.hpp"
 
 namespace heed::cpu {
@@ -29,9 +29,6 @@ class Epilogue {
   void finish(T* sums, int64_t column, int64_t index, int64_t n) const;
 
  private:
-  enum class Activation { none, relu, sigmoid, tanh, silu, gelu, gelu_tanh };
-  template <class T>
-  static T activated(Activation activation, T x);
   void run_program(float* sums, int64_t column, int64_t index, int64_t n) const;
 
   bool is_there_;
