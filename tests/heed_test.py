@@ -137,6 +137,21 @@ def command_lines(tmp, good):
     row("verify on a case that fails", ["verify", tmp / "case"], 1, ["0 passed, 1 failed, 0 skipped"])
     row("verify --json", ["verify", "--json", tmp / "case"], 1, ['"status":"failed"'],
         check=lambda text: set(json.loads(text.splitlines()[0])) == {"case", "status", "reason", "steps", "seconds"})
+    old = tmp / "old"
+    old.mkdir()
+    (old / "model.onnx").write_bytes(save(tmp / "sum.onnx", [helper.make_node("Add", ["a", "b"], ["y"])],
+                                          [tensor("a", [1, 1, 3]), tensor("b", [1, 1, 3])], [tensor("y", [1, 1, 3])]).read_bytes())
+    rows = np.arange(6, dtype=np.float32).reshape(2, 1, 1, 3)
+    for name, arrays, status, said in (
+            ("floats", {"inputs": rows, "outputs": rows.sum(0, keepdims=True)}, 0, "1 passed"),
+            ("other floats", {"inputs": rows, "outputs": rows[:1]}, 1, "output 'y'"),
+            ("pixels in a row, and classes", {"inputs": np.array([[0, 9, 1], [1, 0, 2]], np.int32), "outputs": np.array([[0, 1, 0]], np.int32)}, 0, "1 passed"),
+            ("another class", {"inputs": np.array([[0, 9, 1], [1, 0, 2]], np.int32), "outputs": np.array([[1, 0, 0]], np.int32)}, 1,
+             "class 1 is the likeliest; expected class 0"),
+            ("one input of two", {"inputs": rows[:1], "outputs": rows[:1]}, 1, "there is no input_1"),
+            ("no outputs", {"inputs": rows}, 1, "outputs")):
+        np.savez(old / "test_data_0.npz", **arrays)
+        row(f"verify on the zoo's old layout: {name}", ["verify", old], status, [said])
 
 
 def generation(tmp, good):

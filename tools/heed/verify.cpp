@@ -8,6 +8,7 @@
 #include <set>
 
 #include "compare_values.hpp"
+#include "files/npz.hpp"
 #include "onnx/read_value.hpp"
 #include "open_model.hpp"
 #include "plan/explain.hpp"
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 struct Case {
   std::string name;
   fs::path model;
-  std::vector<fs::path> data_sets;
+  std::vector<fs::path> data_sets;  // folders, or .npz files
   Tolerance tolerance;
   fs::path light_output;  // expected output 0; the inputs are arange(n).reshape(shape) / n
 };
@@ -33,12 +34,65 @@ struct Outcome {
   double seconds = 0;
 };
 
-// NAME_0.pb, NAME_1.pb ... of a data set.
-std::vector<fs::path> numbered_files(const fs::path& folder, const std::string& name) {
-  std::vector<fs::path> files;
-  for (size_t i = 0; fs::exists(folder / (name + "_" + std::to_string(i) + ".pb")); ++i)
-    files.push_back(folder / (name + "_" + std::to_string(i) + ".pb"));
-  return files;
+// NAME_0.pb, NAME_1.pb ... of a data set, of these types.
+Result<std::vector<HostValue>> numbered_values(const fs::path& folder, const std::string& name,
+                                               std::span<const ValueType> types) {
+  std::vector<HostValue> values;
+  for (size_t i = 0;; ++i) {
+    const fs::path path = folder / (name + "_" + std::to_string(i) + ".pb");
+    if (!fs::exists(path)) return values;
+    HEED_ASSIGN(HostValue value, read_value(path, i < types.size() ? types[i] : ValueType{}));
+    values.push_back(std::move(value));
+  }
+}
+
+// Integers where a network takes floats, and pixels in one row where it takes images, become what it takes.
+Result<Tensor> fitted(Tensor row, const ValueType& type) {
+  if (row.type == DataType::i32 && type.element == DataType::f32) {
+    HEED_ASSIGN(Tensor floats, Tensor::allocate(DataType::f32, row.dims));
+    const auto* from = reinterpret_cast<const int32_t*>(row.data);
+    std::copy_n(from, row.element_count(), reinterpret_cast<float*>(floats.writable()));
+    row = std::move(floats);
+  }
+  if (!type.dims) return row;
+  std::vector<int64_t> dims;
+  int64_t count = 1;
+  for (const Dim dim : *type.dims) dims.push_back(dim.is_number() ? dim.number() : 1), count *= dims.back();
+  if (row.dims.size() < dims.size() && count == row.element_count()) row.dims = std::move(dims);
+  return row;
+}
+
+// The rows of the arrays "inputs" and "outputs" of an .npz file: a data set of the model zoo's first years.
+Result<std::vector<HostValue>> rows_of_npz(const fs::path& path, const std::string& name,
+                                           std::span<const ValueType> types) {
+  HEED_ASSIGN(const Tensor rows, read_npz(path, name + "s"));
+  if (rows.dims.empty()) return Error{Code::invalid_argument, path.string() + ": '" + name + "s' has no rows"};
+  std::vector<HostValue> values(static_cast<size_t>(rows.dims[0]));
+  const size_t row_bytes = values.empty() ? 0 : rows.size_bytes / values.size();
+  for (size_t i = 0; i < values.size(); ++i) {
+    HEED_ASSIGN(Tensor row, Tensor::allocate(rows.type, {rows.dims.begin() + 1, rows.dims.end()}));
+    std::copy_n(rows.data + i * row_bytes, row_bytes, row.writable());
+    HEED_ASSIGN(values[i].tensor, name == "input" && i < types.size() ? fitted(std::move(row), types[i])
+                                                                       : Result<Tensor>(std::move(row)));
+  }
+  return values;
+}
+
+// Classes that stand beside a network's scores, a one among zeros: the place of the greatest is compared.
+std::optional<std::string> class_difference(const Tensor& scores, const Tensor& classes) {
+  if (scores.element_count() != classes.element_count())
+    return std::to_string(scores.element_count()) + " scores; expected " + std::to_string(classes.element_count());
+  const auto* met = reinterpret_cast<const float*>(scores.data);
+  const auto* expected = reinterpret_cast<const int32_t*>(classes.data);
+  const auto place = std::max_element(met, met + scores.element_count()) - met;
+  const auto wanted = std::max_element(expected, expected + classes.element_count()) - expected;
+  if (place == wanted) return std::nullopt;
+  return "class " + std::to_string(place) + " is the likeliest; expected class " + std::to_string(wanted);
+}
+
+Result<std::vector<HostValue>> values_in(const fs::path& data_set, const std::string& name,
+                                         std::span<const ValueType> types) {
+  return data_set.extension() == ".npz" ? rows_of_npz(data_set, name, types) : numbered_values(data_set, name, types);
 }
 
 Result<void> read_settings(const fs::path& folder, Case& found) {
@@ -64,7 +118,9 @@ Result<std::optional<Case>> case_in(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const auto file_name = entry.path().filename().string();
-    if (entry.is_directory() && file_name.starts_with("test_data_set_")) found.data_sets.push_back(entry.path());
+    if (entry.is_directory() ? file_name.starts_with("test_data_set_")
+                             : file_name.starts_with("test_data_") && entry.path().extension() == ".npz")
+      found.data_sets.push_back(entry.path());
     if (entry.is_regular_file() &&
         (file_name == "model.onnx" || (found.model.empty() && entry.path().extension() == ".onnx")))
       found.model = entry.path();
@@ -112,24 +168,34 @@ Result<std::optional<std::string>> run_set(Session& session, const Model& model,
                                            const fs::path* data_set) {
   const Plan& plan = model.plan();
   std::vector<SharedValue> inputs(plan.inputs.size()), outputs(plan.outputs.size());
-  const auto input_files = data_set ? numbered_files(*data_set, "input") : std::vector<fs::path>();
+  std::vector<ValueType> input_types, output_types;
+  for (const SlotId input : plan.inputs) input_types.push_back(plan.slots[input].type);
+  for (const ValueId output : plan.graph->outputs) output_types.push_back(plan.graph->values[output].type);
+  std::vector<HostValue> given, expected;
+  if (data_set) {
+    HEED_ASSIGN(given, values_in(*data_set, "input", input_types));
+    HEED_ASSIGN(expected, values_in(*data_set, "output", output_types));
+  } else {
+    for (const ValueType& type : input_types) {
+      HEED_ASSIGN(given.emplace_back(), light_input(type));
+    }
+    HEED_ASSIGN(expected.emplace_back(), read_value(tested.light_output, output_types[0]));
+  }
+  if (given.size() < inputs.size())
+    return Error{Code::io, data_set->string() + ": there is no input_" + std::to_string(given.size()) + ".pb"};
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const ValueType& type = plan.slots[plan.inputs[i]].type;
-    if (data_set && i >= input_files.size())
-      return Error{Code::io, data_set->string() + ": there is no input_" + std::to_string(i) + ".pb"};
-    HEED_ASSIGN(const HostValue value, data_set ? read_value(input_files[i], type) : light_input(type));
-    HEED_ASSIGN(inputs[i], to_run_value(value));
+    HEED_ASSIGN(inputs[i], to_run_value(given[i]));
   }
   HEED_TRY(session.run(inputs, outputs));
-  auto output_files = data_set ? numbered_files(*data_set, "output") : std::vector<fs::path>{tested.light_output};
-  for (size_t i = 0; i < std::min(outputs.size(), output_files.size()); ++i) {
+  for (size_t i = 0; i < std::min(outputs.size(), expected.size()); ++i) {
     HEED_ASSIGN(const HostValue met, to_host_value(*outputs[i].get()));
-    const auto& declared = plan.graph->values[plan.graph->outputs[i]];
-    HEED_ASSIGN(const HostValue expected, read_value(output_files[i], declared.type));
-    if (const auto text = difference(met, expected, tested.tolerance))
-      return std::optional("output '" + declared.name + "': " + *text);
+    const bool are_classes = met.kind == Kind::tensor && met.tensor.type == DataType::f32 &&
+                             expected[i].kind == Kind::tensor && expected[i].tensor.type == DataType::i32;
+    if (const auto text = are_classes ? class_difference(met.tensor, expected[i].tensor)
+                                      : difference(met, expected[i], tested.tolerance))
+      return std::optional("output '" + plan.graph->values[plan.graph->outputs[i]].name + "': " + *text);
   }
-  if (output_files.size() > outputs.size())
+  if (expected.size() > outputs.size())
     return std::optional<std::string>("the model gives fewer outputs than the data has");
   return std::optional<std::string>();
 }
