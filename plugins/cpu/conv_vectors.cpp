@@ -39,14 +39,26 @@ struct WeightSizes {
   std::span<const int64_t> kernel() const { return {numbers + 2, count - 2}; }
 };
 
-Convolution convolution_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y) {
+// What holds at all sizes.
+struct Settings {
+  WindowAttributes windows;
+  int64_t groups, channels, outputs;  // those of a group
+  std::optional<ConvBounds> bounds;   // null: a program takes their place
+};
+
+Settings settings_of(const NodeView& node) {
   const WeightSizes w(node);
+  const int64_t groups = node.integer("group", 1);
+  return {window_attributes_of(node, w.kernel()), groups, w.numbers[1], w.numbers[0] / groups, conv_bounds(node)};
+}
+
+Convolution convolution_of(const Settings& settings, std::span<const int64_t> x, std::span<const int64_t> y) {
   Convolution c;
-  static_cast<Windows&>(c) = windows_of(node, x, y, w.kernel());
+  static_cast<Windows&>(c) = windows_of(settings.windows, x, y);
   c.images = x[0];
-  c.groups = node.integer("group", 1);
-  c.channels = w.numbers[1];
-  c.outputs = w.numbers[0] / c.groups;
+  c.groups = settings.groups;
+  c.channels = settings.channels;
+  c.outputs = settings.outputs;
   c.has_points = c.kernel_count == 1 && product_of(c.strides) == 1 && c.in == c.out && c.pads == Sizes{} &&
                  !slides(c.channels, c.outputs);
   if (c.has_points) c.in = c.out = {1, 1, c.in_count};
@@ -193,6 +205,7 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
 // ---- weights
 
 struct Kept {
+  Settings settings;
   // [group][channels at once][chunk][k][output], or for Winograd [group][position][channels at once][chunk][k][output];
   // null: not packed for all runs.
   const float* weights;
@@ -216,7 +229,8 @@ void pack_weights(const TensorView& w, int64_t groups, const ConvKernels& kernel
 Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
   auto* kept = node.keep<Kept>();
   if (kept == nullptr) return Error{Code::out_of_memory, "no memory for packed weights"};
-  if (!conv_bounds(node)) {
+  kept->settings = settings_of(node);
+  if (!kept->settings.bounds) {
     HEED_ASSIGN(kept->program, prepare_conv_program(node));
   }
   const auto w = node.constant(conv_w);
@@ -454,7 +468,7 @@ bool is_by_winograd(const NodeView& node) { return node.constant(conv_w) && suit
 Result<void> bind(Binding& node, const ConvKernels& kernels) {
   const auto x = node.input(conv_x), y = node.output(0);
   if (y.count() == 0) return {};
-  const auto c = convolution_of(node, x.dims(), y.dims());
+  const auto c = convolution_of(settings_of(node), x.dims(), y.dims());
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
   const Work work = work_of(c, kernels, is_by_winograd(node), node.constant(conv_w).has_value(), threads);
   const int64_t tables = 2 * spread(work.offset_count);
@@ -468,7 +482,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   const auto x = run.input(conv_x), w = run.input(conv_w), bias = run.input(conv_bias), y = run.output(0);
   if (y.count() == 0) return {};
   const auto* kept = run.kept<Kept>();
-  const auto c = convolution_of(run, x.dims(), y.dims());
+  const auto c = convolution_of(kept->settings, x.dims(), y.dims());
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
   const bool by_winograd = kept->is_winograd;
   const Work work = work_of(c, kernels, by_winograd, kept->weights != nullptr, threads);
@@ -494,7 +508,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
                  .weights = weights,
                  .bias = bias.present() ? bias.data<float>() : nullptr,
                  .residual = residual.present() ? residual.data<float>() : nullptr,
-                 .bounds = conv_bounds(run).value_or(no_bounds),
+                 .bounds = kept->settings.bounds.value_or(no_bounds),
                  .program = kept->program,
                  .loops = loops,
                  .y = y.data<float>(),

@@ -21,7 +21,8 @@ struct Pooling : Windows {
   int64_t thread_floats;
 
   Pooling(const NodeView& node, const TensorView& x, const TensorView& y)
-      : Windows(windows_of(node, x.dims(), y.dims(), *node.integers("kernel_shape"))), images(x.dim(0) * x.dim(1)) {
+      : Windows(windows_of(window_attributes_of(node, *node.integers("kernel_shape")), x.dims(), y.dims())),
+        images(x.dim(0) * x.dim(1)) {
     const int64_t row_floats = kernel[depth] * stripe_of(*this, 1, std::min(out[width], widest_block)).row_length;
     const int64_t reach = (kernel[height] - 1) * dilations[height] + 1;
     blocks = blocks_of(out[height], out[width], (stripe_floats / row_floats - reach) / strides[height], widest_block,

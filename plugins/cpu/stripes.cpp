@@ -15,29 +15,35 @@ Sizes sizes_of(std::span<const int64_t> numbers, int64_t otherwise) {
 
 }  // namespace
 
-Windows windows_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y,
-                   std::span<const int64_t> kernel) {
-  Windows w;
+WindowAttributes window_attributes_of(const NodeView& node, std::span<const int64_t> kernel) {
   const auto list = [&](std::string_view name, int64_t otherwise) {
     const auto given = node.integers(name);
     return sizes_of(given ? *given : std::span<const int64_t>(), otherwise);
   };
+  using enum WindowAttributes::Padding;
+  WindowAttributes w{sizes_of(kernel, 1), list("strides", 1), list("dilations", 1), {}, given};
+  const auto auto_pad = node.text("auto_pad", "NOTSET");
+  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER")
+    w.padding = auto_pad == "SAME_UPPER" ? same_upper : same_lower;
+  else if (const auto pads = node.integers("pads"); pads && auto_pad != "VALID")
+    w.pads = sizes_of(pads->first(pads->size() / 2), 0);
+  return w;
+}
+
+Windows windows_of(const WindowAttributes& attributes, std::span<const int64_t> x, std::span<const int64_t> y) {
+  Windows w;
   w.in = sizes_of(x.subspan(2), 1);
   w.out = sizes_of(y.subspan(2), 1);
-  w.kernel = sizes_of(kernel, 1);
-  w.strides = list("strides", 1);
-  w.dilations = list("dilations", 1);
-  const auto auto_pad = node.text("auto_pad", "NOTSET");
-  w.pads.fill(0);
-  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-    for (size_t axis = most_window_axes - kernel.size(); axis < most_window_axes; ++axis) {
+  w.kernel = attributes.kernel;
+  w.strides = attributes.strides;
+  w.dilations = attributes.dilations;
+  w.pads = attributes.pads;
+  if (attributes.padding != WindowAttributes::Padding::given)
+    for (size_t axis = 0; axis < most_window_axes; ++axis) {
       const int64_t reach = (w.out[axis] - 1) * w.strides[axis] + (w.kernel[axis] - 1) * w.dilations[axis] + 1;
       const int64_t total = std::max<int64_t>(0, reach - w.in[axis]);
-      w.pads[axis] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+      w.pads[axis] = attributes.padding == WindowAttributes::Padding::same_upper ? total / 2 : total - total / 2;
     }
-  } else if (auto_pad != "VALID") {
-    if (const auto pads = node.integers("pads")) w.pads = sizes_of(pads->first(pads->size() / 2), 0);
-  }
   w.in_count = product_of(w.in);
   w.out_count = product_of(w.out);
   w.kernel_count = product_of(w.kernel);

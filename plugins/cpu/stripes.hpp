@@ -22,9 +22,15 @@ struct Windows {
   Sizes in, out, kernel, strides, dilations, pads;  // pads: before the data
   int64_t in_count, out_count, kernel_count;
 };
-// Of a node's strides, dilations, pads and auto_pad. x and y are [batch, channel, spatial...].
-Windows windows_of(const NodeView& node, std::span<const int64_t> x, std::span<const int64_t> y,
-                   std::span<const int64_t> kernel);
+// What a node says of its windows, whatever their sizes; `pads` holds where `padding` is `given`.
+struct WindowAttributes {
+  Sizes kernel, strides, dilations, pads;
+  enum class Padding { given, same_upper, same_lower } padding;
+};
+WindowAttributes window_attributes_of(const NodeView& node, std::span<const int64_t> kernel);
+
+// x and y are [batch, channel, spatial...].
+Windows windows_of(const WindowAttributes& attributes, std::span<const int64_t> x, std::span<const int64_t> y);
 
 // For plan functions: declines where stripes would be too large, or x has more axes.
 Result<void> check_stripes(const Planning& node, TypeView x, std::span<const int64_t> kernel);
