@@ -101,6 +101,10 @@ int64_t Stripe::floats(const Windows& w, int64_t channels) const {
 
 void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, const float* x, int64_t channels,
                  const Block& block, float padding, float* to) {
+  if (w.in_count == 0) {
+    std::fill_n(to, channels * w.kernel[depth] * stripe.rows * stripe.row_length, padding);
+    return;
+  }
   const int64_t first_row = block.row * w.strides[height] - w.pads[height];
   const int64_t first_column = block.column * w.strides[width] - w.pads[width];
   const int64_t reach = (block.rows - 1) * w.strides[height] + (w.kernel[height] - 1) * w.dilations[height] + 1;

@@ -65,6 +65,7 @@ std::vector<Case> rows() {
   return {
       row("2 by 2, an odd size", random({2, 3, 29, 43}), {{2, 2}, {2, 2}}),
       row("3 by 3, overlapping, padded", random({1, 5, 19, 67}, -3, -1), {{3, 3}, {2, 2}, {}, {1, 1, 1, 1}}),
+      row("images without pixels, padded", f32({1, 2, 3, 0}, {}), {{2, 2}, {}, {}, {0, 1, 0, 1}}),
       row("a row that ends in each part of a vector", random({1, 2, 5, 30}), {{1, 3}}),
       row("many rows", random({1, 1, 611, 21}), {{3, 2}, {1, 1}, {}, {1, 0, 1, 1}}),
       row("wider than a block", random({1, 1, 4, 1103}), {{2, 3}, {1, 2}}),
