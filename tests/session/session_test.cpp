@@ -136,6 +136,25 @@ TEST_CASE("what is known to be run is no step of its own") {
   CHECK(floats(outputs[0].second) == std::vector<float>{1, 1});
 }
 
+TEST_CASE("a body gives on what it only passes: captured values, constants, what it was given") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (bool c, float[2] x, int64 n) => (float[2] y, float[2] z, float[2] last) <float[2] k = {7, 8}, bool yes = {1}> {
+      y = If (c) <then_branch = t () => (float[2] a) { a = Identity(x) }, else_branch = e () => (float[2] b) { b = Identity(k) }>
+      z = If (c) <then_branch = t2 () => (float[2] a) <float[2] own = {5, 6}> { a = Identity(own) },
+                  else_branch = e2 () => (float[2] b) { b = Neg(x) }>
+      last = Loop (n, yes, x) <body = l (int64 i, bool go, float[2] v) => (bool go_on, float[2] w) {
+        go_on = Identity(go) w = Identity(v) }>
+    })");
+  const auto session = take(Session::create(model));
+  for (const uint8_t chosen : {1, 0, 1}) {
+    const auto outputs = take(session->run({{"c", tensor<uint8_t>(DataType::boolean, {}, {chosen})},
+                                            {"x", f32({2}, {1, 2})}, {"n", i64({}, {3})}}));
+    CHECK(floats(outputs[0].second) == (chosen ? std::vector<float>{1, 2} : std::vector<float>{7, 8}));
+    CHECK(floats(outputs[1].second) == (chosen ? std::vector<float>{5, 6} : std::vector<float>{-1, -2}));
+    CHECK(floats(outputs[2].second) == std::vector<float>{1, 2});
+  }
+}
+
 TEST_CASE("Loop carries values, stacks what it scans, and runs no iteration when told so") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (int64 count, float[n] x) => (float[n] last, float[k, n] all) {
