@@ -174,6 +174,54 @@ const std::vector<Case> global_pool_cases = {
     unary_row(means(35, 3), "channels last", bytes(i8, {2, 5, 7, 3}), code(i8, 1), 0.02, code(i8, 2), "channels_last = 1",
               {2, 1, 1, 3})};
 
+// The means of windows of an image [batch, row, column, channel], or with the channels second.
+struct PoolWindow {
+  std::vector<int64_t> kernel, strides = {1, 1}, pads = {0, 0, 0, 0};
+  bool channels_last = false, include_pad = false;
+};
+Case pool_row(std::string what, Tensor x, Tensor x_zero, Tensor y_zero, PoolWindow w, std::string attributes) {
+  const std::vector<int64_t> d = x.dims;
+  const int64_t channels = d[w.channels_last ? 3 : 1], rows = d[w.channels_last ? 1 : 2], columns = d[w.channels_last ? 2 : 3];
+  const int64_t y_rows = (rows + w.pads[0] + w.pads[2] - w.kernel[0]) / w.strides[0] + 1,
+                y_columns = (columns + w.pads[1] + w.pads[3] - w.kernel[1]) / w.strides[1] + 1;
+  const auto place = [=](int64_t image, int64_t channel, int64_t row, int64_t column, int64_t row_count, int64_t column_count) {
+    return static_cast<size_t>(w.channels_last ? ((image * row_count + row) * column_count + column) * channels + channel
+                                               : ((image * channels + channel) * row_count + row) * column_count + column);
+  };
+  const One means = [=](const Tensor&, std::vector<double> values) {
+    std::vector<double> y(static_cast<size_t>(d[0] * channels * y_rows * y_columns));
+    for (int64_t image = 0; image < d[0]; ++image)
+      for (int64_t channel = 0; channel < channels; ++channel)
+        for (int64_t i = 0; i < y_rows; ++i)
+          for (int64_t j = 0; j < y_columns; ++j) {
+            double sum = 0;
+            int64_t count = 0;
+            for (int64_t p = 0; p < w.kernel[0]; ++p)
+              for (int64_t q = 0; q < w.kernel[1]; ++q) {
+                const int64_t row = i * w.strides[0] + p - w.pads[0], column = j * w.strides[1] + q - w.pads[1];
+                if (row < 0 || row >= rows || column < 0 || column >= columns) continue;
+                sum += values[place(image, channel, row, column, rows, columns)], ++count;
+              }
+            y[place(image, channel, i, j, y_rows, y_columns)] =
+                sum / static_cast<double>(w.include_pad ? w.kernel[0] * w.kernel[1] : count);
+          }
+    return y;
+  };
+  return unary_row(means, std::move(what), std::move(x), std::move(x_zero), 0.02, std::move(y_zero), std::move(attributes),
+                   w.channels_last ? std::vector<int64_t>{d[0], y_rows, y_columns, channels}
+                                   : std::vector<int64_t>{d[0], channels, y_rows, y_columns});
+}
+const std::vector<Case> average_pool_cases = {
+    pool_row("plain", bytes(u8_type, {2, 3, 5, 7}), code(u8_type, 128), code(u8_type, 90), {.kernel = {3, 2}},
+             "kernel_shape = [3, 2]"),
+    pool_row("channels last, strides, padding left out", bytes(i8, {1, 7, 5, 3}), code(i8, 1), code(i8, 2),
+             {.kernel = {3, 3}, .strides = {2, 1}, .pads = {1, 0, 1, 2}, .channels_last = true},
+             "kernel_shape = [3, 3], strides = [2, 1], pads = [1, 0, 1, 2], channels_last = 1"),
+    pool_row("padding counted, which is the number 0, whatever its code", bytes(u8_type, {1, 2, 4, 3}), code(u8_type, 77),
+             code(u8_type, 10), {.kernel = {2, 2}, .pads = {1, 1, 0, 0}, .include_pad = true},
+             "kernel_shape = [2, 2], pads = [1, 1, 0, 0], count_include_pad = 1"),
+    pool_row("no zero points", bytes(i8, {1, 1, 3, 3}), absent(), absent(), {.kernel = {2, 2}}, "kernel_shape = [2, 2]")};
+
 // ---- QGemm
 
 Case gemm_row(std::string what, Tensors in, std::string attributes, bool a_is_turned, bool b_is_turned, double alpha = 1) {
@@ -276,6 +324,7 @@ HEED_TEST_OPERATOR("com.microsoft.QLinearWhere", where_cases)
 HEED_TEST_OPERATOR("com.microsoft.QLinearSoftmax", softmax_cases)
 HEED_TEST_OPERATOR("com.microsoft.QLinearConcat", concat_cases)
 HEED_TEST_OPERATOR("com.microsoft.QLinearGlobalAveragePool", global_pool_cases)
+HEED_TEST_OPERATOR("com.microsoft.QLinearAveragePool", average_pool_cases)
 HEED_TEST_OPERATOR("com.microsoft.QGemm", gemm_cases)
 HEED_TEST_OPERATOR("com.microsoft.NhwcMaxPool", max_pool_cases)
 HEED_TEST_OPERATOR("com.microsoft.FusedConv", fused_conv_cases)
