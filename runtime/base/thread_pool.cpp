@@ -63,6 +63,8 @@ ThreadPool::ThreadPool(int thread_count) : process_id_(getpid()) {
     }
   } catch (const std::system_error&) {
     // The system has no more threads to give: those that started are the pool.
+  } catch (const std::bad_alloc&) {
+    // Nor has it memory for one.
   }
 }
 
