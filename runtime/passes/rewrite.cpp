@@ -12,7 +12,6 @@
 #include "graph/parse.hpp"
 #include "passes/body_of_nodes.hpp"
 #include "passes/infer_shapes.hpp"
-#include "passes/pattern.hpp"
 #include "registry/phases.hpp"
 
 namespace heed {
@@ -103,63 +102,6 @@ class FoundMatch : public heed_match {
   mutable std::map<const Value*, std::vector<Dim>> carried_;
 };
 
-constexpr std::string_view waits_prefix = "at last:";
-
-struct Rule {
-  const heed_rewrite* c;
-  std::vector<Pattern> patterns;
-  bool waits = false;
-  std::string name() const { return std::string(view_of(c->name)); }
-};
-
-}  // namespace
-
-class RewriteRules {
- public:
-  Result<void> read(const Registry& registry);
-  // (rule, pattern) with this last node, in the order of registration.
-  const std::vector<std::pair<size_t, size_t>>* ending_in(const Node& node) const {
-    const auto found = by_root_.find({node.domain, node.op_type});
-    return found == by_root_.end() ? nullptr : &found->second;
-  }
-  const Rule& at(size_t index) const { return rules_[index]; }
-  size_t size() const { return rules_.size(); }
-  bool empty() const { return rules_.empty(); }
-
- private:
-  std::vector<Rule> rules_;
-  std::map<std::pair<std::string, std::string>, std::vector<std::pair<size_t, size_t>>> by_root_;
-};
-
-Result<void> RewriteRules::read(const Registry& registry) {
-  for (const RewriteEntry& entry : registry.rewrites()) {
-    Rule rule{entry.c, {}};
-    for (size_t i = 0; i < entry.c->pattern_count; ++i) {
-      std::string_view text = view_of(entry.c->patterns[i]);
-      if (text.substr(0, waits_prefix.size()) == waits_prefix) {
-        text.remove_prefix(waits_prefix.size());
-        rule.waits = true;
-      }
-      auto pattern = Pattern::parse(text);
-      if (!pattern) {
-        return std::move(pattern).error().within("rewrite '" + rule.name() + "' of plugin '" + entry.plugin +
-                                                 "', pattern " + std::to_string(i));
-      }
-      rule.patterns.push_back(std::move(*pattern));
-    }
-    rules_.push_back(std::move(rule));
-  }
-  for (size_t rule = 0; rule < rules_.size(); ++rule) {
-    for (size_t i = 0; i < rules_[rule].patterns.size(); ++i) {
-      const Pattern& pattern = rules_[rule].patterns[i];
-      by_root_[{pattern.root_domain(), pattern.root_op_type()}].emplace_back(rule, i);
-    }
-  }
-  return {};
-}
-
-namespace {
-
 // What a value's type is after its maker was replaced: the old one, with what it did not know. Null: they differ.
 std::optional<ValueType> joined(const ValueType& old, const ValueType& made) {
   if (old.kind != made.kind || old.sequence_of_optional != made.sequence_of_optional) return std::nullopt;
@@ -180,9 +122,8 @@ std::optional<ValueType> joined(const ValueType& old, const ValueType& made) {
 
 class GraphRewriting {
  public:
-  GraphRewriting(Graph& graph, const Registry& registry, const RewriteRules& rules, std::vector<int32_t>& fired,
-                 bool at_last)
-      : graph_(graph), registry_(registry), rules_(rules), fired_(fired), at_last_(at_last) {}
+  GraphRewriting(Graph& graph, const Registry& registry, std::vector<int32_t>& fired, bool at_last)
+      : graph_(graph), registry_(registry), fired_(fired), at_last_(at_last) {}
 
   Result<int32_t> run() {
     HEED_TRY(graph_.sort());
@@ -198,7 +139,7 @@ class GraphRewriting {
         again = true;
         ++fired_[rule];
         if (++total > limit) {
-          return Error{Code::invalid_argument, "rewrite '" + rules_.at(rule).name() +
+          return Error{Code::invalid_argument, "rewrite '" + registry_.rewrites()[rule].name() +
                                                    "' keeps firing: " + std::to_string(limit) +
                                                    " times in one graph. Does its pattern fit its own replacement?"};
         }
@@ -213,10 +154,10 @@ class GraphRewriting {
 
   // Which rule fired at a node.
   Result<size_t> try_node(NodeId root) {
-    const auto* candidates = rules_.ending_in(graph_.nodes[root]);
+    const auto* candidates = registry_.rewrites_ending_in(graph_.nodes[root].domain, graph_.nodes[root].op_type);
     if (candidates == nullptr) return no_rule;
     for (const auto& [index, which] : *candidates) {
-      const Rule& rule = rules_.at(index);
+      const RewriteEntry& rule = registry_.rewrites()[index];
       if (rule.waits != at_last_) continue;
       const Pattern& pattern = rule.patterns[which];
       std::optional<Error> error;
@@ -231,7 +172,7 @@ class GraphRewriting {
     return no_rule;
   }
 
-  Result<bool> try_fit(const Rule& rule, const Pattern& pattern, const Fit& fit) {
+  Result<bool> try_fit(const RewriteEntry& rule, const Pattern& pattern, const Fit& fit) {
     FoundMatch match(graph_, registry_, pattern, fit);
     if (rule.c->accept != nullptr) {
       take_failure();
@@ -251,8 +192,8 @@ class GraphRewriting {
   // One firing: checked, built, inferred, and taken back where it does not hold.
   class Replacement {
    public:
-    Replacement(GraphRewriting& rewriting, const Rule& rule, const Pattern& pattern, const Fit& fit, FoundMatch& match,
-                const std::vector<Statement>& statements)
+    Replacement(GraphRewriting& rewriting, const RewriteEntry& rule, const Pattern& pattern, const Fit& fit,
+                FoundMatch& match, const std::vector<Statement>& statements)
         : r_(rewriting),
           graph_(rewriting.graph_),
           rule_(rule),
@@ -553,7 +494,7 @@ class GraphRewriting {
 
     GraphRewriting& r_;
     Graph& graph_;
-    const Rule& rule_;
+    const RewriteEntry& rule_;
     const Pattern& pattern_;
     const Fit& fit_;
     FoundMatch& match_;
@@ -607,54 +548,47 @@ class GraphRewriting {
 
   Graph& graph_;
   const Registry& registry_;
-  const RewriteRules& rules_;
   std::vector<int32_t>& fired_;  // by rule
   const bool at_last_;           // the turn of those that wait
   std::vector<int32_t> uses_;    // by value: how often nodes that are left, and the graph's outputs, read it
   std::unordered_set<std::string> node_names_;
 };
 
-Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, const RewriteRules& rules,
-                              std::vector<int32_t>& fired, bool at_last, int32_t depth) {
+Result<int32_t> rewrite_graph(Graph& graph, const Registry& registry, std::vector<int32_t>& fired, bool at_last,
+                              int32_t depth) {
   if (depth > depth_limit)
     return Error{Code::unsupported, "graphs are nested in graphs more than " + std::to_string(depth_limit) + " deep"};
   int32_t total = 0;
   for (const Node& node : graph.nodes) {
     if (node.removed) continue;
     for (const auto& body : subgraphs_of(node)) {
-      auto inner = rewrite_graph(*body, registry, rules, fired, at_last, depth + 1);
+      auto inner = rewrite_graph(*body, registry, fired, at_last, depth + 1);
       if (!inner) return std::move(inner).error().within(describe(node));
       total += *inner;
     }
   }
-  HEED_ASSIGN(const int32_t own, GraphRewriting(graph, registry, rules, fired, at_last).run());
+  HEED_ASSIGN(const int32_t own, GraphRewriting(graph, registry, fired, at_last).run());
   return total + own;
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const RewriteRules>> read_rewrites(const Registry& registry) {
-  auto rules = std::make_shared<RewriteRules>();
-  HEED_TRY(rules->read(registry));
-  return std::shared_ptr<const RewriteRules>(std::move(rules));
-}
-
-Result<int32_t> rewrite(Graph& graph, const Registry& registry, const RewriteRules& rules,
-                        std::vector<RewriteCount>& fired) {
+Result<int32_t> rewrite(Graph& graph, const Registry& registry, std::vector<RewriteCount>& fired) {
+  const auto rules = registry.rewrites();
   if (rules.empty()) return 0;
   std::vector<int32_t> counts(rules.size(), 0);
-  HEED_ASSIGN(int32_t total, rewrite_graph(graph, registry, rules, counts, false, 0));
+  HEED_ASSIGN(int32_t total, rewrite_graph(graph, registry, counts, false, 0));
   if (total == 0) {
-    HEED_ASSIGN(total, rewrite_graph(graph, registry, rules, counts, true, 0));
+    HEED_ASSIGN(total, rewrite_graph(graph, registry, counts, true, 0));
   }
   for (size_t rule = 0; rule < rules.size(); ++rule) {
     if (counts[rule] == 0) continue;
     const auto same = std::find_if(fired.begin(), fired.end(),
-                                   [&](const RewriteCount& count) { return count.name == rules.at(rule).name(); });
+                                   [&](const RewriteCount& count) { return count.name == rules[rule].name(); });
     if (same != fired.end()) {
       same->count += counts[rule];
     } else {
-      fired.push_back({rules.at(rule).name(), counts[rule]});
+      fired.push_back({rules[rule].name(), counts[rule]});
     }
   }
   return total;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,13 +17,7 @@ struct RewriteCount {
   int32_t count = 0;
 };
 
-// The rewrites of a registry (see heed_rewrite in plugin.h), read; any number of threads may use them.
-class RewriteRules;
-
-// Fails with invalid_argument on patterns that cannot be read; the error names the rewrite.
-Result<std::shared_ptr<const RewriteRules>> read_rewrites(const Registry& registry);
-
-// Applies the rewrites to a typed graph whose nodes stand in order, and to
+// Applies all registered rewrites (see heed_rewrite in plugin.h) to a typed graph whose nodes stand in order, and to
 // the graphs in it, until none fires. Those whose pattern begins with "at last:" have their turn where no other fires:
 // they take in nodes that others ask for by name. Adds to `fired`, one entry per rewrite by name; gives how often any of
 // them did.
@@ -36,7 +29,6 @@ Result<std::shared_ptr<const RewriteRules>> read_rewrites(const Registry& regist
 //
 // Fails with invalid_argument on replacements that cannot be read, and on a rewrite that fires without end; the error
 // names it.
-Result<int32_t> rewrite(Graph& graph, const Registry& registry, const RewriteRules& rules,
-                        std::vector<RewriteCount>& fired);
+Result<int32_t> rewrite(Graph& graph, const Registry& registry, std::vector<RewriteCount>& fired);
 
 }  // namespace heed

@@ -84,9 +84,11 @@ struct Registry::Content {
   Kernels<GpuKernelEntry> gpu_kernels;
   Kernels<ControlKernelEntry> control_kernels;
   std::vector<RewriteEntry> rewrites;
+  std::map<std::pair<std::string, std::string>, std::vector<std::pair<size_t, size_t>>> patterns_by_root;
   std::vector<PluginInfo> plugins;
 
-  void take(const heed_plugin* plugin, const std::string& name, const std::string& path);
+  void take(const heed_plugin* plugin, const std::string& name, const std::string& path,
+            std::vector<RewriteEntry> its_rewrites);
   // All that a plugin of this name brought; takes no memory.
   void forget(std::string_view name) {
     std::erase_if(roles, [&](const auto& entry) { return entry.second->plugin == name; });
@@ -98,12 +100,15 @@ struct Registry::Content {
     forget_kernels(cpu_kernels);
     forget_kernels(gpu_kernels);
     forget_kernels(control_kernels);
-    std::erase_if(rewrites, [&](const auto& entry) { return entry.plugin == name; });
+    std::erase_if(rewrites, [&](const auto& entry) { return entry.plugin == name; });  // the last ones
+    for (auto& [root, places] : patterns_by_root)
+      std::erase_if(places, [&](const auto& place) { return place.first >= rewrites.size(); });
     std::erase_if(plugins, [&](const auto& entry) { return entry.name == name; });
   }
 };
 
-void Registry::Content::take(const heed_plugin* plugin, const std::string& name, const std::string& path) {
+void Registry::Content::take(const heed_plugin* plugin, const std::string& name, const std::string& path,
+                             std::vector<RewriteEntry> its_rewrites) {
   const bool given = !path.empty();
   libraries.reserve(libraries.size() + 1);  // for keep_library, which must not fail
   for (size_t i = 0; i < plugin->operator_count; ++i) {
@@ -126,7 +131,13 @@ void Registry::Content::take(const heed_plugin* plugin, const std::string& name,
   add_kernels(cpu_kernels, plugin->cpu_kernels, plugin->cpu_kernel_count);
   add_kernels(gpu_kernels, plugin->gpu_kernels, plugin->gpu_kernel_count);
   add_kernels(control_kernels, plugin->control_kernels, plugin->control_kernel_count);
-  for (size_t i = 0; i < plugin->rewrite_count; ++i) rewrites.push_back({plugin->rewrites[i], name});
+  for (RewriteEntry& entry : its_rewrites) {
+    const size_t index = rewrites.size();
+    rewrites.push_back(std::move(entry));
+    const auto& patterns = rewrites.back().patterns;
+    for (size_t i = 0; i < patterns.size(); ++i)
+      patterns_by_root[{patterns[i].root_domain(), patterns[i].root_op_type()}].emplace_back(index, i);
+  }
   plugins.push_back({name, std::string(text_of(plugin->version)), path, plugin->operator_count,
                      plugin->cpu_kernel_count + plugin->gpu_kernel_count + plugin->control_kernel_count,
                      plugin->rewrite_count});
@@ -150,6 +161,33 @@ Result<void> Registry::add_built_in(heed_plugin_entry_function entry) {
   }
   return add(plugin, "");
 }
+
+namespace {
+
+Result<std::vector<RewriteEntry>> read_rewrites(const heed_plugin& plugin, const std::string& name) {
+  constexpr std::string_view waits_prefix = "at last:";
+  std::vector<RewriteEntry> entries;
+  for (size_t i = 0; i < plugin.rewrite_count; ++i) {
+    RewriteEntry& entry = entries.emplace_back();
+    entry.c = plugin.rewrites[i];
+    entry.plugin = name;
+    for (size_t k = 0; k < entry.c->pattern_count; ++k) {
+      std::string_view text = text_of(entry.c->patterns[k]);
+      if (text.starts_with(waits_prefix)) {
+        text.remove_prefix(waits_prefix.size());
+        entry.waits = true;
+      }
+      auto pattern = Pattern::parse(text);
+      if (!pattern)
+        return std::move(pattern).error().within("rewrite '" + entry.name() + "' of plugin '" + name + "', pattern " +
+                                                 std::to_string(k));
+      entry.patterns.push_back(std::move(*pattern));
+    }
+  }
+  return entries;
+}
+
+}  // namespace
 
 Result<void> Registry::add(const heed_plugin* plugin, const std::string& path) {
   HEED_TRY(check_plugin(plugin));
@@ -180,8 +218,10 @@ Result<void> Registry::add(const heed_plugin* plugin, const std::string& path) {
     }
   }
 
+  HEED_ASSIGN(auto rewrites, read_rewrites(*plugin, name));
+
   try {
-    content.take(plugin, name, path);
+    content.take(plugin, name, path, std::move(rewrites));
   } catch (const std::bad_alloc&) {
     content.forget(name);
     throw;
@@ -232,6 +272,11 @@ bool Registry::has_kernel(std::string_view domain, std::string_view op_type, int
 }
 
 std::span<const RewriteEntry> Registry::rewrites() const { return content_->rewrites; }
+const std::vector<std::pair<size_t, size_t>>* Registry::rewrites_ending_in(const std::string& domain,
+                                                                           const std::string& op_type) const {
+  const auto found = content_->patterns_by_root.find({domain, op_type});
+  return found == content_->patterns_by_root.end() ? nullptr : &found->second;
+}
 std::span<const PluginInfo> Registry::plugins() const { return content_->plugins; }
 
 std::vector<const OperatorEntry*> Registry::operators() const {

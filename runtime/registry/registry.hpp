@@ -12,6 +12,7 @@
 
 #include "heed/plugin.h"
 #include "heed/result.hpp"
+#include "registry/pattern.hpp"
 
 namespace heed {
 
@@ -55,6 +56,10 @@ struct ControlKernelEntry {
 struct RewriteEntry {
   const heed_rewrite* c = nullptr;
   std::string plugin;
+  std::vector<Pattern> patterns;
+  bool waits = false;  // until no other one fires: its pattern begins with "at last:"
+
+  std::string name() const { return {c->name.data, c->name.size}; }
 };
 
 struct PluginInfo {
@@ -73,7 +78,7 @@ class Registry {
   // An entry function that is linked in.
   Result<void> add_built_in(heed_plugin_entry_function entry);
   // A shared library. Fails clearly on a file that is no library, has no heed_plugin_entry, is of another major
-  // version, gives null, or brings an operator or kernel that is malformed or there already.
+  // version, gives null, or brings an operator, kernel or rewrite that is malformed or there already.
   Result<void> load_plugin(const std::filesystem::path& path);
 
   const OperatorEntry* find_operator(std::string_view domain, std::string_view op_type) const;
@@ -86,6 +91,9 @@ class Registry {
                                                          int32_t version) const;
   const ControlKernelEntry* control_kernel(std::string_view domain, std::string_view op_type, int32_t version) const;
   std::span<const RewriteEntry> rewrites() const;
+  // The patterns whose last node is such a one, (rewrite, pattern), in the order of registration; null: there are none.
+  const std::vector<std::pair<size_t, size_t>>* rewrites_ending_in(const std::string& domain,
+                                                                   const std::string& op_type) const;
   std::span<const PluginInfo> plugins() const;
   std::vector<const OperatorEntry*> operators() const;  // by domain and name
 

@@ -53,10 +53,6 @@ Result<void> go_on(const Stop& stop) { return stop.is_reached() ? stop.error() :
 Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions& options, bool for_gpu,
                      const Stop& stop, std::vector<RewriteCount>& fired) {
   constexpr int most_rounds = 16;
-  std::shared_ptr<const RewriteRules> rules;
-  if (options.rewrite) {
-    HEED_ASSIGN(rules, read_rewrites(registry));
-  }
   for (int round = 0; round < most_rounds; ++round) {
     int64_t changes = 0;
     HEED_ASSIGN(const size_t folded,
@@ -65,8 +61,8 @@ Result<void> improve(Graph& graph, const Registry& registry, const ModelOptions&
     changes += static_cast<int64_t>(folded + inlined);
     HEED_TRY(merge_equal(graph, registry));  // patterns ask for the same value, not for an equal one
     HEED_TRY(go_on(stop));
-    if (rules) {
-      HEED_ASSIGN(const int32_t rewritten, rewrite(graph, registry, *rules, fired));
+    if (options.rewrite) {
+      HEED_ASSIGN(const int32_t rewritten, rewrite(graph, registry, fired));
       changes += rewritten;
     }
     HEED_TRY(remove_unused(graph, registry));

@@ -94,8 +94,8 @@ const heed_parameter* main_parameter(const heed_operator& op) {
 // A graph of one node: inputs of these ranks (the last one counts for all that follow), of open sizes.
 class Specimens {
  public:
-  Specimens(const Registry& registry, const RewriteRules& rules, const OperatorEntry& entry, DataType type)
-      : registry_(registry), rules_(rules), entry_(entry), type_(type) {}
+  Specimens(const Registry& registry, const OperatorEntry& entry, DataType type)
+      : registry_(registry), entry_(entry), type_(type) {}
 
   Result<ModelFile> make(std::span<const int> ranks, bool has_numbers) {
     const heed_operator& op = *entry_.c;
@@ -166,7 +166,7 @@ class Specimens {
     std::vector<RewriteCount> fired;
     for (int round = 0; round < 3; ++round) {
       if (auto folded = fold_constants(graph, registry_); !folded) return std::move(folded).error();
-      if (auto rewritten = rewrite(graph, registry_, rules_, fired); !rewritten) return std::move(rewritten).error();
+      if (auto rewritten = rewrite(graph, registry_, fired); !rewritten) return std::move(rewritten).error();
       HEED_TRY(remove_unused(graph, registry_));
     }
     return file;
@@ -190,7 +190,6 @@ class Specimens {
   }
 
   const Registry& registry_;
-  const RewriteRules& rules_;
   const OperatorEntry& entry_;
   DataType type_;
 };
@@ -223,7 +222,7 @@ std::string joined(const std::vector<DataType>& types, size_t allowed_count) {
   return text;
 }
 
-Row row_of(const OperatorEntry& entry, const Registry& registry, const RewriteRules& rules) {
+Row row_of(const OperatorEntry& entry, const Registry& registry) {
   const heed_operator& op = *entry.c;
   Row row{std::string(entry.domain()), std::string(entry.op_type()), {}, {}, {}};
   for (size_t i = 0; i < op.version_count; ++i)
@@ -255,7 +254,7 @@ Row row_of(const OperatorEntry& entry, const Registry& registry, const RewriteRu
                                                          {5, 5, 5},
                                                          {4, 3, 3}}};
   for (const DataType type : allowed) {
-    Specimens specimens(registry, rules, entry, type);
+    Specimens specimens(registry, entry, type);
     bool cpu = false, gpu = false;
     for (size_t attempt = 0; attempt < 2 * tried.size() && !gpu; ++attempt) {
       auto file = specimens.make(tried[attempt % tried.size()], attempt >= tried.size());
@@ -305,12 +304,9 @@ int operators(const Arguments& arguments) {
     return *status;
   const auto registry = open_registry(run_options);
   if (!registry) return report(registry.error());
-  const auto rules = read_rewrites(**registry);
-  if (!rules) return report(rules.error());
   std::vector<Row> rows;
   for (const OperatorEntry* entry : (*registry)->operators())
-    if (entry->domain() != "heed")  // those of rewrites: no model has them
-      rows.push_back(row_of(*entry, **registry, **rules));
+    if (entry->domain() != "heed") rows.push_back(row_of(*entry, **registry));  // those of rewrites: no model has them
   std::cout
       << "# Operators\n\nWritten by `heed operators`. A version is an opset at which the meaning changed; a node of "
          "opset n"

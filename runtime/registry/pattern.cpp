@@ -1,9 +1,10 @@
 // Matching is a search with a list of open questions (does this name fit that value?); commutative operators fork it.
-#include "passes/pattern.hpp"
+#include "registry/pattern.hpp"
 
 #include <algorithm>
 
 #include "graph/parse.hpp"
+#include "registry/registry.hpp"
 
 namespace heed {
 namespace {

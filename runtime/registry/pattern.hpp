@@ -11,9 +11,10 @@
 #include "graph/graph.hpp"
 #include "graph/graph_builder.hpp"
 #include "heed/result.hpp"
-#include "registry/registry.hpp"
 
 namespace heed {
+
+class Registry;
 
 // Where a pattern fits: a value for each of its names, a node for each of its nodes. A variable that stands for an
 // absent input, an output that a node lacks, and names and nodes of alternatives that were not taken are no_id.
