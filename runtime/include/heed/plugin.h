@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define HEED_ABI_MAJOR 0u
-#define HEED_ABI_MINOR 5u
+#define HEED_ABI_MINOR 6u
 
 /* ---- plain data ------------------------------------------------------------------------------------------------- */
 
