@@ -24,7 +24,10 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
   };
   if (!are_within(s.kernel, 1) || !are_within(s.strides, 1) || !are_within(s.dilations, 1) || !are_within(pads, 0))
     return Error{Code::invalid_model, "kernel, strides, dilations or pads hold a number that is out of range"};
+  constexpr int64_t largest_image = int64_t{1} << 61;  // sums with pads and windows do not overflow
+  const auto too_large = Error{Code::invalid_model, "an image or a kernel has more elements than 64 bits count"};
   for (size_t axis = 0; axis < rank; ++axis) {
+    if (s.in[axis] > largest_image) return too_large;
     const int64_t reach = (s.kernel[axis] - 1) * s.dilations[axis] + 1, stride = s.strides[axis];
     int64_t before = pads[axis], after = pads[rank + axis], out = 0;
     if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
@@ -45,10 +48,10 @@ Result<Sliding> sliding_of(const NodeView& node, const TensorView& data, std::ve
     s.out.push_back(out);
     s.pads.push_back(before);
     s.pads_behind.push_back(after);
-    s.in_count *= s.in[axis];
-    s.out_count *= out;
-    if (__builtin_mul_overflow(s.kernel_count, s.kernel[axis], &s.kernel_count))
-      return Error{Code::invalid_model, "the kernel has more elements than 64 bits count"};
+    if (__builtin_mul_overflow(s.in_count, s.in[axis], &s.in_count) ||
+        __builtin_mul_overflow(s.out_count, out, &s.out_count) ||
+        __builtin_mul_overflow(s.kernel_count, s.kernel[axis], &s.kernel_count))
+      return too_large;
   }
   return s;
 }
