@@ -47,6 +47,8 @@ Result<void> infer_max(Inference& node) {
   return infer(node, shape[0], shape[1], 5);
 }
 
+constexpr int64_t most_samples = 4096;  // along an axis of a bin, as in the shader
+
 enum Way : uint32_t { mean_of_samples, greatest_part_of_samples, greatest_element };
 
 // Mirrors shaders/roi_pooling.comp.
@@ -67,6 +69,8 @@ Result<GpuPlan> plan(Planning& node) {
                                                                : mean_of_samples;
   node.take_strided(x_input);
   // MaxRoiPool's regions tell their images themselves.
+  if (node.integer("sampling_ratio") > most_samples)
+    return decline("more than " + std::to_string(most_samples) + " samples along an axis of a bin");
   return GpuPlan{.variants = {{"a bin a thread", shader, {{0, way}}}},
                  .bindings = {read(x_input), read(rois_input), read(is_align(node) ? batch_input : rois_input), write(0),
                               error_word()},
@@ -90,7 +94,7 @@ Result<Launch> bind(const Binding& node) {
                      .batch_count = static_cast<int32_t>(x.dim(0)),
                      .height = static_cast<int32_t>(x.dim(2)),
                      .width = static_cast<int32_t>(x.dim(3)),
-                     .sampling_ratio = static_cast<int32_t>(std::min<int64_t>(node.integer("sampling_ratio"), INT32_MAX)),
+                     .sampling_ratio = static_cast<int32_t>(node.integer("sampling_ratio")),
                      .spatial_scale = node.number("spatial_scale"),
                      .shift = half_pixel ? 0.5f : 0.0f,
                      .x_offset = offset_of(x),

@@ -31,9 +31,12 @@ float element_at(int image, int row, int column) {
   return LOAD(x[image + row * x_strides[2] + column * x_strides[3]]);
 }
 
+const float most_along_an_axis = 4096.0;
+
 // Of the samples of a bin that begins at `first` and is `size` large, both as (row, column).
 float sampled(int image, vec2 first, vec2 size) {
-  ivec2 grid = sampling_ratio > 0 ? ivec2(sampling_ratio) : ivec2(ceil(size));
+  // Of a region without end no more than this: a GPU that does not come back is lost.
+  ivec2 grid = sampling_ratio > 0 ? ivec2(sampling_ratio) : ivec2(clamp(ceil(size), vec2(0.0), vec2(most_along_an_axis)));
   float sum = 0.0, greatest = 0.0;
   bool is_first = true;
   for (int row = 0; row < grid.x; ++row)

@@ -67,11 +67,12 @@ Result<std::vector<Region<T>>> regions_of(const Running& run, const TensorView& 
     const T bin_height = height / static_cast<T>(bin_rows), bin_width = width / static_cast<T>(bin_columns);
     const T grid_rows = ratio > 0 ? static_cast<T>(ratio) : std::max(std::ceil(bin_height), T{0}),
             grid_columns = ratio > 0 ? static_cast<T>(ratio) : std::max(std::ceil(bin_width), T{0});
-    if (!(grid_rows * grid_columns * static_cast<T>(bin_rows * bin_columns) <= static_cast<T>(most_samples)))
+    const bool has_samples = grid_rows != 0 && grid_columns != 0;
+    if (has_samples && !(grid_rows * grid_columns * static_cast<T>(bin_rows * bin_columns) <= static_cast<T>(most_samples)))
       return Error{Code::invalid_argument, "region " + std::to_string(roi) + " asks for more than " +
                                                std::to_string(most_samples) + " samples"};
-    regions.push_back({corners[1], corners[0], bin_height, bin_width, static_cast<int64_t>(grid_rows),
-                       static_cast<int64_t>(grid_columns)});
+    regions.push_back({corners[1], corners[0], bin_height, bin_width, has_samples ? static_cast<int64_t>(grid_rows) : 0,
+                       has_samples ? static_cast<int64_t>(grid_columns) : 0});
   }
   return regions;
 }

@@ -161,6 +161,9 @@ const std::vector<Case> roi_align_cases = {
     align_row("f16", {cast_to(maps, DataType::f16), cast_to(rois, DataType::f16), images}, {}, 5e-3),
     align_row("bf16", {cast_to(maps, DataType::bf16), cast_to(rois, DataType::bf16), images}, {}, 5e-2),
     {"no regions", {maps, f32({0, 4}, {}), i64({0}, {})}, {f32({0, 3, 1, 1}, {})}},
+    {"a region without end whose other side is none has no samples",
+     {f32({1, 1, 1, 2}, {3, 4}), f32({1, 4}, {5, 0, 1, 1e30}), i64({1}, {0})},
+     {f32({1, 1, 1, 1}, {0})}},
 };
 
 // By hand, after Caffe's ROIPooling: corners are rounded and belong to the region, bins overlap where they must.
