@@ -1,5 +1,6 @@
 // AveragePool: the mean of each window's elements; those in the padding count as zeros where count_include_pad is set,
-// else not at all. LpPool, and GlobalLpPool with one window over all spatial axes: the p-th root of the sum of |x|^p. Sums are f32 (f64 for f64).
+// else not at all. LpPool, and GlobalLpPool with one window over all spatial axes: the p-th root of the sum of |x|^p.
+// Sums are f32 (f64 for f64).
 #include <cmath>
 
 #include "sliding.hpp"

@@ -17,6 +17,8 @@ namespace {
 // Below it, what a constant weighs does not matter.
 constexpr size_t small_bytes = 1024;
 constexpr int32_t round_limit = 16;
+// Between a value and the constant that it looks at: each node on the way asks anew.
+constexpr int32_t most_views = 8;
 
 bool all_numbers(const std::vector<Dim>& dims) {
   return std::all_of(dims.begin(), dims.end(), [](Dim dim) { return dim.is_number(); });
@@ -248,7 +250,7 @@ class Folding {
   bool fold(Graph& graph, Node& node);
   std::vector<bool> values_that_tell_sizes(const Graph& graph) const;
   std::optional<std::vector<Tensor>> compute(Graph& graph, const Node& node, const OperatorEntry& contract);
-  const OperatorEntry* view_of_constants(const Graph& graph, ValueId id) const;
+  NodeId view_that_makes(const Graph& graph, ValueId id) const;
   bool is_known(const Graph& graph, ValueId id) const;
   bool fold_view(Graph& graph, ValueId id);
   void replace(Graph& graph, Node& node, std::vector<std::optional<Tensor>> known);
@@ -280,32 +282,36 @@ Tensor shared_with_attribute(const Node& node, Tensor tensor) {
   return tensor;
 }
 
-// The contract of the strided view that picks the value out of constants; null where none does.
-const OperatorEntry* Folding::view_of_constants(const Graph& graph, ValueId id) const {
+// The node that picks the value out of its first input as a strided view, told how by constants; no_id: none does.
+NodeId Folding::view_that_makes(const Graph& graph, ValueId id) const {
   const NodeId producer = graph.values[id].producer;
-  if (producer == no_id) return nullptr;
+  if (producer == no_id) return no_id;
   const Node& node = graph.nodes[producer];
   const OperatorEntry* contract = registry_.find_operator(node.domain, node.op_type);
-  if (contract == nullptr || !contract->is(HEED_VIEW_STRIDED) || contract->is(HEED_ENLARGES)) return nullptr;
-  if (node.outputs.size() != 1) return nullptr;
-  const bool known =
-      std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return is_known(graph, input); });
-  return known ? contract : nullptr;
+  if (contract == nullptr || !contract->is(HEED_VIEW_STRIDED) || contract->is(HEED_ENLARGES)) return no_id;
+  if (node.outputs.size() != 1 || node.inputs.empty() || node.inputs[0] == no_id) return no_id;
+  const bool told = std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                                [&](ValueId input) { return input == no_id || constant_of(graph.values[input]); });
+  return told ? producer : no_id;
 }
 
+// Whether it is a constant, or a view of one through no more than a few others.
 bool Folding::is_known(const Graph& graph, ValueId id) const {
-  return id == no_id || constant_of(graph.values[id]) || view_of_constants(graph, id);
+  for (int32_t views = 0; views <= most_views; ++views) {
+    if (id == no_id || constant_of(graph.values[id])) return true;
+    const NodeId view = view_that_makes(graph, id);
+    if (view == no_id) return false;
+    id = graph.nodes[view].inputs[0];
+  }
+  return false;
 }
 
-// Makes a constant of a view of constants, and of those that it looks at.
+// Makes constants of a known value and of those that it looks at.
 bool Folding::fold_view(Graph& graph, ValueId id) {
   if (id == no_id || constant_of(graph.values[id])) return true;
-  const OperatorEntry* contract = view_of_constants(graph, id);
-  if (contract == nullptr) return false;
   Node& node = graph.nodes[graph.values[id].producer];
-  for (const ValueId input : node.inputs)
-    if (!fold_view(graph, input)) return false;
-  auto tensor = FoldedNode(graph, node, *contract).view();
+  if (!fold_view(graph, node.inputs[0])) return false;
+  auto tensor = FoldedNode(graph, node, *registry_.find_operator(node.domain, node.op_type)).view();
   if (!tensor) return false;
   replace(graph, node, {std::move(tensor)});
   return true;

@@ -67,6 +67,22 @@ TEST_CASE("a dense view of a constant shares its bytes; a strided one is made de
   }
 }
 
+TEST_CASE("views of views of a large constant are followed a few steps: a long chain costs no more than its nodes") {
+  for (const int views : {3, 20'000}) {
+    std::string nodes = "v0 = Transpose(w) ";
+    for (int i = 1; i < views; ++i) nodes += "v" + std::to_string(i) + " = Transpose(v" + std::to_string(i - 1) + ") ";
+    const std::string last = "v" + std::to_string(views - 1);
+    auto graph = graph_of("g (f32[1, 512] w) => (f32[n, m] y) { " + nodes + "y = Add(" + last + ", " + last + ") }");
+    Value& weights = graph->values[graph->inputs[0]];
+    weights.constant = std::make_shared<const Tensor>(*Tensor::allocate(DataType::f32, {1, 512}));
+    weights.is_input = false;
+    graph->inputs.clear();
+    REQUIRE(text_of(infer_shapes(*graph, toy_registry())) == "");
+    REQUIRE(fold_constants(*graph, toy_registry()));
+    CHECK(op_types(*graph).size() == (views == 3 ? 0u : static_cast<size_t>(views) + 1));
+  }
+}
+
 TEST_CASE("a size that constants tell replaces the symbol everywhere") {
   auto graph =
       folded(R"(g (f32[1, 1] x) => (i64[k, l] y) <f32[4] a = {0, 1, 0, 2}> { b = NonZero(a) y = Transpose(b) })");
