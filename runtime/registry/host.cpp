@@ -206,6 +206,9 @@ heed_host make_host() {
   host.infer_subgraph = [](heed_node* node, int32_t subgraph, const heed_type* inputs, size_t input_count) {
     return guard_code([&] { return node->infer_subgraph(subgraph, inputs, input_count); });
   };
+  host.infer_untaken_subgraph = [](heed_node* node, int32_t subgraph, int32_t* fits) {
+    return guard_code([&] { return node->infer_untaken_subgraph(subgraph, *fits); });
+  };
   host.infer_becomes = [](heed_node* node, int32_t subgraph) {
     return guard_code([&] { return node->infer_becomes(subgraph); });
   };
@@ -261,6 +264,7 @@ heed_host make_host() {
       return node->bind_dispatch(variant, parameters, size_bytes, workgroups, {windows, window_count});
     });
   };
+  host.bind_has_kept = [](const heed_node* node) { return guard(0, [&] { return int32_t{node->bind_has_kept()}; }); };
 
   host.prepare_keep = [](heed_node* node, size_t size_bytes) {
     return guard(static_cast<void*>(nullptr), [&] { return node->prepare_keep(size_bytes); });

@@ -202,6 +202,9 @@ int32_t heed_node::infer_rank(int32_t, int32_t) { return wrong_phase("infer_rank
 int32_t heed_node::infer_subgraph(int32_t, const heed_type*, size_t) {
   return wrong_phase("infer_subgraph", "inference");
 }
+int32_t heed_node::infer_untaken_subgraph(int32_t, int32_t&) {
+  return wrong_phase("infer_untaken_subgraph", "inference");
+}
 int32_t heed_node::infer_becomes(int32_t) { return wrong_phase("infer_becomes", "inference"); }
 
 int32_t heed_node::plan_decline(heed_text) { return wrong_phase("plan_decline", "planning"); }
@@ -230,6 +233,7 @@ void heed_node::bind_scratch(size_t) { wrong_phase("bind_scratch", "bind"); }
 int32_t heed_node::bind_dispatch(int32_t, const void*, size_t, const uint32_t[3], std::span<const heed_window>) {
   return wrong_phase("bind_dispatch", "the bind of a GPU kernel");
 }
+bool heed_node::bind_has_kept() const { return false; }
 
 void* heed_node::prepare_keep(size_t) {
   wrong_phase("prepare_keep", "prepare");

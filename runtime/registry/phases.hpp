@@ -46,6 +46,7 @@ struct heed_node {
   virtual int32_t infer_equal(heed_dim a, heed_dim b, heed_text what);
   virtual int32_t infer_rank(int32_t input, int32_t rank);
   virtual int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count);
+  virtual int32_t infer_untaken_subgraph(int32_t subgraph, int32_t& fits);
   virtual int32_t infer_becomes(int32_t subgraph);
   virtual heed_type subgraph_output(int32_t subgraph, int32_t output) const;  // also after inference
 
@@ -67,6 +68,7 @@ struct heed_node {
   virtual void bind_scratch(size_t size_bytes);
   virtual int32_t bind_dispatch(int32_t variant, const void* parameters, size_t size_bytes,
                                 const uint32_t workgroups[3], std::span<const heed_window> windows);
+  virtual bool bind_has_kept() const;
 
   // Preparing (session/prepare.cpp).
   virtual void* prepare_keep(size_t size_bytes);

@@ -41,11 +41,13 @@ class BoundNode : public heed_node {
                           {windows.begin(), windows.end()}});
     return HEED_OK;
   }
+  bool bind_has_kept() const override { return has_kept; }
   uint64_t gpu_capability(heed_text name) const override {
     return gpu_ ? gpu_->capability({name.data, name.size}) : 0;
   }
 
   size_t scratch_bytes = 0;
+  bool has_kept = false;  // on the device
   std::vector<GpuDispatch> dispatches;
   std::vector<heed_value*> input_memory, output_memory;  // of a GPU step: what the tensors lie in; null: absent
 

@@ -48,6 +48,7 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     if (step.op && step.kind != StepKind::view)
       bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs,
                                                bound.outputs, context_.threads, context_.gpu);
+    if (bound.node) bound.node->has_kept = static_cast<bool>(prepared.steps[index].kept_on_device);
     const auto binds_error_word = [](const KernelVariant& variant) {
       return std::any_of(variant.bindings.begin(), variant.bindings.end(),
                          [](const heed_binding& binding) { return binding.kind == HEED_BIND_ERROR; });
@@ -606,9 +607,10 @@ Result<void> Frame::run_gpu(uint32_t id) {
     if (!made) return explain(std::move(made).error(), id);
     larger = std::move(*made);
   }
-  if (auto done = context_.gpu->run(*prepared_.steps[id].gpu, node.dispatches, node.input_memory, node.output_memory,
-                                    larger ? larger.get() : bound.gpu_scratch.get(), bound.error_word, bound.bytes,
-                                    bound.operation_count);
+  const PreparedStep& prepared = prepared_.steps[id];
+  if (auto done = context_.gpu->run(*prepared.gpu, node.dispatches, node.input_memory, node.output_memory,
+                                    larger ? larger.get() : bound.gpu_scratch.get(), prepared.kept_on_device.get(),
+                                    bound.error_word, bound.bytes, bound.operation_count);
       !done)
     return explain(std::move(done).error(), id);
   return {};

@@ -235,7 +235,8 @@ uint32_t GpuStream::add_error_word(std::string node, std::string says) {
 
 Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                             std::span<heed_value* const> inputs, std::span<heed_value* const> outputs,
-                            heed_value* scratch, uint32_t error_word, int64_t bytes, int64_t operation_count) {
+                            heed_value* scratch, heed_value* kept, uint32_t error_word, int64_t bytes,
+                            int64_t operation_count) {
   constexpr double operations_per_byte = 8;  // that devices do in the time that they take to read or write one
   std::vector<vulkan::DispatchData> data;
   for (const auto& d : dispatches)
@@ -247,7 +248,7 @@ Result<void> GpuStream::run(vulkan::GpuKernel& kernel, std::span<const GpuDispat
   if (error_word != no_id) {
     HEED_ASSIGN(word, content_->range_of_error_word(error_word));
   }
-  HEED_TRY(kernel.record(*content_->recording, data, in, out, range_of(scratch), word));
+  HEED_TRY(kernel.record(*content_->recording, data, in, out, range_of(scratch), word, range_of(kept)));
   return content_->recording->add_work(static_cast<double>(operation_count) +
                                        operations_per_byte * static_cast<double>(bytes));
 }

@@ -87,7 +87,7 @@ class GpuStream {
   // by these it takes the device long.
   Result<void> run(vulkan::GpuKernel& kernel, std::span<const GpuDispatch> dispatches,
                    std::span<heed_value* const> inputs, std::span<heed_value* const> outputs, heed_value* scratch,
-                   uint32_t error_word, int64_t bytes, int64_t operation_count);
+                   heed_value* kept, uint32_t error_word, int64_t bytes, int64_t operation_count);
   Result<void> upload(const void* from, heed_value* to, int64_t offset_elements, size_t size_bytes);
   // The commands since the last mark are one step's: `observer` is told its times at the next wait(). False: the device
   // has no clock.

@@ -8,6 +8,7 @@
 #include "base/mapped_file.hpp"
 #include "base/thread_pool.hpp"
 #include "registry/phases.hpp"
+#include "session/bound_node.hpp"
 #include "session/gpu.hpp"
 
 namespace heed {
@@ -74,6 +75,20 @@ struct PreparingNode : heed_node {
   size_t bytes = 0;
 };
 
+// What a GPU kernel's prepare function talks to.
+struct DevicePreparingNode : BoundNode {
+  DevicePreparingNode(const Graph& graph, const Node& node, const OperatorEntry& op,
+                      const std::vector<heed_tensor>& inputs, const GpuStream& gpu)
+      : BoundNode(graph, node, op, inputs, none, nullptr, &gpu), replaced(node.inputs.size(), false) {}
+
+  void prepare_replaced(int32_t input) override {
+    if (input >= 0 && static_cast<size_t>(input) < replaced.size()) replaced[input] = true;
+  }
+
+  const std::vector<heed_tensor> none;
+  std::vector<bool> replaced;
+};
+
 using Options = std::vector<std::pair<std::string, std::string>>;
 
 class Preparation {
@@ -93,6 +108,7 @@ class Preparation {
       if (auto done = prepare_step(index); !done) return std::move(done).error().within(name_of_step(index));
     HEED_TRY(build_gpu_kernels());
     HEED_TRY(keep_constants());
+    HEED_TRY(keep_on_device());
     return std::move(prepared_);
   }
 
@@ -203,6 +219,53 @@ class Preparation {
       prepared_->constants[id] = std::move(value);
     }
     return gpu ? gpu->wait() : Result<void>();
+  }
+
+  // What GPU kernels make of constants.
+  Result<void> keep_on_device() {
+    std::unique_ptr<GpuStream> gpu;
+    for (size_t index = 0; index < plan_.steps.size(); ++index) {
+      const Step& step = plan_.steps[index];
+      if (step.kind != StepKind::gpu || !step.gpu->prepare) continue;
+      if (!gpu) {
+        HEED_ASSIGN(gpu, GpuStream::create(device_));
+      }
+      if (auto done = keep_of_step(index, *gpu); !done) return std::move(done).error().within(name_of_step(index));
+    }
+    if (!gpu) return {};
+    HEED_TRY(gpu->wait());
+    for (SlotId id = 0; id < plan_.slots.size(); ++id)
+      if (readers_[id] == 0 && plan_.slots[id].root == id && plan_.slots[id].location == Location::vulkan)
+        if (const SharedValue let_go = std::move(prepared_->constants[id]))
+          prepared_->bytes -= plan_.graph->values[plan_.slots[id].value].constant->size_bytes;
+    return {};
+  }
+
+  Result<void> keep_of_step(size_t index, GpuStream& gpu) {
+    const Step& step = plan_.steps[index];
+    std::vector<heed_tensor> inputs;
+    std::vector<heed_value*> memory;
+    for (const SlotId slot : step.inputs) {
+      heed_value* value = slot == no_id ? nullptr : prepared_->constants[slot].get();
+      memory.push_back(value);
+      inputs.push_back(!value ? heed_tensor{}
+                              : heed_tensor{nullptr, value->dims.data(), value->strides.data(), value->offset,
+                                            static_cast<int32_t>(value->dims.size()),
+                                            static_cast<int32_t>(value->element)});
+    }
+    DevicePreparingNode node(*plan_.graph, plan_.graph->nodes[step.node], *step.op, inputs, gpu);
+    HEED_TRY(call_plugin([&] { return step.gpu->prepare(&node, step.gpu->user); }));
+    if (node.scratch_bytes == 0) return {};
+    HEED_TRY(check_room(*device_, "what is made of the weights", node.scratch_bytes));
+    const int64_t dims[] = {static_cast<int64_t>(node.scratch_bytes)};
+    HEED_ASSIGN(SharedValue kept, gpu.new_tensor(DataType::u8, dims));
+    HEED_TRY(gpu.run(*prepared_->steps[index].gpu, node.dispatches, memory, {}, nullptr, kept.get(), no_id,
+                     static_cast<int64_t>(node.scratch_bytes), 0));
+    prepared_->steps[index].kept_on_device = std::move(kept);
+    prepared_->bytes += node.scratch_bytes;
+    for (size_t input = 0; input < node.replaced.size(); ++input)
+      if (node.replaced[input] && memory[input]) --readers_[step.inputs[input]];
+    return {};
   }
 
   Plan& plan_;

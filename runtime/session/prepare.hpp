@@ -25,6 +25,7 @@ struct PreparedStep {
   const void* kept = nullptr;  // what the kernel's prepare made, in `memory`
   std::vector<std::shared_ptr<void>> memory;
   std::shared_ptr<vulkan::GpuKernel> gpu;
+  SharedValue kept_on_device;  // what a GPU kernel's prepare made; null: nothing
   std::vector<std::unique_ptr<PreparedPlan>> bodies;  // of a control step
 };
 

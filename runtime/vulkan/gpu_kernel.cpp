@@ -25,7 +25,7 @@ Result<std::shared_ptr<GpuKernel>> GpuKernel::create(const std::shared_ptr<Devic
 
 Result<void> GpuKernel::record(Recording& recording, std::span<const DispatchData> dispatches,
                                std::span<const BufferRange> inputs, std::span<const BufferRange> outputs,
-                               BufferRange scratch, BufferRange error_word) const {
+                               BufferRange scratch, BufferRange error_word, BufferRange kept) const {
   std::vector<BoundRange> ranges;
   for (const auto& dispatch : dispatches) {
     if (dispatch.variant < 0 || static_cast<size_t>(dispatch.variant) >= variants_.size())
@@ -35,8 +35,9 @@ Result<void> GpuKernel::record(Recording& recording, std::span<const DispatchDat
     ranges.clear();
     for (const auto& binding : variant.bindings) {
       const bool reads = binding.writes != 1, writes = binding.writes != 0;
-      if (binding.kind == HEED_BIND_SCRATCH || binding.kind == HEED_BIND_ERROR) {
-        ranges.push_back({binding.kind == HEED_BIND_SCRATCH ? scratch : error_word, reads, writes});
+      if (binding.kind != HEED_BIND_INPUT && binding.kind != HEED_BIND_OUTPUT) {
+        ranges.push_back({binding.kind == HEED_BIND_SCRATCH ? scratch : binding.kind == HEED_BIND_ERROR ? error_word : kept,
+                          reads, writes});
         continue;
       }
       const auto& list = binding.kind == HEED_BIND_INPUT ? inputs : outputs;

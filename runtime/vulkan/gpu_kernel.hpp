@@ -43,10 +43,11 @@ class GpuKernel {
   // - absent and empty tensors are empty ranges: the shader finds spare bytes in their place and the parameters tell it
   //   so;
   // - scratch has at least the size that bind_scratch asked for, and is this run's alone;
-  // - error_word is a word for kernels that bind one.
+  // - error_word is a word for kernels that bind one, kept what their prepare made.
   // A binding or a variant that is not there is an Error of invalid_argument that names the variant.
   Result<void> record(Recording& recording, std::span<const DispatchData> dispatches, std::span<const BufferRange> inputs,
-                      std::span<const BufferRange> outputs, BufferRange scratch, BufferRange error_word = {}) const;
+                      std::span<const BufferRange> outputs, BufferRange scratch, BufferRange error_word = {},
+                      BufferRange kept = {}) const;
 
  private:
   struct Variant {

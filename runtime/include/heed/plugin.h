@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define HEED_ABI_MAJOR 0u
-#define HEED_ABI_MINOR 6u
+#define HEED_ABI_MINOR 7u
 
 /* ---- plain data ------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +192,9 @@ typedef struct heed_host {
   int32_t (*infer_rank)(heed_node*, int32_t input, int32_t rank);
   /* Infers a subgraph whose inputs have these types; its outputs' types are then read by index. */
   int32_t (*infer_subgraph)(heed_node*, int32_t subgraph, const heed_type* inputs, size_t input_count);
+  /* The same of a subgraph without inputs that the run may never come to: 0 in `fits` where its shapes contradict each
+   * other, and nothing of it is to be read; who calls it in a run meets that error. */
+  int32_t (*infer_untaken_subgraph)(heed_node*, int32_t subgraph, int32_t* fits);
   /* The node does what this subgraph does, once, whatever the run brings: its nodes take the node's place. */
   int32_t (*infer_becomes)(heed_node*, int32_t subgraph);
   int32_t (*subgraph_output_count)(const heed_node*, int32_t subgraph);
@@ -227,8 +230,9 @@ typedef struct heed_host {
    * (std430) and the windows are copied. */
   int32_t (*bind_dispatch)(heed_node*, int32_t variant, const void* parameters, size_t size_bytes,
                            const uint32_t workgroups[3], const heed_window* windows, size_t window_count);
+  int32_t (*bind_has_kept)(const heed_node*); /* GPU: whether heed_gpu_kernel.prepare has kept something for the node */
 
-  /* -- preparing a CPU kernel, once per Model -- */
+  /* -- preparing a kernel, once per Model; prepare_keep is the CPU's -- */
   void* (*prepare_keep)(heed_node*, size_t size_bytes); /* 64-byte aligned, owned by the Model; null: out of memory */
   void (*prepare_replaced)(heed_node*, int32_t input);  /* the constant's own bytes are not read again by this node */
   int32_t (*prepare_threads)(const heed_node*);
@@ -410,7 +414,8 @@ typedef enum heed_binding_kind {
   HEED_BIND_INPUT,
   HEED_BIND_OUTPUT,
   HEED_BIND_SCRATCH, /* index: none */
-  HEED_BIND_ERROR    /* index: none. One word, 0 until a shader tells of bad data (shaders/error_word.glsl) */
+  HEED_BIND_ERROR,   /* index: none. One word, 0 until a shader tells of bad data (shaders/error_word.glsl) */
+  HEED_BIND_KEPT     /* index: none. What heed_gpu_kernel.prepare made: runs only read it */
 } heed_binding_kind;
 
 typedef struct heed_binding {
@@ -450,6 +455,10 @@ typedef struct heed_gpu_kernel {
   int32_t (*plan)(heed_node* node, void* user);
   int32_t (*bind)(heed_node* node, void* user);
   void* user;
+  /* Once per Model; may be null. Gives dispatches by bind's functions, which make of constants what runs find as
+   * HEED_BIND_KEPT; bind_scratch tells its size, and where nothing is told nothing is kept. It sees inputs that are
+   * constants on the device, and no outputs; an input that is not read again is prepare_replaced. */
+  int32_t (*prepare)(heed_node* node, void* user);
 } heed_gpu_kernel;
 
 /* ---- rewrites --------------------------------------------------------------------------------------------------- */

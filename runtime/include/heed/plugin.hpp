@@ -200,6 +200,12 @@ class Inference : public NodeView {
     static_assert(sizeof(TypeView) == sizeof(heed_type));
     return result_of(host->infer_subgraph(node_, subgraph, reinterpret_cast<const heed_type*>(inputs.data()), inputs.size()));
   }
+  // Whether the shapes in a subgraph without inputs fit each other; where they do not, who calls it meets the error.
+  Result<bool> infer_untaken_subgraph(int32_t subgraph) {
+    int32_t fits = 0;
+    HEED_TRY(result_of(host->infer_untaken_subgraph(node_, subgraph, &fits)));
+    return fits != 0;
+  }
   // The node does what this subgraph, which takes no inputs, does: its nodes take the node's place.
   Result<void> becomes(int32_t subgraph) { return result_of(host->infer_becomes(node_, subgraph)); }
   int32_t subgraph_output_count(int32_t subgraph) const { return host->subgraph_output_count(node_, subgraph); }
@@ -296,6 +302,10 @@ class Binding : public NodeView {
   bool in_place(int32_t input, int32_t output) const { return host->bind_in_place(node_, input, output) != 0; }
   uint64_t capability(std::string_view name) const { return host->gpu_capability(node_, to_c(name)); }
   void scratch(size_t size_bytes) { host->bind_scratch(node_, size_bytes); }
+  // Whether the operator's prepare has kept something for this node.
+  bool has_kept() const { return host->bind_has_kept(node_) != 0; }
+  // Of prepare: the constant's own bytes are not read again by this node.
+  void replaced(int32_t input) const { host->prepare_replaced(node_, input); }
 };
 
 // A compiled shader, as the build embeds it (shaders.hpp), or GLSL text that the runtime compiles at load.
@@ -310,6 +320,9 @@ inline heed_binding write(int32_t output) { return {HEED_BIND_OUTPUT, output, 1,
 inline heed_binding read_write(int32_t output) { return {HEED_BIND_OUTPUT, output, 2, 0}; }
 inline heed_binding scratch() { return {HEED_BIND_SCRATCH, 0, 2, 0}; }
 inline heed_binding error_word() { return {HEED_BIND_ERROR, 0, 2, 0}; }
+// What the operator's prepare made: read by runs, made by the variants that it dispatches.
+inline heed_binding kept() { return {HEED_BIND_KEPT, 0, 0, 0}; }
+inline heed_binding make_kept() { return {HEED_BIND_KEPT, 0, 2, 0}; }
 // The same for a kernel whose dispatches bind windows of a tensor that is longer than a binding may be; others get none.
 inline heed_binding in_windows(heed_binding binding) { return binding.windowed = 1, binding; }
 
@@ -688,6 +701,8 @@ struct Operator {
   Result<void> (*view)(Viewing&) = nullptr;
   Result<GpuPlan> (*plan)(Planning&) = nullptr;
   Result<Launch> (*bind)(const Binding&) = nullptr;
+  // What is made of constants once per Model, scratch_bytes long, and bound as kept(); see heed_gpu_kernel.prepare.
+  Result<Launch> (*prepare)(const Binding&) = nullptr;
 };
 
 inline constexpr int32_t newest = std::numeric_limits<int32_t>::max();
@@ -773,6 +788,22 @@ int32_t plan_of(heed_node* node, void* user) {
         if (const int32_t code = host->plan_variant(node, &c)) return code;
       }
     }
+    return HEED_OK;
+  });
+}
+
+// What one of an operator's functions wants dispatched.
+template <auto function>
+int32_t launch_of(heed_node* node, void* user) {
+  return guarded([&]() -> int32_t {
+    const auto launch = (static_cast<const Operator*>(user)->*function)(Binding(node));
+    if (!launch) return code_of(launch.error());
+    if (launch->scratch_bytes) host->bind_scratch(node, launch->scratch_bytes);
+    for (const auto& dispatch : launch->dispatches)
+      if (const int32_t code = host->bind_dispatch(node, dispatch.variant, dispatch.parameters.data(),
+                                                   dispatch.parameters.size(), dispatch.workgroups,
+                                                   dispatch.windows.data(), dispatch.windows.size()))
+        return code;
     return HEED_OK;
   });
 }
@@ -882,19 +913,8 @@ class Tables {
     gpu.name = to_c("vulkan");
     gpu.user = c.user;
     gpu.plan = plan_of<Operator>;
-    gpu.bind = [](heed_node* node, void* user) {
-      return guarded([&]() -> int32_t {
-        const auto launch = static_cast<const Operator*>(user)->bind(Binding(node));
-        if (!launch) return code_of(launch.error());
-        if (launch->scratch_bytes) host->bind_scratch(node, launch->scratch_bytes);
-        for (const auto& dispatch : launch->dispatches)
-          if (const int32_t code = host->bind_dispatch(node, dispatch.variant, dispatch.parameters.data(),
-                                                       dispatch.parameters.size(), dispatch.workgroups,
-                                                       dispatch.windows.data(), dispatch.windows.size()))
-            return code;
-        return HEED_OK;
-      });
-    };
+    gpu.bind = launch_of<&Operator::bind>;
+    if (op.prepare) gpu.prepare = launch_of<&Operator::prepare>;
     gpu_kernels_.push_back(keep_one(gpu));
   }
 
