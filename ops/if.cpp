@@ -27,24 +27,39 @@ Result<void> set_met(Inference& node, int32_t output, TypeView a, TypeView b) {
   return node.set_output(output, type);
 }
 
+// The node gives what the branch gives, whatever the other one is.
+Result<void> set_outputs_of(Inference& node, int32_t branch) {
+  const int32_t count = node.subgraph_output_count(branch);
+  if (count < node.output_count())
+    return Error{Code::invalid_model, "the branch gives " + std::to_string(count) + " values for " +
+                                          std::to_string(node.output_count()) + " outputs"};
+  for (int32_t i = 0; i < node.output_count(); ++i)
+    if (node.has_output(i)) HEED_TRY(node.set_output(i, node.subgraph_output(branch, i)));
+  return {};
+}
+
 Result<void> infer(Inference& node) {
   const int32_t then_branch = node.subgraph("then_branch"), else_branch = node.subgraph("else_branch");
-  const int32_t then_count = node.subgraph_output_count(then_branch), else_count = node.subgraph_output_count(else_branch);
-  if (then_count != else_count || then_count < node.output_count())
-    return Error{Code::invalid_model, "the branches give " + std::to_string(then_count) + " and " +
-                                          std::to_string(else_count) + " values for " +
-                                          std::to_string(node.output_count()) + " outputs"};
   const auto condition = node.elements(0);
   if (condition && condition->size() == 1 && (*condition)[0].is_number()) {
     const int32_t taken = (*condition)[0].is_number(0) ? else_branch : then_branch;
     HEED_TRY(node.becomes(taken));
     HEED_TRY(node.infer_subgraph(taken, {}));  // the other one need not fit
-    for (int32_t i = 0; i < node.output_count(); ++i)
-      if (node.has_output(i)) HEED_TRY(node.set_output(i, node.subgraph_output(taken, i)));
-    return {};
+    return set_outputs_of(node, taken);
   }
-  HEED_TRY(node.infer_subgraph(then_branch, {}));
-  HEED_TRY(node.infer_subgraph(else_branch, {}));
+  // One made for other sizes than the file's is never taken: silero-vad's for the other sampling rate.
+  HEED_ASSIGN(const bool then_fits, node.infer_untaken_subgraph(then_branch));
+  if (!then_fits) {
+    HEED_TRY(node.infer_subgraph(else_branch, {}));
+    return set_outputs_of(node, else_branch);
+  }
+  HEED_ASSIGN(const bool else_fits, node.infer_untaken_subgraph(else_branch));
+  if (!else_fits) return set_outputs_of(node, then_branch);
+  const int32_t then_count = node.subgraph_output_count(then_branch), else_count = node.subgraph_output_count(else_branch);
+  if (then_count != else_count || then_count < node.output_count())
+    return Error{Code::invalid_model, "the branches give " + std::to_string(then_count) + " and " +
+                                          std::to_string(else_count) + " values for " +
+                                          std::to_string(node.output_count()) + " outputs"};
   for (int32_t i = 0; i < node.output_count(); ++i)
     if (node.has_output(i))
       HEED_TRY(set_met(node, i, node.subgraph_output(then_branch, i), node.subgraph_output(else_branch, i)));

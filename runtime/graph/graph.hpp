@@ -17,6 +17,7 @@
 #include "graph/tensor.hpp"
 #include "heed/data_type.hpp"
 #include "heed/dim.hpp"
+#include "heed/result.hpp"
 
 namespace heed {
 
@@ -105,6 +106,9 @@ class Graph {
   std::vector<Constraint> constraints;
   std::map<uint32_t, Dim> bounds;  // by symbol: what a contract says that a size which only the run tells cannot pass
   std::vector<std::string> node_notes;
+  // Of a body that the run may never come to, and whose shapes contradict each other: it is empty, and this is what who
+  // calls it is told.
+  std::optional<Error> contradiction;
 
   DimPool& dims() const { return *dims_; }
   const std::shared_ptr<DimPool>& shared_dims() const { return dims_; }

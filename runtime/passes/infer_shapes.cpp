@@ -66,6 +66,8 @@ class Pass {
   void introduce(Dim dim);
   void introduce(const Value& value);
   bool is_introduced(Dim symbol) const;
+  // What is known of a graph that is emptied, and of those in it.
+  void forget(const Graph& graph);
   // The types that the model declares, as they were before the first inference of this pass changed them.
   std::vector<ValueType>& declared_of(const Graph& graph);
 
@@ -99,6 +101,7 @@ class InferredNode : public heed_node {
   int32_t infer_equal(heed_dim a, heed_dim b, heed_text what) override;
   int32_t infer_rank(int32_t input, int32_t rank) override;
   int32_t infer_subgraph(int32_t subgraph, const heed_type* inputs, size_t input_count) override;
+  int32_t infer_untaken_subgraph(int32_t subgraph, int32_t& fits) override;
   int32_t infer_becomes(int32_t subgraph) override;
 
   Pass& pass;
@@ -194,6 +197,28 @@ int32_t InferredNode::infer_subgraph(int32_t subgraph, const heed_type* inputs, 
   return HEED_OK;
 }
 
+// A contradiction is known once and for all: the body is emptied.
+int32_t InferredNode::infer_untaken_subgraph(int32_t subgraph, int32_t& fits) {
+  const auto graphs = subgraphs_of(node);
+  if (subgraph < 0 || static_cast<size_t>(subgraph) >= graphs.size() || !graphs[static_cast<size_t>(subgraph)]->inputs.empty())
+    return fail(Code::invalid_argument, "the contract infers subgraph " + std::to_string(subgraph) + " without inputs");
+  Graph& body = *graphs[static_cast<size_t>(subgraph)];
+  inferred_subgraphs.insert(subgraph);
+  if (!body.contradiction) {
+    auto inferred = pass.infer_body(body, graph, {}, depth + 1);
+    if (!inferred && inferred.error().code != Code::shape_mismatch) return fail(inferred.error());
+    if (!inferred) {
+      pass.forget(body);
+      Graph empty(body.shared_dims());
+      empty.name = body.name;
+      empty.contradiction = std::move(inferred).error();
+      body = std::move(empty);
+    }
+  }
+  fits = !body.contradiction;
+  return HEED_OK;
+}
+
 int32_t InferredNode::infer_becomes(int32_t subgraph) {
   const auto graphs = subgraphs_of(node);
   if (subgraph < 0 || static_cast<size_t>(subgraph) >= graphs.size() || !graphs[subgraph]->inputs.empty())
@@ -252,6 +277,13 @@ std::vector<ValueType>& Pass::declared_of(const Graph& graph) {
   auto& declared = declared_[&graph];
   for (size_t id = declared.size(); id < graph.values.size(); ++id) declared.push_back(graph.values[id].type);
   return declared;
+}
+
+void Pass::forget(const Graph& graph) {
+  for (const Node& node : graph.nodes)
+    for (const auto& body : subgraphs_of(node)) forget(*body);
+  declared_.erase(&graph);
+  std::erase_if(demanded_, [&](const auto& demand) { return std::get<0>(demand) == &graph; });
 }
 
 void Pass::introduce(Dim dim) {

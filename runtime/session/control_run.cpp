@@ -124,6 +124,7 @@ int32_t ControlRun::call(int32_t subgraph, heed_value* const* arguments, size_t 
   if (subgraph < 0 || static_cast<size_t>(subgraph) >= bodies_->size())
     return fail(Code::invalid_model, "there is no such subgraph");
   Frame& body = *(*bodies_)[static_cast<size_t>(subgraph)];
+  if (const auto& contradiction = body.plan_.graph->contradiction) return fail(*contradiction);
   const size_t own_inputs = body.plan_.inputs.size() - body.plan_.captures.size();
   if (argument_count != own_inputs || result_count > body.plan_.outputs.size())
     return fail(Code::invalid_model, "the subgraph takes " + std::to_string(own_inputs) + " inputs and gives " +

@@ -47,6 +47,17 @@ std::string steps_on_cpu(const Plan& plan) {
   return text;
 }
 
+// Of bodies that no run can come through, for people: a run that never comes to them is right.
+void tell_contradictions(const Graph& graph, std::vector<std::string>& notices) {
+  for (const Node& node : graph.nodes) {
+    for (const auto& body : subgraphs_of(node)) {
+      if (body->contradiction)
+        notices.push_back(describe(node) + " cannot run one of its bodies: " + body->contradiction->message);
+      tell_contradictions(*body, notices);
+    }
+  }
+}
+
 Result<void> go_on(const Stop& stop) { return stop.is_reached() ? stop.error() : Result<void>(); }
 
 // Folding and rewriting open ways for each other: to a fixed point, within a bound.
@@ -107,6 +118,7 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
     model->notices_.push_back(model->device_->quarantine_notice());
   HEED_TRY(improve(graph, registry, options, model->device_ != nullptr, stop,
                    model->rewrites_));
+  tell_contradictions(graph, model->notices_);
   HEED_TRY(go_on(stop));
   PlanOptions plan_options;
   plan_options.kernel_options = options.kernel_options;
