@@ -1,10 +1,10 @@
 // Conv: y[n, m, ...] = b[m] + sum over c and the window of w[m, c, ...] * x[n, c, ...], in groups of channels.
 #include "conv.hpp"
 
+#include "conv_winograd.hpp"
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
-#include "windows.hpp"
 
 namespace heed::ops {
 
@@ -53,7 +53,7 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
-enum { tall_tiles, flat_tiles, an_output_a_thread };
+enum { tall_tiles, flat_tiles, an_output_a_thread, first_of_winograd };
 
 // Of a tile of shaders/conv.comp; eight threads along each side.
 constexpr int64_t threads_per_side = 8, tile_columns = 32;
@@ -61,15 +61,11 @@ constexpr int64_t threads_per_side = 8, tile_columns = 32;
 // With fewer outputs in a group there is little that a tile's columns share.
 constexpr int64_t least_outputs_of_tiles = 4;
 
-// Mirrors shaders/conv.glsl.
-struct Parameters {
-  Sliding windows;
-  uint32_t batch_count, group_count, channel_count, output_count, has_bias;
-  int32_t w_offset, bias_offset, y_offset;
-  uint32_t activation, residual_kind;  // 0: none, 1: before the activation, 2: behind it
-  float alpha, beta;
-  int32_t residual_offset;
-};
+template <class Node>  // Planning or Binding
+bool is_made_by_winograd(const Node& node) {
+  const uint64_t most_bytes = node.capability("max_binding_bytes");
+  return takes_winograd(node, most_bytes ? most_bytes : UINT64_MAX);
+}
 
 }  // namespace
 
@@ -83,11 +79,18 @@ Result<GpuPlan> plan_conv(Planning& node) {
   node.work(2 * count_of(node.output(0).dims()) * count_of(w.dims().subspan(1)));
   // What is absent is bound to something that is there, and never read.
   const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : conv_x); };
-  return GpuPlan{
+  GpuPlan plan{
       .variants = {{.name = "tiles of 32 outputs", .shader = tiles, .constants = {{0, 4}}},
                    {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
                    {.name = "an output a thread", .shader = direct}},
       .bindings = {read(conv_x), read(conv_w), read_if_there(conv_bias), write(0), read_if_there(conv_residual)}};
+  if (is_made_by_winograd(node)) add_winograd_variants(node, plan);
+  return plan;
+}
+
+Result<Launch> prepare_conv(const Binding& node) {
+  const bool is_there = node.input(conv_w).rank() > 0;  // not where something else took its place
+  return is_there && is_made_by_winograd(node) ? prepare_winograd(node, first_of_winograd) : Launch{};
 }
 
 Result<Launch> bind_conv(const Binding& node) {
@@ -101,7 +104,7 @@ Result<Launch> bind_conv(const Binding& node) {
   const bool has_residual = node.has_input(conv_residual);
   const auto activation =
       std::find(std::begin(conv_activations), std::end(conv_activations), node.text("activation", "none"));
-  const Parameters p{.windows = sliding_of(node, x, y, w.dims().subspan(2)),
+  const ConvParameters p{.windows = sliding_of(node, x, y, w.dims().subspan(2)),
                      .batch_count = static_cast<uint32_t>(x.dim(0)),
                      .group_count = static_cast<uint32_t>(group_count),
                      .channel_count = static_cast<uint32_t>(w.dim(1)),
@@ -115,6 +118,7 @@ Result<Launch> bind_conv(const Binding& node) {
                      .alpha = node.number("alpha"),
                      .beta = node.number("beta"),
                      .residual_offset = has_residual ? offset_of(node.input(conv_residual)) : 0};
+  if (node.has_kept()) return launch_winograd(node, p, first_of_winograd);
   if (output_count < least_outputs_of_tiles || group_count > most_workgroups)
     return Launch{.dispatches = {{an_output_a_thread, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
   const int64_t positions = x.dim(0) * y.count(2, y.rank());
@@ -137,6 +141,7 @@ extern const Operator conv{
                    optional("strides", HEED_ATTRIBUTE_INTS)},
     .infer = infer,
     .plan = plan_conv,
-    .bind = bind_conv};
+    .bind = bind_conv,
+    .prepare = prepare_conv};
 
 }  // namespace heed::ops

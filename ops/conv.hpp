@@ -2,6 +2,7 @@
 #pragma once
 
 #include "heed/plugin.hpp"
+#include "windows.hpp"
 
 namespace heed::ops {
 
@@ -21,7 +22,19 @@ enum { conv_x, conv_w, conv_bias, conv_residual };
 inline constexpr std::string_view conv_activations[] = {
     "none", "relu", "sigmoid", "tanh", "silu", "gelu", "gelu_tanh", "clip", "leaky_relu", "hard_sigmoid", "hard_swish"};
 
+// On a GPU.
 Result<GpuPlan> plan_conv(Planning& node);
+Result<Launch> prepare_conv(const Binding& node);
 Result<Launch> bind_conv(const Binding& node);
+
+// Mirrors shaders/conv.glsl.
+struct ConvParameters {
+  Sliding windows;
+  uint32_t batch_count, group_count, channel_count, output_count, has_bias;
+  int32_t w_offset, bias_offset, y_offset;
+  uint32_t activation, residual_kind;  // 0: none, 1: before the activation, 2: behind it
+  float alpha, beta;
+  int32_t residual_offset;
+};
 
 }  // namespace heed::ops

@@ -34,6 +34,7 @@ extern const Operator fused_conv{
                    attribute("beta", 0.0f), attribute("residual_last", 0)},
     .infer = infer,
     .plan = plan_conv,
-    .bind = bind_conv};
+    .bind = bind_conv,
+    .prepare = prepare_conv};
 
 }  // namespace heed::ops

@@ -241,6 +241,17 @@ struct Chosen {
   int32_t variant;
   int64_t workgroups;
 };
+
+// The largest tiles of which there are enough, counted from the first of them.
+Chosen choose_tile(const Parameters& p, const Kernels& kernels) {
+  const auto workgroups_of_tile = [&](size_t tile) {
+    return workgroups_of(p, kernels.cooperative ? (*kernels.cooperative)[tile].sizes() : tiles[tile].sizes);
+  };
+  size_t tile = 0;
+  while (tile + 1 < std::size(tiles) && workgroups_of_tile(tile) < enough_workgroups) ++tile;
+  return {static_cast<int32_t>(tile), workgroups_of_tile(tile)};
+}
+
 Chosen choose(const Parameters& p, uint32_t all_rows, const Kernels& kernels) {
   if (kernels.lanes > 0) {
     const size_t most = lane_rows_for(all_rows);
@@ -250,12 +261,8 @@ Chosen choose(const Parameters& p, uint32_t all_rows, const Kernels& kernels) {
   if (const auto few = std::lower_bound(std::begin(few_rows), std::end(few_rows), all_rows); few != std::end(few_rows))
     return {rows_variant(p.b_order, static_cast<size_t>(few - std::begin(few_rows))),
             int64_t{1} * ceil_divide(p.columns, 4 * column_lanes(p.b_order)) * p.batch_count};
-  const auto workgroups_of_tile = [&](size_t tile) {
-    return workgroups_of(p, kernels.cooperative ? (*kernels.cooperative)[tile].sizes() : tiles[tile].sizes);
-  };
-  size_t tile = 0;
-  while (tile + 1 < std::size(tiles) && workgroups_of_tile(tile) < enough_workgroups) ++tile;
-  return {first_tile_variant + static_cast<int32_t>(tile), workgroups_of_tile(tile)};
+  const auto [tile, workgroups] = choose_tile(p, kernels);
+  return {first_tile_variant + tile, workgroups};
 }
 
 int64_t count_of_c(const Parameters& p) { return int64_t{p.batch_count} * p.rows * p.columns; }
@@ -491,6 +498,42 @@ Result<Launch> bind_matmul(const Binding& node) {
   std::vector<heed_window> none;
   add_stretches(launch, std::span(&p, 1), {&none, 1}, p.rows, kernels, most_bytes);
   return launch;
+}
+
+std::vector<Variant> stacked_product_variants(const Planning& node, heed_binding a, heed_binding b, heed_binding c) {
+  std::vector<Variant> variants;
+  if (const uint32_t lanes = cpu_lanes(node)) {
+    const uint32_t rows = lane_rows[std::size(lane_rows) - 1];
+    for (const bool a_in_fours : {false, true})
+      variants.push_back(variant_of_lanes(shaders::matmul_lanes.f32, lanes, rows, fours_along_outer, a_in_fours));
+  } else {
+    for (const Tile& tile : tiles) variants.push_back(variant_of_tile(shaders::matmul.f32, tile));
+  }
+  for (Variant& variant : variants) variant.bindings = {a, b, a, a, c, c};
+  return variants;
+}
+
+Dispatch stacked_product(const Binding& node, const StackedProduct& product, int32_t first) {
+  const auto [stack, rows, columns, inner, a_offset, b_offset, c_offset] = product;
+  Parameters p;
+  p.rows = rows, p.columns = columns, p.inner = p.split_inner = inner;
+  p.batch_count = p.batch_dims[0] = stack;
+  p.batch_rank = 1;
+  p.a_offset = static_cast<int32_t>(a_offset), p.b_offset = static_cast<int32_t>(b_offset);
+  p.c_offset = static_cast<int32_t>(c_offset);
+  p.a_row_stride = static_cast<int32_t>(inner), p.a_inner_stride = 1;
+  p.b_inner_stride = p.c_row_stride = static_cast<int32_t>(columns), p.b_column_stride = 1;
+  p.a_batch_strides[0] = static_cast<int32_t>(rows * inner);
+  p.b_batch_strides[0] = static_cast<int32_t>(inner * columns);
+  p.c_batch_strides[0] = static_cast<int32_t>(rows * columns);
+  p.a_order = order_of({inner, rows, p.a_offset, 1, p.a_row_stride}, {p.a_batch_strides, 1});
+  p.b_order = order_of({inner, columns, p.b_offset, p.b_inner_stride, 1}, {p.b_batch_strides, 1});
+  const Kernels kernels{.cooperative = {}, .lanes = cpu_lanes(node)};
+  Chosen chosen = choose_tile(p, kernels);
+  if (kernels.lanes > 0)
+    chosen = {p.a_order == fours_along_inner,
+              workgroups_of(p, {lane_rows[std::size(lane_rows) - 1], lane_columns * kernels.lanes})};
+  return {first + chosen.variant, bytes_of(p), {workgroups_for(chosen.workgroups, 1), 1, 1}};
 }
 
 Result<GpuPlan> plan_matmul_nbits(Planning& node) {

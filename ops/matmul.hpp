@@ -33,6 +33,17 @@ Epilogue epilogue_of(const Binding& node, int32_t residual_input);
 Result<GpuPlan> plan_matmul(Planning& node);
 Result<Launch> bind_matmul(const Binding& node);
 
+// A stack of products of dense f32 matrices that another operator's kernel makes on its way: c[i] = a[i] b[i], of a [stack,
+// row, inner], b [stack, inner, column] and c [stack, row, column], each beginning at so many elements of what is bound.
+struct StackedProduct {
+  uint32_t stack, rows, columns, inner;
+  uint32_t a_offset = 0, b_offset = 0, c_offset = 0;
+};
+// The variants that it may take.
+std::vector<Variant> stacked_product_variants(const Planning& node, heed_binding a, heed_binding b, heed_binding c);
+// `first`: where they begin among those of the plan.
+Dispatch stacked_product(const Binding& node, const StackedProduct& product, int32_t first);
+
 // Of com.microsoft.MatMulNBits and heed.FusedMatMulNBits, whose b is packed codes; its inputs behind a and b.
 enum { nbits_scales = 2, nbits_zero_points, nbits_g_idx, nbits_bias, nbits_residual };
 Result<GpuPlan> plan_matmul_nbits(Planning& node);

@@ -10,7 +10,11 @@ layout(set = 0, binding = 2, std430) readonly buffer Bias { STORED bias[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer Output { STORED y[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual { STORED residual[]; };
 
+// A kernel may bind more before the parameters, and have more of them.
+#ifndef PARAMETERS_BINDING
 #define PARAMETERS_BINDING 5
+#define CONV_PARAMETERS
+#endif
 #define MORE_PARAMETERS                                                     \
   uint batch_count, group_count;                                            \
   uint channel_count, output_count; /* of a group */                        \
@@ -18,7 +22,8 @@ layout(set = 0, binding = 4, std430) readonly buffer Residual { STORED residual[
   int w_offset, bias_offset, y_offset;                                      \
   uint activation, residual_kind;                                           \
   float alpha, beta;                                                        \
-  int residual_offset;
+  int residual_offset;                                                      \
+  CONV_PARAMETERS
 #include "windows.glsl"
 
 // Those that products do not have.
