@@ -22,8 +22,9 @@ struct DeviceArena {
   std::vector<SharedValue> places;  // one per lifetime
 };
 
+// Empty where the value has no memory: a constant that no kernel reads again.
 vulkan::BufferRange range_of(const heed_value* value) {
-  return value ? static_cast<const DeviceStorage*>(value->storage.get())->range : vulkan::BufferRange{};
+  return value && value->storage ? static_cast<const DeviceStorage*>(value->storage.get())->range : vulkan::BufferRange{};
 }
 
 vulkan::BufferRange part_of(const heed_value* value, int64_t offset_elements, size_t size_bytes) {

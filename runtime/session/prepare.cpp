@@ -235,9 +235,10 @@ class Preparation {
     if (!gpu) return {};
     HEED_TRY(gpu->wait());
     for (SlotId id = 0; id < plan_.slots.size(); ++id)
-      if (readers_[id] == 0 && plan_.slots[id].root == id && plan_.slots[id].location == Location::vulkan)
-        if (const SharedValue let_go = std::move(prepared_->constants[id]))
-          prepared_->bytes -= plan_.graph->values[plan_.slots[id].value].constant->size_bytes;
+      if (heed_value* unread = readers_[id] == 0 ? prepared_->constants[id].get() : nullptr; unread && unread->on_device) {
+        unread->storage.reset();  // its sizes stay
+        prepared_->bytes -= plan_.graph->values[plan_.slots[id].value].constant->size_bytes;
+      }
     return {};
   }
 
