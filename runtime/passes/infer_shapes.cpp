@@ -588,7 +588,7 @@ Result<void> Pass::join(ValueType& inferred, const ValueType& declared, uint32_t
     if (!inferred.dims) inferred.dims = declared.dims;
     return {};
   }
-  if (inferred.dims->size() != declared.dims->size()) return contradiction(Code::invalid_model);
+  if (inferred.dims->size() != declared.dims->size()) return contradiction(Code::shape_mismatch);
   for (size_t axis = 0; axis < inferred.dims->size(); ++axis) {
     const Dim a = (*inferred.dims)[axis], b = (*declared.dims)[axis];
     if (a == b || b.is_unknown()) continue;

@@ -52,7 +52,8 @@ void tell_contradictions(const Graph& graph, std::vector<std::string>& notices) 
   for (const Node& node : graph.nodes) {
     for (const auto& body : subgraphs_of(node)) {
       if (body->contradiction)
-        notices.push_back(describe(node) + " cannot run one of its bodies: " + body->contradiction->message);
+        notices.push_back(describe(node) + " cannot run one of its bodies: " +
+                          body->contradiction->message.substr(0, body->contradiction->message.find('\n')));
       tell_contradictions(*body, notices);
     }
   }

@@ -125,6 +125,36 @@ TEST_CASE("a branch that is known not to be run need not fit") {
   CHECK(floats(outputs[0].second) == std::vector<float>{1, 1});
 }
 
+TEST_CASE("a branch whose shapes contradict each other fails where it is run, and there alone") {
+  const auto yes = tensor<uint8_t>(DataType::boolean, {}, {1}), no = tensor<uint8_t>(DataType::boolean, {}, {0});
+  for (const bool then_fits : {true, false}) {
+    const std::string fits = "float[2] a) { a = Add(x, x) }";
+    const std::string does_not = "float[2] a) { deep = If (c) <then_branch = u () => (float[2] b) { b = Neg(x) }, "
+                                 "else_branch = v () => (float[2] b) { b = Exp(x) }> a = Add(deep, three) }";
+    const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+      g (bool c, float[2] x) => (float[2] y) <float[3] three = {1, 2, 3}> {
+        y = If (c) <then_branch = t () => ()" + (then_fits ? fits : does_not) + ", else_branch = e () => (" +
+                                 (then_fits ? does_not : fits) + R"(>
+      })");
+    REQUIRE(model->notices().size() == 1);
+    CHECK_THAT(model->notices()[0], Catch::Contains("(If) cannot run one of its bodies"));
+    const auto session = take(Session::create(model));
+    const auto run = [&](const HostValue& c) { return session->run({{"c", c}, {"x", f32({2}, {1, 2})}}); };
+    CHECK(floats(take(run(then_fits ? yes : no))[0].second) == std::vector<float>{2, 4});
+    const auto failed = run(then_fits ? no : yes);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == Code::shape_mismatch);
+    CHECK_THAT(failed.error().message, Catch::Contains("[2] and [3] do not broadcast"));
+    CHECK(floats(take(run(then_fits ? yes : no))[0].second) == std::vector<float>{2, 4});
+  }
+  const auto neither = Model::load(take(parse_model(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (bool c, float[2] x) => (float[2] y) <float[3] three = {1, 2, 3}> {
+      y = If (c) <then_branch = t () => (float[2] a) { a = Add(x, three) }, else_branch = e () => (float[2] b) { b = Mul(x, three) }>
+    })")), registry(), {.device = "cpu"});
+  REQUIRE_FALSE(neither);
+  CHECK(neither.error().code == Code::shape_mismatch);
+}
+
 TEST_CASE("what is known to be run is no step of its own") {
   const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (float[2, n] x) => (float[2, n] y) <int64[1] two = {2}, int64[1] zero = {0}> {
