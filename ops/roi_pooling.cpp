@@ -47,8 +47,6 @@ Result<void> infer_max(Inference& node) {
   return infer(node, shape[0], shape[1], 5);
 }
 
-constexpr int64_t most_samples = 4096;  // along an axis of a bin, as in the shader
-
 enum Way : uint32_t { mean_of_samples, greatest_part_of_samples, greatest_element };
 
 // Mirrors shaders/roi_pooling.comp.
@@ -60,6 +58,7 @@ struct Parameters {
   int32_t x_strides[4];
 };
 
+// MaxRoiPool's regions tell their images themselves.
 bool is_align(const NodeView& node) { return node.has_input(batch_input); }
 
 Result<GpuPlan> plan(Planning& node) {
@@ -68,13 +67,12 @@ Result<GpuPlan> plan(Planning& node) {
                        : node.text("mode", "avg") == "max" ? greatest_part_of_samples
                                                                : mean_of_samples;
   node.take_strided(x_input);
-  // MaxRoiPool's regions tell their images themselves.
-  if (node.integer("sampling_ratio") > most_samples)
-    return decline("more than " + std::to_string(most_samples) + " samples along an axis of a bin");
   return GpuPlan{.variants = {{"a bin a thread", shader, {{0, way}}}},
                  .bindings = {read(x_input), read(rois_input), read(is_align(node) ? batch_input : rois_input), write(0),
                               error_word()},
-                 .error = "region {} is of an image that is not in the batch"};
+                 .error = is_align(node) ? "region {} is of an image that is not in the batch, or asks for more than "
+                                           "16777216 samples"
+                                         : "region {} is of an image that is not in the batch"};
 }
 
 Result<Launch> bind(const Binding& node) {

@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // roi_pooling.comp: RoiAlign-22 and MaxRoiPool-22, a bin of a region a thread, in f32. rois, batch_indices and y are dense; a
-// region of an image that is not there is told, and read from the nearest that is.
+// region of an image that is not there is told, and read from the nearest that is; one of too many samples is told too.
 #include "element.glsl"
 #include "indices.glsl"
 
@@ -31,12 +31,18 @@ float element_at(int image, int row, int column) {
   return LOAD(x[image + row * x_strides[2] + column * x_strides[3]]);
 }
 
-const float most_along_an_axis = 4096.0;
+const float most_samples = 16777216.0;  // of a region, as on the CPU: a GPU that does not come back is lost
+
+// How many samples a bin of this size has along each axis; perhaps more than anybody can take.
+vec2 grid_of(vec2 size) { return sampling_ratio > 0 ? vec2(sampling_ratio) : max(ceil(size), vec2(0.0)); }
+bool may_be_sampled(vec2 grid) {
+  return grid.x == 0.0 || grid.y == 0.0 || grid.x * grid.y * float(bin_rows * bin_columns) <= most_samples;
+}
 
 // Of the samples of a bin that begins at `first` and is `size` large, both as (row, column).
 float sampled(int image, vec2 first, vec2 size) {
-  // Of a region without end no more than this: a GPU that does not come back is lost.
-  ivec2 grid = sampling_ratio > 0 ? ivec2(sampling_ratio) : ivec2(clamp(ceil(size), vec2(0.0), vec2(most_along_an_axis)));
+  vec2 wanted = grid_of(size);
+  ivec2 grid = wanted.x == 0.0 || wanted.y == 0.0 ? ivec2(0) : ivec2(wanted);
   float sum = 0.0, greatest = 0.0;
   bool is_first = true;
   for (int row = 0; row < grid.x; ++row)
@@ -104,7 +110,9 @@ void main() {
       vec2 size = region.wz - region.yx;
       if (shift == 0.0) size = max(size, vec2(1.0));  // no half pixels: as Caffe2
       size /= vec2(bin_rows, bin_columns);
-      result = sampled(image, region.yx + vec2(bin) * size, size);
+      bool is_right = may_be_sampled(grid_of(size));
+      if (!is_right) tell_error(roi);
+      result = is_right ? sampled(image, region.yx + vec2(bin) * size, size) : 0.0;
     }
     y[y_offset + int(i)] = STORE(result);
   }

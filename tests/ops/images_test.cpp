@@ -284,6 +284,19 @@ TEST_CASE("images say what does not fit") {
                 "channels of the offset");
 }
 
+TEST_CASE("RoiAlign tells the region that asks for more samples than can be taken") {
+  for (const auto device : {"cpu", "vulkan"})
+    for (const double far : {1e4, 1e30}) {
+      INFO(device << ", " << far);
+      const auto outputs = run_text(R"(<ir_version: 10, opset_import: ["" : 22]>
+        agraph (float[1, 1, 2, 2] x, float[r, 4] rois, int64[r] images) => (float[r, 1, 1, 1] y) { y = RoiAlign(x, rois, images) })",
+                                    {random({1, 1, 2, 2}), f32({2, 4}, {0, 0, 1, 1, 0, 0, far, far}), i64({2}, {0, 0})}, device);
+      REQUIRE_FALSE(outputs);
+      CHECK_THAT(outputs.error().message, Catch::Contains("region 1"));
+      CHECK_THAT(outputs.error().message, Catch::Contains("asks for more than 16777216 samples"));
+    }
+}
+
 TEST_CASE("images are read strided on Vulkan") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 22]>
     agraph (float[a, b, c] x) => (float[c, d, 4, 5] y) {
