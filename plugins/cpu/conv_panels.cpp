@@ -79,7 +79,9 @@ struct Finish {
 template <int outputs, int vectors>
 void tile(const ConvTiles& t, const float* weights, int64_t output, int64_t column) {
   const Floats d;
-  const int64_t last = t.column_count - column - (vectors - 1) * lanes;  // columns of the last vector, or more
+  const bool by_rows = t.row_count > 0;
+  const int64_t last = t.column_count - column - (by_rows ? 0 : (vectors - 1) * lanes);  // columns of the last vector
+  const int64_t step = by_rows ? t.row_step : lanes, y_step = by_rows ? t.y_row_step : lanes;
   const float* source = t.source + column / panel_width * t.panel_stride;
   float* const y = t.y + output * t.y_stride + column;
   Vector sum[outputs][vectors];
@@ -89,36 +91,35 @@ void tile(const ConvTiles& t, const float* weights, int64_t output, int64_t colu
   for (const int32_t* offset = t.offsets; offset != end; ++offset) {
     const float* at = source + *offset;
     Vector x[vectors];
-    HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) x[v] = hn::LoadU(d, at + v * lanes);
+    HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) x[v] = hn::LoadU(d, at + v * step);
     HWY_UNROLL(16) for (int r = 0; r < outputs; ++r) {
       const Vector weight = hn::Set(d, weights[r]);
       HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(weight, x[v], sum[r][v]);
     }
     weights += outputs;
   }
-  const auto columns_of = [&](int v) { return v + 1 == vectors ? last : lanes; };
+  const auto columns_of = [&](int v) { return v + 1 == vectors || by_rows ? last : lanes; };
   if (t.accumulate)
     HWY_UNROLL(16) for (int r = 0; r < outputs; ++r)
       HWY_UNROLL(2) for (int v = 0; v < vectors; ++v)
-        sum[r][v] = hn::Add(load_first(y + r * t.y_stride + v * lanes, columns_of(v)), sum[r][v]);
+        sum[r][v] = hn::Add(load_first(y + r * t.y_stride + v * y_step, columns_of(v)), sum[r][v]);
   if (t.finish) {
     const float* residual = t.residual + output * t.y_stride + column;
     HWY_UNROLL(16) for (int r = 0; r < outputs; ++r) {
       const Finish finish(*t.finish, output + r);
       HWY_UNROLL(2) for (int v = 0; v < vectors; ++v)
-        sum[r][v] = finish(sum[r][v], residual + r * t.y_stride + v * lanes, columns_of(v));
+        sum[r][v] = finish(sum[r][v], residual + r * t.y_stride + v * y_step, columns_of(v));
     }
   }
   HWY_UNROLL(16) for (int r = 0; r < outputs; ++r)
     HWY_UNROLL(2) for (int v = 0; v < vectors; ++v)
-      store_first(sum[r][v], y + r * t.y_stride + v * lanes, columns_of(v));
+      store_first(sum[r][v], y + r * t.y_stride + v * y_step, columns_of(v));
 }
 
 using Tile = void (*)(const ConvTiles&, const float* weights, int64_t output, int64_t column);
 
 // A few columns, with outputs in the lanes. Chunks of outputs side by side, as many as have their sums in registers: each
 // is a stream of weights of its own, and several come faster from memory than one.
-constexpr int64_t most_few_columns = 4;
 constexpr int output_vectors = (tile_outputs + lanes - 1) / lanes;
 constexpr int sum_registers = HWY_TARGET == HWY_AVX2 ? 12 : 24;
 constexpr int chunks_at_once(int columns) { return std::max(1, sum_registers / (columns * output_vectors)); }
@@ -199,10 +200,11 @@ void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
   const auto multiply = [&](int64_t chunk, int64_t column) {
     const int64_t first = chunk_first(t.output_count, chunks, chunk), left = t.column_count - column;
     const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
-    const Tile* const tiles = left > lanes ? wide : narrow;
+    const Tile* const tiles = left > lanes || t.row_count > 1 ? wide : narrow;
     tiles[count - 1](t, t.weights + first * t.k_count, first, column);
   };
-  const int64_t few = t.column_count % panel_width, many_columns = t.column_count - (few <= most_few_columns ? few : 0);
+  const int64_t few = t.column_count % panel_width;
+  const int64_t many_columns = t.column_count - (few <= most_few_columns && t.row_count == 0 ? few : 0);
   // Of weights and pixels what is more is read once, and what is less again and again.
   if ((t.chunk_end - t.chunk_begin) * static_cast<int64_t>(sizeof...(outputs)) > t.column_count)
     for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) {

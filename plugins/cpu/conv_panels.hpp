@@ -18,10 +18,11 @@ struct ConvFinish {
 };
 
 // y [output, column] (+)= weights [output, k] x source[offsets[k] + column], columns in panels of two vectors. Whole
-// vectors of the source are read.
+// vectors of the source are read. Or of one row or two, of which each is a vector of a panel.
 struct ConvTiles {
   const float* source;
   int64_t panel_stride;  // two vectors where columns go on side by side
+  int64_t row_count = 0, row_step = 0, y_row_step = 0;  // 0: columns go on in the second vector
   const int32_t* offsets;  // in elements
   int64_t k_count;
   const float* weights;  // as pack_outputs lays them; two vectors behind the last one are read
@@ -98,6 +99,9 @@ struct JoinedRows {
   int64_t panel_stride;
   float* room;  // for all columns, and two vectors
 };
+
+// So many columns at the end of a row, or fewer, are multiplied with outputs in the lanes.
+inline constexpr int64_t most_few_columns = 4;
 
 struct ConvKernels {
   int32_t lanes;

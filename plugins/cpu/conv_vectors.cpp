@@ -92,6 +92,7 @@ struct Work {
   Method method;
   Blocks blocks;
   Stripe stripe;           // under a block
+  int64_t rows_at_once;    // of tiles: two narrow ones, each a vector
   int64_t channels;        // at once
   int64_t chunks, ranges;  // of outputs: a task takes a range of chunks
   int64_t matrix_stride;  // between numbers of one pixel: of packed pixels the width of a panel, or of Winograd's tiles
@@ -162,7 +163,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
       work.method = Method::rows;
     } else {
       const bool fits = c.k_count() <= most_k_at_once && !c.has_points;
-      const int64_t direct = rows * tile_cost(columns, lanes) * work.chunks;
+      work.rows_at_once = columns <= lanes && columns > most_few_columns ? 2 : 1;
+      const int64_t cost_of_rows = work.rows_at_once == 2 ? tile_cost(2 * lanes, lanes) : tile_cost(columns, lanes);
+      const int64_t direct = ceil_divide(rows, work.rows_at_once) * cost_of_rows * work.chunks;
       const int64_t packed = tile_cost(rows * columns, lanes) * work.chunks + rows * columns * 2 / lanes;
       work.method = fits && direct <= packed ? Method::tiles : Method::packed_tiles;
     }
@@ -345,7 +348,12 @@ struct Run {
       }
       tiles.offsets = stripe_table;
       tiles.column_count = block.columns;
-      for (int64_t r = 0; r < block.rows; ++r) {
+      for (int64_t r = 0; r < block.rows; r += work.rows_at_once) {
+        if (work.rows_at_once > 1) {
+          tiles.row_count = std::min(work.rows_at_once, block.rows - r);
+          tiles.row_step = row_step;
+          tiles.y_row_step = c.out[width];
+        }
         tiles.source = stripe + r * row_step;
         tiles.y = to + r * c.out[width];
         tiles.residual = residual_of(tiles.y);
