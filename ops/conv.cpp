@@ -1,7 +1,7 @@
 // Conv: y[n, m, ...] = b[m] + sum over c and the window of w[m, c, ...] * x[n, c, ...], in groups of channels.
 #include "conv.hpp"
 
-#include "conv_winograd.hpp"
+#include "conv_products.hpp"
 #include "rows.hpp"
 #include "shaders.hpp"
 #include "shapes.hpp"
@@ -53,19 +53,13 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
-enum { tall_tiles, flat_tiles, an_output_a_thread, first_of_winograd };
+enum { tall_tiles, flat_tiles, an_output_a_thread, first_of_products };
 
 // Of a tile of shaders/conv.comp; eight threads along each side.
 constexpr int64_t threads_per_side = 8, tile_columns = 32;
 
 // With fewer outputs in a group there is little that a tile's columns share.
 constexpr int64_t least_outputs_of_tiles = 4;
-
-template <class Node>  // Planning or Binding
-bool is_made_by_winograd(const Node& node) {
-  const uint64_t most_bytes = node.capability("max_binding_bytes");
-  return takes_winograd(node, most_bytes ? most_bytes : UINT64_MAX);
-}
 
 }  // namespace
 
@@ -84,13 +78,13 @@ Result<GpuPlan> plan_conv(Planning& node) {
                    {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
                    {.name = "an output a thread", .shader = direct}},
       .bindings = {read(conv_x), read(conv_w), read_if_there(conv_bias), write(0), read_if_there(conv_residual)}};
-  if (is_made_by_winograd(node)) add_winograd_variants(node, plan);
+  add_product_variants(node, products_of(node), plan);
   return plan;
 }
 
 Result<Launch> prepare_conv(const Binding& node) {
   const bool is_there = node.input(conv_w).rank() > 0;  // not where something else took its place
-  return is_there && is_made_by_winograd(node) ? prepare_winograd(node, first_of_winograd) : Launch{};
+  return is_there && products_of(node) == ConvProducts::winograd ? prepare_winograd(node, first_of_products) : Launch{};
 }
 
 Result<Launch> bind_conv(const Binding& node) {
@@ -118,7 +112,9 @@ Result<Launch> bind_conv(const Binding& node) {
                      .alpha = node.number("alpha"),
                      .beta = node.number("beta"),
                      .residual_offset = has_residual ? offset_of(node.input(conv_residual)) : 0};
-  if (node.has_kept()) return launch_winograd(node, p, first_of_winograd);
+  const ConvProducts products = products_of(node);
+  if (products == ConvProducts::columns || node.has_kept())
+    return launch_products(node, products, p, first_of_products);
   if (output_count < least_outputs_of_tiles || group_count > most_workgroups)
     return Launch{.dispatches = {{an_output_a_thread, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
   const int64_t positions = x.dim(0) * y.count(2, y.rank());

@@ -33,7 +33,7 @@ void main() {
       float d[6];
       [[unroll]] for (int row = 0; row < 6; ++row) d[row] = rows[row][column];
       transform(d);
-      [[unroll]] for (int row = 0; row < 6; ++row) transformed[uint(row * 6 + column) * count + i] = d[row];
+      [[unroll]] for (int row = 0; row < 6; ++row) laid_out[uint(row * 6 + column) * count + i] = d[row];
     }
   }
 }

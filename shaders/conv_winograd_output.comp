@@ -21,7 +21,7 @@ void main() {
     float rows[4][6];
     [[unroll]] for (int column = 0; column < 6; ++column) {
       float m[6];
-      [[unroll]] for (int row = 0; row < 6; ++row) m[row] = transformed[from + uint(row * 6 + column) * pitch];
+      [[unroll]] for (int row = 0; row < 6; ++row) m[row] = laid_out[from + uint(row * 6 + column) * pitch];
       float made[4] = transform(m[0], m[1], m[2], m[3], m[4], m[5]);
       [[unroll]] for (int row = 0; row < 4; ++row) rows[row][column] = made[row];
     }
