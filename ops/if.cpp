@@ -29,10 +29,6 @@ Result<void> set_met(Inference& node, int32_t output, TypeView a, TypeView b) {
 
 // The node gives what the branch gives, whatever the other one is.
 Result<void> set_outputs_of(Inference& node, int32_t branch) {
-  const int32_t count = node.subgraph_output_count(branch);
-  if (count < node.output_count())
-    return Error{Code::invalid_model, "the branch gives " + std::to_string(count) + " values for " +
-                                          std::to_string(node.output_count()) + " outputs"};
   for (int32_t i = 0; i < node.output_count(); ++i)
     if (node.has_output(i)) HEED_TRY(node.set_output(i, node.subgraph_output(branch, i)));
   return {};
@@ -40,13 +36,25 @@ Result<void> set_outputs_of(Inference& node, int32_t branch) {
 
 Result<void> infer(Inference& node) {
   const int32_t then_branch = node.subgraph("then_branch"), else_branch = node.subgraph("else_branch");
+  const int32_t then_count = node.subgraph_output_count(then_branch), else_count = node.subgraph_output_count(else_branch);
+  const auto check_counts = [&](bool are_right) -> Result<void> {
+    if (are_right) return {};
+    return Error{Code::invalid_model, "the branches give " + std::to_string(then_count) + " and " +
+                                          std::to_string(else_count) + " values for " +
+                                          std::to_string(node.output_count()) + " outputs"};
+  };
+  // A branch that was found to fit no run has no outputs left.
+  HEED_TRY(check_counts(then_count == else_count || then_count == 0 || else_count == 0));
   const auto condition = node.elements(0);
   if (condition && condition->size() == 1 && (*condition)[0].is_number()) {
-    const int32_t taken = (*condition)[0].is_number(0) ? else_branch : then_branch;
+    const bool is_then = !(*condition)[0].is_number(0);
+    const int32_t taken = is_then ? then_branch : else_branch;
+    HEED_TRY(check_counts((is_then ? then_count : else_count) >= node.output_count()));
     HEED_TRY(node.becomes(taken));
     HEED_TRY(node.infer_subgraph(taken, {}));  // the other one need not fit
     return set_outputs_of(node, taken);
   }
+  HEED_TRY(check_counts(std::max(then_count, else_count) >= node.output_count()));
   // One made for other sizes than the file's is never taken: silero-vad's for the other sampling rate.
   HEED_ASSIGN(const bool then_fits, node.infer_untaken_subgraph(then_branch));
   if (!then_fits) {
@@ -55,11 +63,7 @@ Result<void> infer(Inference& node) {
   }
   HEED_ASSIGN(const bool else_fits, node.infer_untaken_subgraph(else_branch));
   if (!else_fits) return set_outputs_of(node, then_branch);
-  const int32_t then_count = node.subgraph_output_count(then_branch), else_count = node.subgraph_output_count(else_branch);
-  if (then_count != else_count || then_count < node.output_count())
-    return Error{Code::invalid_model, "the branches give " + std::to_string(then_count) + " and " +
-                                          std::to_string(else_count) + " values for " +
-                                          std::to_string(node.output_count()) + " outputs"};
+  HEED_TRY(check_counts(then_count == else_count));
   for (int32_t i = 0; i < node.output_count(); ++i)
     if (node.has_output(i))
       HEED_TRY(set_met(node, i, node.subgraph_output(then_branch, i), node.subgraph_output(else_branch, i)));
