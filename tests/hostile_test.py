@@ -361,6 +361,20 @@ def ten_thousand_nodes_in_a_row():
     return model(nodes, initializers=[ONE])
 
 
+@hostile("y  f32 [1, 1]  1")
+def ten_thousand_views_in_a_row():
+    nodes = [node("Transpose", [f"x{i}"], [f"x{i + 1}"]) for i in range(10000)]
+    nodes[0].input[0], nodes[-1].output[0] = "one", "y"
+    return model(nodes, initializers=[constant("one", [[1.0]], np.float32)])
+
+
+@hostile("error[")
+def an_if_of_two_branches_that_fit_no_run():
+    branch = graph([node("Add", ["one", "two"], ["z"])], ["z"])
+    return model([node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)], inputs=[value("c", [], B)],
+                 initializers=[constant("one", [1.0, 2.0, 3.0], np.float32), constant("two", [1.0, 2.0], np.float32)])
+
+
 @hostile("y  f32 [1]  10000")
 def a_node_of_ten_thousand_inputs():
     return model([node("Sum", ["one"] * 10000, ["y"])], initializers=[ONE])
