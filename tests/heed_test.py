@@ -152,6 +152,9 @@ def command_lines(tmp, good):
             ("no outputs", {"inputs": rows}, 1, "outputs")):
         np.savez(old / "test_data_0.npz", **arrays)
         row(f"verify on the zoo's old layout: {name}", ["verify", old], status, [said])
+    (old / "model.onnx").rename(old / "model.pb")
+    np.savez(old / "test_data_0.npz", inputs=rows, outputs=rows.sum(0, keepdims=True))
+    row("verify on the zoo's oldest name of a model", ["verify", old], 0, ["1 passed"])
 
 
 def generation(tmp, good):

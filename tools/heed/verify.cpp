@@ -121,8 +121,8 @@ Result<std::optional<Case>> case_in(const fs::path& folder) {
     if (entry.is_directory() ? file_name.starts_with("test_data_set_")
                              : file_name.starts_with("test_data_") && entry.path().extension() == ".npz")
       found.data_sets.push_back(entry.path());
-    if (entry.is_regular_file() &&
-        (file_name == "model.onnx" || (found.model.empty() && entry.path().extension() == ".onnx")))
+    const bool is_model = entry.path().extension() == ".onnx" || file_name == "model.pb";  // as the zoo had it at first
+    if (entry.is_regular_file() && is_model && (file_name == "model.onnx" || found.model.empty()))
       found.model = entry.path();
   }
   std::sort(found.data_sets.begin(), found.data_sets.end());
