@@ -27,9 +27,7 @@ void run_conv_program(const FusedProgram& program, RunFused loops, float* sums, 
   constexpr int64_t block = 512;
   alignas(64) float registers[most_activation_registers][block];
   FusedSlot slots[FusedProgram::most_slots];
-  for (int32_t k = 0; k < program.constant_count; ++k)
-    slots[program.first_constant() + k] = {const_cast<int64_t*>(&program.constants[k]), false};
-  for (int32_t k = 0; k < program.register_count; ++k) slots[program.first_register() + k] = {registers[k], true};
+  set_own_slots(program, registers[0], block, slots);
   for (int64_t begin = 0; begin < n; begin += block) {
     slots[0] = slots[program.output()] = {sums + begin, true};
     if (residual) slots[1] = {const_cast<float*>(residual) + begin, true};

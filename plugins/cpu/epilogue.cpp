@@ -67,9 +67,7 @@ void Epilogue::run_program(float* sums, int64_t column, int64_t index, int64_t n
   constexpr int64_t block = 512;
   alignas(64) float registers[most_activation_registers][block], bias_room[block], residual_room[block];
   FusedSlot slots[FusedProgram::most_slots];
-  for (int32_t k = 0; k < program_->constant_count; ++k)
-    slots[program_->first_constant() + k] = {const_cast<int64_t*>(&program_->constants[k]), false};
-  for (int32_t k = 0; k < program_->register_count; ++k) slots[program_->first_register() + k] = {registers[k], true};
+  set_own_slots(*program_, registers[0], block, slots);
   const auto floats_of = [](const TensorView& tensor, int64_t first, int64_t count, float* room) {
     if (!is_half(tensor.element())) return const_cast<float*>(tensor.data<float>()) + first;
     widen(tensor.element(), tensor.data<uint16_t>() + first, count, room);

@@ -35,6 +35,14 @@ struct FusedSlot {
   float* floats() const { return static_cast<float*>(data); }
 };
 
+// Fills the slots of a program's constants, and of its registers, which lie `register_floats` apart.
+inline void set_own_slots(const FusedProgram& program, float* registers, int64_t register_floats, FusedSlot* slots) {
+  for (int32_t k = 0; k < program.constant_count; ++k)
+    slots[program.first_constant() + k] = {const_cast<int64_t*>(&program.constants[k]), false};
+  for (int32_t k = 0; k < program.register_count; ++k)
+    slots[program.first_register() + k] = {registers + k * register_floats, true};
+}
+
 // The program of an expression over so many inputs. Fails where it outgrows a program.
 Result<void> compile(const Expression& expression, int32_t input_count, FusedProgram& program);
 

@@ -466,10 +466,7 @@ class Rows {
     set(h_slot, h_.data() + b * s_.hidden);
     set(c_slot, c_.data() + b * s_.hidden);
     set(made_slot, made_.data() + b * s_.hidden);
-    for (int32_t k = 0; k < program.constant_count; ++k)
-      slots[program.first_constant() + k] = {const_cast<int64_t*>(&program.constants[k]), false};
-    for (int32_t k = 0; k < program.register_count; ++k)
-      slots[program.first_register() + k] = {registers_.data() + static_cast<size_t>(k) * hidden_, true};
+    set_own_slots(program, registers_.data(), static_cast<int64_t>(hidden_), slots);
     slots[program.output()] = {to, true};
     run_fused_(program, slots, s_.hidden);
   }
