@@ -11,14 +11,14 @@
 namespace heed::ops {
 
 enum class ConvProducts { none, winograd, columns };
-// What a plan takes, and its runs then. Node is Planning or Binding.
+// Which of them the node takes, when it is planned and at each run.
 ConvProducts products_of(const Planning& node);
 ConvProducts products_of(const Binding& node);
 
-// Adds its variants behind those of the plan.
+// Adds their variants behind those of the plan.
 void add_product_variants(const Planning& node, ConvProducts products, GpuPlan& plan);
 
-// `first`: where those variants begin.
+// `first`: where those variants begin. Dispatches that transform the weights, and those of a run.
 Launch prepare_winograd(const Binding& node, int32_t first);
 Launch launch_products(const Binding& node, ConvProducts products, const ConvParameters& parameters, int32_t first);
 
