@@ -42,10 +42,11 @@ HWY_INLINE Vector load_first(const float* from, int64_t n) {
   if (HWY_LIKELY(n >= lanes)) return hn::LoadU(d, from);
   return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, from);
 }
-// Piece by piece: masked stores of AVX2 take tens of cycles on a Zen.
+// Piece by piece where there are no masks: masked stores of AVX2 take tens of cycles on a Zen.
 HWY_INLINE void store_first(Vector v, float* to, int64_t n) {
   const Floats d;
   if (HWY_LIKELY(n >= lanes)) return hn::StoreU(v, d, to);
+  if constexpr (HWY_TARGET == HWY_AVX3) return hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, to);
   HWY_ALIGN float whole[lanes];
   hn::Store(v, d, whole);
   const float* from = whole;
@@ -230,25 +231,52 @@ void tiles(const ConvTiles& t) { tiles_any(t, std::make_integer_sequence<int, ti
 constexpr int rows_at_once = 8;
 
 struct WeightedSum {
+  using Rows = ConvRows;
+  static constexpr bool reads_whole_vectors = true;
   const ConvRows& t;
   const Finish finish;
   explicit WeightedSum(const ConvRows& t) : t(t), finish(t.finish, 0) {}
   HWY_INLINE Vector first() const { return hn::Zero(Floats()); }
   HWY_INLINE Vector weight(int64_t k) const { return hn::Set(Floats(), t.weights[k]); }
   HWY_INLINE Vector add(Vector sum, Vector weight, Vector x) const { return hn::MulAdd(weight, x, sum); }
-  HWY_INLINE Vector last(Vector sum, int64_t at, int64_t n) const { return finish(sum, t.residual + at, n); }
+  HWY_INLINE Vector last(Vector sum, int64_t row, int64_t column, int64_t n) const {
+    return finish(sum, t.residual + row * t.y_stride + column, n);
+  }
 };
 struct Greatest {
-  explicit Greatest(const ConvRows&) {}
+  using Rows = PooledRows;
+  static constexpr bool reads_whole_vectors = false;
+  explicit Greatest(const PooledRows&) {}
   HWY_INLINE Vector first() const { return hn::Set(Floats(), -std::numeric_limits<float>::infinity()); }
   HWY_INLINE Vector weight(int64_t) const { return first(); }
   HWY_INLINE Vector add(Vector greatest, Vector, Vector x) const { return hn::Max(x, greatest); }
-  HWY_INLINE Vector last(Vector greatest, int64_t, int64_t) const { return greatest; }
+  HWY_INLINE Vector last(Vector greatest, int64_t, int64_t, int64_t) const { return greatest; }
+};
+struct PlainSum {
+  using Rows = PooledRows;
+  static constexpr bool reads_whole_vectors = false;
+  const PooledRows& t;
+  explicit PlainSum(const PooledRows& t) : t(t) {}
+  HWY_INLINE Vector first() const { return hn::Zero(Floats()); }
+  HWY_INLINE Vector weight(int64_t) const { return first(); }
+  HWY_INLINE Vector add(Vector sum, Vector, Vector x) const { return hn::Add(sum, x); }
+  HWY_INLINE Vector last(Vector sum, int64_t row, int64_t column, int64_t n) const {
+    if (!t.row_divisors) return sum;
+    const Vector columns = load_first(t.column_divisors + column, n);
+    return hn::Div(sum, hn::Mul(hn::Set(Floats(), t.row_divisors[row]), columns));
+  }
 };
 
 template <class Sum, int rows, int vectors>
-void row_block(const ConvRows& t, int64_t row, int64_t column) {
+void row_block(const typename Sum::Rows& t, int64_t row, int64_t column) {
+  const Floats d;
   const Sum sum_of(t);
+  const int64_t n = vectors > 1 ? lanes : t.column_count - column;  // of the last vector, or more
+  const auto some = hn::FirstN(d, static_cast<size_t>(n));
+  const auto read = [&](const float* from) {
+    if constexpr (vectors > 1 || Sum::reads_whole_vectors) return load(from);
+    else return hn::MaskedLoad(some, d, from);
+  };
   const float* source = t.source + row * t.source_stride + column;
   Vector sum[rows][vectors];
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
@@ -258,25 +286,25 @@ void row_block(const ConvRows& t, int64_t row, int64_t column) {
     const float* at = source + t.offsets[k];
     HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
       HWY_UNROLL(8) for (int v = 0; v < vectors; ++v)
-        sum[r][v] = sum_of.add(sum[r][v], weight, load(at + r * t.source_stride + v * lanes));
+        sum[r][v] = sum_of.add(sum[r][v], weight, read(at + r * t.source_stride + v * lanes));
   }
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
     HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) {
-      const int64_t at = (row + r) * t.y_stride + column + v * lanes;
-      const int64_t n = vectors > 1 ? lanes : t.column_count - column;
-      store_first(sum_of.last(sum[r][v], at, n), t.y + at, n);
+      const Vector y = sum_of.last(sum[r][v], row + r, column + v * lanes, n);
+      store_first(y, t.y + (row + r) * t.y_stride + column + v * lanes, n);
     }
 }
 
 template <class Sum, int vectors, int... rows>
-void row_blocks(const ConvRows& t, int64_t column, std::integer_sequence<int, rows...>) {
-  static constexpr void (*blocks[])(const ConvRows&, int64_t, int64_t) = {row_block<Sum, rows + 1, vectors>...};
+void row_blocks(const typename Sum::Rows& t, int64_t column, std::integer_sequence<int, rows...>) {
+  static constexpr void (*blocks[])(const typename Sum::Rows&, int64_t, int64_t) = {
+      row_block<Sum, rows + 1, vectors>...};
   constexpr int64_t most = sizeof...(rows);
   for (int64_t row = 0; row < t.row_count; row += most) blocks[std::min(most, t.row_count - row) - 1](t, row, column);
 }
 
 template <class Sum>
-void rows_of(const ConvRows& t) {
+void rows_of(const typename Sum::Rows& t) {
   int64_t column = 0;
   for (; column + 4 * lanes <= t.column_count; column += 4 * lanes)
     row_blocks<Sum, 4>(t, column, std::make_integer_sequence<int, rows_at_once / 4>{});
@@ -284,11 +312,43 @@ void rows_of(const ConvRows& t) {
     row_blocks<Sum, 2>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
     column += 2 * lanes;
   }
-  for (; column < t.column_count; column += lanes)
+  for (; column < t.column_count; column += lanes) {
+    if (!Sum::reads_whole_vectors && t.column_count > lanes) column = std::min(column, t.column_count - lanes);
     row_blocks<Sum, 1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
+  }
+}
+
+// All phases of rows whose steps machines have instructions for, from vectors that hold them in turns.
+template <int step>
+void pad_interleaved(const PaddedRows& t) {
+  const Floats d;
+  constexpr int64_t span = step * lanes;
+  const int64_t n = t.column_count;
+  HWY_ALIGN float room[span];
+  for (int64_t row = 0; row < t.row_count; ++row) {
+    const float* const from = t.from + row * t.from_stride;
+    float* const to = t.to + row * t.to_stride;
+    const auto write = [&](int64_t i) {
+      const int64_t first = t.first + i * step, begin = std::max<int64_t>(first, 0), end = std::min(first + span, t.count);
+      const float* source = from + first;
+      if (end - begin < span) {
+        for (int64_t k = 0; k < span; k += lanes) hn::Store(hn::Set(d, t.padding), d, room + k);
+        if (begin < end) std::memcpy(room + (begin - first), from + begin, static_cast<size_t>(end - begin) * sizeof(float));
+        source = room;
+      }
+      Vector phases[4];
+      if constexpr (step == 3) hn::LoadInterleaved3(d, source, phases[0], phases[1], phases[2]);
+      else hn::LoadInterleaved4(d, source, phases[0], phases[1], phases[2], phases[3]);
+      for (int64_t phase = 0; phase < t.phase_count; ++phase) hn::StoreU(phases[phase], d, to + phase * n + i);
+    };
+    for (int64_t i = 0; i + lanes < n; i += lanes) write(i);
+    write(std::max<int64_t>(0, n - lanes));
+  }
 }
 
 void pad(const PaddedRows& t) {
+  if (t.step == 3) return pad_interleaved<3>(t);
+  if (t.step == 4) return pad_interleaved<4>(t);
   const Floats d;
   const Vector padding = hn::Set(d, t.padding);
   const auto fill = [&](float* to, int64_t n) {
@@ -439,7 +499,7 @@ void winograd_output(const WinogradOutput& t) {
 
 extern const ConvKernels conv_kernels_here;
 const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows_of<WeightedSum>,
-                                    rows_of<Greatest>, pad, join, winograd_input,
+                                    rows_of<Greatest>, rows_of<PlainSum>, pad, join, winograd_input,
                                     winograd_output};
 
 }  // namespace heed::cpu::HWY_NAMESPACE

@@ -1,5 +1,5 @@
-// Vector code of convolutions of f32: tiles of outputs x pixels over windows that lie at given offsets, rows of one
-// channel (depthwise), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No threads and no memory
+// Vector code of convolutions and poolings of f32: tiles of outputs x pixels over windows that lie at given offsets, rows
+// of one channel (depthwise, and pooled), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No threads and no memory
 // of their own: callers split the work. The sums of a pixel are taken in an order that depends on where it stands among
 // those given, and not on how outputs are split.
 #pragma once
@@ -49,6 +49,19 @@ struct ConvRows {
   const float* residual;
   int64_t y_stride;
   ConvFinish finish;  // its bias is that of this output
+};
+
+// y [row, column] = the greatest, or the sum, over k of source[offsets[k] + row * source_stride + column], and of nothing
+// -inf or 0. Sums are divided by row_divisors[row] * column_divisors[column], where there are any.
+struct PooledRows {
+  const float* source;
+  int64_t source_stride;
+  const int64_t* offsets;
+  int64_t k_count;
+  int64_t row_count, column_count;
+  float* y;
+  int64_t y_stride;
+  const float *row_divisors, *column_divisors;  // null: none
 };
 
 // Winograd's F(4x4, 3x3), with the points 0, +-1/sqrt(2), +-sqrt(2) and infinity (Lavin and Gray, arXiv:1509.09308; the
@@ -108,7 +121,8 @@ struct ConvKernels {
   int32_t tile_outputs;  // the most outputs of a chunk
   void (*tiles)(const ConvTiles&);
   void (*rows)(const ConvRows&);
-  void (*greatest)(const ConvRows&);  // of each window, -inf at least: neither weights nor finish
+  void (*greatest)(const PooledRows&);
+  void (*sums)(const PooledRows&);
   void (*pad)(const PaddedRows&);
   void (*join)(const JoinedRows&);
   void (*winograd_input)(const WinogradInput&);

@@ -93,8 +93,8 @@ extern const CpuKernel
 // Convolutions of f32 by vectors: conv_vectors.cpp
 // Convolutions that finish their sums, and those of f32 by vectors: conv.cpp, conv_vectors.cpp
 extern const CpuKernel fused_conv, conv_neon, conv_avx2, conv_avx512, fused_conv_neon, fused_conv_avx2, fused_conv_avx512;
-// Pooling of f32 by vectors: max_pool_vectors.cpp
-extern const CpuKernel max_pool_neon, max_pool_avx2, max_pool_avx512;
+// Pooling by vectors: pool_vectors.cpp
+extern const CpuKernel max_pool_neon, max_pool_avx2, max_pool_avx512, average_pool_neon, average_pool_avx2, average_pool_avx512;
 // Of mixtures of experts: heed_expert_matmul.cpp
 extern const CpuKernel heed_expert_matmul;
 // Heed's own, beside attention: heed_causal_mask.cpp, heed_embedding.cpp, fused_elementwise.cpp
@@ -199,7 +199,7 @@ PluginContent content() {
               &grid_sample, &affine_grid,
               &non_max_suppression,
               &mel_weight_matrix,
-              &max_pool_neon, &max_pool_avx2, &max_pool_avx512,
+              &max_pool_neon, &max_pool_avx2, &max_pool_avx512, &average_pool_neon, &average_pool_avx2, &average_pool_avx512,
               &fused_conv, &conv_neon, &conv_avx2, &conv_avx512, &fused_conv_neon, &fused_conv_avx2, &fused_conv_avx512,
               &heed_expert_matmul,
               &heed_causal_mask, &heed_embedding, &fused_elementwise, &fused_elementwise_neon,

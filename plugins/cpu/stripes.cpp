@@ -21,12 +21,14 @@ WindowAttributes window_attributes_of(const NodeView& node, std::span<const int6
     return sizes_of(given ? *given : std::span<const int64_t>(), otherwise);
   };
   using enum WindowAttributes::Padding;
-  WindowAttributes w{sizes_of(kernel, 1), list("strides", 1), list("dilations", 1), {}, given};
+  WindowAttributes w{sizes_of(kernel, 1), list("strides", 1), list("dilations", 1), {}, {}, given};
   const auto auto_pad = node.text("auto_pad", "NOTSET");
-  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER")
+  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
     w.padding = auto_pad == "SAME_UPPER" ? same_upper : same_lower;
-  else if (const auto pads = node.integers("pads"); pads && auto_pad != "VALID")
+  } else if (const auto pads = node.integers("pads"); pads && auto_pad != "VALID") {
     w.pads = sizes_of(pads->first(pads->size() / 2), 0);
+    w.pads_behind = sizes_of(pads->last(pads->size() / 2), 0);
+  }
   return w;
 }
 
@@ -38,11 +40,13 @@ Windows windows_of(const WindowAttributes& attributes, std::span<const int64_t> 
   w.strides = attributes.strides;
   w.dilations = attributes.dilations;
   w.pads = attributes.pads;
+  w.pads_behind = attributes.pads_behind;
   if (attributes.padding != WindowAttributes::Padding::given)
     for (size_t axis = 0; axis < most_window_axes; ++axis) {
       const int64_t reach = (w.out[axis] - 1) * w.strides[axis] + (w.kernel[axis] - 1) * w.dilations[axis] + 1;
       const int64_t total = std::max<int64_t>(0, reach - w.in[axis]);
       w.pads[axis] = attributes.padding == WindowAttributes::Padding::same_upper ? total / 2 : total - total / 2;
+      w.pads_behind[axis] = total - w.pads[axis];
     }
   w.in_count = product_of(w.in);
   w.out_count = product_of(w.out);

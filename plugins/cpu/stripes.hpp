@@ -19,12 +19,13 @@ using Sizes = std::array<int64_t, most_window_axes>;
 constexpr int64_t product_of(const Sizes& sizes) { return sizes[depth] * sizes[height] * sizes[width]; }
 
 struct Windows {
-  Sizes in, out, kernel, strides, dilations, pads;  // pads: before the data
+  Sizes in, out, kernel, strides, dilations;
+  Sizes pads, pads_behind;  // before the data, and behind it
   int64_t in_count, out_count, kernel_count;
 };
-// What a node says of its windows, whatever their sizes; `pads` holds where `padding` is `given`.
+// What a node says of its windows, whatever their sizes; pads hold where `padding` is `given`.
 struct WindowAttributes {
-  Sizes kernel, strides, dilations, pads;
+  Sizes kernel, strides, dilations, pads, pads_behind;
   enum class Padding { given, same_upper, same_lower } padding;
 };
 WindowAttributes window_attributes_of(const NodeView& node, std::span<const int64_t> kernel);

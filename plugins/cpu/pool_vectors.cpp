@@ -1,0 +1,287 @@
+// MaxPool, without indices, and AveragePool by vectors: of a block of windows first the elements above each other
+// become one, along rows of the image as they lie; then these lines are padded, pixels a stride apart side by side, and
+// elements beside each other become one. Images of f16 and bf16 are f32 meanwhile.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "conv_panels.hpp"
+#include "half.hpp"
+#include "ranks.hpp"
+#include "stripes.hpp"
+
+namespace heed::cpu {
+namespace {
+
+// The lines of a block stay in the first-level cache.
+constexpr int64_t block_floats = 6 * 1024, widest_block = 512;
+// Below this a thread costs more than it brings: elements of windows.
+constexpr int64_t serial_work = 64 * 1024;
+
+constexpr int64_t whole_lines(int64_t floats) { return ceil_divide(floats, 16) * 16; }
+
+// Elements of a window along an axis.
+struct Taps {
+  int64_t begin, end;
+  bool operator==(const Taps&) const = default;
+};
+
+struct Pooling : Windows {
+  int64_t images;  // of all batches and channels
+  bool is_half, counts_padding;
+  bool has_lines;       // rows of images are lines as they lie
+  int64_t line_length;  // the most pixels of a row that windows of a block meet
+  Blocks blocks;
+  Stripe padded;  // of the lines of a block
+
+  Pooling(const NodeView& node, const TensorView& x, const TensorView& y)
+      : Windows(windows_of(window_attributes_of(node, *node.integers("kernel_shape")), x.dims(), y.dims())),
+        images(x.dim(0) * x.dim(1)),
+        is_half(cpu::is_half(x.element())),
+        counts_padding(node.integer("count_include_pad") != 0) {
+    const auto lies = [&](int axis) {
+      return kernel[axis] == 1 && pads[axis] == 0 && (out[axis] - 1) * strides[axis] < in[axis];
+    };
+    has_lines = in_count > 0 && lies(depth) && lies(height);
+    if (has_lines && !is_half && in[depth] * in[height] * out[height] == 1) {  // one image of many rows
+      in[height] = out[height] = std::exchange(images, 1);
+      strides[height] = 1;
+      in_count *= in[height];
+      out_count *= in[height];
+    }
+    const int64_t columns = std::min(out[width], widest_block);
+    const int64_t row_floats = std::min(in[width], reach(columns)) + stripe_of(*this, 1, columns).row_length;
+    blocks = blocks_of(out[height], out[width], block_floats / row_floats, widest_block, 16, images * out[depth], 1);
+    line_length = std::min(in[width], reach(blocks.columns));
+    padded = stripe_of(*this, blocks.rows, blocks.columns);
+  }
+
+  int64_t reach(int64_t columns) const {
+    return (columns - 1) * strides[width] + (kernel[width] - 1) * dilations[width] + 1;
+  }
+  // Whether lines are made where they are padded.
+  bool joins_in_place() const { return strides[width] == 1 && !has_lines; }
+  int64_t block_count() const { return out[depth] * blocks.row_blocks * blocks.column_blocks; }
+
+  int64_t place(int axis, int64_t output, int64_t element) const {
+    return output * strides[axis] + element * dilations[axis] - pads[axis];
+  }
+  // Elements of an output's window before a place.
+  int64_t count_before(int axis, int64_t output, int64_t end) const {
+    const int64_t room = end - place(axis, output, 0);
+    return room <= 0 ? 0 : std::min(kernel[axis], ceil_divide(room, dilations[axis]));
+  }
+  Taps inside(int axis, int64_t output) const {
+    return {count_before(axis, output, 0), count_before(axis, output, in[axis])};
+  }
+  // Elements that count in a mean.
+  float count(int axis, int64_t output) const {
+    const int64_t end = in[axis] + (counts_padding ? pads_behind[axis] : 0);
+    return static_cast<float>(count_before(axis, output, end) - (counts_padding ? 0 : count_before(axis, output, 0)));
+  }
+};
+
+// Scratch, in floats: what all threads read, and what each has.
+struct Room {
+  int64_t across, row_divisors, column_divisors, shared;  // where the first three begin, and where they end
+  int64_t lines, padded, image, outputs, thread;          // likewise, of a thread; first its offsets
+
+  explicit Room(const Pooling& p, bool is_mean) {
+    const auto offsets = [](int64_t count) {
+      return whole_lines(count * static_cast<int64_t>(sizeof(int64_t) / sizeof(float)));
+    };
+    across = 0;
+    row_divisors = across + offsets(p.kernel[width]);
+    column_divisors = row_divisors + (is_mean ? whole_lines(p.out[depth] * p.out[height]) : 0);
+    shared = column_divisors + (is_mean ? whole_lines(p.out[width]) : 0);
+    lines = offsets(p.kernel[depth] * p.kernel[height]);
+    padded = lines + (p.has_lines || p.joins_in_place() ? 0 : whole_lines(p.blocks.rows * p.line_length));
+    image = padded + whole_lines(p.blocks.rows * p.padded.row_length + stripe_slack);
+    outputs = image + (p.is_half ? whole_lines(p.in_count) : 0);
+    thread = outputs + (p.is_half ? whole_lines(p.out_count) : 0);
+  }
+};
+
+struct Run {
+  const Pooling& p;
+  const Room& room;
+  const ConvKernels& kernels;
+  bool is_mean;
+  float* shared;
+
+  auto pooled() const { return is_mean ? kernels.sums : kernels.greatest; }
+
+  void prepare() const {
+    auto* across = reinterpret_cast<int64_t*>(shared + room.across);
+    for (int64_t k = 0; k < p.kernel[width]; ++k) {
+      const int64_t at = k * p.dilations[width], before = quotient(at, p.strides[width]);
+      across[k] = (at - before * p.strides[width]) * p.padded.phase_length + before;
+    }
+    if (!is_mean) return;
+    for (int64_t z = 0; z < p.out[depth]; ++z)
+      for (int64_t row = 0; row < p.out[height]; ++row)
+        shared[room.row_divisors + z * p.out[height] + row] = p.count(depth, z) * p.count(height, row);
+    for (int64_t column = 0; column < p.out[width]; ++column)
+      shared[room.column_divisors + column] = p.count(width, column);
+  }
+
+  // A line for each row of a block: of the pixels [first, first + length) of rows of the image.
+  void join_rows(const float* image, const Block& block, int64_t first, int64_t length, int64_t* offsets, float* lines,
+                 int64_t line_stride) const {
+    const Taps deep = p.inside(depth, block.depth);
+    for (int64_t row = 0, end; row < block.rows; row = end) {
+      const Taps high = p.inside(height, block.row + row);
+      for (end = row + 1; end < block.rows && p.inside(height, block.row + end) == high;) ++end;
+      int64_t count = 0;
+      for (int64_t z = deep.begin; z < deep.end; ++z)
+        for (int64_t k = high.begin; k < high.end; ++k)
+          offsets[count++] =
+              (p.place(depth, block.depth, z) * p.in[height] + p.place(height, block.row + row, k)) * p.in[width] +
+              first;
+      pooled()({.source = image,
+                .source_stride = p.strides[height] * p.in[width],
+                .offsets = offsets,
+                .k_count = count,
+                .row_count = end - row,
+                .column_count = length,
+                .y = lines + row * line_stride,
+                .y_stride = line_stride,
+                .row_divisors = nullptr,
+                .column_divisors = nullptr});
+    }
+  }
+
+  void pool(const float* image, const Block& block, float* own, float* y) const {
+    const int64_t first = p.place(width, block.column, 0);
+    const int64_t begin = std::clamp<int64_t>(first, 0, p.in[width]);
+    const int64_t end = std::clamp<int64_t>(first + p.reach(block.columns), begin, p.in[width]);
+    auto* const offsets = reinterpret_cast<int64_t*>(own);
+    const float padding = is_mean ? 0 : -std::numeric_limits<float>::infinity();
+    float* const padded = own + room.padded;
+    if (p.joins_in_place()) {
+      const int64_t length = p.padded.row_length, before = std::clamp<int64_t>(begin - first, 0, length);
+      join_rows(image, block, begin, end - begin, offsets, padded + before, length);
+      float* gap = padded;  // to the next line: what is behind one and before another
+      for (int64_t row = 0; row < block.rows; ++row) {
+        float* const line = padded + row * length + before;
+        std::fill(gap, line, padding);
+        gap = line + (end - begin);
+      }
+      std::fill(gap, padded + block.rows * length, padding);
+    } else {
+      const float* lines = own + room.lines;
+      int64_t line_stride = p.line_length;
+      if (p.has_lines) {
+        lines = image + (block.depth * p.strides[depth] * p.in[height] + block.row * p.strides[height]) * p.in[width] +
+                begin;
+        line_stride = p.strides[height] * p.in[width];
+      } else {
+        join_rows(image, block, begin, end - begin, offsets, own + room.lines, line_stride);
+      }
+      kernels.pad({.from = lines,
+                   .from_stride = line_stride,
+                   .count = end - begin,
+                   .first = first - begin,
+                   .step = p.strides[width],
+                   .row_count = block.rows,
+                   .phase_count = p.padded.phases,
+                   .column_count = p.padded.phase_length,
+                   .padding = padding,
+                   .to = padded,
+                   .to_stride = p.padded.row_length});
+    }
+    const int64_t output_row = block.depth * p.out[height] + block.row;
+    pooled()({.source = padded,
+              .source_stride = p.padded.row_length,
+              .offsets = reinterpret_cast<const int64_t*>(shared + room.across),
+              .k_count = p.kernel[width],
+              .row_count = block.rows,
+              .column_count = block.columns,
+              .y = y + output_row * p.out[width] + block.column,
+              .y_stride = p.out[width],
+              .row_divisors = is_mean ? shared + room.row_divisors + output_row : nullptr,
+              .column_divisors = is_mean ? shared + room.column_divisors + block.column : nullptr});
+  }
+
+  void pool_block(const float* image, int64_t index, float* own, float* y) const {
+    pool(image, p.blocks.at(index, p.out[height], p.out[width]), own, y);
+  }
+};
+
+template <bool is_mean>
+Result<void> bind(Binding& node) {
+  const auto y = node.output(0);
+  if (y.count() == 0) return {};
+  const Room room(Pooling(node, node.input(0), y), is_mean);
+  const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
+  node.scratch(static_cast<size_t>(room.shared + threads * room.thread) * sizeof(float));
+  return {};
+}
+
+template <bool is_mean>
+Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
+  const auto x = run.input(0), y = run.output(0);
+  if (y.count() == 0) return {};
+  const Pooling p(run, x, y);
+  const Room room(p, is_mean);
+  const Run body{p, room, kernels, is_mean, run.scratch<float>()};
+  body.prepare();
+
+  const auto pool = [&](int64_t task, float* own) {
+    if (!p.is_half) {
+      const int64_t image = quotient(task, p.block_count());
+      body.pool_block(x.data<float>() + image * p.in_count, task - image * p.block_count(), own,
+                      y.data<float>() + image * p.out_count);
+      return;
+    }
+    widen(x.element(), x.data<uint16_t>() + task * p.in_count, p.in_count, own + room.image);
+    for (int64_t block = 0; block < p.block_count(); ++block)
+      body.pool_block(own + room.image, block, own, own + room.outputs);
+    narrow(y.element(), own + room.outputs, p.out_count, y.data<uint16_t>() + task * p.out_count);
+  };
+  float* const own = run.scratch<float>() + room.shared;
+  const int64_t tasks = p.images * (p.is_half ? 1 : p.block_count());
+  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  if (run.thread_count() > threads) {  // scratch was bound for fewer
+    for (int64_t task = 0; task < tasks; ++task) pool(task, own);
+    return {};
+  }
+  const int64_t cost = std::max<int64_t>(1, p.images * p.out_count * p.kernel_count / tasks);
+  run.parallel_for(tasks, std::max<int64_t>(1, serial_work / cost), [&](int64_t begin, int64_t end, int32_t thread) {
+    for (int64_t task = begin; task < end; ++task) pool(task, own + thread * room.thread);
+  });
+  return {};
+}
+
+template <Isa isa>
+Result<void> plan(Planning& node) {
+  HEED_TRY(require_isa(node, isa));
+  const auto x = node.input(0);
+  if (x.element() != DataType::f32 && !is_half(x.element()))
+    return decline("elements are " + std::string(name_of(x.element())) + ", not f32, f16 or bf16");
+  if (conv_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
+  if (node.has_output(1)) return decline("it is asked where the greatest stand");
+  HEED_TRY(require_ranks(node));
+  return check_stripes(node, x, *node.integers("kernel_shape"));
+}
+
+template <Isa isa, int32_t score, bool is_mean>
+CpuKernel vector_kernel() {
+  return {.op_type = is_mean ? "AveragePool" : "MaxPool",
+          .name = name_of(isa),
+          .score = score,
+          .plan = plan<isa>,
+          .bind = bind<is_mean>,
+          .run = [](Running& run) { return run_vectors<is_mean>(run, *conv_kernels(isa)); }};
+}
+
+}  // namespace
+
+extern const CpuKernel max_pool_neon = vector_kernel<Isa::neon, 5, false>();
+extern const CpuKernel max_pool_avx2 = vector_kernel<Isa::avx2, 10, false>();
+extern const CpuKernel max_pool_avx512 = vector_kernel<Isa::avx512, 20, false>();
+extern const CpuKernel average_pool_neon = vector_kernel<Isa::neon, 5, true>();
+extern const CpuKernel average_pool_avx2 = vector_kernel<Isa::avx2, 10, true>();
+extern const CpuKernel average_pool_avx512 = vector_kernel<Isa::avx512, 20, true>();
+
+}  // namespace heed::cpu
