@@ -18,22 +18,32 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Halves = hn::Rebind<hwy::float16_t, Floats>;
 
-// Whole vectors; both give how many numbers they did.
-int64_t widen_f16_here(const void* from, int64_t n, float* to) {
+// Lists of fewer numbers than a vector has go through a copy that is filled up; of others the last vector ends with
+// them.
+template <class From, class To, class Convert>
+void convert_here(const From* from, int64_t n, To* to, Convert&& convert) {
   constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
-  const auto* halves = static_cast<const hwy::float16_t*>(from);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    hn::StoreU(hn::PromoteTo(Floats(), hn::LoadU(Halves(), halves + i)), Floats(), to + i);
-  return i;
+  if (n == 0) return;
+  if (n < lanes) {
+    From some[lanes] = {};
+    To converted[lanes];
+    std::memcpy(some, from, static_cast<size_t>(n) * sizeof(From));
+    convert(some, converted);
+    std::memcpy(to, converted, static_cast<size_t>(n) * sizeof(To));
+    return;
+  }
+  for (int64_t i = 0; i + lanes < n; i += lanes) convert(from + i, to + i);
+  convert(from + n - lanes, to + n - lanes);
 }
-int64_t narrow_f16_here(const float* from, int64_t n, void* to) {
-  constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
-  auto* halves = static_cast<hwy::float16_t*>(to);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    hn::StoreU(hn::DemoteTo(Halves(), hn::LoadU(Floats(), from + i)), Halves(), halves + i);
-  return i;
+void widen_f16_here(const void* from, int64_t n, float* to) {
+  convert_here(static_cast<const hwy::float16_t*>(from), n, to, [](const hwy::float16_t* halves, float* floats) {
+    hn::StoreU(hn::PromoteTo(Floats(), hn::LoadU(Halves(), halves)), Floats(), floats);
+  });
+}
+void narrow_f16_here(const float* from, int64_t n, void* to) {
+  convert_here(from, n, static_cast<hwy::float16_t*>(to), [](const float* floats, hwy::float16_t* halves) {
+    hn::StoreU(hn::DemoteTo(Halves(), hn::LoadU(Floats(), floats)), Halves(), halves);
+  });
 }
 
 }  // namespace heed::cpu::HWY_NAMESPACE
@@ -44,8 +54,8 @@ HWY_AFTER_NAMESPACE();
 namespace heed::cpu {
 namespace {
 
-using Widen = int64_t (*)(const void*, int64_t, float*);
-using Narrow = int64_t (*)(const float*, int64_t, void*);
+using Widen = void (*)(const void*, int64_t, float*);
+using Narrow = void (*)(const float*, int64_t, void*);
 
 template <class Function>
 Function best_of([[maybe_unused]] Function avx512, [[maybe_unused]] Function avx2, [[maybe_unused]] Function neon) {
@@ -87,8 +97,9 @@ void widen(DataType type, const void* from, int64_t n, float* to) {
   }
   static const Widen vectors =
       best_of<Widen>(HEED_AVX512(widen_f16_here), HEED_AVX2(widen_f16_here), HEED_NEON(widen_f16_here));
+  if (vectors) return vectors(from, n, to);
   const auto* halves = static_cast<const Float16*>(from);
-  for (int64_t i = vectors ? vectors(from, n, to) : 0; i < n; ++i) to[i] = static_cast<float>(halves[i]);
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(halves[i]);
 }
 
 void narrow(DataType type, const float* from, int64_t n, void* to) {
@@ -99,8 +110,9 @@ void narrow(DataType type, const float* from, int64_t n, void* to) {
   }
   static const Narrow vectors =
       best_of<Narrow>(HEED_AVX512(narrow_f16_here), HEED_AVX2(narrow_f16_here), HEED_NEON(narrow_f16_here));
+  if (vectors) return vectors(from, n, to);
   auto* halves = static_cast<Float16*>(to);
-  for (int64_t i = vectors ? vectors(from, n, to) : 0; i < n; ++i) halves[i] = Float16(from[i]);
+  for (int64_t i = 0; i < n; ++i) halves[i] = Float16(from[i]);
 }
 
 }  // namespace heed::cpu
