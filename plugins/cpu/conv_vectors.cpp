@@ -1,13 +1,16 @@
-// Conv and heed.FusedConv of f32 by vectors, in four ways: tiles of outputs x pixels that read the image where a padded
-// copy of a piece of it lies (few numbers behind each pixel), or a matrix made of it (many); rows of single channels,
-// for groups of one; and Winograd's F(4x4, 3x3). Up to three spatial axes; images with fewer have size 1 along the
-// first ones. Constant weights are packed once, others at each run.
+// Conv and heed.FusedConv of f32, f16 and bf16 by vectors, in four ways: tiles of outputs x pixels that read the image
+// where a padded copy of a piece of it lies (few numbers behind each pixel), or a matrix made of it (many); rows of
+// single channels, for groups of one; and Winograd's F(4x4, 3x3). Up to three spatial axes; images with fewer have size
+// 1 along the first ones. Constant weights are packed once, others at each run. Of f16 and bf16 all is f32 meanwhile:
+// pixels as they are copied, outputs until a task is done with them.
 #include <algorithm>
-#include <cstring>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "conv_finish.hpp"
 #include "conv_panels.hpp"
+#include "half.hpp"
 #include "ranks.hpp"
 #include "stripes.hpp"
 
@@ -19,6 +22,7 @@ bool slides(int64_t channels, int64_t outputs) { return channels == 1 && outputs
 
 // One node with its sizes as numbers. Channels and outputs are those of a group.
 struct Convolution : Windows {
+  DataType element;
   int64_t images, groups, channels, outputs;
   bool has_points;  // a window is one pixel, and each pixel has its own: an image is one row of pixels
 
@@ -42,6 +46,7 @@ struct WeightSizes {
 // What holds at all sizes.
 struct Settings {
   WindowAttributes windows;
+  DataType element;
   int64_t groups, channels, outputs;  // those of a group
   std::optional<ConvBounds> bounds;   // null: a program takes their place
 };
@@ -49,12 +54,18 @@ struct Settings {
 Settings settings_of(const NodeView& node) {
   const WeightSizes w(node);
   const int64_t groups = node.integer("group", 1);
-  return {window_attributes_of(node, w.kernel()), groups, w.numbers[1], w.numbers[0] / groups, conv_bounds(node)};
+  return {window_attributes_of(node, w.kernel()),
+          node.input(conv_x).element(),
+          groups,
+          w.numbers[1],
+          w.numbers[0] / groups,
+          conv_bounds(node)};
 }
 
 Convolution convolution_of(const Settings& settings, std::span<const int64_t> x, std::span<const int64_t> y) {
   Convolution c;
   static_cast<Windows&>(c) = windows_of(settings.windows, x, y);
+  c.element = settings.element;
   c.images = x[0];
   c.groups = settings.groups;
   c.channels = settings.channels;
@@ -98,6 +109,7 @@ struct Work {
   int64_t matrix_stride;  // between numbers of one pixel: of packed pixels the width of a panel, or of Winograd's tiles
   int64_t tasks, cost;    // of a task, in multiplications
   int64_t offset_count;   // of each of two tables
+  int64_t widened;        // of a thread's scratch: where it has room for rows of f16 and bf16
   int64_t weight_floats, input_floats, thread_floats;  // scratch: packed weights, transformed input, that of a thread
 
   int64_t block_count(const Convolution& c) const { return c.out[depth] * blocks.row_blocks * blocks.column_blocks; }
@@ -201,7 +213,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
     if (work.method == Method::packed_tiles)
       floats += packed_count(work) + work.blocks.rows * work.blocks.columns + stripe_slack;
   }
-  work.thread_floats = ceil_divide(floats, 16) * 16;
+  work.widened = work.thread_floats = ceil_divide(floats, 16) * 16;
+  if (is_half(c.element))
+    work.thread_floats += ceil_divide(c.has_points ? work.blocks.columns : widened_floats(c, work.stripe), 16) * 16;
   return work;
 }
 
@@ -216,15 +230,17 @@ struct Kept {
   const FusedProgram* program;  // what is done with sums; null: bounds are all
 };
 
-// w [output, channel, kernel], of any strides, which lie dense behind the channel's.
-void pack_weights(const TensorView& w, int64_t groups, const ConvKernels& kernels, float* to) {
-  const int64_t outputs = w.dim(0) / groups, channels = w.dim(1), kernel_count = w.count(2, w.rank());
+// w [output, channel, kernel], dense.
+void pack_weights(const float* w, std::span<const int64_t> dims, int64_t groups, const ConvKernels& kernels,
+                  float* to) {
+  const int64_t outputs = dims[0] / groups, channels = dims[1];
+  const int64_t kernel_count = std::accumulate(dims.begin() + 2, dims.end(), int64_t{1}, std::multiplies<>());
   const int64_t at_once = channels_at_once(channels, kernel_count);
   for (int64_t group = 0; group < groups; ++group)
     for (int64_t channel = 0; channel < channels; channel += at_once) {
       const int64_t count = std::min(at_once, channels - channel) * kernel_count;
-      pack_outputs(w.data<float>() + (group * outputs * channels + channel) * kernel_count, channels * kernel_count, 1,
-                   outputs, count, kernels.tile_outputs, to);
+      pack_outputs(w + (group * outputs * channels + channel) * kernel_count, channels * kernel_count, 1, outputs,
+                   count, kernels.tile_outputs, to);
       to += outputs * count;
     }
 }
@@ -239,22 +255,30 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
   const auto w = node.constant(conv_w);
   if (!w) return {};
   const int64_t groups = node.integer("group", 1), outputs = w->dim(0) / groups, channels = w->dim(1);
-  if (slides(channels, outputs)) return {};
+  const bool lies = slides(channels, outputs);
+  if (lies && !is_half(w->element())) return {};
+  std::vector<float> widened(is_half(w->element()) ? static_cast<size_t>(w->count()) : 0);
+  if (!widened.empty()) widen(w->element(), w->c.data, w->count(), widened.data());
+  const float* const from = widened.empty() ? w->data<float>() : widened.data();
   kept->is_winograd = suits_winograd(node);
   const int64_t count = kept->is_winograd ? w->dim(0) * channels * winograd_positions : w->count();
   auto* to = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count + stripe_slack) * sizeof(float)));
   if (to == nullptr)
     return Error{Code::out_of_memory, "no memory for packed weights of " + std::to_string(count) + " numbers"};
   kept->weights = to;
+  if (lies) {
+    std::copy(widened.begin(), widened.end(), to);
+    return node.replaced(conv_w), Result<void>{};
+  }
   if (!kept->is_winograd) {
-    pack_weights(*w, groups, kernels, to);
+    pack_weights(from, w->dims(), groups, kernels, to);
     return node.replaced(conv_w), Result<void>{};
   }
   const int64_t at_once = channels_at_once(channels, 1), matrix = outputs * channels;
   std::vector<float> transformed(static_cast<size_t>(matrix * winograd_positions));
   for (int64_t group = 0; group < groups; ++group) {
     for (int64_t i = 0; i < matrix; ++i)
-      winograd_weights(w->data<float>() + (group * matrix + i) * 9, 3, 1, transformed.data() + i, matrix);
+      winograd_weights(from + (group * matrix + i) * 9, 3, 1, transformed.data() + i, matrix);
     for (int64_t position = 0; position < winograd_positions; ++position)
       for (int64_t channel = 0; channel < channels; channel += at_once) {
         const int64_t k_count = std::min(at_once, channels - channel);
@@ -272,11 +296,16 @@ struct Run {
   const Convolution& c;
   const Work& work;
   const ConvKernels& kernels;
-  const float *x, *weights, *bias, *residual;  // null: there is none
+  Elements x;
+  const float *weights, *bias, *residual;  // null: there is none
   ConvBounds bounds;
   const FusedProgram* program;
   RunFused loops;
   float* y;
+  // Of f16 and bf16, whose residual and y are those of a Widened.
+  Elements half_residual;
+  float* widened_residual;
+  uint16_t* half_y;
   const int32_t *stripe_table, *matrix_table;  // offsets of k
 
   // Of the outputs from this one on, as far as kernels do it.
@@ -286,20 +315,40 @@ struct Run {
   // Where the residual of a piece of y lies; y's own place where there is none.
   const float* residual_of(const float* to) const { return residual ? residual + (to - y) : to; }
 
-  // What kernels leave over, of a piece of y: outputs, each of rows of pixels.
-  void run_program(float* first, int64_t output_count, int64_t row_count, int64_t column_count) const {
-    if (!program) return;
+  // Calls body(first, n) for the rows, of pixels that follow each other, of a piece of y: outputs, each of rows of
+  // pixels.
+  template <class Body>
+  void for_each_row(float* first, int64_t output_count, int64_t row_count, int64_t column_count, Body&& body) const {
     if (column_count == c.out[width]) column_count *= std::exchange(row_count, 1);
     for (int64_t output = 0; output < output_count; ++output)
-      for (int64_t row = 0; row < row_count; ++row) {
-        float* const to = first + output * c.out_count + row * c.out[width];
-        run_conv_program(*program, loops, to, residual ? residual + (to - y) : nullptr, column_count);
-      }
+      for (int64_t row = 0; row < row_count; ++row)
+        body(first + output * c.out_count + row * c.out[width], column_count);
+  }
+  // What kernels leave over, of such a piece, before and after them.
+  void begin_piece(float* first, int64_t output_count, int64_t row_count, int64_t column_count) const {
+    if (!residual || !is_half(c.element)) return;
+    for_each_row(first, output_count, row_count, column_count, [&](const float* to, int64_t n) {
+      widen(c.element, half_residual.from(to - y).data, n, widened_residual + (to - y));
+    });
+  }
+  void end_piece(float* first, int64_t output_count, int64_t row_count, int64_t column_count) const {
+    if (!program && !is_half(c.element)) return;
+    for_each_row(first, output_count, row_count, column_count, [&](float* to, int64_t n) {
+      if (program) run_conv_program(*program, loops, to, residual ? residual_of(to) : nullptr, n);
+      if (is_half(c.element)) narrow(c.element, to, n, half_y + (to - y));
+    });
   }
 
   // Chunks of a range of a task.
   std::pair<int64_t, int64_t> range(int64_t index) const {
     return {work.chunks * index / work.ranges, work.chunks * (index + 1) / work.ranges};
+  }
+
+  // A block's row of single pixels.
+  const float* points(Elements from, const Block& block, float* scratch) const {
+    if (!is_half(c.element)) return static_cast<const float*>(from.data);
+    widen(c.element, from.data, block.columns, scratch + work.widened);
+    return scratch + work.widened;
   }
 
   void multiply(int64_t task, float* scratch) const {
@@ -319,18 +368,22 @@ struct Run {
     tiles.chunk_end = chunk_end;
     tiles.y_stride = c.out_count;
     tiles.panel_stride = 2 * kernels.lanes;
+    const int64_t output_begin = chunk_first(c.outputs, work.chunks, chunk_begin);
+    const int64_t output_count = chunk_first(c.outputs, work.chunks, chunk_end) - output_begin;
+    begin_piece(to + output_begin * c.out_count, output_count, block.rows, block.columns);
     for (int64_t channel = 0; channel < c.channels; channel += work.channels) {
       const int64_t channels = std::min(work.channels, c.channels - channel);
-      const float* from = x + (image * c.channels + channel) * c.in_count;
+      const Elements from = x.from((image * c.channels + channel) * c.in_count);
       tiles.k_count = channels * c.kernel_count;
       tiles.weights = weights + (group * c.channels + channel) * c.kernel_count * c.outputs;
       tiles.accumulate = channel > 0;
       tiles.finish = channel + channels == c.channels ? &last : nullptr;
-      if (!c.has_points) fill_stripe(kernels, c, work.stripe, from, channels, block, 0, stripe);
+      if (!c.has_points) fill_stripe(kernels, c, work.stripe, from, channels, block, 0, scratch + work.widened, stripe);
       const int64_t row_step = c.strides[height] * work.stripe.row_length;
       if (work.method == Method::packed_tiles) {
         for (int64_t k = 0; k < tiles.k_count; ++k)
-          kernels.join({.from = c.has_points ? from + k * c.in_count + block.column : stripe + stripe_table[k],
+          kernels.join({.from = c.has_points ? points(from.from(k * c.in_count + block.column), block, scratch)
+                                             : stripe + stripe_table[k],
                         .from_stride = row_step,
                         .row_count = block.rows,
                         .column_count = block.columns,
@@ -360,19 +413,18 @@ struct Run {
         kernels.tiles(tiles);
       }
     }
-    const int64_t output_begin = chunk_first(c.outputs, work.chunks, chunk_begin);
-    const int64_t output_end = chunk_first(c.outputs, work.chunks, chunk_end);
-    run_program(to + output_begin * c.out_count, output_end - output_begin, block.rows, block.columns);
+    end_piece(to + output_begin * c.out_count, output_count, block.rows, block.columns);
   }
 
   void slide(int64_t task, float* scratch) const {
     const int64_t plane = quotient(task, work.block_count(c)), image = quotient(plane, c.groups * c.outputs);
     const int64_t output = plane - image * c.groups * c.outputs;
     const Block block = work.blocks.at(task - plane * work.block_count(c), c.out[height], c.out[width]);
-    const float* from = x + (image * c.groups + quotient(output, c.outputs)) * c.in_count;
-    fill_stripe(kernels, c, work.stripe, from, 1, block, 0, scratch);
+    const Elements from = x.from((image * c.groups + quotient(output, c.outputs)) * c.in_count);
+    fill_stripe(kernels, c, work.stripe, from, 1, block, 0, scratch + work.widened, scratch);
     float* const to = y + (image * c.groups * c.outputs + output) * c.out_count +
                       (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
+    begin_piece(to, 1, block.rows, block.columns);
     kernels.rows({.source = scratch,
                   .source_stride = c.strides[height] * work.stripe.row_length,
                   .offsets = stripe_table,
@@ -384,7 +436,7 @@ struct Run {
                   .residual = residual_of(to),
                   .y_stride = c.out[width],
                   .finish = finish(output)});
-    run_program(to, 1, block.rows, block.columns);
+    end_piece(to, 1, block.rows, block.columns);
   }
 
   Block tiles_at(int64_t index) const {
@@ -398,7 +450,8 @@ struct Run {
     const Block pixels{block.depth, block.row * winograd_pixels, block.rows * winograd_pixels,
                        block.column * winograd_pixels, block.columns * winograd_pixels};
     for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
-      fill_stripe(kernels, c, work.stripe, x + (image * c.channels + channel) * c.in_count, 1, pixels, 0, stripe);
+      fill_stripe(kernels, c, work.stripe, x.from((image * c.channels + channel) * c.in_count), 1, pixels, 0,
+                  stripe + work.widened, stripe);
       kernels.winograd_input({.source = stripe,
                               .row_stride = work.stripe.row_length,
                               .tile_rows = block.rows,
@@ -444,6 +497,7 @@ struct Run {
       for (int64_t output = 0; output < outputs; ++output) {
         float* const to =
             y + (image * c.outputs + first + output) * c.out_count + first_row * c.out[width] + first_column;
+        begin_piece(to, 1, rows, columns);
         kernels.winograd_output({.sums = sums + output * work.matrix_stride,
                                  .position_stride = spread(outputs * work.matrix_stride),
                                  .tile_rows = block.rows,
@@ -455,7 +509,7 @@ struct Run {
                                  .column_count = columns,
                                  .finish = finish(group * c.outputs + first + output),
                                  .room = room});
-        run_program(to, 1, rows, columns);
+        end_piece(to, 1, rows, columns);
       }
     }
   }
@@ -471,6 +525,20 @@ struct Run {
   }
 };
 
+// Tensors of f16 and bf16 as f32: where they begin in a piece of scratch, in floats.
+struct Widened {
+  int64_t weights = 0, bias = 0, residual = 0, y = 0, floats = 0;
+  Widened(const NodeView& node, const Convolution& c, bool has_constant_weights) {
+    if (!is_half(c.element)) return;
+    const auto take = [&](int64_t count) { return std::exchange(floats, floats + ceil_divide(count, 16) * 16); };
+    const int64_t outputs = c.groups * c.outputs, y_count = c.images * outputs * c.out_count;
+    weights = take(has_constant_weights ? 0 : outputs * c.k_count());
+    bias = take(node.has_input(conv_bias) ? outputs : 0);
+    residual = take(node.has_input(conv_residual) ? y_count : 0);
+    y = take(y_count);
+  }
+};
+
 bool is_by_winograd(const NodeView& node) { return node.constant(conv_w) && suits_winograd(node); }
 
 Result<void> bind(Binding& node, const ConvKernels& kernels) {
@@ -478,10 +546,11 @@ Result<void> bind(Binding& node, const ConvKernels& kernels) {
   if (y.count() == 0) return {};
   const auto c = convolution_of(settings_of(node), x.dims(), y.dims());
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
-  const Work work = work_of(c, kernels, is_by_winograd(node), node.constant(conv_w).has_value(), threads);
+  const bool is_constant = node.constant(conv_w).has_value();
+  const Work work = work_of(c, kernels, is_by_winograd(node), is_constant, threads);
   const int64_t tables = 2 * spread(work.offset_count);
   node.scratch(static_cast<size_t>(tables + work.weight_floats + stripe_slack + work.input_floats +
-                                   threads * work.thread_floats) *
+                                   Widened(node, c, is_constant).floats + threads * work.thread_floats) *
                sizeof(float));
   return {};
 }
@@ -499,27 +568,41 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   int32_t* const matrix_table = stripe_table + spread(work.offset_count);
   float* const packed = run.scratch<float>() + 2 * spread(work.offset_count);
   float* const input = packed + ceil_divide(work.weight_floats, 16) * 16;
-  float* const scratch = input + work.input_floats;
+  float* const room = input + work.input_floats;
+  const Widened widened(run, c, kept->weights != nullptr);
+  float* const scratch = room + widened.floats;
   if (!by_winograd && !c.has_points) stripe_offsets(c, work.stripe, work.channels, stripe_table);
   for (int64_t k = 0; k < work.offset_count && work.matrix_stride != 0; ++k)
     matrix_table[k] = static_cast<int32_t>(k * work.matrix_stride);
-  const float* weights = kept->weights ? kept->weights : w.data<float>();
+  const auto as_f32 = [&](const TensorView& tensor, int64_t at) -> const float* {
+    if (!tensor.present()) return nullptr;
+    if (!is_half(tensor.element())) return tensor.data<float>();
+    widen(tensor.element(), tensor.c.data, tensor.count(), room + at);
+    return room + at;
+  };
+  const float* weights = kept->weights ? kept->weights : as_f32(w, widened.weights);
   if (work.weight_floats != 0) {
-    pack_weights(w, c.groups, kernels, packed);
+    pack_weights(weights, w.dims(), c.groups, kernels, packed);
     weights = packed;
   }
   const auto residual = run.input(conv_residual);
+  const bool are_halves = is_half(c.element);
   const Run body{.c = c,
                  .work = work,
                  .kernels = kernels,
-                 .x = x.data<float>(),
+                 .x = {x.c.data, c.element},
                  .weights = weights,
-                 .bias = bias.present() ? bias.data<float>() : nullptr,
-                 .residual = residual.present() ? residual.data<float>() : nullptr,
+                 .bias = as_f32(bias, widened.bias),
+                 .residual = !residual.present() ? nullptr
+                             : are_halves        ? room + widened.residual
+                                                 : residual.data<float>(),
                  .bounds = kept->settings.bounds.value_or(no_bounds),
                  .program = kept->program,
                  .loops = loops,
-                 .y = y.data<float>(),
+                 .y = are_halves ? room + widened.y : y.data<float>(),
+                 .half_residual = {residual.c.data, c.element},
+                 .widened_residual = room + widened.residual,
+                 .half_y = y.data<uint16_t>(),
                  .stripe_table = stripe_table,
                  .matrix_table = matrix_table};
 
@@ -567,7 +650,8 @@ template <Isa isa>
 Result<void> plan_vectors(Planning& node) {
   HEED_TRY(require_isa(node, isa));
   const auto x = node.input(conv_x);
-  if (x.element() != DataType::f32) return decline("elements are " + std::string(name_of(x.element())) + ", not f32");
+  if (x.element() != DataType::f32 && !is_half(x.element()))
+    return decline("elements are " + std::string(name_of(x.element())) + ", not f32, f16 or bf16");
   if (conv_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   HEED_TRY(require_ranks(node));
   const WeightSizes w(node);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "half.hpp"
+
 namespace heed::cpu {
 namespace {
 
@@ -103,8 +105,19 @@ int64_t Stripe::floats(const Windows& w, int64_t channels) const {
   return channels * w.kernel[depth] * rows * row_length + stripe_slack;
 }
 
-void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, const float* x, int64_t channels,
-                 const Block& block, float padding, float* to) {
+namespace {
+
+// Pixels of a row that windows under a stripe meet, or some more.
+int64_t reach_of(const Windows& w, const Stripe& stripe) {
+  return std::min(w.in[width], stripe.phase_length * w.strides[width]);
+}
+
+}  // namespace
+
+int64_t widened_floats(const Windows& w, const Stripe& stripe) { return stripe.rows * reach_of(w, stripe); }
+
+void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, Elements x, int64_t channels,
+                 const Block& block, float padding, float* room, float* to) {
   if (w.in_count == 0) {
     std::fill_n(to, channels * w.kernel[depth] * stripe.rows * stripe.row_length, padding);
     return;
@@ -125,8 +138,9 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
   padded.column_count = stripe.phase_length;
   padded.padding = padding;
   // Images of one row and one depth are rows of a larger one.
-  if (w.in[depth] == 1 && w.kernel[depth] == 1 && w.pads[depth] == 0 && rows == 1 && begin == 0 && end == 1) {
-    padded.from = x + first_row * w.in[width];
+  if (x.type == DataType::f32 && w.in[depth] == 1 && w.kernel[depth] == 1 && w.pads[depth] == 0 && rows == 1 &&
+      begin == 0 && end == 1) {
+    padded.from = static_cast<const float*>(x.data) + first_row * w.in[width];
     padded.from_stride = plane_count;
     padded.row_count = channels;
     padded.to = to;
@@ -137,7 +151,6 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
     const int64_t channel = quotient(plane, w.kernel[depth]), k = plane - channel * w.kernel[depth];
     const int64_t z = block.depth * w.strides[depth] + k * w.dilations[depth] - w.pads[depth];
     const bool is_inside = z >= 0 && z < w.in[depth];
-    const float* from = x + (channel * w.in[depth] + z) * plane_count;
     float* const first = to + plane * stripe.rows * stripe.row_length;
     const auto fill = [&](int64_t first_row, int64_t last_row) {
       for (int64_t r = first_row; r < last_row; ++r)
@@ -148,9 +161,21 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
       continue;
     }
     fill(0, begin);
-    padded.from = from + (first_row + begin * step) * w.in[width];
-    padded.from_stride = step * w.in[width];
+    const Elements from = x.from((channel * w.in[depth] + z) * plane_count + (first_row + begin * step) * w.in[width]);
     padded.row_count = end - begin;
+    if (x.type == DataType::f32) {
+      padded.from = static_cast<const float*>(from.data);
+      padded.from_stride = step * w.in[width];
+    } else {
+      const int64_t length = reach_of(w, stripe), left = std::clamp<int64_t>(first_column, 0, w.in[width] - length);
+      const bool are_joined = step == 1 && length == w.in[width];
+      const int64_t at_once = are_joined ? padded.row_count : 1;
+      for (int64_t r = 0; r < padded.row_count; r += at_once)
+        widen(x.type, from.from(r * step * w.in[width] + left).data, at_once * length, room + r * length);
+      padded.from = room;
+      padded.from_stride = padded.count = length;
+      padded.first = first_column - left;
+    }
     padded.to = first + begin * step * stripe.row_length;
     padded.to_stride = step * stripe.row_length;
     kernels.pad(padded);

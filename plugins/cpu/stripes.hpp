@@ -60,9 +60,22 @@ struct Stripe {
 };
 Stripe stripe_of(const Windows& w, int64_t rows, int64_t columns);
 
-// The stripe of `channels` planes from x on.
-void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, const float* x, int64_t channels,
-                 const Block& block, float padding, float* to);
+// Elements of a tensor from one on: f32, f16 or bf16.
+struct Elements {
+  const void* data;
+  DataType type;
+  Elements from(int64_t first) const {
+    return {static_cast<const char*>(data) +
+                first * (type == DataType::f32 ? int64_t{sizeof(float)} : int64_t{sizeof(uint16_t)}),
+            type};
+  }
+};
+
+// The stripe of `channels` planes from x on. `room`: for the rows of one of them, where they are not f32.
+void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, Elements x, int64_t channels,
+                 const Block& block, float padding, float* room, float* to);
+// Floats of that room.
+int64_t widened_floats(const Windows& w, const Stripe& stripe);
 
 // Where in a stripe the numbers of the window of output 0 lie: [channel, kernel...].
 void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, int32_t* to);

@@ -75,7 +75,10 @@ std::string attributes_of(const Window& window) {
   if (!window.pads.empty()) attributes += ", pads = " + list(window.pads);
   return attributes;
 }
+// How far two roundings of nearly the same number to a type may lie apart; f32 has its own tolerances.
+double rounding_of(DataType type) { return type == DataType::f16 ? 1.5e-3 : type == DataType::bf16 ? 1e-2 : 0; }
 Case row(const char* what, Tensors in, Window window = {}, double tolerance = 1e-5) {
+  tolerance += rounding_of(in[0].type);
   return by([=](const Tensors& tensors) { return convolve(tensors, window); }, what, std::move(in), tolerance,
             attributes_of(window));
 }
@@ -83,7 +86,8 @@ Case row(const char* what, Tensors in, Window window = {}, double tolerance = 1e
 // Of Winograd's rows: sums of so many products of numbers up to 1, in the worst of random cases.
 constexpr double winograd_tolerance = 3e-5;
 
-std::vector<Case> rows() {
+std::vector<Case> rows(DataType type) {
+  const auto random = [=](std::vector<int64_t> dims) { return test::random(std::move(dims), -1, 1, type); };
   return {
       row("few numbers behind a pixel, rows of many vectors",
           {random({1, 3, 9, 71}), random({13, 3, 5, 5}), random({13})}, {.pads = {2, 2, 2, 2}}),
@@ -185,14 +189,12 @@ std::vector<Case> finished_rows(DataType type) {
     std::vector<int64_t> x, w;
     Window window = {};
   };
-  std::vector<Shape> shapes = {{{2, 3, 9, 11}, {7, 3, 3, 3}, {.strides = {2, 2}, .pads = {1, 1, 1, 1}}},
-                               {{1, 5, 6, 7}, {9, 5, 1, 1}},
-                               {{1, 3, 8, 9}, {3, 1, 3, 3}, {.pads = {1, 1, 1, 1}, .group = 3}}};
-  if (type == DataType::f32) {
-    shapes.push_back({{1, 16, 11, 13}, {13, 16, 3, 3}, {.pads = {1, 1, 1, 1}}});
-    shapes.push_back({{2, 3, 41}, {8, 3, 5}, {.pads = {2, 2}}});
-    shapes.push_back({{1, 8, 5, 263}, {24, 8, 3, 3}});
-  }
+  const Shape shapes[] = {{{2, 3, 9, 11}, {7, 3, 3, 3}, {.strides = {2, 2}, .pads = {1, 1, 1, 1}}},
+                          {{1, 5, 6, 7}, {9, 5, 1, 1}},
+                          {{1, 3, 8, 9}, {3, 1, 3, 3}, {.pads = {1, 1, 1, 1}, .group = 3}},
+                          {{1, 16, 11, 13}, {13, 16, 3, 3}, {.pads = {1, 1, 1, 1}}},
+                          {{2, 3, 41}, {8, 3, 5}, {.pads = {2, 2}}},
+                          {{1, 8, 5, 263}, {24, 8, 3, 3}}};
   std::vector<Case> cases;
   for (const Shape& shape : shapes)
     for (const Finish& finish : finishes) {
@@ -220,7 +222,7 @@ std::vector<Case> finished_rows(DataType type) {
                                ", beta = " + std::to_string(finish.beta);
       if (finish.residual_last) attributes += ", residual_last = 1";
       cases.push_back(by(reference, finish.activation + std::string(" behind weights ") + list(shape.w), inputs,
-                         type == DataType::f32 ? winograd_tolerance : 2e-2, attributes));
+                         winograd_tolerance + 2 * rounding_of(type), attributes));
     }
   return cases;
 }
@@ -228,6 +230,7 @@ std::vector<Case> finished_rows(DataType type) {
 }  // namespace
 
 TEST_CASE("heed.FusedConv finishes f32 sums") { run_cases("heed.FusedConv", finished_rows(DataType::f32)); }
+TEST_CASE("heed.FusedConv finishes f16 sums") { run_cases("heed.FusedConv", finished_rows(DataType::f16)); }
 TEST_CASE("heed.FusedConv finishes bf16 sums") { run_cases("heed.FusedConv", finished_rows(DataType::bf16)); }
 TEST_CASE("heed.FusedConv says what does not fit") {
   const Tensors plain{random({1, 1, 3, 3}), random({1, 1, 2, 2})};
@@ -237,6 +240,8 @@ TEST_CASE("heed.FusedConv says what does not fit") {
                 {"another residual", {plain[0], plain[1], absent(), random({1, 1, 2, 3})}, {random({1, 1, 2, 2})}},
                 "axis 3 of the residual and the output");
 }
-TEST_CASE("Conv in each of its ways") { run_cases("Conv", rows()); }
+TEST_CASE("Conv of f32 in each of its ways") { run_cases("Conv", rows(DataType::f32)); }
+TEST_CASE("Conv of f16 in each of its ways") { run_cases("Conv", rows(DataType::f16)); }
+TEST_CASE("Conv of bf16 in each of its ways") { run_cases("Conv", rows(DataType::bf16)); }
 
 }  // namespace heed::test
