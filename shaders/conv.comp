@@ -18,24 +18,6 @@ layout(local_size_x = 8, local_size_y = 8) in;
 shared float w_tile[tile_inner * tile_rows];
 shared float x_tile[tile_inner * tile_columns];
 
-// A row of the right side: an element of the window in a channel. A thread goes from one to the next without dividing.
-struct Row {
-  uint channel;
-  uvec3 element;
-};
-
-void advance(inout Row row, uint by) {
-  row.element.z += by;
-  while (row.element.z >= kernel_sizes[2]) {
-    row.element.z -= kernel_sizes[2];
-    if (++row.element.y < kernel_sizes[1]) continue;
-    row.element.y = 0;
-    if (++row.element.x < kernel_sizes[0]) continue;
-    row.element.x = 0;
-    ++row.channel;
-  }
-}
-
 void main() {
   uint group = gl_WorkGroupID.z;
   uint first_row = gl_WorkGroupID.y * tile_rows;
@@ -43,19 +25,19 @@ void main() {
   uint column = gl_LocalInvocationID.x * columns_per_thread;  // in the tile
   uint thread = gl_LocalInvocationIndex;
   uint inner = channel_count * kernel_count();
+  const uint rows_apart = thread_count / tile_columns;
+  Inner step = inner_at(rows_apart);
   uint columns = batch_count * out_count();
 
   for (uint first_column = gl_WorkGroupID.x * tile_columns; first_column < columns;
        first_column += gl_NumWorkGroups.x * tile_columns) {
     // Each thread reads one column of the tiles of x, of which every rows_apart-th row.
-    const uint rows_apart = thread_count / tile_columns;
     uint read_column = thread % tile_columns;
     uint position = first_column + read_column;
     bool has_column = position < columns;
     ivec3 window = window_of(position % out_count());
     int image = image_at(position / out_count(), group * channel_count);
-    Row read_row = Row(0, uvec3(0));
-    advance(read_row, thread / tile_columns);
+    Inner read = inner_at(thread / tile_columns);
 
     float sums[rows_per_thread * columns_per_thread];
     for (uint i = 0; i < rows_per_thread * columns_per_thread; ++i) sums[i] = 0.0;
@@ -69,12 +51,12 @@ void main() {
         w_tile[i % tile_inner * tile_rows + i / tile_inner] = weight;
       }
       for (uint k = thread / tile_columns; k < tile_inner; k += rows_apart) {
-        ivec3 place = window + ivec3(read_row.element) * ivec3(dilations[0], dilations[1], dilations[2]);
+        ivec3 place = place_in(window, read.element);
         float element = 0.0;
-        if (has_column && read_row.channel < channel_count && is_inside(place))
-          element = LOAD(x[element_of(image + int(read_row.channel) * x_channel_stride, place)]);
+        if (has_column && read.channel < channel_count && is_inside(place))
+          element = LOAD(x[element_of(image + int(read.channel) * x_channel_stride, place)]);
         x_tile[k * tile_columns + read_column] = element;
-        advance(read_row, rows_apart);
+        advance(read, step);
       }
       barrier();
       uint depth = min(tile_inner, inner - first_inner);
