@@ -53,13 +53,38 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
-enum { tall_tiles, flat_tiles, an_output_a_thread, first_of_products };
+enum { tall_tiles, flat_tiles, of_few_outputs, first_of_products };
 
 // Of a tile of shaders/conv.comp; eight threads along each side.
 constexpr int64_t threads_per_side = 8, tile_columns = 32;
 
 // With fewer outputs in a group there is little that a tile's columns share.
 constexpr int64_t least_outputs_of_tiles = 4;
+
+// Of shaders/conv_strips.comp: the axis of three along which strips lie, and the windows along it.
+struct Strips {
+  uint32_t axis, kernel, stride;
+};
+constexpr int64_t strip_length = 4, most_strip_kernel = 7, most_strip_stride = 2;
+
+// The strips of groups of one channel: along the axis where windows are longest, rather not along the last, so that
+// neighbouring threads read neighbours. None where no axis fits, or sizes are not known.
+std::optional<Strips> strips_of(const NodeView& node) {
+  const auto w = node.input(conv_w), y = node.output(0);
+  if (!w.has_rank() || !y.has_rank() || !w.dim(1).is_number(1)) return std::nullopt;
+  const auto strides = node.integers("strides"), dilations = node.integers("dilations");
+  std::optional<Strips> best;
+  for (int32_t back = 0; back < std::min(w.rank() - 2, 2); ++back) {
+    const auto given = [&](const auto& list) { return list ? *(list->end() - 1 - back) : 1; };
+    const Dim kernel = w.dim(-1 - back);
+    if (!kernel.is_number() || kernel.number() > most_strip_kernel || given(strides) > most_strip_stride) continue;
+    if (given(dilations) != 1 || y.dim(-1 - back).is_number(1)) continue;
+    if (!best || kernel.number() >= best->kernel)
+      best = {static_cast<uint32_t>(most_window_axes - 1 - back), static_cast<uint32_t>(kernel.number()),
+              static_cast<uint32_t>(given(strides))};
+  }
+  return best;
+}
 
 }  // namespace
 
@@ -68,15 +93,21 @@ Result<GpuPlan> plan_conv(Planning& node) {
   HEED_TRY(check_windows(x));
   HEED_ASSIGN(const Shader tiles, shader_for(node, shaders::conv));
   HEED_ASSIGN(const Shader direct, shader_for(node, shaders::conv_direct));
+  HEED_ASSIGN(const Shader in_strips, shader_for(node, shaders::conv_strips));
   if (!w.has_rank()) return decline("the rank of the weights is not known");
   node.take_strided(conv_x);
   node.work(2 * count_of(node.output(0).dims()) * count_of(w.dims().subspan(1)));
   // What is absent is bound to something that is there, and never read.
   const auto read_if_there = [&](int32_t input) { return read(node.has_input(input) ? input : conv_x); };
+  Variant few{.name = "an output a thread", .shader = direct};
+  if (const auto strips = strips_of(node))
+    few = {.name = "strips of " + std::to_string(strip_length) + " outputs",
+           .shader = in_strips,
+           .constants = {{0, strips->axis}, {1, strips->kernel}, {2, strips->stride}, {3, strip_length}}};
   GpuPlan plan{
       .variants = {{.name = "tiles of 32 outputs", .shader = tiles, .constants = {{0, 4}}},
                    {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
-                   {.name = "an output a thread", .shader = direct}},
+                   few},
       .bindings = {read(conv_x), read(conv_w), read_if_there(conv_bias), write(0), read_if_there(conv_residual)}};
   add_product_variants(node, products_of(node), plan);
   return plan;
@@ -115,8 +146,14 @@ Result<Launch> bind_conv(const Binding& node) {
   const ConvProducts products = products_of(node);
   if (products == ConvProducts::columns || node.has_kept())
     return launch_products(node, products, p, first_of_products);
-  if (output_count < least_outputs_of_tiles || group_count > most_workgroups)
-    return Launch{.dispatches = {{an_output_a_thread, bytes_of(p), {workgroups_for(y.count(), 64), 1, 1}}}};
+  if (output_count < least_outputs_of_tiles || group_count > most_workgroups) {
+    int64_t threads = y.count();
+    if (const auto strips = strips_of(node)) {
+      const int64_t length = p.windows.out[strips->axis];
+      threads = threads / length * ceil_divide(length, strip_length);
+    }
+    return Launch{.dispatches = {{of_few_outputs, bytes_of(p), {workgroups_for(threads, 64), 1, 1}}}};
+  }
   const int64_t positions = x.dim(0) * y.count(2, y.rank());
   const bool is_flat = output_count <= threads_per_side;
   const uint32_t row_tiles = ceil_divide(output_count, is_flat ? threads_per_side : 4 * threads_per_side);

@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// conv_direct.comp: Conv-22, an output a thread, for groups that share little: those of depthwise convolutions.
+// conv_direct.comp: Conv-22, an output a thread, for groups that share little.
 #include "conv.glsl"
 
 layout(local_size_x = 64) in;

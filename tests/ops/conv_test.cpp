@@ -122,6 +122,23 @@ std::vector<Case> rows(DataType type) {
           {.dilations = {2, 3}, .pads = {2, 3, 2, 3}, .group = 3}),
       row("single channels, five outputs each", {random({1, 3, 15, 19}), random({15, 1, 3, 3}), random({15})},
           {.group = 3}),
+      row("single channels, strips down and across", {random({2, 3, 13, 10}), random({6, 1, 7, 5}), random({6})},
+          {.strides = {2, 2}, .pads = {3, 1, 2, 4}, .group = 3}),
+      row("single channels, strips across, windows longest there", {random({1, 4, 6, 21}), random({4, 1, 2, 7})},
+          {.strides = {1, 2}, .pads = {1, 3, 0, 3}, .group = 4}),
+      row("single channels, strips across, dilated down", {random({1, 5, 9, 14}), random({5, 1, 5, 3}), random({5})},
+          {.dilations = {2, 1}, .pads = {4, 0, 3, 2}, .group = 5}),
+      row("single channels, strips down, strides of 3 across", {random({3, 2, 11, 17}), random({2, 1, 3, 3})},
+          {.strides = {1, 3}, .group = 2}),
+      row("single channels, windows longer than strips take", {random({1, 3, 12, 15}), random({3, 1, 8, 9}), random({3})},
+          {.pads = {4, 4, 3, 4}, .group = 3}),
+      row("single channels, windows over all", {random({2, 6, 7, 7}), random({6, 1, 7, 7}), random({6})}, {.group = 6}),
+      row("single channels, padding wider than the image", {random({1, 2, 2, 3}), random({2, 1, 3, 2})},
+          {.pads = {5, 7, 4, 6}, .group = 2}),
+      row("single channels, one axis in strides", {random({2, 6, 85}), random({6, 1, 7}), random({6})},
+          {.strides = {2}, .pads = {3, 2}, .group = 6}),
+      row("single channels, three axes in strides and dilations", {random({1, 3, 9, 8, 11}), random({6, 1, 2, 3, 2}), random({6})},
+          {.strides = {3, 2, 2}, .dilations = {3, 1, 1}, .pads = {0, 1, 2, 1, 0, 1}, .group = 3}),
       row("Winograd: whole tiles", {random({1, 16, 12, 16}), random({16, 16, 3, 3}), random({16})},
           {.pads = {1, 1, 1, 1}}, winograd_tolerance),
       row("Winograd: tiles that are cut, no padding", {random({2, 24, 15, 21}), random({11, 24, 3, 3}), random({11})},
@@ -239,6 +256,17 @@ TEST_CASE("heed.FusedConv says what does not fit") {
   check_refused("heed.FusedConv",
                 {"another residual", {plain[0], plain[1], absent(), random({1, 1, 2, 3})}, {random({1, 1, 2, 2})}},
                 "axis 3 of the residual and the output");
+}
+TEST_CASE("Conv of single channels takes strided data") {
+  const std::string text = R"(<ir_version: 10, opset_import: ["" : 21]>
+    g (float[2, 9, 5, 11] x, float[5, 1, 3, 3] w, float[4, 1, 3, 3] v) => (float[2, 5, 9, 11] y, float[2, 4, 11, 5] z) {
+      t = Transpose<perm = [0, 2, 1, 3]>(x)
+      y = Conv<pads = [1, 1, 1, 1], group = 5>(t, w)
+      a, b = Split<axis = 1, num_outputs = 2>(x)
+      u = Transpose<perm = [0, 1, 3, 2]>(b)
+      z = Conv<pads = [1, 1, 1, 1], group = 4>(u, v)
+    })";
+  check_on_vulkan(text, {random({2, 9, 5, 11}), random({5, 1, 3, 3}), random({4, 1, 3, 3})}, 1e-5);
 }
 TEST_CASE("Conv of f32 in each of its ways") { run_cases("Conv", rows(DataType::f32)); }
 TEST_CASE("Conv of f16 in each of its ways") { run_cases("Conv", rows(DataType::f16)); }
