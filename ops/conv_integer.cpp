@@ -44,17 +44,63 @@ Result<void> infer(Inference& node) {
   return {};
 }
 
-// Mirrors shaders/conv_integer.comp.
+// Mirrors shaders/conv_integer.glsl.
 struct List {
   int32_t offset = 0;  // in elements
   uint32_t count = 0;  // 0: none
 };
 struct Parameters {
   Sliding windows;
-  uint32_t count, group_count, channel_count, output_count;
+  uint32_t batch_count, group_count, channel_count, output_count;
   int32_t w_offset, y_word_offset;
   List x_zeros, w_zeros, biases, x_scales, w_scales, y_scales, y_zeros;
 };
+
+// ---- on a GPU: output channels of a group share what is read of x, in tiles of shared memory; or, where threads are lanes of
+// ---- a CPU's vectors, in registers
+// ------------------------------------------------------------------------------------------------------------------------
+
+// With fewer output channels in a group there is little that they share.
+constexpr int64_t least_outputs_of_blocks = 4;
+
+constexpr int64_t positions_of_a_thread = 4;
+
+// How shaders/conv_integer_fours.glsl reads x.
+enum Reading : uint32_t { one_by_one, in_fours, in_words };
+
+// What a workgroup makes of shaders/conv_integer_tile.comp or conv_integer_lanes.comp: so many rows a thread.
+constexpr uint32_t rows_of_tiles[] = {8, 4, 2}, rows_of_lanes[] = {32, 16, 8};
+constexpr int64_t row_threads_of_tiles = 8, column_threads_of_tiles = 16;
+
+// The blocks that a device takes, the largest first.
+struct Blocks {
+  std::span<const uint32_t> rows_of_thread;
+  int64_t row_threads, column_threads;
+  int64_t enough_workgroups;  // that are worth having
+  uint32_t lanes;             // 0: tiles
+  int64_t rows(size_t block) const { return row_threads * rows_of_thread[block]; }
+  int64_t positions() const { return column_threads * positions_of_a_thread; }
+};
+template <class Node>  // Planning or Binding
+Blocks blocks_of(const Node& node) {
+  if (const uint32_t lanes = cpu_lanes(node)) return {rows_of_lanes, 1, lanes, 16, lanes};
+  return {rows_of_tiles, row_threads_of_tiles, column_threads_of_tiles, 64, 0};
+}
+
+// Places of the variants: a word a thread, then each block, of lanes for both ways of reading that they have.
+int32_t variant_of(const Blocks& blocks, size_t block, Reading reading) {
+  return 1 + static_cast<int32_t>(blocks.lanes > 0 ? 2 * block + (reading == in_words) : block);
+}
+
+// Whether windows are of one element and lie in x as positions do, in channels of whole words.
+bool are_pixels_in_words(const Sliding& windows) {
+  int64_t step = 1;
+  for (int32_t axis = most_window_axes - 1; axis >= 0; step *= windows.in[axis--]) {
+    if (windows.kernel[axis] != 1 || windows.in[axis] != windows.out[axis] || windows.pads[axis] != 0) return false;
+    if (windows.in[axis] > 1 && (windows.strides[axis] != 1 || windows.x_strides[axis] != step)) return false;
+  }
+  return (step | windows.x_offset | windows.x_batch_stride | windows.x_channel_stride) % positions_of_a_thread == 0;
+}
 
 template <const Roles& roles>
 Result<GpuPlan> plan(Planning& node) {
@@ -65,15 +111,33 @@ Result<GpuPlan> plan(Planning& node) {
       return decline("the rank of input " + std::to_string(input) + " is not known");
   node.take_strided(roles.x);
   node.work(2 * count_of(node.output(0).dims()) * count_of(w.dims().subspan(1)));
-  const auto type = [](TypeView view) { return static_cast<uint32_t>(view.element()); };
   // What is absent is bound to something that is there, and never read.
   const auto optional_input = [&](int32_t input) { return read(has(node, input) ? input : roles.w); };
-  return GpuPlan{.variants = {{.name = "a word of outputs a thread",
-                               .shader = shaders::conv_integer,
-                               .constants = {{0, type(x)}, {1, type(w)}, {2, type(node.output(0))}}}},
-                 .bindings = {read(roles.x), read(roles.w), optional_input(roles.x_zero), optional_input(roles.w_zero),
-                              optional_input(roles.bias), optional_input(roles.x_scale), optional_input(roles.w_scale),
-                              optional_input(roles.y_scale), optional_input(roles.y_zero), write(0)}};
+  const auto type = [](TypeView view) { return static_cast<uint32_t>(view.element()); };
+  const std::vector<heed_constant> types = {{0, type(x)}, {1, type(w)}, {2, type(node.output(0))}};
+  GpuPlan plan{.variants = {{.name = "a word of outputs a thread", .shader = shaders::conv_integer, .constants = types}},
+               .bindings = {read(roles.x), read(roles.w), optional_input(roles.x_zero), optional_input(roles.w_zero),
+                            optional_input(roles.bias), optional_input(roles.x_scale), optional_input(roles.w_scale),
+                            optional_input(roles.y_scale), optional_input(roles.y_zero), write(0)}};
+  const Blocks blocks = blocks_of(node);
+  const bool has_dot = node.capability("integer_dot") != 0;
+  const auto add = [&](std::string name, const Shader& shader, std::vector<heed_constant> constants) {
+    constants.insert(constants.end(), types.begin(), types.end());
+    plan.variants.push_back({.name = std::move(name), .shader = shader, .constants = std::move(constants)});
+  };
+  for (size_t block = 0; block < blocks.rows_of_thread.size(); ++block) {
+    const uint32_t rows = blocks.rows_of_thread[block];
+    const std::string name = std::to_string(blocks.rows(block)) + " rows, ";
+    if (blocks.lanes == 0) {
+      add(name + (has_dot ? "four at once" : "one by one"),
+          has_dot ? shaders::conv_integer_tile_dot : shaders::conv_integer_tile, {{3, rows}, {4, in_fours}});
+      continue;
+    }
+    for (const Reading reading : {one_by_one, in_words})
+      add(name + (reading == one_by_one ? "bytes" : "words"), shaders::conv_integer_lanes,
+          {{3, rows}, {4, reading}, {5, blocks.lanes}});
+  }
+  return plan;
 }
 
 template <const Roles& roles>
@@ -87,12 +151,12 @@ Result<Launch> bind(const Binding& node) {
   const auto list = [&](int32_t input) {
     return has(node, input) ? List{offset_of(node.input(input)), static_cast<uint32_t>(node.input(input).count())} : List{};
   };
-  const int64_t group_count = node.integer("group", 1);
+  const int64_t group_count = node.integer("group", 1), output_count = w.dim(0) / group_count;
   const Parameters p{.windows = sliding_of(node, x, y, w.dims().subspan(2)),
-                     .count = static_cast<uint32_t>(y.count()),
+                     .batch_count = static_cast<uint32_t>(x.dim(0)),
                      .group_count = static_cast<uint32_t>(group_count),
                      .channel_count = static_cast<uint32_t>(w.dim(1)),
-                     .output_count = static_cast<uint32_t>(w.dim(0) / group_count),
+                     .output_count = static_cast<uint32_t>(output_count),
                      .w_offset = offset_of(w),
                      .y_word_offset = static_cast<int32_t>(y_word_offset),
                      .x_zeros = list(roles.x_zero),
@@ -102,8 +166,22 @@ Result<Launch> bind(const Binding& node) {
                      .w_scales = list(roles.w_scale),
                      .y_scales = list(roles.y_scale),
                      .y_zeros = list(roles.y_zero)};
-  const int64_t words = ceil_divide(y.count() * bits_of(y.element()), 32);
-  return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(words, 64), 1, 1}}}};
+  if (output_count < least_outputs_of_blocks || w.dim(1) == 0) {
+    const int64_t words = ceil_divide(y.count() * bits_of(y.element()), 32);
+    return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(words, 64), 1, 1}}}};
+  }
+  const Blocks blocks = blocks_of(node);
+  const auto workgroups_of = [&](size_t block) {
+    return int64_t{1} * ceil_divide(y.count() / w.dim(0), blocks.positions()) * ceil_divide(output_count, blocks.rows(block)) *
+           group_count;
+  };
+  // The largest of which there are enough, and that are not half empty.
+  size_t block = 0;
+  while (block + 1 < blocks.rows_of_thread.size() &&
+         (workgroups_of(block) < blocks.enough_workgroups || output_count <= blocks.rows(block + 1)))
+    ++block;
+  const Reading reading = are_pixels_in_words(p.windows) ? in_words : one_by_one;
+  return Launch{.dispatches = {{variant_of(blocks, block, reading), bytes_of(p), {workgroups_for(workgroups_of(block), 1), 1, 1}}}};
 }
 
 std::vector<AttributeRule> window_attributes() {

@@ -43,7 +43,8 @@ constexpr LesserDevice lesser_devices[] = {{"no 16-bit numbers", "vulkan.mask", 
                                            {threads_of_a_gpu, "vulkan.mask", "cpu_threads"}};
 
 // Operators that run otherwise where the device is a CPU: all their rows run on both, in fixed sizes.
-constexpr std::string_view differing[] = {"MatMul", "Gemm", "heed.Attention", "heed.FusedMatMul"};
+constexpr std::string_view differing[] = {"MatMul",         "Gemm",        "heed.Attention", "heed.FusedMatMul",
+                                           "ConvInteger",    "QLinearConv"};
 
 // All rows of a table run on a lesser device under HEED_TEST_FULL, otherwise one, another on each.
 bool is_skipped(std::string_view op_type, const Place& place, size_t row, size_t row_count, Sizes sizes) {

@@ -140,6 +140,12 @@ std::vector<Case> integer_rows() {
                              bytes(u8_type, {}), absent(), {.strides = {2, 3}}));
   rows.push_back(integer_row("groups in strides and dilations", bytes(i8, {2, 6, 11, 13}), bytes(i8, {9, 2, 3, 2}), bytes(i8, {}),
                              absent(), {.strides = {2, 1}, .dilations = {1, 3}, .pads = {2, 0, 1, 1}, .group = 3}));
+  rows.push_back(integer_row("pixels in words, strides of many rows", bytes(i8, {2, 3, 9, 8}), bytes(u8_type, {37, 3, 3, 3}),
+                             bytes(i8, {}), bytes(u8_type, {37}), {.strides = {2, 1}, .pads = {1, 1, 1, 1}}));
+  rows.push_back(integer_row("one pixel", bytes(u8_type, {3, 131, 1, 1}), bytes(i8, {45, 131, 1, 1}), bytes(u8_type, {}),
+                             bytes(i8, {})));
+  rows.push_back(integer_row("padding wider than the image", bytes(u8_type, {1, 2, 2, 3}), bytes(i8, {5, 2, 2, 2}),
+                             bytes(u8_type, {}), absent(), {.pads = {5, 7, 4, 6}}));
   rows.push_back(integer_row("one spatial axis", bytes(u8_type, {2, 4, 53}), bytes(i8, {3, 4, 5}), bytes(u8_type, {}), absent(),
                              {.strides = {2}, .pads = {2, 2}}));
   rows.push_back(integer_row("three spatial axes", bytes(u8_type, {1, 2, 5, 4, 7}), bytes(i8, {3, 2, 2, 3, 2}),
@@ -156,6 +162,29 @@ std::vector<Case> qlinear_rows() {
       rows.push_back(qlinear_row(std::string(name_of(x)) + " to " + std::string(name_of(y)), bytes(x, {1, 5, 6, 7}), bytes(x, {}),
                                  bytes(i8, {19, 5, 3, 3}), zero, scale, bytes(y, {}), absent(), {.pads = {1, 1, 1, 1}}));
   const auto scales = [](int64_t count) { return random({count}, 0.002, 0.02); };
+  for (const DataType x : {i8, u8_type})
+    for (const DataType w : {i8, u8_type})
+      for (const DataType y : {i8, u8_type}) {
+        const std::string name = std::string(name_of(x)) + " by " + std::string(name_of(w)) + " to " + std::string(name_of(y));
+        rows.push_back(qlinear_row(name + ", groups, windows in words and not", bytes(x, {2, 10, 9, 12}), bytes(x, {}),
+                                   bytes(w, {34, 5, 3, 3}), bytes(w, {34}), scales(34), bytes(y, {}),
+                                   random({34}, -9000, 9000, DataType::i32), {.pads = {1, 1, 1, 1}, .group = 2}));
+        rows.push_back(qlinear_row(name + ", codes of other images in a word", bytes(x, {3, 35, 7, 7}), bytes(x, {}),
+                                   bytes(w, {13, 35, 1, 1}), bytes(w, {}), scales(13), bytes(y, {})));
+      }
+  rows.push_back(qlinear_row("pixels and rows of many tiles", bytes(u8_type, {1, 5, 67, 64}), bytes(u8_type, {}),
+                             bytes(i8, {77, 5, 1, 1}), bytes(i8, {77}), scales(77), bytes(u8_type, {}),
+                             random({77}, -9000, 9000, DataType::i32)));
+  rows.push_back(qlinear_row("dilated, in strides, groups of four", bytes(i8, {2, 6, 17, 15}), bytes(i8, {}),
+                             bytes(i8, {12, 2, 3, 2}), zero, scales(12), bytes(i8, {}), absent(),
+                             {.strides = {2, 1}, .dilations = {1, 3}, .pads = {2, 0, 1, 1}, .group = 3}));
+  rows.push_back(qlinear_row("one axis, four pixels", bytes(u8_type, {1, 40, 9}), bytes(u8_type, {}), bytes(i8, {20, 40, 3}),
+                             zero, scales(20), bytes(u8_type, {}), absent(), {.strides = {2}}));
+  rows.push_back(qlinear_row("three axes", bytes(u8_type, {2, 3, 3, 5, 7}), bytes(u8_type, {}), bytes(i8, {9, 3, 2, 3, 3}), zero,
+                             scales(9), bytes(u8_type, {}), random({9}, -9000, 9000, DataType::i32),
+                             {.pads = {1, 1, 0, 0, 1, 2}}));
+  rows.push_back(qlinear_row("no images", bytes(u8_type, {0, 5, 4, 4}), bytes(u8_type, {}), bytes(i8, {9, 5, 3, 3}), zero, scale,
+                             bytes(u8_type, {})));
   rows.push_back(qlinear_row("u8 weights, each channel its own, a bias", bytes(u8_type, {2, 7, 5, 5}), bytes(u8_type, {}),
                              bytes(u8_type, {13, 7, 1, 1}), bytes(u8_type, {13}), scales(13), bytes(u8_type, {}),
                              random({13}, -9000, 9000, DataType::i32)));
@@ -195,6 +224,23 @@ TEST_CASE("convolutions of bytes refuse what does not fit") {
   refused("ConvInteger", {bytes(i8, {1, 3, 5, 5}), bytes(i8, {4, 2, 3, 3})}, "channels of the data and of the weights");
   refused("ConvInteger", {bytes(i8, {1, 3, 5, 5}), bytes(i8, {4, 3, 3, 3}), bytes(i8, {3})}, "input 2");
   refused("ConvInteger", {bytes(i8, {1, 3, 5, 5}), bytes(i8, {4, 3, 3, 3}), absent(), bytes(i8, {3})}, "output channels");
+}
+
+TEST_CASE("convolutions of bytes share strided data") {
+  const std::string text = R"(<ir_version: 10, opset_import: ["" : 21]>
+    g (uint8[2, 9, 6, 12] x, int8[7, 6, 3, 3] w, int8[8, 3, 1, 1] v, float[1] scale, uint8[1] zero, int8[1] w_zero)
+      => (uint8[2, 7, 9, 12] y, int32[2, 8, 12, 6] z) {
+      t = Transpose<perm = [0, 2, 1, 3]>(x)
+      y = QLinearConv<pads = [1, 1, 1, 1]>(t, scale, zero, w, scale, w_zero, scale, zero)
+      a, b, c = Split<axis = 1, num_outputs = 3>(x)
+      u = Transpose<perm = [0, 1, 3, 2]>(c)
+      z = ConvInteger(u, v, zero)
+    })";
+  const Tensors inputs{bytes(u8_type, {2, 9, 6, 12}), bytes(i8, {7, 6, 3, 3}),      bytes(i8, {8, 3, 1, 1}),
+                       f32({1}, {0.01}),              numbers(u8_type, {1}, {100}), numbers(i8, {1}, {0})};
+  check_on_vulkan(text, inputs);
+  check_on_vulkan(text, inputs, 0, {{"vulkan.mask", "cpu_threads"}});
+  check_on_vulkan(text, inputs, 0, {{"vulkan.mask", "cpu_threads,integer_dot"}});
 }
 
 TEST_CASE("convolutions of bytes take strided data and write strided codes") {
