@@ -322,13 +322,13 @@ class Parts {
 constexpr int64_t most_width = 64;  // of panels
 
 // Panels of the windows of pixels, filled one by one: of lines that lie as they are wanted, in the image or in its parts, or
-// of pixels from anywhere.
+// of several lines of these one after the other.
 class Panels {
  public:
   struct Shape {
     int64_t width, most_rows, group_size, padded;  // padded: of k
   };
-  // What a panel holds: n pixels of an image, and where they lie where lines lie as they are wanted.
+  // What a panel holds: n pixels of an image, and where they lie where they are of one line.
   struct Place {
     int64_t pixel, n, at;
   };
@@ -336,16 +336,15 @@ class Panels {
   Panels(const Running& run, const Convolution& conv, const Kernels& kernels, const Shape& shape)
       : conv_(conv), lines_(*kernels.lines), shape_(shape), data_(conv.x) {
     const Sliding& s = conv.s;
-    row_ = s.out_count;
     if (s.kernel_count == 1 && s.out == s.in &&
         std::all_of(s.strides.begin(), s.strides.end(), [](int64_t stride) { return stride == 1; })) {
       offsets_ = {0};
       outputs_ = {0};
-      slack_ = 0;
-    } else if (ceil_divide(s.out.back(), shape.width) * shape.width * 7 <= s.out.back() * 8) {
+      line_ = row_ = s.out_count;
+    } else {
       const Parts parts(s);
       const int64_t channels = conv.group_count * conv.channel_count;
-      slack_ = shape.width;
+      slack_ = std::max(shape.width, copied_at_once);
       memory_.reset(new uint8_t[static_cast<size_t>(conv.batch_count * channels * parts.size() + slack_)]);
       data_ = {memory_.get(), channels * parts.size(), parts.size()};
       run.parallel_for(conv.batch_count * channels, std::max<int64_t>(1, 65536 / parts.size()), [&](int64_t begin, int64_t end) {
@@ -361,7 +360,9 @@ class Panels {
       });
       offsets_ = parts.offsets();
       outputs_ = parts.outputs();
-      row_ = parts.output_row();
+      line_ = parts.output_row();
+      const bool fill_panels = ceil_divide(line_, shape.width) * shape.width * 7 <= line_ * 8;
+      row_ = fill_panels ? line_ : s.out_count;
     }
     per_row_ = ceil_divide(row_, shape.width);
   }
@@ -369,15 +370,18 @@ class Panels {
   int64_t count() const { return per_row_ * (conv_.s.out_count / row_); }
   Place place(int64_t panel) const {
     const int64_t row = panel / per_row_, column = panel % per_row_ * shape_.width;
-    return {row * row_ + column, std::min(shape_.width, row_ - column),
-            outputs_.empty() ? 0 : outputs_[static_cast<size_t>(row)] + column};
+    return {row * row_ + column, std::min(shape_.width, row_ - column), outputs_[static_cast<size_t>(row)] + column};
   }
 
+  // Pixels of one line, and where they lie.
+  struct Piece {
+    int64_t at, n;
+  };
   // Room for what fill() needs beside.
   struct Room {
     std::vector<const uint8_t*> lines;
-    std::vector<uint8_t> copies;  // of lines, of pixels from anywhere or where there is too little to read
-    std::vector<int32_t> gathered;
+    std::vector<uint8_t> copies;  // of several lines, or where there is too little to read
+    std::vector<Piece> pieces;
   };
 
   // Of an image's group of channels.
@@ -387,20 +391,25 @@ class Panels {
     const uint8_t* end = image + (conv_.channel_count - 1) * data_.channel_stride +
                          (memory_ ? data_.channel_stride + slack_ : conv_.s.in_count);
     room.lines.resize(static_cast<size_t>(shape_.padded));
-    room.copies.resize(static_cast<size_t>((shape_.padded + 1) * width));
-    if (offsets_.empty()) find_offsets(place, room.gathered);
+    room.copies.resize(static_cast<size_t>((shape_.padded + 1) * width + copied_at_once));
+    const bool joins = row_ != line_;
+    if (joins) find_pieces(place, room.pieces);
     const uint8_t** line = room.lines.data();
     uint8_t* copy = room.copies.data();
     for (int64_t channel = 0; channel < conv_.channel_count; ++channel, image += data_.channel_stride) {
       for (int64_t window = 0; window < kernel_count; ++window, ++line, copy += width) {
         *line = copy;
-        if (offsets_.empty()) {
-          const int32_t* offsets = room.gathered.data() + window * width;
-          for (int64_t i = 0; i < place.n; ++i) copy[i] = offsets[i] < 0 ? conv_.padding : image[offsets[i]];
+        // What is read behind the last pixel is not used.
+        const uint8_t* from = image + offsets_[static_cast<size_t>(window)];
+        if (joins) {
+          uint8_t* next = copy;
+          for (const Piece& piece : room.pieces) {
+            for (int64_t i = 0; i < piece.n; i += copied_at_once) std::memcpy(next + i, from + piece.at + i, copied_at_once);
+            next += piece.n;
+          }
           continue;
         }
-        // What is read behind the last pixel is not used.
-        const uint8_t* from = image + offsets_[static_cast<size_t>(window)] + place.at;
+        from += place.at;
         if (from + width <= end)
           *line = from;
         else
@@ -413,39 +422,25 @@ class Panels {
   }
 
  private:
-  // [window, pixel]: where they lie in an image, or -1.
-  void find_offsets(const Place& place, std::vector<int32_t>& offsets) const {
-    const Sliding& s = conv_.s;
-    const size_t axes = s.in.size();
-    std::vector<int64_t> window(axes), starts(static_cast<size_t>(place.n) * axes);
-    for (int64_t i = 0; i < place.n; ++i) {
-      int64_t rest = place.pixel + i;
-      for (size_t axis = axes; axis-- > 0; rest /= s.out[axis])
-        starts[static_cast<size_t>(i) * axes + axis] = rest % s.out[axis] * s.strides[axis] - s.pads[axis];
-    }
-    offsets.resize(static_cast<size_t>(s.kernel_count * shape_.width));
-    for (int64_t k = 0; k < s.kernel_count; ++k) {
-      s.window_at(k, window);
-      for (int64_t i = 0; i < place.n; ++i) {
-        int64_t offset = 0;
-        bool inside = true;
-        for (size_t axis = 0; axis < axes; ++axis) {
-          const int64_t there = starts[static_cast<size_t>(i) * axes + axis] + window[axis] * s.dilations[axis];
-          inside = inside && there >= 0 && there < s.in[axis];
-          offset = offset * s.in[axis] + there;
-        }
-        offsets[static_cast<size_t>(k * shape_.width + i)] = inside ? static_cast<int32_t>(offset) : -1;
-      }
+  void find_pieces(const Place& place, std::vector<Piece>& pieces) const {
+    pieces.clear();
+    for (int64_t pixel = place.pixel, left = place.n; left > 0;) {
+      const int64_t line = pixel / line_, column = pixel % line_, n = std::min(left, line_ - column);
+      pieces.push_back({outputs_[static_cast<size_t>(line)] + column, n});
+      pixel += n;
+      left -= n;
     }
   }
 
+  static constexpr int64_t copied_at_once = 16;  // bytes: of lines that are shorter more is copied than they have
   const Convolution& conv_;
   const ByteLineKernels& lines_;
   Shape shape_;
   Planes data_;
   std::unique_ptr<uint8_t[]> memory_;       // of parts of all images
-  std::vector<int32_t> offsets_, outputs_;  // as Parts has them; empty: pixels come from anywhere
-  int64_t row_, per_row_, slack_ = 0;       // row: pixels that follow each other
+  std::vector<int32_t> offsets_, outputs_;  // as Parts has them
+  int64_t line_, row_;                      // pixels that follow each other, and those of which panels are made
+  int64_t per_row_, slack_ = 0;
 };
 
 void multiply(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
