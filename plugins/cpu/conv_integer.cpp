@@ -444,7 +444,7 @@ class Panels {
 };
 
 void multiply(const Running& run, const Kernels& kernels, const Convolution& conv, const Finish& finish) {
-  constexpr int64_t most_rows = 16, cache_bytes = 1 << 14;
+  constexpr int64_t most_rows = 16, cache_bytes = 1 << 14, second_cache_bytes = 1 << 17;
   const Way way = conv.weights.layout.way;
   const int64_t k_count = conv.channel_count * conv.s.kernel_count;
   const auto shape_of = [&](const auto& panel_kernels, int64_t group_size, int64_t padded) {
@@ -456,26 +456,49 @@ void multiply(const Running& run, const Kernels& kernels, const Convolution& con
   const int64_t width = shape.width, rows_at_once = shape.most_rows, padded = shape.padded, panel_bytes = padded * width;
   const Panels panels(run, conv, kernels, shape);
   const int64_t panel_count = panels.count(), image_count = conv.batch_count * conv.group_count;
+  // Few panels that threads cannot share out evenly are filled once for all of them, who share rows out.
+  constexpr int64_t least_range_work = 1 << 20, tasks_of_thread = 4;  // multiplications
+  const int64_t threads = run.thread_count(), row_blocks = ceil_divide(conv.output_count, rows_at_once);
+  const int64_t work = image_count * panel_count * width * k_count * conv.output_count;
+  const int64_t wanted = threads == 1 ? 1 : std::min(tasks_of_thread * threads, work / least_range_work);
+  const bool are_few = image_count * panel_count < wanted && image_count * panel_count % threads != 0;
   // Panels that rows meet one after the other, while both are near.
-  const int64_t for_all_threads = std::max<int64_t>(1, image_count * panel_count / run.thread_count());
-  const int64_t block = std::min({std::max<int64_t>(1, cache_bytes / panel_bytes), for_all_threads, panel_count});
-  const int64_t block_count = ceil_divide(panel_count, block);
-  const int64_t cost = std::max<int64_t>(1, block * width * k_count * conv.output_count);
-  run.parallel_for(image_count * block_count, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
-    const std::unique_ptr<uint8_t[]> memory(new uint8_t[static_cast<size_t>(block * panel_bytes)]);
+  const int64_t for_all_threads = std::max<int64_t>(1, image_count * panel_count / threads);
+  const int64_t near = std::max<int64_t>(1, (are_few ? second_cache_bytes : cache_bytes) / panel_bytes);
+  const int64_t block = std::min({near, are_few ? panel_count : for_all_threads, panel_count});
+  const int64_t block_count = ceil_divide(panel_count, block), block_tasks = image_count * block_count;
+  const int64_t ranges = are_few ? std::min(ceil_divide(wanted, block_tasks), row_blocks) : 1;
+  std::unique_ptr<uint8_t[]> shared;
+  if (are_few) {
+    shared.reset(new uint8_t[static_cast<size_t>(image_count * panel_count * panel_bytes)]);
+    run.parallel_for(image_count * panel_count, 1, [&](int64_t begin, int64_t end) {
+      Panels::Room room;
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t image = i / panel_count;
+        panels.fill(image / conv.group_count, image % conv.group_count, panels.place(i % panel_count), room,
+                    shared.get() + i * panel_bytes);
+      }
+    });
+  }
+  const int64_t cost = std::max<int64_t>(1, block * width * k_count * conv.output_count / ranges);
+  run.parallel_for(block_tasks * ranges, std::max<int64_t>(1, 65536 / cost), [&](int64_t begin, int64_t end) {
+    const std::unique_ptr<uint8_t[]> memory(shared ? nullptr : new uint8_t[static_cast<size_t>(block * panel_bytes)]);
     Panels::Room room;
     const int32_t zeros[most_width] = {};
     const uint32_t no_rows[most_rows] = {};
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t image = task / block_count, batch = image / conv.group_count, group = image % conv.group_count;
-      const int64_t first = task % block_count * block, last = std::min(panel_count, first + block);
-      for (int64_t panel = first; panel < last; ++panel)
+      const int64_t range = task % ranges, block_task = task / ranges;
+      const int64_t image = block_task / block_count, batch = image / conv.group_count, group = image % conv.group_count;
+      const int64_t first = block_task % block_count * block, last = std::min(panel_count, first + block);
+      const uint8_t* const filled = shared ? shared.get() + (image * panel_count + first) * panel_bytes : memory.get();
+      for (int64_t panel = first; !shared && panel < last; ++panel)
         panels.fill(batch, group, panels.place(panel), room, memory.get() + (panel - first) * panel_bytes);
-      for (int64_t row = 0; row < conv.output_count; row += rows_at_once) {
+      const int64_t row_end = std::min(conv.output_count, row_blocks * (range + 1) / ranges * rows_at_once);
+      for (int64_t row = row_blocks * range / ranges * rows_at_once; row < row_end; row += rows_at_once) {
         const int64_t now = std::min(rows_at_once, conv.output_count - row), channel = group * conv.output_count + row;
         const uint8_t* rows = conv.weights.rows + channel * conv.weights.layout.row_bytes;
         for (int64_t panel = first; panel < last; ++panel) {
-          const uint8_t* pixels = memory.get() + (panel - first) * panel_bytes;
+          const uint8_t* pixels = filled + (panel - first) * panel_bytes;
           const auto place = panels.place(panel);
           alignas(64) int32_t sums[most_rows * most_width];
           if (way == Way::bounded)

@@ -191,6 +191,12 @@ std::vector<Case> qlinear_rows() {
   rows.push_back(qlinear_row("a whole line of pixels, and some", bytes(u8_type, {1, 70, 5, 13}), bytes(u8_type, {}),
                              bytes(i8, {23, 70, 1, 1}), zero, scales(23), numbers(u8_type, {}, {0}),
                              random({23}, -9000, 9000, DataType::i32)));
+  rows.push_back(qlinear_row("few pixels, outputs for several threads", bytes(u8_type, {1, 64, 9, 9}), bytes(u8_type, {}),
+                             bytes(i8, {302, 64, 3, 3}), bytes(i8, {}), scales(1), bytes(u8_type, {}),
+                             random({302}, -9000, 9000, DataType::i32), {.pads = {1, 1, 1, 1}}));
+  rows.push_back(qlinear_row("the same in groups", bytes(u8_type, {3, 94, 3, 11}), bytes(u8_type, {}),
+                             bytes(i8, {302, 47, 3, 3}), bytes(i8, {}), scales(1), bytes(u8_type, {}), absent(),
+                             {.pads = {0, 1, 2, 1}, .group = 2}));
   rows.push_back(qlinear_row("first of a network: three channels in strides", bytes(u8_type, {1, 3, 33, 35}),
                              numbers(u8_type, {}, {114}), bytes(i8, {24, 3, 3, 3}), zero, scales(24), numbers(u8_type, {}, {3}),
                              random({24}, -9000, 9000, DataType::i32), {.strides = {2, 2}, .pads = {1, 1, 1, 1}}));
