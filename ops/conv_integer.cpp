@@ -56,9 +56,9 @@ struct Parameters {
   List x_zeros, w_zeros, biases, x_scales, w_scales, y_scales, y_zeros;
 };
 
-// ---- on a GPU: output channels of a group share what is read of x, in tiles of shared memory; or, where threads are lanes of
-// ---- a CPU's vectors, in registers
-// ------------------------------------------------------------------------------------------------------------------------
+// ---- on a GPU: output channels of a group share what is read of x, in tiles of shared memory; or in registers, where threads
+// ---- are lanes of a CPU's vectors
+// --------------------------------------------------------------------------------------------------------------------
 
 // With fewer output channels in a group there is little that they share.
 constexpr int64_t least_outputs_of_blocks = 4;
@@ -68,15 +68,15 @@ constexpr int64_t positions_of_a_thread = 4;
 // How shaders/conv_integer_fours.glsl reads x.
 enum Reading : uint32_t { one_by_one, in_fours, in_words };
 
-// What a workgroup makes of shaders/conv_integer_tile.comp or conv_integer_lanes.comp: so many rows a thread.
-constexpr uint32_t rows_of_tiles[] = {8, 4, 2}, rows_of_lanes[] = {32, 16, 8};
+// Rows of a thread of shaders/conv_integer_tile.comp, and of conv_integer_lanes.comp.
+constexpr uint32_t rows_of_tiles[] = {8, 4, 2}, rows_of_lanes[] = {16, 8};
 constexpr int64_t row_threads_of_tiles = 8, column_threads_of_tiles = 16;
 
 // The blocks that a device takes, the largest first.
 struct Blocks {
   std::span<const uint32_t> rows_of_thread;
   int64_t row_threads, column_threads;
-  int64_t enough_workgroups;  // that are worth having
+  int64_t enough_workgroups;  // that are worth having; untuned for tiles
   uint32_t lanes;             // 0: tiles
   int64_t rows(size_t block) const { return row_threads * rows_of_thread[block]; }
   int64_t positions() const { return column_threads * positions_of_a_thread; }
@@ -87,9 +87,25 @@ Blocks blocks_of(const Node& node) {
   return {rows_of_tiles, row_threads_of_tiles, column_threads_of_tiles, 64, 0};
 }
 
-// Places of the variants: a word a thread, then each block, of lanes for both ways of reading that they have.
+// Places of the variants; of lanes each block is there for both ways of reading that they have.
+enum { a_word_a_thread, in_strips, first_block };
 int32_t variant_of(const Blocks& blocks, size_t block, Reading reading) {
-  return 1 + static_cast<int32_t>(blocks.lanes > 0 ? 2 * block + (reading == in_words) : block);
+  return first_block + static_cast<int32_t>(blocks.lanes > 0 ? 2 * block + (reading == in_words) : block);
+}
+
+// Of shaders/conv_integer_strips.comp: windows along the last axis of groups of one channel; none where it does not take
+// them, or their size is not known.
+struct Strips {
+  uint32_t kernel, stride;
+};
+constexpr int64_t most_strip_kernel = 7, most_strip_stride = 2;
+std::optional<Strips> strips_of(const NodeView& node, int32_t w_input) {
+  const auto w = node.input(w_input);
+  const auto strides = node.integers("strides"), dilations = node.integers("dilations");
+  const int64_t stride = strides ? strides->back() : 1, dilation = dilations ? dilations->back() : 1;
+  if (!w.dim(1).is_number(1) || !w.dim(-1).is_number() || w.dim(-1).number() > most_strip_kernel) return std::nullopt;
+  if (stride > most_strip_stride || dilation != 1) return std::nullopt;
+  return Strips{static_cast<uint32_t>(w.dim(-1).number()), static_cast<uint32_t>(stride)};
 }
 
 // Whether windows are of one element and lie in x as positions do, in channels of whole words.
@@ -115,16 +131,23 @@ Result<GpuPlan> plan(Planning& node) {
   const auto optional_input = [&](int32_t input) { return read(has(node, input) ? input : roles.w); };
   const auto type = [](TypeView view) { return static_cast<uint32_t>(view.element()); };
   const std::vector<heed_constant> types = {{0, type(x)}, {1, type(w)}, {2, type(node.output(0))}};
-  GpuPlan plan{.variants = {{.name = "a word of outputs a thread", .shader = shaders::conv_integer, .constants = types}},
-               .bindings = {read(roles.x), read(roles.w), optional_input(roles.x_zero), optional_input(roles.w_zero),
-                            optional_input(roles.bias), optional_input(roles.x_scale), optional_input(roles.w_scale),
-                            optional_input(roles.y_scale), optional_input(roles.y_zero), write(0)}};
-  const Blocks blocks = blocks_of(node);
-  const bool has_dot = node.capability("integer_dot") != 0;
+  GpuPlan plan{
+      .variants = {{.name = "a word of outputs a thread", .shader = shaders::conv_integer, .constants = types}},
+      .bindings = {read(roles.x), read(roles.w), optional_input(roles.x_zero), optional_input(roles.w_zero),
+                   optional_input(roles.bias), optional_input(roles.x_scale), optional_input(roles.w_scale),
+                   optional_input(roles.y_scale), optional_input(roles.y_zero), write(0)}};
   const auto add = [&](std::string name, const Shader& shader, std::vector<heed_constant> constants) {
     constants.insert(constants.end(), types.begin(), types.end());
     plan.variants.push_back({.name = std::move(name), .shader = shader, .constants = std::move(constants)});
   };
+  if (const auto strips = strips_of(node, roles.w))
+    add("strips of 4 outputs", shaders::conv_integer_strips, {{3, strips->kernel}, {4, strips->stride}});
+  else
+    add(plan.variants[a_word_a_thread].name, shaders::conv_integer, {});  // a pipeline is built once
+  const Dim outputs = floor_divide(w.dim(0), node.integer("group", 1));
+  if (outputs.is_number() && outputs.number() < least_outputs_of_blocks) return plan;
+  const Blocks blocks = blocks_of(node);
+  const bool has_dot = node.capability("integer_dot") != 0;
   for (size_t block = 0; block < blocks.rows_of_thread.size(); ++block) {
     const uint32_t rows = blocks.rows_of_thread[block];
     const std::string name = std::to_string(blocks.rows(block)) + " rows, ";
@@ -167,13 +190,18 @@ Result<Launch> bind(const Binding& node) {
                      .y_scales = list(roles.y_scale),
                      .y_zeros = list(roles.y_zero)};
   if (output_count < least_outputs_of_blocks || w.dim(1) == 0) {
+    const bool lies_side_by_side = x.count() > 0 && p.windows.x_strides[most_window_axes - 1] == 1;
+    const bool are_strips = lies_side_by_side && strips_of(node, roles.w);
+    const int64_t length = y.dim(-1), strips = y.count() / length * ceil_divide(length, positions_of_a_thread);
     const int64_t words = ceil_divide(y.count() * bits_of(y.element()), 32);
-    return Launch{.dispatches = {{0, bytes_of(p), {workgroups_for(words, 64), 1, 1}}}};
+    return Launch{.dispatches = {{are_strips ? in_strips : a_word_a_thread,
+                                  bytes_of(p),
+                                  {workgroups_for(are_strips ? strips : words, 64), 1, 1}}}};
   }
   const Blocks blocks = blocks_of(node);
   const auto workgroups_of = [&](size_t block) {
-    return int64_t{1} * ceil_divide(y.count() / w.dim(0), blocks.positions()) * ceil_divide(output_count, blocks.rows(block)) *
-           group_count;
+    return int64_t{1} * ceil_divide(y.count() / w.dim(0), blocks.positions()) *
+           ceil_divide(output_count, blocks.rows(block)) * group_count;
   };
   // The largest of which there are enough, and that are not half empty.
   size_t block = 0;
@@ -181,7 +209,9 @@ Result<Launch> bind(const Binding& node) {
          (workgroups_of(block) < blocks.enough_workgroups || output_count <= blocks.rows(block + 1)))
     ++block;
   const Reading reading = are_pixels_in_words(p.windows) ? in_words : one_by_one;
-  return Launch{.dispatches = {{variant_of(blocks, block, reading), bytes_of(p), {workgroups_for(workgroups_of(block), 1), 1, 1}}}};
+  return Launch{.dispatches = {{variant_of(blocks, block, reading),
+                                bytes_of(p),
+                                {workgroups_for(workgroups_of(block), 1), 1, 1}}}};
 }
 
 std::vector<AttributeRule> window_attributes() {

@@ -1,6 +1,6 @@
 // conv_integer.glsl: what the kernels of convolutions of bytes share: ConvInteger-10, y[n, m, p] = the sum over c and i of
-// (x[n, c, place of i in the window of p] - x_zero) * (w[m, c, i] - w_zero[m]), as i32, the channels c being those of m's group;
-// QLinearConv-10, (y + bias[m]) as codes. x may be strided.
+// (x[n, c, place of i in the window of p] - x_zero) * (w[m, c, i] - w_zero[m]), as i32, the channels c being those of m's
+// group; QLinearConv-10, (y + bias[m]) as codes. x may be strided.
 #include "codes.glsl"
 #include "dot_four.glsl"
 #include "quotient.glsl"
@@ -59,4 +59,26 @@ uint code_of(int sum, Finish finish, int zero) {
   precise float steps = float(sum + finish.bias) * finish.ratio;
   float least = y_type == i8 ? -128.0 : 0.0;
   return uint(int(clamp(roundEven(steps) + float(zero), least, least + 255.0))) & 0xFFu;
+}
+
+// Puts sums of an output channel at four places in y, as many as there are. A word of codes that is all theirs is written
+// whole; else each code on its own, whoever writes those beside it.
+void put(uvec4 places, uint there, ivec4 sums, Finish finish, int zero) {
+  if (y_type == i32) {
+    [[unroll]] for (uint i = 0u; i < 4u; ++i)
+      if (i < there) y[uint(y_word_offset) + places[i]] = uint(sums[i]);
+    return;
+  }
+  uvec4 codes;
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) codes[i] = code_of(sums[i], finish, zero);
+  if (there == 4u && places[0] % 4u == 0u && places[3] == places[0] + 3u) {
+    y[uint(y_word_offset) + places[0] / 4u] = codes[0] | codes[1] << 8 | codes[2] << 16 | codes[3] << 24;
+    return;
+  }
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+    if (i >= there) continue;
+    uint word = uint(y_word_offset) + places[i] / 4u, bit = places[i] % 4u * 8u;
+    atomicAnd(y[word], ~(0xFFu << bit));
+    atomicOr(y[word], codes[i] << bit);
+  }
 }

@@ -1,9 +1,10 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_ballot : require
-// conv_integer_lanes.comp: convolutions of bytes where threads are lanes of a CPU's vectors: what costs are loads, one by one for
-// each lane, and both sides of a condition are gone through. So sums stay in registers; the workgroup is one subgroup, whose
-// threads make four positions each of the same rows: of the weights each reads those of another row, and all get them from it.
+// conv_integer_lanes.comp: convolutions of bytes where threads are lanes of a CPU's vectors: what costs are loads, one by one
+// for each lane, and both sides of a condition are gone through. So sums stay in registers; the workgroup is one subgroup,
+// whose threads make four positions each of the same rows, that is output channels of a group: of the weights each reads those
+// of another row, and all get them from it.
 #include "conv_integer_fours.glsl"
 
 layout(constant_id = 3) const uint row_count = 8;
@@ -17,7 +18,7 @@ void main() {
   uint fours = (position_count() + 3u) / 4u, blocks = (fours + lane_count - 1u) / lane_count;
   uint row_blocks = (output_count + row_count - 1u) / row_count;
   uint last_word = (uint(w_offset) + group_count * output_count * inner - 1u) / 4u;
-  int x_less = x_zero_of();
+  int x_less = x_zero_of(), y_zero = y_zero_of();
   Inner one = inner_at(1u);
   for (uint index = gl_WorkGroupID.x; index < blocks * row_blocks * group_count; index += gl_NumWorkGroups.x) {
     uint first_row = index / blocks % row_blocks * row_count, group = index / blocks / row_blocks;
@@ -69,7 +70,7 @@ void main() {
         Finish of_lane = Finish(subgroupBroadcast(finishes[g].bias, from), subgroupBroadcast(finishes[g].ratio, from));
         if (r == turn) of_row = sums[r] - less * x_sums, finish = of_lane;
       }
-      put(four, group * output_count + first_row + turn, of_row, finish);
+      put(four.places + (group * output_count + first_row + turn) * out_count(), four.count, of_row, finish, y_zero);
     }
   }
 }

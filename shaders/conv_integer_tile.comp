@@ -1,9 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// conv_integer_tile.comp: convolutions of bytes as a matrix product, for each group [output, channel and window] x [channel and
-// window, position], of which the right side is never made: a workgroup reads tiles of it into shared memory out of x, four
-// elements along inner to a word, u8 lowered by 128 so that all are signed. A thread makes every 8th row of its tile, of four
-// columns.
+// conv_integer_tile.comp: convolutions of bytes as a matrix product, for each group [output, channel and window] x [channel
+// and window, position], of which the right side is never made: a workgroup reads tiles of it into shared memory out of x,
+// four elements along inner to a word, u8 lowered by 128 so that all are signed. A thread makes every 8th row of its tile, of
+// four columns.
 #include "conv_integer_fours.glsl"
 
 layout(constant_id = 3) const uint row_count = 8;  // of a thread; even
@@ -11,11 +11,11 @@ layout(local_size_x = 128) in;
 
 const uint row_threads = 8, column_threads = 16;
 const uint tile_rows = row_threads * row_count, tile_columns = 4 * column_threads;
-const uint tile_words = row_threads;      // 32 elements along inner
-const uint row_pitch = tile_words + 1;    // rows that lie side by side begin in different banks
+const uint tile_words = row_threads;       // 32 elements along inner
+const uint row_pitch = tile_words + 1;     // rows that lie side by side begin in different banks
 const uint rows_apart = 128 / tile_words;  // of those that a thread reads
-shared uint left[tile_rows * row_pitch];                         // [row][inner / 4]
-shared uvec4 right[tile_words * column_threads];                 // [inner / 4][column / 4]
+shared uint left[tile_rows * row_pitch];          // [row][inner / 4]
+shared uvec4 right[tile_words * column_threads];  // [inner / 4][column / 4]
 shared int row_sums[tile_rows], column_sums[tile_columns];
 
 void main() {
@@ -67,7 +67,8 @@ void main() {
       }
       barrier();
     }
-    [[unroll]] for (uint i = 0u; i < tile_rows / rows_apart; ++i) atomicAdd(row_sums[read_row + i * rows_apart], sums_of_rows[i]);
+    [[unroll]] for (uint i = 0u; i < tile_rows / rows_apart; ++i)
+      atomicAdd(row_sums[read_row + i * rows_apart], sums_of_rows[i]);
     [[unroll]] for (uint c = 0u; c < 4u; ++c) atomicAdd(column_sums[4u * own_column + c], sums_of_columns[c]);
     barrier();
 
@@ -82,8 +83,8 @@ void main() {
       [[unroll]] for (uint r = 0u; r < row_count; ++r)
         if (r == turn) of_row = sums[r];
       int w_less = w_zero_of(output_channel) - (w_type == u8 ? 128 : 0);
-      put(four, output_channel, of_row - x_less * row_sums[row] - w_less * of_columns,
-          finish_of(output_channel));
+      put(four.places + output_channel * out_count(), four.count,
+          of_row - x_less * row_sums[row] - w_less * of_columns, finish_of(output_channel), y_zero_of());
     }
     barrier();
   }
