@@ -341,7 +341,9 @@ int main(const std::vector<std::string>& arguments) {
     else
       paths.push_back(arguments[i]);
   }
-  const std::vector<Start> starts = starts_of(paths);
+  const bool are_there =
+      std::all_of(paths.begin(), paths.end(), [](const auto& path) { return std::filesystem::exists(path); });
+  const std::vector<Start> starts = are_there ? starts_of(paths) : std::vector<Start>();
   if (starts.empty()) {
     std::fprintf(stderr, "usage: heed_fuzz FOLDER_OR_MODEL... [--executions N] [--seconds S] [--seed N] [--first N]\n");
     return 2;
