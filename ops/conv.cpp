@@ -61,32 +61,36 @@ constexpr int64_t threads_per_side = 8, tile_columns = 32;
 // With fewer outputs in a group there is little that a tile's columns share.
 constexpr int64_t least_outputs_of_tiles = 4;
 
-// Of shaders/conv_strips.comp: the axis of three along which strips lie, and the windows along it.
-struct Strips {
-  uint32_t axis, kernel, stride;
-};
-constexpr int64_t strip_length = 4, most_strip_kernel = 7, most_strip_stride = 2;
-
-// The strips of groups of one channel: along the axis where windows are longest, rather not along the last, so that
-// neighbouring threads read neighbours. None where no axis fits, or sizes are not known.
+// The strips of shaders/conv_strips.comp: along the axis where windows are longest, rather not along the last, so that
+// neighbouring threads read neighbours. None where no axis fits.
 std::optional<Strips> strips_of(const NodeView& node) {
   const auto w = node.input(conv_w), y = node.output(0);
-  if (!w.has_rank() || !y.has_rank() || !w.dim(1).is_number(1)) return std::nullopt;
-  const auto strides = node.integers("strides"), dilations = node.integers("dilations");
+  if (!w.has_rank() || !y.has_rank()) return std::nullopt;
   std::optional<Strips> best;
   for (int32_t back = 0; back < std::min(w.rank() - 2, 2); ++back) {
-    const auto given = [&](const auto& list) { return list ? *(list->end() - 1 - back) : 1; };
-    const Dim kernel = w.dim(-1 - back);
-    if (!kernel.is_number() || kernel.number() > most_strip_kernel || given(strides) > most_strip_stride) continue;
-    if (given(dilations) != 1 || y.dim(-1 - back).is_number(1)) continue;
-    if (!best || kernel.number() >= best->kernel)
-      best = {static_cast<uint32_t>(most_window_axes - 1 - back), static_cast<uint32_t>(kernel.number()),
-              static_cast<uint32_t>(given(strides))};
+    if (y.dim(-1 - back).is_number(1)) continue;
+    const auto strips = strips_along(node, conv_w, back);
+    if (strips && (!best || strips->kernel >= best->kernel)) best = strips;
   }
   return best;
 }
 
 }  // namespace
+
+std::optional<Strips> strips_along(const NodeView& node, int32_t w_input, int32_t back) {
+  constexpr int64_t most_kernel = 7, most_stride = 2;
+  const auto w = node.input(w_input);
+  const auto along = [&](std::string_view name) {
+    const auto numbers = node.integers(name);
+    return numbers ? *(numbers->end() - 1 - back) : 1;
+  };
+  const Dim kernel = w.dim(-1 - back);
+  const int64_t stride = along("strides");
+  if (!w.dim(1).is_number(1) || !kernel.is_number() || kernel.number() > most_kernel) return std::nullopt;
+  if (stride > most_stride || along("dilations") != 1) return std::nullopt;
+  return Strips{static_cast<uint32_t>(most_window_axes - 1 - back), static_cast<uint32_t>(kernel.number()),
+                static_cast<uint32_t>(stride)};
+}
 
 Result<GpuPlan> plan_conv(Planning& node) {
   const auto x = node.input(conv_x), w = node.input(conv_w);
@@ -109,7 +113,7 @@ Result<GpuPlan> plan_conv(Planning& node) {
                    {.name = "tiles of 8 outputs", .shader = tiles, .constants = {{0, 1}}},
                    few},
       .bindings = {read(conv_x), read(conv_w), read_if_there(conv_bias), write(0), read_if_there(conv_residual)}};
-  add_product_variants(node, products_of(node), plan);
+  HEED_TRY(add_product_variants(node, products_of(node), plan));
   return plan;
 }
 
@@ -130,22 +134,22 @@ Result<Launch> bind_conv(const Binding& node) {
   const auto activation =
       std::find(std::begin(conv_activations), std::end(conv_activations), node.text("activation", "none"));
   const ConvParameters p{.windows = sliding_of(node, x, y, w.dims().subspan(2)),
-                     .batch_count = static_cast<uint32_t>(x.dim(0)),
-                     .group_count = static_cast<uint32_t>(group_count),
-                     .channel_count = static_cast<uint32_t>(w.dim(1)),
-                     .output_count = static_cast<uint32_t>(output_count),
-                     .has_bias = has_bias,
-                     .w_offset = offset_of(w),
-                     .bias_offset = has_bias ? offset_of(node.input(conv_bias)) : 0,
-                     .y_offset = offset_of(y),
-                     .activation = static_cast<uint32_t>(activation - std::begin(conv_activations)),
-                     .residual_kind = has_residual ? 1 + static_cast<uint32_t>(node.integer("residual_last")) : 0,
-                     .alpha = node.number("alpha"),
-                     .beta = node.number("beta"),
-                     .residual_offset = has_residual ? offset_of(node.input(conv_residual)) : 0};
-  const ConvProducts products = products_of(node);
-  if (products == ConvProducts::columns || node.has_kept())
-    return launch_products(node, products, p, first_of_products);
+                         .batch_count = static_cast<uint32_t>(x.dim(0)),
+                         .group_count = static_cast<uint32_t>(group_count),
+                         .channel_count = static_cast<uint32_t>(w.dim(1)),
+                         .output_count = static_cast<uint32_t>(output_count),
+                         .has_bias = has_bias,
+                         .w_offset = offset_of(w),
+                         .bias_offset = has_bias ? offset_of(node.input(conv_bias)) : 0,
+                         .y_offset = offset_of(y),
+                         .activation = static_cast<uint32_t>(activation - std::begin(conv_activations)),
+                         .residual_kind = has_residual ? 1 + static_cast<uint32_t>(node.integer("residual_last")) : 0,
+                         .alpha = node.number("alpha"),
+                         .beta = node.number("beta"),
+                         .residual_offset = has_residual ? offset_of(node.input(conv_residual)) : 0};
+  if (node.has_kept()) return launch_products(node, ConvProducts::winograd, p, first_of_products);
+  if (products_of(node) == ConvProducts::columns)
+    return launch_products(node, ConvProducts::columns, p, first_of_products);
   if (output_count < least_outputs_of_tiles || group_count > most_workgroups) {
     int64_t threads = y.count();
     if (const auto strips = strips_of(node)) {

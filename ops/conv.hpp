@@ -27,6 +27,16 @@ Result<GpuPlan> plan_conv(Planning& node);
 Result<Launch> prepare_conv(const Binding& node);
 Result<Launch> bind_conv(const Binding& node);
 
+// Windows along one axis of groups of one channel, so small that a thread makes a strip of four outputs along it.
+struct Strips {
+  uint32_t axis;  // of three
+  uint32_t kernel, stride;
+};
+inline constexpr int64_t strip_length = 4;
+// Along an axis counted back from the last; none where windows are long, dilated or far apart there, or their size is not
+// known.
+std::optional<Strips> strips_along(const NodeView& node, int32_t w_input, int32_t back);
+
 // Mirrors shaders/conv.glsl.
 struct ConvParameters {
   Sliding windows;

@@ -93,21 +93,6 @@ int32_t variant_of(const Blocks& blocks, size_t block, Reading reading) {
   return first_block + static_cast<int32_t>(blocks.lanes > 0 ? 2 * block + (reading == in_words) : block);
 }
 
-// Of shaders/conv_integer_strips.comp: windows along the last axis of groups of one channel; none where it does not take
-// them, or their size is not known.
-struct Strips {
-  uint32_t kernel, stride;
-};
-constexpr int64_t most_strip_kernel = 7, most_strip_stride = 2;
-std::optional<Strips> strips_of(const NodeView& node, int32_t w_input) {
-  const auto w = node.input(w_input);
-  const auto strides = node.integers("strides"), dilations = node.integers("dilations");
-  const int64_t stride = strides ? strides->back() : 1, dilation = dilations ? dilations->back() : 1;
-  if (!w.dim(1).is_number(1) || !w.dim(-1).is_number() || w.dim(-1).number() > most_strip_kernel) return std::nullopt;
-  if (stride > most_strip_stride || dilation != 1) return std::nullopt;
-  return Strips{static_cast<uint32_t>(w.dim(-1).number()), static_cast<uint32_t>(stride)};
-}
-
 // Whether windows are of one element and lie in x as positions do, in channels of whole words.
 bool are_pixels_in_words(const Sliding& windows) {
   int64_t step = 1;
@@ -140,7 +125,7 @@ Result<GpuPlan> plan(Planning& node) {
     constants.insert(constants.end(), types.begin(), types.end());
     plan.variants.push_back({.name = std::move(name), .shader = shader, .constants = std::move(constants)});
   };
-  if (const auto strips = strips_of(node, roles.w))
+  if (const auto strips = strips_along(node, roles.w, 0))
     add("strips of 4 outputs", shaders::conv_integer_strips, {{3, strips->kernel}, {4, strips->stride}});
   else
     add(plan.variants[a_word_a_thread].name, shaders::conv_integer, {});  // a pipeline is built once
@@ -191,8 +176,8 @@ Result<Launch> bind(const Binding& node) {
                      .y_zeros = list(roles.y_zero)};
   if (output_count < least_outputs_of_blocks || w.dim(1) == 0) {
     const bool lies_side_by_side = x.count() > 0 && p.windows.x_strides[most_window_axes - 1] == 1;
-    const bool are_strips = lies_side_by_side && strips_of(node, roles.w);
-    const int64_t length = y.dim(-1), strips = y.count() / length * ceil_divide(length, positions_of_a_thread);
+    const bool are_strips = lies_side_by_side && strips_along(node, roles.w, 0);
+    const int64_t length = y.dim(-1), strips = y.count() / length * ceil_divide(length, strip_length);
     const int64_t words = ceil_divide(y.count() * bits_of(y.element()), 32);
     return Launch{.dispatches = {{are_strips ? in_strips : a_word_a_thread,
                                   bytes_of(p),

@@ -4,6 +4,7 @@
 
 #include "launch.hpp"
 #include "matmul.hpp"
+#include "rows.hpp"
 #include "shaders.hpp"
 
 namespace heed::ops {
@@ -53,8 +54,7 @@ bool takes_winograd(const NodeView& node, uint64_t most_bytes) {
   const auto w = node.constant(conv_w);
   const auto y = node.output(0);
   if (!w || w->rank() != 4 || w->dim(2) != kernel_size || w->dim(3) != kernel_size || !y.has_rank()) return false;
-  if (w->element() == DataType::f64 || !is_all(node.integers("strides"), 1) || !is_all(node.integers("dilations"), 1))
-    return false;
+  if (!is_all(node.integers("strides"), 1) || !is_all(node.integers("dilations"), 1)) return false;
   const Dim pixels = y.dim(2) * y.dim(3);
   if (pixels.is_number() && pixels.number() < least_pixels_of_winograd) return false;
   return w->dim(1) >= least_channels_of_winograd &&
@@ -77,37 +77,32 @@ ConvProducts products_for(const Node& node) {
   return cpu_lanes(node) && takes_columns(node) ? ConvProducts::columns : ConvProducts::none;
 }
 
-Shader of_type(const shaders::ElementShaders& shaders, DataType type) {
-  return type == DataType::f16 ? shaders.f16 : type == DataType::bf16 ? shaders.bf16 : shaders.f32;
-}
-
 }  // namespace
 
 ConvProducts products_of(const Planning& node) { return products_for(node); }
 ConvProducts products_of(const Binding& node) { return products_for(node); }
 
-void add_product_variants(const Planning& node, ConvProducts products, GpuPlan& plan) {
-  if (products == ConvProducts::none) return;
+Result<void> add_product_variants(const Planning& node, ConvProducts products, GpuPlan& plan) {
+  if (products == ConvProducts::none) return {};
   const bool is_winograd = products == ConvProducts::winograd;
   const std::string name = is_winograd ? "Winograd, " : "columns, ";
-  const DataType type = static_cast<const NodeView&>(node).input(conv_x).element();
   std::vector<heed_binding> bindings = plan.bindings;
   bindings[conv_w] = read(conv_x);  // the weights themselves are the products' alone
   bindings.push_back(scratch());
-  const auto add = [&](const char* step, const shaders::ElementShaders& winograd, const shaders::ElementShaders& columns) {
-    plan.variants.push_back(
-        {.name = name + step, .shader = of_type(is_winograd ? winograd : columns, type), .bindings = bindings});
+  const auto add = [&](const char* step, const shaders::ElementShaders& shaders,
+                       std::vector<heed_binding> bindings) -> Result<void> {
+    HEED_ASSIGN(const Shader shader, shader_for(node, shaders));
+    plan.variants.push_back({.name = name + step, .shader = shader, .bindings = std::move(bindings)});
+    return {};
   };
-  add("data", shaders::conv_winograd_input, shaders::conv_columns);
-  add("sums", shaders::conv_winograd_output, shaders::conv_column_sums);
-  if (is_winograd)
-    plan.variants.push_back({.name = name + "weights",
-                             .shader = of_type(shaders::conv_winograd_weights, type),
-                             .bindings = {read(conv_w), make_kept()}});
+  HEED_TRY(add("data", is_winograd ? shaders::conv_winograd_input : shaders::conv_columns, bindings));
+  HEED_TRY(add("sums", is_winograd ? shaders::conv_winograd_output : shaders::conv_column_sums, bindings));
+  if (is_winograd) HEED_TRY(add("weights", shaders::conv_winograd_weights, {read(conv_w), make_kept()}));
   for (Variant& variant : stacked_product_variants(node, is_winograd ? kept() : read(conv_w), scratch(), scratch())) {
     variant.name.insert(0, name);
     plan.variants.push_back(std::move(variant));
   }
+  return {};
 }
 
 Launch prepare_winograd(const Binding& node, int32_t first) {

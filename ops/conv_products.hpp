@@ -16,7 +16,7 @@ ConvProducts products_of(const Planning& node);
 ConvProducts products_of(const Binding& node);
 
 // Adds their variants behind those of the plan.
-void add_product_variants(const Planning& node, ConvProducts products, GpuPlan& plan);
+Result<void> add_product_variants(const Planning& node, ConvProducts products, GpuPlan& plan);
 
 // `first`: where those variants begin. Dispatches that transform the weights, and those of a run.
 Launch prepare_winograd(const Binding& node, int32_t first);
