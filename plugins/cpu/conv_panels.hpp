@@ -1,7 +1,7 @@
 // Vector code of convolutions and poolings of f32: tiles of outputs x pixels over windows that lie at given offsets, rows
-// of one channel (depthwise, and pooled), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No threads and no memory
-// of their own: callers split the work. The sums of a pixel are taken in an order that depends on where it stands among
-// those given, and not on how outputs are split.
+// of one channel (depthwise, and pooled), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No
+// threads and no memory of their own: callers split the work. The sums of a pixel are taken in an order that depends on
+// where it stands among those given, and not on how outputs are split.
 #pragma once
 
 #include <cstdint>

@@ -85,8 +85,6 @@ constexpr int64_t most_k_at_once = 384;
 // Tuned on a core of a Zen 4 with AVX2, as all numbers here.
 constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 48 * 1024,
                   rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_outputs = 48;
-// Below this a thread costs more than it brings: multiplications.
-constexpr int64_t serial_work = 64 * 1024;
 // From here on a thread has several tasks, so that one that is late is helped: multiplications of a task.
 constexpr int64_t task_work = 1024 * 1024;
 // Channels that are multiplied at once: even parts.
@@ -606,16 +604,8 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
                  .stripe_table = stripe_table,
                  .matrix_table = matrix_table};
 
-  // On all threads, but on one where scratch was bound for fewer.
   const auto for_each = [&](int64_t count, int64_t cost, auto&& task) {
-    if (run.thread_count() > threads) {
-      for (int64_t i = 0; i < count; ++i) task(i, scratch);
-      return;
-    }
-    run.parallel_for(count, std::max<int64_t>(1, serial_work / std::max<int64_t>(cost, 1)),
-                     [&](int64_t begin, int64_t end, int32_t thread) {
-                       for (int64_t i = begin; i < end; ++i) task(i, scratch + thread * work.thread_floats);
-                     });
+    for_each_task(run, threads, count, cost, scratch, work.thread_floats, task);
   };
   switch (work.method) {
     case Method::tiles:

@@ -15,8 +15,6 @@ namespace {
 
 // The lines of a block stay in the first-level cache.
 constexpr int64_t block_floats = 6 * 1024, widest_block = 512;
-// Below this a thread costs more than it brings: elements of windows.
-constexpr int64_t serial_work = 64 * 1024;
 
 constexpr int64_t whole_lines(int64_t floats) { return ceil_divide(floats, 16) * 16; }
 
@@ -26,6 +24,16 @@ struct Taps {
   bool operator==(const Taps&) const = default;
 };
 
+// What holds at all sizes.
+struct Settings {
+  WindowAttributes windows;
+  bool counts_padding;
+};
+
+Settings settings_of(const NodeView& node) {
+  return {window_attributes_of(node, *node.integers("kernel_shape")), node.integer("count_include_pad") != 0};
+}
+
 struct Pooling : Windows {
   int64_t images;  // of all batches and channels
   bool is_half, counts_padding;
@@ -34,11 +42,11 @@ struct Pooling : Windows {
   Blocks blocks;
   Stripe padded;  // of the lines of a block
 
-  Pooling(const NodeView& node, const TensorView& x, const TensorView& y)
-      : Windows(windows_of(window_attributes_of(node, *node.integers("kernel_shape")), x.dims(), y.dims())),
+  Pooling(const Settings& settings, const TensorView& x, const TensorView& y)
+      : Windows(windows_of(settings.windows, x.dims(), y.dims())),
         images(x.dim(0) * x.dim(1)),
         is_half(cpu::is_half(x.element())),
-        counts_padding(node.integer("count_include_pad") != 0) {
+        counts_padding(settings.counts_padding) {
     const auto lies = [&](int axis) {
       return kernel[axis] == 1 && pads[axis] == 0 && (out[axis] - 1) * strides[axis] < in[axis];
     };
@@ -208,11 +216,18 @@ struct Run {
   }
 };
 
+Result<void> prepare(Preparing& node) {
+  auto* kept = node.keep<Settings>();
+  if (kept == nullptr) return Error{Code::out_of_memory, "no memory for what the attributes say"};
+  *kept = settings_of(node);
+  return {};
+}
+
 template <bool is_mean>
 Result<void> bind(Binding& node) {
   const auto y = node.output(0);
   if (y.count() == 0) return {};
-  const Room room(Pooling(node, node.input(0), y), is_mean);
+  const Room room(Pooling(settings_of(node), node.input(0), y), is_mean);
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
   node.scratch(static_cast<size_t>(room.shared + threads * room.thread) * sizeof(float));
   return {};
@@ -222,7 +237,7 @@ template <bool is_mean>
 Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
   const auto x = run.input(0), y = run.output(0);
   if (y.count() == 0) return {};
-  const Pooling p(run, x, y);
+  const Pooling p(*run.kept<Settings>(), x, y);
   const Room room(p, is_mean);
   const Run body{p, room, kernels, is_mean, run.scratch<float>()};
   body.prepare();
@@ -242,14 +257,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
   float* const own = run.scratch<float>() + room.shared;
   const int64_t tasks = p.images * (p.is_half ? 1 : p.block_count());
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
-  if (run.thread_count() > threads) {  // scratch was bound for fewer
-    for (int64_t task = 0; task < tasks; ++task) pool(task, own);
-    return {};
-  }
-  const int64_t cost = std::max<int64_t>(1, p.images * p.out_count * p.kernel_count / tasks);
-  run.parallel_for(tasks, std::max<int64_t>(1, serial_work / cost), [&](int64_t begin, int64_t end, int32_t thread) {
-    for (int64_t task = begin; task < end; ++task) pool(task, own + thread * room.thread);
-  });
+  for_each_task(run, threads, tasks, p.images * p.out_count * p.kernel_count / tasks, own, room.thread, pool);
   return {};
 }
 
@@ -271,6 +279,7 @@ CpuKernel vector_kernel() {
           .name = name_of(isa),
           .score = score,
           .plan = plan<isa>,
+          .prepare = prepare,
           .bind = bind<is_mean>,
           .run = [](Running& run) { return run_vectors<is_mean>(run, *conv_kernels(isa)); }};
 }

@@ -2,6 +2,7 @@
 // windows read lies side by side. What convolution and pooling by vectors share.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "conv_panels.hpp"
@@ -79,6 +80,24 @@ int64_t widened_floats(const Windows& w, const Stripe& stripe);
 
 // Where in a stripe the numbers of the window of output 0 lie: [channel, kernel...].
 void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, int32_t* to);
+
+// Below this a thread costs more than it brings: elements of windows that are taken.
+inline constexpr int64_t serial_work = 64 * 1024;
+
+// task(index, room) for each of `count`, which cost so much each; room is the thread's piece of `scratch`, which was bound
+// for so many threads: where the run has more, all of it is done by one.
+template <class Task>
+void for_each_task(const Running& run, int64_t threads, int64_t count, int64_t cost, float* scratch, int64_t thread_floats,
+                   Task&& task) {
+  if (run.thread_count() > threads) {
+    for (int64_t i = 0; i < count; ++i) task(i, scratch);
+    return;
+  }
+  run.parallel_for(count, std::max<int64_t>(1, serial_work / std::max<int64_t>(cost, 1)),
+                   [&](int64_t begin, int64_t end, int32_t thread) {
+                     for (int64_t i = begin; i < end; ++i) task(i, scratch + thread * thread_floats);
+                   });
+}
 
 // Behind what is read or written by whole vectors.
 inline constexpr int64_t stripe_slack = 128;
