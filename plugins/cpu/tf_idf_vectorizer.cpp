@@ -57,6 +57,9 @@ Grams grams_of(const NodeView& node) {
 
 Result<void> run(Running& run) {
   const auto x = run.input(0);
+  if (x.rank() < 1 || x.rank() > 2)  // inference may not know it
+    return Error{Code::shape_mismatch,
+                 "the input has rank " + std::to_string(x.rank()) + "; expected [element] or [row, element]"};
   const Grams grams = grams_of(run);
   const auto indexes = *run.integers("ngram_indexes");
   const int64_t length = x.dim(-1), width = indexes.empty() ? 0 : *std::max_element(indexes.begin(), indexes.end()) + 1;

@@ -115,6 +115,11 @@ TEST_CASE("operators of texts refuse what does not fit") {
   check_refused("RegexFullMatch", {"", {x}, {boolean({2}, {0, 0})}, 0, "pattern = \"(\""}, "missing )");
   check_refused("TfIdfVectorizer", {"", {x}, {f32({5}, {0, 0, 0, 0, 0})}, 0, tf_idf("TF", 0)}, "pool of numbers");
   check_refused("TfIdfVectorizer", {"", {i64({1}, {1})}, {f32({5}, {0, 0, 0, 0, 0})}, 0, tf_idf("LOG", 0)}, "LOG");
+  const auto outputs = run_text("<ir_version: 10, opset_import: [\"\" : 21]> g (int64 x) => (float y) { y = TfIdfVectorizer<" +
+                                    tf_idf("TF", 0) + ">(x) }",
+                                {i64({}, {1})}, "cpu");
+  REQUIRE_FALSE(outputs);
+  CHECK_THAT(outputs.error().message, Catch::Contains("the input has rank 0; expected [element] or [row, element]"));
 }
 
 }  // namespace heed::test
