@@ -112,11 +112,12 @@ std::shared_ptr<void> allocate_host_memory(size_t size_bytes) {
   });
 }
 
+// Those of an empty tensor may not fit 64 bits, and are not looked at: they wrap.
 void fill_dense_strides(std::span<const int64_t> dims, std::span<int64_t> strides) {
-  int64_t stride = 1;
+  uint64_t stride = 1;
   for (size_t axis = dims.size(); axis-- > 0;) {
-    strides[axis] = stride;
-    stride *= std::max<int64_t>(dims[axis], 1);
+    strides[axis] = static_cast<int64_t>(stride);
+    stride *= static_cast<uint64_t>(std::max<int64_t>(dims[axis], 1));
   }
 }
 

@@ -234,3 +234,8 @@ TEST_CASE("strided tensors become dense copies in order") {
     CHECK(is_dense((*copy)->dims, (*copy)->strides));
   }
 }
+
+TEST_CASE("an empty tensor may have sizes whose product does not fit 64 bits") {
+  const std::vector<int64_t> dims{4, int64_t{1} << 62, 0};
+  CHECK(is_dense(dims, dense_strides(dims)));
+}
