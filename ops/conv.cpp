@@ -9,6 +9,8 @@
 namespace heed::ops {
 
 Result<std::optional<Dims>> infer_convolution(Inference& node, ConvInputs inputs, DataType element) {
+  const int64_t group = node.integer("group", 1);
+  if (group < 1) return Error{Code::invalid_model, "attribute 'group' is " + std::to_string(group)};
   if (const auto w = node.input(inputs.w); w.has_rank() && w.rank() >= 3 && !node.input(inputs.x).has_rank())
     HEED_TRY(node.require_rank(inputs.x, w.rank()));
   const auto x = node.input(inputs.x), w = node.input(inputs.w);
@@ -20,8 +22,6 @@ Result<std::optional<Dims>> infer_convolution(Inference& node, ConvInputs inputs
     return Error{Code::shape_mismatch,
                  "data " + text_of(x.dims()) + " and weights " + text_of(w.dims()) +
                      "; expected [batch, channel, spatial...] and [out, channel / group, kernel...]"};
-  const int64_t group = node.integer("group", 1);
-  if (group < 1) return Error{Code::invalid_model, "attribute 'group' is " + std::to_string(group)};
   HEED_TRY(node.require_equal(x.dim(1), w.dim(1) * group, "channels of the data and of the weights"));
   if (w.dim(0).is_number() && w.dim(0).number() % group != 0)
     return Error{Code::shape_mismatch,

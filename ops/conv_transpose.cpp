@@ -11,14 +11,14 @@ namespace {
 enum { x_input, w_input, bias_input };
 
 Result<void> infer(Inference& node) {
+  const int64_t group = node.integer("group", 1);
+  if (group < 1) return Error{Code::invalid_model, "attribute 'group' is " + std::to_string(group)};
   const auto x = node.input(x_input), w = node.input(w_input);
   if (!x.has_rank() || !w.has_rank()) return node.set_output(0, x.element());
   if (x.rank() < 3 || w.rank() != x.rank())
     return Error{Code::shape_mismatch,
                  "data " + text_of(x.dims()) + " and weights " + text_of(w.dims()) +
                      "; expected [batch, channel, spatial...] and [channel, out / group, kernel...]"};
-  const int64_t group = node.integer("group", 1);
-  if (group < 1) return Error{Code::invalid_model, "attribute 'group' is " + std::to_string(group)};
   HEED_TRY(node.require_equal(x.dim(1), w.dim(0), "channels of the data and of the weights"));
   HEED_TRY(node.require_equal(modulo(x.dim(1), group), 0, "channels modulo 'group'"));
   if (node.has_input(bias_input)) {

@@ -27,6 +27,16 @@ Result<Spread> spread_of(const Running& run, const TensorView& x, const TensorVi
   const auto auto_pad = run.text("auto_pad", "NOTSET");
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
   const auto wanted = run.integers("output_shape");
+  // What inference checks where it knows the ranks.
+  const auto fit = [](const std::vector<int64_t>& numbers, size_t count, int64_t least) {
+    return numbers.size() == count && std::all_of(numbers.begin(), numbers.end(), [&](int64_t number) {
+             return number >= least && number <= INT32_MAX;
+           });
+  };
+  if (!fit(s.strides, rank, 1) || !fit(s.dilations, rank, 1) || !fit(pads, 2 * rank, 0) || !fit(more, rank, 0) ||
+      (wanted && wanted->size() != rank && wanted->size() != rank + 2))
+    return Error{Code::shape_mismatch, "strides, dilations, pads, output_padding or output_shape do not fit " +
+                                           std::to_string(rank) + " spatial axes"};
   for (size_t axis = 0; axis < rank; ++axis) {
     const int64_t full = (s.in[axis] - 1) * s.strides[axis] + more[axis] + (s.kernel[axis] - 1) * s.dilations[axis] + 1;
     int64_t before = auto_pad == "VALID" ? 0 : pads[axis];

@@ -292,6 +292,26 @@ TEST_CASE("Conv says that a window does not fit") {
                 "a window of 3 does not fit a size of 2");
 }
 
+TEST_CASE("convolutions whose ranks only the run tells say what does not fit") {
+  const struct {
+    const char *node, *said;
+  } rows[] = {
+      {"ConvTranspose<strides = [2, 2]>(x, w)", "do not fit 3 spatial axes"},
+      {"ConvTranspose<output_padding = [1, 1]>(x, w)", "do not fit 3 spatial axes"},
+      {"ConvTranspose<output_shape = [9, 9]>(x, w)", "do not fit 3 spatial axes"},
+      {"ConvTranspose<group = 0>(x, w)", "attribute 'group' is 0"},
+      {"Conv<strides = [2, 2]>(x, w)", "do not fit 3 spatial axes"},
+      {"Conv<group = 0>(x, w)", "attribute 'group' is 0"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.node);
+    const auto outputs = run_text("<ir_version: 10, opset_import: [\"\" : 22]> g (float x, float w) => (float y) { y = " +
+                                      std::string(row.node) + " }",
+                                  {random({1, 1, 2, 2, 2}), random({1, 1, 1, 1, 1})}, "cpu");
+    REQUIRE_FALSE(outputs);
+    CHECK_THAT(outputs.error().message, Catch::Contains(row.said));
+  }
+}
 TEST_CASE("windows slide over strided tensors of one to three axes on Vulkan") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 22]>
     agraph (float[a, b, c] x, float[5, 6, 3] w, float[5] bias) => (float[d, 5, e] y, float[f, 6, g] p, int64[f, 6, g] i) {
