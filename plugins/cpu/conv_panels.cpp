@@ -267,17 +267,36 @@ struct PlainSum {
   }
 };
 
-template <class Sum, int rows, int vectors>
+// n numbers, or some more, that lie `step` apart: with any_step as the rows say, of whole vectors otherwise.
+constexpr int any_step = 0;
+template <int step>
+HWY_INLINE Vector load_step(const float* from, int64_t rows_step, int64_t n) {
+  const Floats d;
+  if constexpr (step == 1) return load(from);
+  if constexpr (step == 2) return hn::ConcatEven(d, load(from + lanes), load(from));
+  Vector phases[4];
+  if constexpr (step == 3) hn::LoadInterleaved3(d, from, phases[0], phases[1], phases[2]);
+  if constexpr (step == 4) hn::LoadInterleaved4(d, from, phases[0], phases[1], phases[2], phases[3]);
+  if constexpr (step != any_step) return phases[0];
+  HWY_ALIGN float room[lanes] = {};
+  for (int64_t i = 0; i < std::min(n, lanes); ++i) room[i] = from[i * rows_step];
+  return hn::Load(d, room);
+}
+
+template <class Sum, int step, int rows, int vectors>
 void row_block(const typename Sum::Rows& t, int64_t row, int64_t column) {
   const Floats d;
   const Sum sum_of(t);
   const int64_t n = vectors > 1 ? lanes : t.column_count - column;  // of the last vector, or more
   const auto some = hn::FirstN(d, static_cast<size_t>(n));
   const auto read = [&](const float* from) {
-    if constexpr (vectors > 1 || Sum::reads_whole_vectors) return load(from);
+    if constexpr (step != 1) return load_step<step>(from, t.step, n);
+    else if constexpr (vectors > 1 || Sum::reads_whole_vectors) return load(from);
     else return hn::MaskedLoad(some, d, from);
   };
-  const float* source = t.source + row * t.source_stride + column;
+  int64_t first = column;
+  if constexpr (step != 1) first *= t.step;
+  const float* source = t.source + row * t.source_stride + first;
   Vector sum[rows][vectors];
   HWY_UNROLL(8) for (int r = 0; r < rows; ++r)
     HWY_UNROLL(8) for (int v = 0; v < vectors; ++v) sum[r][v] = sum_of.first();
@@ -295,10 +314,10 @@ void row_block(const typename Sum::Rows& t, int64_t row, int64_t column) {
     }
 }
 
-template <class Sum, int vectors, int... rows>
+template <class Sum, int step, int vectors, int... rows>
 void row_blocks(const typename Sum::Rows& t, int64_t column, std::integer_sequence<int, rows...>) {
   static constexpr void (*blocks[])(const typename Sum::Rows&, int64_t, int64_t) = {
-      row_block<Sum, rows + 1, vectors>...};
+      row_block<Sum, step, rows + 1, vectors>...};
   constexpr int64_t most = sizeof...(rows);
   for (int64_t row = 0; row < t.row_count; row += most) blocks[std::min(most, t.row_count - row) - 1](t, row, column);
 }
@@ -307,14 +326,30 @@ template <class Sum>
 void rows_of(const typename Sum::Rows& t) {
   int64_t column = 0;
   for (; column + 4 * lanes <= t.column_count; column += 4 * lanes)
-    row_blocks<Sum, 4>(t, column, std::make_integer_sequence<int, rows_at_once / 4>{});
+    row_blocks<Sum, 1, 4>(t, column, std::make_integer_sequence<int, rows_at_once / 4>{});
   if (column + 2 * lanes <= t.column_count) {
-    row_blocks<Sum, 2>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
+    row_blocks<Sum, 1, 2>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
     column += 2 * lanes;
   }
   for (; column < t.column_count; column += lanes) {
     if (!Sum::reads_whole_vectors && t.column_count > lanes) column = std::min(column, t.column_count - lanes);
-    row_blocks<Sum, 1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
+    row_blocks<Sum, 1, 1>(t, column, std::make_integer_sequence<int, rows_at_once>{});
+  }
+}
+
+template <class Sum, int step>
+void rows_in_steps(const PooledRows& t) {
+  for (int64_t column = 0; column < t.column_count; column += lanes)
+    row_blocks<Sum, step, 1>(t, column, std::make_integer_sequence<int, rows_at_once / 2>{});
+}
+template <class Sum>
+void pooled_rows(const PooledRows& t) {
+  switch (t.step) {
+    case 1: return rows_of<Sum>(t);
+    case 2: return rows_in_steps<Sum, 2>(t);
+    case 3: return rows_in_steps<Sum, 3>(t);
+    case 4: return rows_in_steps<Sum, 4>(t);
+    default: return rows_in_steps<Sum, any_step>(t);
   }
 }
 
@@ -499,7 +534,7 @@ void winograd_output(const WinogradOutput& t) {
 
 extern const ConvKernels conv_kernels_here;
 const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows_of<WeightedSum>,
-                                    rows_of<Greatest>, rows_of<PlainSum>, pad, join, winograd_input,
+                                    pooled_rows<Greatest>, pooled_rows<PlainSum>, pad, join, winograd_input,
                                     winograd_output};
 
 }  // namespace heed::cpu::HWY_NAMESPACE

@@ -51,11 +51,12 @@ struct ConvRows {
   ConvFinish finish;  // its bias is that of this output
 };
 
-// y [row, column] = the greatest, or the sum, over k of source[offsets[k] + row * source_stride + column], and of nothing
-// -inf or 0. Sums are divided by row_divisors[row] * column_divisors[column], where there are any.
+// y [row, column] = the greatest, or the sum, over k of source[offsets[k] + row * source_stride + column * step], and of
+// nothing -inf or 0. Sums are divided by row_divisors[row] * column_divisors[column], where there are any. With steps
+// whole vectors of the source are read, up to four behind the last column.
 struct PooledRows {
   const float* source;
-  int64_t source_stride;
+  int64_t source_stride, step;
   const int64_t* offsets;
   int64_t k_count;
   int64_t row_count, column_count;

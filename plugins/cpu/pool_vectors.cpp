@@ -1,6 +1,6 @@
 // MaxPool, without indices, and AveragePool by vectors: of a block of windows first the elements above each other
-// become one, along rows of the image as they lie; then these lines are padded, pixels a stride apart side by side, and
-// elements beside each other become one. Images of f16 and bf16 are f32 meanwhile.
+// become one, along rows of the image as they lie; then of these lines, between their padding, elements beside each
+// other do. Images of f16 and bf16 are f32 meanwhile.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -37,10 +37,9 @@ Settings settings_of(const NodeView& node) {
 struct Pooling : Windows {
   int64_t images;  // of all batches and channels
   bool is_half, counts_padding;
-  bool has_lines;       // rows of images are lines as they lie
-  int64_t line_length;  // the most pixels of a row that windows of a block meet
+  bool has_lines;  // rows of images are lines as they lie
   Blocks blocks;
-  Stripe padded;  // of the lines of a block
+  int64_t line_length;  // of a block, with its padding
 
   Pooling(const Settings& settings, const TensorView& x, const TensorView& y)
       : Windows(windows_of(settings.windows, x.dims(), y.dims())),
@@ -50,25 +49,22 @@ struct Pooling : Windows {
     const auto lies = [&](int axis) {
       return kernel[axis] == 1 && pads[axis] == 0 && (out[axis] - 1) * strides[axis] < in[axis];
     };
-    has_lines = in_count > 0 && lies(depth) && lies(height);
-    if (has_lines && !is_half && in[depth] * in[height] * out[height] == 1) {  // one image of many rows
+    const bool are_lines = in_count > 0 && lies(depth) && lies(height);
+    if (are_lines && !is_half && in[depth] * in[height] * out[height] == 1) {  // one image of many rows
       in[height] = out[height] = std::exchange(images, 1);
       strides[height] = 1;
       in_count *= in[height];
       out_count *= in[height];
     }
-    const int64_t columns = std::min(out[width], widest_block);
-    const int64_t row_floats = std::min(in[width], reach(columns)) + stripe_of(*this, 1, columns).row_length;
-    blocks = blocks_of(out[height], out[width], block_floats / row_floats, widest_block, 16, images * out[depth], 1);
-    line_length = std::min(in[width], reach(blocks.columns));
-    padded = stripe_of(*this, blocks.rows, blocks.columns);
+    has_lines = are_lines && strides[width] == 1 && pads[width] == 0 && reach(out[width]) <= in[width];
+    blocks = blocks_of(out[height], out[width], block_floats / reach(std::min(out[width], widest_block)), widest_block, 16,
+                       images * out[depth], 1);
+    line_length = reach(blocks.columns);
   }
 
   int64_t reach(int64_t columns) const {
     return (columns - 1) * strides[width] + (kernel[width] - 1) * dilations[width] + 1;
   }
-  // Whether lines are made where they are padded.
-  bool joins_in_place() const { return strides[width] == 1 && !has_lines; }
   int64_t block_count() const { return out[depth] * blocks.row_blocks * blocks.column_blocks; }
 
   int64_t place(int axis, int64_t output, int64_t element) const {
@@ -92,7 +88,7 @@ struct Pooling : Windows {
 // Scratch, in floats: what all threads read, and what each has.
 struct Room {
   int64_t across, row_divisors, column_divisors, shared;  // where the first three begin, and where they end
-  int64_t lines, padded, image, outputs, thread;          // likewise, of a thread; first its offsets
+  int64_t lines, image, outputs, thread;                  // likewise, of a thread; first its offsets
 
   explicit Room(const Pooling& p, bool is_mean) {
     const auto offsets = [](int64_t count) {
@@ -103,8 +99,7 @@ struct Room {
     column_divisors = row_divisors + (is_mean ? whole_lines(p.out[depth] * p.out[height]) : 0);
     shared = column_divisors + (is_mean ? whole_lines(p.out[width]) : 0);
     lines = offsets(p.kernel[depth] * p.kernel[height]);
-    padded = lines + (p.has_lines || p.joins_in_place() ? 0 : whole_lines(p.blocks.rows * p.line_length));
-    image = padded + whole_lines(p.blocks.rows * p.padded.row_length + stripe_slack);
+    image = lines + (p.has_lines ? 0 : whole_lines(p.blocks.rows * p.line_length + stripe_slack));
     outputs = image + (p.is_half ? whole_lines(p.in_count) : 0);
     thread = outputs + (p.is_half ? whole_lines(p.out_count) : 0);
   }
@@ -121,10 +116,7 @@ struct Run {
 
   void prepare() const {
     auto* across = reinterpret_cast<int64_t*>(shared + room.across);
-    for (int64_t k = 0; k < p.kernel[width]; ++k) {
-      const int64_t at = k * p.dilations[width], before = quotient(at, p.strides[width]);
-      across[k] = (at - before * p.strides[width]) * p.padded.phase_length + before;
-    }
+    for (int64_t k = 0; k < p.kernel[width]; ++k) across[k] = k * p.dilations[width];
     if (!is_mean) return;
     for (int64_t z = 0; z < p.out[depth]; ++z)
       for (int64_t row = 0; row < p.out[height]; ++row)
@@ -134,8 +126,8 @@ struct Run {
   }
 
   // A line for each row of a block: of the pixels [first, first + length) of rows of the image.
-  void join_rows(const float* image, const Block& block, int64_t first, int64_t length, int64_t* offsets, float* lines,
-                 int64_t line_stride) const {
+  void join_rows(const float* image, const Block& block, int64_t first, int64_t length, int64_t* offsets,
+                 float* lines) const {
     const Taps deep = p.inside(depth, block.depth);
     for (int64_t row = 0, end; row < block.rows; row = end) {
       const Taps high = p.inside(height, block.row + row);
@@ -148,12 +140,13 @@ struct Run {
               first;
       pooled()({.source = image,
                 .source_stride = p.strides[height] * p.in[width],
+                .step = 1,
                 .offsets = offsets,
                 .k_count = count,
                 .row_count = end - row,
                 .column_count = length,
-                .y = lines + row * line_stride,
-                .y_stride = line_stride,
+                .y = lines + row * p.line_length,
+                .y_stride = p.line_length,
                 .row_divisors = nullptr,
                 .column_divisors = nullptr});
     }
@@ -163,44 +156,29 @@ struct Run {
     const int64_t first = p.place(width, block.column, 0);
     const int64_t begin = std::clamp<int64_t>(first, 0, p.in[width]);
     const int64_t end = std::clamp<int64_t>(first + p.reach(block.columns), begin, p.in[width]);
-    auto* const offsets = reinterpret_cast<int64_t*>(own);
-    const float padding = is_mean ? 0 : -std::numeric_limits<float>::infinity();
-    float* const padded = own + room.padded;
-    if (p.joins_in_place()) {
-      const int64_t length = p.padded.row_length, before = std::clamp<int64_t>(begin - first, 0, length);
-      join_rows(image, block, begin, end - begin, offsets, padded + before, length);
-      float* gap = padded;  // to the next line: what is behind one and before another
+    const int64_t before = std::clamp<int64_t>(begin - first, 0, p.line_length);
+    const float* lines = image;
+    int64_t line_stride = p.strides[height] * p.in[width];
+    if (p.has_lines) {
+      lines += (block.depth * p.strides[depth] * p.in[height] + block.row * p.strides[height]) * p.in[width] + first;
+    } else {
+      const float padding = is_mean ? 0 : -std::numeric_limits<float>::infinity();
+      float* const to = own + room.lines;
+      float* gap = to;  // to the next line: what is behind one and before another
       for (int64_t row = 0; row < block.rows; ++row) {
-        float* const line = padded + row * length + before;
+        float* const line = to + row * p.line_length + before;
         std::fill(gap, line, padding);
         gap = line + (end - begin);
       }
-      std::fill(gap, padded + block.rows * length, padding);
-    } else {
-      const float* lines = own + room.lines;
-      int64_t line_stride = p.line_length;
-      if (p.has_lines) {
-        lines = image + (block.depth * p.strides[depth] * p.in[height] + block.row * p.strides[height]) * p.in[width] +
-                begin;
-        line_stride = p.strides[height] * p.in[width];
-      } else {
-        join_rows(image, block, begin, end - begin, offsets, own + room.lines, line_stride);
-      }
-      kernels.pad({.from = lines,
-                   .from_stride = line_stride,
-                   .count = end - begin,
-                   .first = first - begin,
-                   .step = p.strides[width],
-                   .row_count = block.rows,
-                   .phase_count = p.padded.phases,
-                   .column_count = p.padded.phase_length,
-                   .padding = padding,
-                   .to = padded,
-                   .to_stride = p.padded.row_length});
+      std::fill(gap, to + block.rows * p.line_length, padding);
+      join_rows(image, block, begin, end - begin, reinterpret_cast<int64_t*>(own), to + before);
+      lines = to;
+      line_stride = p.line_length;
     }
     const int64_t output_row = block.depth * p.out[height] + block.row;
-    pooled()({.source = padded,
-              .source_stride = p.padded.row_length,
+    pooled()({.source = lines,
+              .source_stride = line_stride,
+              .step = p.strides[width],
               .offsets = reinterpret_cast<const int64_t*>(shared + room.across),
               .k_count = p.kernel[width],
               .row_count = block.rows,
