@@ -201,12 +201,25 @@ Result<ValueRef> stack_batches(Controlling& node, std::vector<std::vector<ValueR
   return node.stack(0, parts, output);
 }
 
+Result<void> require_batch(Controlling& node, const std::vector<ValueRef>& values, int64_t batch_count) {
+  for (const auto& value : values) {
+    const auto dims = node.dims(value);
+    if (!dims || dims->empty() || dims->front() != batch_count)
+      return Error{Code::shape_mismatch, "the first scan input is a batch of " + std::to_string(batch_count) +
+                                             "; a state, another scan input or sequence_lens is of another size"};
+  }
+  return {};
+}
+
 Result<void> run_batches(Controlling& node, const Layout& layout, const std::vector<ValueRef>& states,
                          const std::vector<ValueRef>& inputs) {
   const auto dims = node.dims(inputs.front());
   if (!dims || dims->size() < 2) return Error{Code::shape_mismatch, "a scan input is no [batch, sequence, ...]"};
   const int64_t batch_count = (*dims)[0], sequence = (*dims)[1];
   const auto lengths = node.input(0);
+  HEED_TRY(require_batch(node, states, batch_count));
+  HEED_TRY(require_batch(node, inputs, batch_count));
+  if (lengths) HEED_TRY(require_batch(node, {lengths}, batch_count));
   std::vector<std::vector<ValueRef>> last(static_cast<size_t>(layout.state_count));
   std::vector<std::vector<std::vector<ValueRef>>> scans(static_cast<size_t>(layout.output_count));
   for (int64_t b = 0; b < batch_count; ++b) {
@@ -259,8 +272,8 @@ Result<void> run(Controlling& node) {
     }
     const auto own = static_cast<size_t>(i - layout.state_count);
     const auto& scan = results.scans[own];
-    const auto rank =
-        scan.empty() ? node.NodeView::output(i).rank() : static_cast<int32_t>(node.dims(scan.front())->size()) + 1;
+    const auto met = scan.empty() ? std::nullopt : node.dims(scan.front());
+    const auto rank = met ? static_cast<int32_t>(met->size()) + 1 : node.NodeView::output(i).rank();
     HEED_ASSIGN(const int32_t axis, NodeView::checked_axis(layout.output_axes[own], rank, "scan_output_axes"));
     HEED_TRY(node.set_output(i, node.stack(axis, scan, i)));
   }

@@ -1,6 +1,7 @@
 // One execution of a control kernel.
 #include "session/control_run.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "session/gpu.hpp"
@@ -26,6 +27,23 @@ ControlRun::ControlRun(Frame& frame, uint32_t step)
   results_ = &frame.steps_[step].output_values;
 }
 
+heed_value* ControlRun::nothing(Error error) {
+  fail(error);
+  failed_ = std::move(error);
+  return nullptr;
+}
+
+Result<void> ControlRun::require(const heed_value* value) const {
+  if (value) return {};
+  return failed_.value_or(Error{Code::invalid_argument, "a value was expected, and there is none"});
+}
+
+Result<void> ControlRun::require_tensor(const heed_value* value) const {
+  HEED_TRY(require(value));
+  if (value->kind != Kind::tensor) return Error{Code::invalid_argument, "a tensor was expected, and this is none"};
+  return {};
+}
+
 heed_run* ControlRun::run() { return frame_.context_.cpu_run; }
 int32_t ControlRun::input_count() const { return static_cast<int32_t>(inputs_.size()); }
 int32_t ControlRun::output_count() const { return static_cast<int32_t>(outputs_.size()); }
@@ -49,8 +67,7 @@ Result<SharedValue> ControlRun::on_host(heed_value* value) {
 }
 
 int32_t ControlRun::read_scalar(heed_value* value, int64_t* i, double* f) {
-  if (!value || value->kind != Kind::tensor)
-    return fail(Code::invalid_argument, "a number was expected, and this is no tensor");
+  if (const auto is_one = require_tensor(value); !is_one) return fail(is_one.error());
   auto host = on_host(value);
   if (!host) return fail(host.error());
   int64_t count = 1;
@@ -92,7 +109,7 @@ int32_t ControlRun::read_scalar(heed_value* value, int64_t* i, double* f) {
 
 heed_value* ControlRun::scalar(int32_t element, int64_t i) {
   auto made = new_host_tensor(static_cast<DataType>(element), {});
-  if (!made) return fail(made.error()), nullptr;
+  if (!made) return nothing(made.error());
   void* data = (*made)->data;
   switch (static_cast<DataType>(element)) {
     case DataType::boolean:
@@ -108,7 +125,7 @@ heed_value* ControlRun::scalar(int32_t element, int64_t i) {
       *static_cast<float*>(data) = static_cast<float>(i);
       break;
     default:
-      return fail(Code::unsupported, "no scalar of this type"), nullptr;
+      return nothing({Code::unsupported, "no scalar of this type"});
   }
   return made->release();
 }
@@ -130,6 +147,7 @@ int32_t ControlRun::call(int32_t subgraph, heed_value* const* arguments, size_t 
     return fail(Code::invalid_model, "the subgraph takes " + std::to_string(own_inputs) + " inputs and gives " +
                                          std::to_string(body.plan_.outputs.size()) + " outputs; it was called with " +
                                          std::to_string(argument_count) + " and " + std::to_string(result_count));
+  if (failed_ && std::count(arguments, arguments + argument_count, nullptr) != 0) return fail(*failed_);
   const auto attempt = [&]() -> Result<void> {
     std::vector<heed_value*> inputs(arguments, arguments + argument_count);
     std::vector<SharedValue> held;
@@ -173,6 +191,7 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
     if (output < 0 || output >= output_count() || step_.outputs[output] == no_id)
       return Error{Code::invalid_argument, "there is no such output to stack"};
     const Slot& slot = frame_.plan_.slots[step_.outputs[output]];
+    for (size_t i = 0; i < count; ++i) HEED_TRY(require_tensor(values[i]));
     std::vector<int64_t> dims;
     Stacking stacking{slot.type.element.value_or(DataType::f32), {}};
     if (count) {
@@ -204,7 +223,7 @@ heed_value* ControlRun::stack(int32_t axis, heed_value* const* values, size_t co
     return on_device ? stacked_on_device(stacking, all) : stacked_on_host(stacking, all);
   };
   auto made = attempt();
-  return made ? made->release() : (fail(made.error()), nullptr);
+  return made ? made->release() : nothing(made.error());
 }
 
 Result<SharedValue> ControlRun::stacked_on_host(const Stacking& stacking, std::span<heed_value* const> values) {
@@ -243,6 +262,7 @@ Result<SharedValue> ControlRun::stacked_on_device(const Stacking& stacking, std:
 // A look at the value where its elements lie side by side, else a copy, both where the value is.
 heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
   const auto attempt = [&]() -> Result<SharedValue> {
+    HEED_TRY(require_tensor(value));
     const int32_t rank = static_cast<int32_t>(value->dims.size());
     const int32_t place = axis < 0 ? axis + rank : axis;
     if (place < 0 || place >= rank || index < 0 || index >= value->dims[static_cast<size_t>(place)])
@@ -278,7 +298,7 @@ heed_value* ControlRun::slice(heed_value* value, int32_t axis, int64_t index) {
     return copy;
   };
   auto made = attempt();
-  return made ? made->release() : (fail(made.error()), nullptr);
+  return made ? made->release() : nothing(made.error());
 }
 
 // What a body gave may lie on a device, or in memory of this step: a sequence holds tensors of their own on the host.
@@ -298,7 +318,7 @@ int32_t ControlRun::set_output(int32_t output, heed_value* value) {
   if (output < 0 || output >= output_count())
     return fail(Code::invalid_argument, "there is no output " + std::to_string(output));
   if (step_.outputs[output] == no_id) return HEED_OK;
-  if (!given) return fail(Code::invalid_argument, "output " + std::to_string(output) + " was set to nothing");
+  if (const auto is_given = require(given.get()); !is_given) return fail(is_given.error());
   const Slot& slot = frame_.plan_.slots[step_.outputs[output]];
   const auto attempt = [&]() -> Result<SharedValue> {
     if (given->kind == Kind::sequence) HEED_TRY(settle_elements(given->elements));

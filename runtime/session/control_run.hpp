@@ -28,6 +28,11 @@ class ControlRun final : public heed_control {
   Result<void> give_outputs();
 
  private:
+  // Null, after a failure that what is given this null fails with.
+  heed_value* nothing(Error error);
+  // Fails with what failed before where there is no value.
+  Result<void> require(const heed_value* value) const;
+  Result<void> require_tensor(const heed_value* value) const;
   // A value that outlives this step.
   Result<SharedValue> kept(SharedValue value);
   Result<void> settle_elements(std::vector<heed_value*>& elements);
@@ -51,6 +56,7 @@ class ControlRun final : public heed_control {
   std::vector<SharedValue> inputs_, outputs_;
   std::vector<SharedValue> captured_;  // by place, where they had to move
   std::vector<SharedValue> leaving_;   // of the device: read by outputs_ at the next wait
+  std::optional<Error> failed_;        // why the last value that was not made was not
 };
 
 }  // namespace heed

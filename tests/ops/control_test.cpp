@@ -144,6 +144,17 @@ TEST_CASE("Scan of version 8 walks each batch as far as it goes") {
   CHECK_THAT(refused.error().message, Catch::Contains("sequence_lens of batch 0 is 4"));
 }
 
+TEST_CASE("Scan of version 8 says that batches differ, where only the run tells") {
+  const auto refused =
+      run_text(model("(float[1, 2] s, float x) => (float[1, 2] t, float[1, 3, 2] y)",
+                     "t, y = Scan<num_scan_inputs = 1, body = add (float[2] sum, float[2] next) => (float[2] all, float[2] "
+                     "seen) { all = Add(sum, next) seen = Identity(all) }>(, s, x)",
+                     8),
+               {f32({1, 2}, {0, 0}), f32({2, 3, 2}, std::vector<double>(12, 1))});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("the first scan input is a batch of 2"));
+}
+
 TEST_CASE("Scan says which lengths differ") {
   const auto refused = run_text(model("(float[n] a, float[m] b) => (float[n] y)", R"(
       y = Scan<num_scan_inputs = 2, body = add (float c, float d) => (float e) { e = Sub(c, d) }>(a, b))"),

@@ -279,7 +279,8 @@ typedef struct heed_host {
   /* Runs a subgraph; results[] receives references that the caller releases or gives away. */
   int32_t (*control_call)(heed_control*, int32_t subgraph, heed_value* const* arguments, size_t argument_count,
                           heed_value** results, size_t result_count);
-  /* [count, ...] along a new axis from equally shaped tensors; with count 0 the shape comes from `like` and may be empty. */
+  /* control_scalar, _stack and _slice give null on failure; whatever takes that null fails with the same error. */
+  /* [count, ...] along a new axis from equally shaped tensors; with count 0 the shape comes from `output` and may be empty. */
   heed_value* (*control_stack)(heed_control*, int32_t axis, heed_value* const* values, size_t count, int32_t output);
   heed_value* (*control_slice)(heed_control*, heed_value* value, int32_t axis, int64_t index); /* drops the axis */
   int32_t (*control_set_output)(heed_control*, int32_t output, heed_value* value); /* takes the reference */
