@@ -52,6 +52,9 @@ Result<void> infer(Inference& node) {
     for (const auto part : *parts) sum += part;
     HEED_TRY(
         node.require_equal(sum, input.dim(axis), "the sum of the parts and the size of axis " + std::to_string(axis)));
+    for (const auto part : *parts)
+      HEED_TRY(node.require_equal(max(part, 0), part,
+                                  "a size that may be and that of a part of axis " + std::to_string(axis)));
   }
   // Of the input, those that no part has yet, as long as it is known where the next part begins.
   const auto elements = node.elements(0);

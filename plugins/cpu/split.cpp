@@ -14,7 +14,8 @@ Result<void> run(Running& run) {
     parts = run.input(1).integers();
   } else {
     const int64_t count = run.integer("num_outputs", run.output_count()), part = (in.dim(axis) + count - 1) / count;
-    for (int64_t i = 0; i < count; ++i) parts.push_back(std::clamp<int64_t>(in.dim(axis) - i * part, 0, part));
+    parts.assign(static_cast<size_t>(count - 1), part);
+    parts.push_back(in.dim(axis) - (count - 1) * part);
   }
   int64_t begin = 0;
   std::vector<int64_t> dims(in.dims().begin(), in.dims().end());

@@ -58,6 +58,16 @@ std::optional<std::vector<Dim>> reshape_strides(std::span<const Dim> dims, std::
   }
 }
 
+std::optional<Extent> extent_of(std::span<const int64_t> dims, std::span<const int64_t> strides, int64_t first) {
+  Extent extent{first, first};
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
+    int64_t last = 0, &end = strides[axis] < 0 ? extent.low : extent.high;
+    if (__builtin_mul_overflow(dims[axis] - 1, strides[axis], &last) || __builtin_add_overflow(end, last, &end))
+      return std::nullopt;
+  }
+  return extent;
+}
+
 Result<Tensor> dense_copy(const Tensor& tensor) {
   heed_tensor view{};
   view.data = const_cast<std::byte*>(tensor.data);

@@ -251,8 +251,23 @@ Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbo
     } else {
       for (size_t axis = 0; axis < rank; ++axis) bound.strides[axis] = numbers[slot.stride_slots[axis]];
     }
+    if (slot.root != id && &symbol_values == &symbol_values_ && !empty)
+      HEED_TRY(check_view(id, numbers[slot.offset_slot]));
   }
   return {};
+}
+
+// An operator's view that leaves its source would read what is not there.
+Result<void> Frame::check_view(SlotId id, int64_t offset) const {
+  const Slot& slot = plan_.slots[id];
+  const BoundSlot &view = slots_[id], &root = slots_[slot.root];
+  const auto extent = extent_of(view.dims, view.strides, offset), source = extent_of(root.dims, root.strides);
+  const bool is_empty = std::find(root.dims.begin(), root.dims.end(), 0) != root.dims.end();
+  if (!is_empty && extent && source && extent->low >= source->low && extent->high <= source->high) return {};
+  return explain_slot(
+      {Code::shape_mismatch, "value '" + slot.name + "' " + to_string(view.dims) + " looks at elements that '" +
+                                 plan_.slots[slot.root].name + "' " + to_string(root.dims) + " does not have"},
+      id);
 }
 
 Result<void> Frame::bind_segment(uint32_t index) {

@@ -123,6 +123,7 @@ class Frame {
   Result<void> bind_input(uint32_t position, heed_value* value);
   Result<void> bind_segment(uint32_t index);
   Result<void> fill_sizes(uint32_t index, const std::vector<int64_t>& symbol_values);
+  Result<void> check_view(SlotId id, int64_t offset) const;
   struct Lifetimes {
     std::vector<Lifetime> host, device;  // one per root of the segment, then the scratch of its CPU or GPU steps
   };

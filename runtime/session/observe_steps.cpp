@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "plan/strides.hpp"
 #include "session/bound_node.hpp"
 #include "session/frame.hpp"
 #include "session/session.hpp"
@@ -56,11 +57,7 @@ Result<HostValue> Frame::host_copy(SlotId slot) {
   std::shared_ptr<void> downloaded;
   const bool empty = std::any_of(value->dims.begin(), value->dims.end(), [](int64_t dim) { return dim == 0; });
   if (value->on_device && !empty) {
-    int64_t low = 0, high = 0;  // elements before and after the one at index zero, as far as strides reach
-    for (size_t axis = 0; axis < value->dims.size(); ++axis) {
-      const int64_t reach = (value->dims[axis] - 1) * value->strides[axis];
-      (reach < 0 ? low : high) += reach;
-    }
+    const auto [low, high] = extent_of(value->dims, value->strides).value();
     const int64_t span[] = {high - low + 1};
     HEED_ASSIGN(const size_t size_bytes, dense_size_bytes(value->element, span));
     downloaded = allocate_host_memory(size_bytes);

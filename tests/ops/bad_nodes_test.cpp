@@ -131,6 +131,17 @@ TEST_CASE("no sequence is made longer that is none, and none is mapped over with
   CHECK_THAT(other.error().message, Catch::Contains("input 1 is missing"));
 }
 
+TEST_CASE("Split has no parts of a size too small for their number") {
+  const std::string text = R"(<ir_version: 10, opset_import: ["" : 18]> main (float[n] x) => (float[a] y, float[b] z) {
+    y, z, rest = Split<num_outputs = 3>(x) })";
+  const auto cut = run_text(text, {f32({4}, {1, 2, 3, 4})});
+  REQUIRE(cut.has_value());
+  check_equal((*cut)[1], f32({2}, {3, 4}));
+  const auto refused = run_text(text, {f32({1}, {1})});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error().message, Catch::Contains("0 and -1 should be equal"));
+}
+
 TEST_CASE("a product has its shape where only the run tells the ranks of its factors") {
   const auto outputs = run_text(R"(<ir_version: 10, opset_import: ["" : 21]>
     main (float[6] x, int64[k] shape, float[3, 2] w) => (float[a, b, c] y) { open = Reshape(x, shape)  y = MatMul(open, w) })",
