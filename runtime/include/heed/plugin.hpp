@@ -63,9 +63,9 @@ struct TensorView {
   int64_t stride(int32_t axis) const { return c.strides[axis < 0 ? axis + c.rank : axis]; }
   int64_t count() const { return count(0, c.rank); }
   int64_t count(int32_t begin_axis, int32_t end_axis) const {  // the product of dims [begin, end)
-    int64_t product = 1;
-    for (int32_t axis = begin_axis; axis < end_axis; ++axis) product *= c.dims[axis];
-    return product;
+    uint64_t product = 1;  // which wraps, where one size is 0 and others are absurd
+    for (int32_t axis = begin_axis; axis < end_axis; ++axis) product *= static_cast<uint64_t>(c.dims[axis]);
+    return static_cast<int64_t>(product);
   }
   template <class T>
   T* data() const { return static_cast<T*>(c.data); }
