@@ -442,6 +442,7 @@ void join(const JoinedRows& t) {
 // ---- Winograd -----------------------------------------------------------------------------------------------------
 
 constexpr float root = std::numbers::sqrt2_v<float>, half_root = root / 2;
+constexpr int64_t tile_pixels = 4;
 
 // B^T d, of six vectors `step` apart.
 HWY_INLINE void transform_input(const Vector* from, int step, Vector* to) {
@@ -459,7 +460,12 @@ HWY_INLINE void transform_input(const Vector* from, int step, Vector* to) {
   to[5] = hn::NegMulAdd(odd, d3, hn::Add(d1, d5));
 }
 
-// A^T m.
+// A^T m, for two pixels and for four.
+HWY_INLINE void transform_to_two(const Vector* m, Vector* to) {
+  const Floats d;
+  to[0] = hn::Add(m[0], hn::Add(hn::Add(m[1], m[2]), hn::Add(m[3], m[4])));
+  to[1] = hn::MulAdd(hn::Set(d, half_root), hn::Sub(m[1], m[2]), hn::MulAdd(hn::Set(d, root), hn::Sub(m[3], m[4]), m[5]));
+}
 HWY_INLINE void transform_output(const Vector* m, Vector* to) {
   const Floats d;
   const Vector sum1 = hn::Add(m[1], m[2]), sum2 = hn::Add(m[3], m[4]);
@@ -477,11 +483,11 @@ HWY_INLINE void for_each_vector(int64_t tile_columns, Body&& body) {
     body(tile_columns > lanes ? std::min(tile, tile_columns - lanes) : int64_t{0});
 }
 
-void winograd_input(const WinogradInput& t) {
+void tiles_in(const WinogradInput& t) {
   const Floats d;
   for (int64_t tile_row = 0; tile_row < t.tile_rows; ++tile_row)
     for_each_vector(t.tile_columns, [&](int64_t tile) {
-      const float* source = t.source + tile_row * winograd_pixels * t.row_stride + tile * winograd_pixels;
+      const float* source = t.source + tile_row * tile_pixels * t.row_stride + tile * tile_pixels;
       float* const v = t.v + tile_row * t.tile_columns + tile;
       Vector rows[6][6];
       HWY_UNROLL(6) for (int i = 0; i < 6; ++i) {
@@ -498,10 +504,17 @@ void winograd_input(const WinogradInput& t) {
     });
 }
 
-void winograd_output(const WinogradOutput& t) {
+void finish_pixels(const WinogradOutput& t, const Finish& finish, const float* from, int64_t row, int64_t n) {
+  for (int64_t column = 0; column < n; column += lanes) {
+    const int64_t at = row * t.y_stride + column;
+    store_first(finish(load(from + column), t.residual + at, n - column), t.y + at, n - column);
+  }
+}
+
+void tiles_out(const WinogradOutput& t) {
   const Floats d;
   const Finish finish(t.finish, 0);
-  const int64_t room_stride = std::max(t.tile_columns, lanes) * winograd_pixels;
+  const int64_t room_stride = std::max(t.tile_columns, lanes) * tile_pixels;
   for (int64_t tile_row = 0; tile_row < t.tile_rows; ++tile_row) {
     for_each_vector(t.tile_columns, [&](int64_t tile) {
       const float* sums = t.sums + tile_row * t.tile_columns + tile;
@@ -516,26 +529,59 @@ void winograd_output(const WinogradOutput& t) {
         Vector pixels[4];
         transform_output(rows[i], pixels);
         hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d,
-                              t.room + i * room_stride + tile * winograd_pixels);
+                              t.room + i * room_stride + tile * tile_pixels);
       }
     });
-    const int64_t first = tile_row * winograd_pixels;
-    for (int64_t row = first; row < std::min(first + winograd_pixels, t.row_count); ++row) {
-      const float* from = t.room + (row - first) * room_stride;
-      for (int64_t column = 0; column < t.column_count; column += lanes) {
-        const int64_t at = row * t.y_stride + column, n = t.column_count - column;
-        store_first(finish(load(from + column), t.residual + at, n), t.y + at, n);
-      }
-    }
+    const int64_t first = tile_row * tile_pixels;
+    for (int64_t row = first; row < std::min(first + tile_pixels, t.row_count); ++row)
+      finish_pixels(t, finish, t.room + (row - first) * room_stride, row, t.column_count);
   }
+}
+
+void lines_in(const WinogradInput& t) {
+  const Floats d;
+  for (int64_t row = 0; row < t.tile_rows; ++row)
+    for_each_vector(t.tile_columns, [&](int64_t tile) {
+      const float* source = t.source + row * t.row_stride + tile * t.line_pixels;
+      Vector pixels[8], transformed[6];
+      if (t.line_pixels == 4) {
+        hn::LoadInterleaved4(d, source, pixels[0], pixels[1], pixels[2], pixels[3]);
+        hn::LoadInterleaved4(d, source + 4, pixels[4], pixels[5], pixels[6], pixels[7]);
+      } else {
+        HWY_UNROLL(3) for (int i = 0; i < 6; i += 2) hn::LoadInterleaved2(d, source + i, pixels[i], pixels[i + 1]);
+      }
+      transform_input(pixels, 1, transformed);
+      float* const v = t.v + row * t.tile_columns + tile;
+      HWY_UNROLL(6) for (int i = 0; i < 6; ++i) hn::StoreU(transformed[i], d, v + i * t.position_stride);
+    });
+}
+
+void lines_out(const WinogradOutput& t) {
+  const Floats d;
+  const int64_t tiles = t.tile_rows * t.tile_columns;
+  for_each_vector(tiles, [&](int64_t tile) {
+    Vector sums[6], pixels[4];
+    HWY_UNROLL(6) for (int i = 0; i < 6; ++i) sums[i] = load(t.sums + i * t.position_stride + tile);
+    float* const to = t.room + tile * t.line_pixels;
+    if (t.line_pixels == 4) {
+      transform_output(sums, pixels);
+      hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d, to);
+    } else {
+      transform_to_two(sums, pixels);
+      hn::StoreInterleaved2(pixels[0], pixels[1], d, to);
+    }
+  });
+  const Finish finish(t.finish, 0);
+  const int64_t length = t.tile_columns * t.line_pixels;
+  if (length == t.y_stride) return finish_pixels(t, finish, t.room, 0, t.row_count * length);
+  for (int64_t row = 0; row < t.row_count; ++row) finish_pixels(t, finish, t.room + row * length, row, t.column_count);
 }
 
 }  // namespace
 
 extern const ConvKernels conv_kernels_here;
 const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows_of<WeightedSum>,
-                                    pooled_rows<Greatest>, pooled_rows<PlainSum>, pad, join, winograd_input,
-                                    winograd_output};
+                                    pooled_rows<Greatest>, pooled_rows<PlainSum>, pad, join, tiles_in, tiles_out, lines_in, lines_out};
 
 }  // namespace heed::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -570,25 +616,40 @@ void pack_outputs(const float* weights, int64_t output_stride, int64_t k_stride,
   }
 }
 
-void winograd_weights(const float* weights, int64_t row_stride, int64_t column_stride, float* to,
-                      int64_t position_stride) {
-  // G g G^T.
-  const auto transform = [](const double* g, int64_t step, double* out, int64_t out_step) {
-    constexpr double r = std::numbers::sqrt2;
-    const double g0 = g[0], g1 = g[step], g2 = g[2 * step];
-    const double numbers[] = {g0,
-                              -(g0 + g1 / r + g2 / 2) / 1.5,
-                              -(g0 - g1 / r + g2 / 2) / 1.5,
-                              (g0 + g1 * r + g2 * 2) / 6,
-                              (g0 - g1 * r + g2 * 2) / 6,
-                              g2};
-    for (int64_t i = 0; i < 6; ++i) out[i * out_step] = numbers[i];
+namespace {
+
+// G g, of so many weights.
+void transform_weights(const double* g, int64_t step, int64_t count, double* out, int64_t out_step) {
+  constexpr double r = std::numbers::sqrt2;
+  const auto polynomial_at = [&](double point) {
+    double sum = 0;
+    for (int64_t i = count; i-- > 0;) sum = sum * point + g[i * step];
+    return sum;
   };
+  const double numbers[] = {g[0],
+                            -polynomial_at(1 / r) / 1.5,
+                            -polynomial_at(-1 / r) / 1.5,
+                            polynomial_at(r) / 6,
+                            polynomial_at(-r) / 6,
+                            g[(count - 1) * step]};
+  for (int64_t i = 0; i < winograd_points; ++i) out[i * out_step] = numbers[i];
+}
+
+}  // namespace
+
+void winograd_tile_weights(const float* weights, float* to, int64_t position_stride) {
   double given[9], rows[18], all[36];
-  for (int64_t i = 0; i < 9; ++i) given[i] = weights[i / 3 * row_stride + i % 3 * column_stride];
-  for (int64_t j = 0; j < 3; ++j) transform(given + j, 3, rows + j, 3);
-  for (int64_t i = 0; i < 6; ++i) transform(rows + i * 3, 1, all + i * 6, 1);
-  for (int64_t i = 0; i < winograd_positions; ++i) to[i * position_stride] = static_cast<float>(all[i]);
+  std::copy_n(weights, 9, given);
+  for (int64_t j = 0; j < 3; ++j) transform_weights(given + j, 3, 3, rows + j, 3);
+  for (int64_t i = 0; i < 6; ++i) transform_weights(rows + i * 3, 1, 3, all + i * 6, 1);
+  for (int64_t i = 0; i < 36; ++i) to[i * position_stride] = static_cast<float>(all[i]);
+}
+
+void winograd_line_weights(const float* weights, int64_t count, float* to, int64_t position_stride) {
+  double given[5], transformed[winograd_points];
+  std::copy_n(weights, count, given);
+  transform_weights(given, 1, count, transformed, 1);
+  for (int64_t i = 0; i < winograd_points; ++i) to[i * position_stride] = static_cast<float>(transformed[i]);
 }
 
 }  // namespace heed::cpu

@@ -1,5 +1,5 @@
 // Vector code of convolutions and poolings of f32: tiles of outputs x pixels over windows that lie at given offsets, rows
-// of one channel (depthwise, and pooled), and the transforms of Winograd's F(4x4, 3x3). Pixels lie in the lanes. No
+// of one channel (depthwise, and pooled), and Winograd's transforms. Pixels lie in the lanes. No
 // threads and no memory of their own: callers split the work. The sums of a pixel are taken in an order that depends on
 // where it stands among those given, and not on how outputs are split.
 #pragma once
@@ -65,17 +65,19 @@ struct PooledRows {
   const float *row_divisors, *column_divisors;  // null: none
 };
 
-// Winograd's F(4x4, 3x3), with the points 0, +-1/sqrt(2), +-sqrt(2) and infinity (Lavin and Gray, arXiv:1509.09308; the
-// points: Barabasz et al., arXiv:1803.10986): 36 products instead of 144 for a tile of 4 x 4 pixels. Errors are about
-// three times those of plain sums.
-inline constexpr int64_t winograd_positions = 36, winograd_pixels = 4;
+// Winograd's transforms, with the points 0, +-1/sqrt(2), +-sqrt(2) and infinity (Lavin and Gray, arXiv:1509.09308; the
+// points: Barabasz et al., arXiv:1803.10986). Of tiles of 4 x 4 pixels, F(4x4, 3x3): 36 products instead of 144, with
+// errors of about three times those of plain sums. Of lines of 4 or 2 pixels, F(4, 3) and F(2, 5): 6 instead of 12 or
+// 10, for each line of a window.
+inline constexpr int64_t winograd_points = 6;
 
-// The tiles of a rectangle of one channel, transformed: v [position, tile], tiles row by row.
+// The tiles, or lines, of a rectangle of one channel, transformed: v [position, tile], tiles row by row.
 struct WinogradInput {
   const float* source;  // pixel 0 of tile 0, windows and all; whole vectors are read
   int64_t row_stride;
   int64_t tile_rows, tile_columns;
-  float* v;  // writes up to a vector behind the last tile
+  int64_t line_pixels;  // of a line: 4 or 2
+  float* v;             // writes up to a vector behind the last tile
   int64_t position_stride;
 };
 
@@ -84,12 +86,13 @@ struct WinogradOutput {
   const float* sums;
   int64_t position_stride;
   int64_t tile_rows, tile_columns;
+  int64_t line_pixels;
   float* y;
   const float* residual;
   int64_t y_stride;                 // between rows of pixels
   int64_t row_count, column_count;  // pixels that there are: the last tiles may reach further
   ConvFinish finish;                // its bias is that of this output
-  float* room;                      // 4 rows of 4 pixels of each tile of a row, or of each lane if these are more
+  float* room;  // all pixels of the tiles of a row, or of each lane if these are more; of lines those of all, and a lane's
 };
 
 // to[row, phase, i] = from[row * from_stride + first + phase + i * step], and `padding` where that is not in [0, count) of a
@@ -126,8 +129,10 @@ struct ConvKernels {
   void (*sums)(const PooledRows&);
   void (*pad)(const PaddedRows&);
   void (*join)(const JoinedRows&);
-  void (*winograd_input)(const WinogradInput&);
-  void (*winograd_output)(const WinogradOutput&);
+  void (*winograd_tiles_in)(const WinogradInput&);
+  void (*winograd_tiles_out)(const WinogradOutput&);
+  void (*winograd_lines_in)(const WinogradInput&);
+  void (*winograd_lines_out)(const WinogradOutput&);
 };
 
 // Null where this build has none for it. The machine must have it.
@@ -143,8 +148,8 @@ inline int64_t chunk_first(int64_t output_count, int64_t chunks, int64_t chunk) 
 void pack_outputs(const float* weights, int64_t output_stride, int64_t k_stride, int64_t output_count, int64_t k_count,
                   int64_t most, float* to);
 
-// The 36 numbers that 3 x 3 weights become, position_stride apart.
-void winograd_weights(const float* weights, int64_t row_stride, int64_t column_stride, float* to,
-                      int64_t position_stride);
+// The 36 numbers that 3 x 3 weights become, or the 6 of a line of `count`, position_stride apart.
+void winograd_tile_weights(const float* weights, float* to, int64_t position_stride);
+void winograd_line_weights(const float* weights, int64_t count, float* to, int64_t position_stride);
 
 }  // namespace heed::cpu

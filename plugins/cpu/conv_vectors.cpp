@@ -1,8 +1,8 @@
 // Conv and heed.FusedConv of f32, f16 and bf16 by vectors, in four ways: tiles of outputs x pixels that read the image
 // where a padded copy of a piece of it lies (few numbers behind each pixel), or a matrix made of it (many); rows of
-// single channels, for groups of one; and Winograd's F(4x4, 3x3). Up to three spatial axes; images with fewer have size
-// 1 along the first ones. Constant weights are packed once, others at each run. Of f16 and bf16 all is f32 meanwhile:
-// pixels as they are copied, outputs until a task is done with them.
+// single channels, for groups of one; and Winograd's, of tiles or of lines of pixels. Up to three spatial axes; images
+// with fewer have size 1 along the first ones. Constant weights are packed once, others at each run. Of f16 and bf16
+// all is f32 meanwhile: pixels as they are copied, outputs until a task is done with them.
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -80,11 +80,31 @@ Convolution convolution_of(const Settings& settings, std::span<const int64_t> x,
 
 enum class Method { tiles, packed_tiles, rows, winograd };
 
+// Winograd's F(4x4, 3x3); or F(4, 3) or F(2, 5) for each line of a window.
+enum class Winograd { none, tiles, lines };
+
+// Its tiles: so many pixels, out of the sums at so many positions, each over channels and these lines of a window.
+struct WinogradTile {
+  int64_t rows, columns, positions, lines;
+  WinogradTile(Winograd kind, std::span<const int64_t> kernel) {
+    if (kind == Winograd::tiles) {
+      rows = columns = 4;
+      positions = winograd_points * winograd_points;
+      lines = 1;
+    } else {
+      rows = 1;
+      columns = winograd_points + 1 - kernel.back();
+      positions = winograd_points;
+      lines = std::accumulate(kernel.begin(), kernel.end() - 1, int64_t{1}, std::multiplies<>());
+    }
+  }
+};
+
 // Numbers behind a pixel that are multiplied at once: 24 KB for two vectors of 8 pixels stay in the first-level cache.
 constexpr int64_t most_k_at_once = 384;
 // Tuned on a core of a Zen 4 with AVX2, as all numbers here.
 constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 48 * 1024,
-                  rows_stripe_floats = 6 * 1024, widest_block = 512, winograd_outputs = 48;
+                  rows_stripe_floats = 6 * 1024, widest_block = 512, least_tiles = 48, winograd_outputs = 48;
 // From here on a thread has several tasks, so that one that is late is helped: multiplications of a task.
 constexpr int64_t task_work = 1024 * 1024;
 // Channels that are multiplied at once: even parts.
@@ -99,15 +119,17 @@ int64_t spread(int64_t count) { return (ceil_divide(count, 16) | 1) * 16; }
 // Blocks are of pixels, or with Winograd of tiles.
 struct Work {
   Method method;
+  WinogradTile tile;
   Blocks blocks;
   Stripe stripe;           // under a block
   int64_t rows_at_once;    // of tiles: two narrow ones, each a vector
   int64_t channels;        // at once
   int64_t chunks, ranges;  // of outputs: a task takes a range of chunks
-  int64_t matrix_stride;  // between numbers of one pixel: of packed pixels the width of a panel, or of Winograd's tiles
-  int64_t tasks, cost;    // of a task, in multiplications
-  int64_t offset_count;   // of each of two tables
-  int64_t widened;        // of a thread's scratch: where it has room for rows of f16 and bf16
+  int64_t matrix_stride;   // between numbers of one pixel: of packed pixels the width of a panel, or of Winograd's sums
+  int64_t channel_stride;  // of Winograd's transformed input
+  int64_t tasks, cost;     // of a task, in multiplications
+  int64_t offset_count;    // of each of two tables
+  int64_t widened;         // of a thread's scratch: where it has room for rows of f16 and bf16
   int64_t weight_floats, input_floats, thread_floats;  // scratch: packed weights, transformed input, that of a thread
 
   int64_t block_count(const Convolution& c) const { return c.out[depth] * blocks.row_blocks * blocks.column_blocks; }
@@ -119,18 +141,35 @@ int64_t tile_cost(int64_t columns, int64_t lanes) {
   return columns / (2 * lanes) * 6 + (rest <= 4 ? (rest + 1) / 2 : rest <= lanes ? 4 : 6);
 }
 
-// Whether 3 x 3 weights that are constant are worth their 36 numbers. A few tiles alone wait for the weights.
-bool suits_winograd(const NodeView& node) {
-  const auto y = node.output(0).dims(), w = node.input(conv_w).dims();
-  const int64_t groups = node.integer("group", 1);
-  if (w.size() != 4 || !w[2].is_number(3) || !w[3].is_number(3)) return false;
-  for (const char* name : {"strides", "dilations"})
-    if (const auto numbers = node.integers(name))
-      if ((*numbers)[0] != 1 || (*numbers)[1] != 1) return false;
-  const int64_t channels = w[1].number(), outputs = w[0].number() / groups;
-  if (std::min(channels, outputs) < 8 || channels * outputs < 192) return false;
-  return !y[2].is_number() || !y[3].is_number() ||
-         ceil_divide(y[2].number(), winograd_pixels) * ceil_divide(y[3].number(), winograd_pixels) >= 9;
+// What weights that are constant are worth. A few tiles alone wait for the weights, which are more.
+Winograd winograd_of(const NodeView& node) {
+  if (!node.constant(conv_w)) return Winograd::none;
+  const WeightSizes w(node);
+  const auto kernel = w.kernel();
+  const auto axes = static_cast<int64_t>(kernel.size());
+  const int64_t channels = w.numbers[1], outputs = w.numbers[0] / node.integer("group", 1);
+  const auto is_one = [&](const char* name, int64_t axis) {
+    const auto numbers = node.integers(name);
+    return axis < 0 || !numbers || (*numbers)[static_cast<size_t>(axis)] == 1;
+  };
+  if (!is_one("strides", axes - 1) || !is_one("dilations", axes - 1) || !is_one("strides", axes - 2))
+    return Winograd::none;
+  const auto tiles_are = [&](const WinogradTile& tile, int64_t least) {
+    const auto y = node.output(0).dims().last(kernel.size());
+    int64_t count = 1;
+    for (int64_t axis = 0; axis < axes; ++axis) {
+      const Dim size = y[static_cast<size_t>(axis)];
+      if (!size.is_number()) return true;
+      count *= ceil_divide(size.number(), axis == axes - 1 ? tile.columns : axis == axes - 2 ? tile.rows : 1);
+    }
+    return count >= least;
+  };
+  if (axes == 2 && kernel[0] == 3 && kernel[1] == 3 && is_one("dilations", 0) && std::min(channels, outputs) >= 8 &&
+      channels * outputs >= 192 && tiles_are({Winograd::tiles, kernel}, 9))
+    return Winograd::tiles;
+  if (kernel.back() != 3 && kernel.back() != 5) return Winograd::none;
+  const WinogradTile tile(Winograd::lines, kernel);
+  return outputs >= 16 && channels * tile.lines >= 24 && tiles_are(tile, 48) ? Winograd::lines : Winograd::none;
 }
 
 // Floats of packed pixels under a block.
@@ -139,13 +178,19 @@ int64_t packed_count(const Work& work) {
          work.offset_count;
 }
 
-// Floats of the rows of pixels that a row of Winograd's tiles becomes.
-int64_t pixel_rows_count(const Work& work, int64_t lanes) {
-  return winograd_pixels * winograd_pixels * std::max(work.blocks.columns, lanes);
+// Floats of the pixels that Winograd's sums become: a row of tiles, or all lines.
+int64_t pixels_count(const Work& work, int64_t lanes) {
+  return work.tile.rows > 1 ? work.tile.rows * work.tile.columns * std::max(work.blocks.columns, lanes)
+                            : work.tile.columns * (work.blocks.rows * work.blocks.columns + lanes);
 }
 
-Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd, bool is_constant, int64_t threads) {
-  Work work{};
+// Those of Winograd's transformed input.
+int64_t transformed_count(const Convolution& c, const Work& work) {
+  return work.tile.positions * spread(c.channels * work.channel_stride) + stripe_slack;
+}
+
+Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd, bool is_constant, int64_t threads) {
+  Work work{.tile = WinogradTile(winograd, c.kernel)};
   const int64_t rows = c.out[height], columns = c.out[width], lanes = kernels.lanes;
   const int64_t multiplications = c.images * c.groups * c.outputs * c.k_count() * c.out_count;
   const int64_t wanted = threads == 1 || multiplications < serial_work
@@ -158,16 +203,28 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
   work.chunks = chunk_count(c.outputs, kernels.tile_outputs);
   work.ranges = 1;
   work.weight_floats = is_constant || slides(c.channels, c.outputs) ? 0 : c.groups * c.outputs * c.k_count();
-  if (by_winograd) {
+  if (winograd != Winograd::none) {
+    const WinogradTile& tile = work.tile;
     work.method = Method::winograd;
-    work.channels = channels_at_once(c.channels, 1);
-    const int64_t tile_rows = ceil_divide(rows, winograd_pixels), tile_columns = ceil_divide(columns, winograd_pixels);
-    // Transformed input of about a megabyte, but no fewer than weights are worth reading for.
-    const int64_t tiles = std::clamp<int64_t>(8192 / c.channels, 64, 128);
-    split(tile_rows, tile_columns, tiles / std::min(tile_columns, tiles), tiles);
-    work.stripe = stripe_of(c, work.blocks.rows * winograd_pixels, work.blocks.columns * winograd_pixels);
+    work.channels = channels_at_once(c.channels, tile.lines);
+    work.offset_count = work.channels * tile.lines;
+    const int64_t tile_rows = ceil_divide(rows, tile.rows), tile_columns = ceil_divide(columns, tile.columns);
+    // Transformed input of about a megabyte, but no fewer than weights are worth reading for: rather a task takes a
+    // range of outputs.
+    const int64_t most = winograd == Winograd::tiles
+                             ? std::clamp<int64_t>(8192 / c.channels, 64, 128)
+                             : std::clamp<int64_t>(49152 / (c.channels * c.kernel[depth]), 64, 512);
+    const int64_t image_count = c.images * c.groups * c.out[depth];
+    const int64_t all = image_count * tile_rows * tile_columns;
+    const int64_t least = std::clamp(ceil_divide(all, threads), lanes, least_tiles);
+    const int64_t tiles = std::clamp(ceil_divide(all, wanted), least, most);
+    work.blocks = blocks_of(tile_rows, tile_columns, ceil_divide(tiles, std::min(tile_columns, tiles)), tiles, lanes,
+                            image_count, 1);
+    work.stripe = stripe_of(c, work.blocks.rows * tile.rows, work.blocks.columns * tile.columns);
     work.matrix_stride = spread(work.blocks.rows * work.blocks.columns + lanes);
-    work.offset_count = work.channels;
+    work.channel_stride = winograd == Winograd::tiles
+                              ? work.matrix_stride
+                              : spread(c.kernel[depth] * work.stripe.rows * work.blocks.columns + lanes);
   } else {
     if (slides(c.channels, c.outputs)) {
       work.method = Method::rows;
@@ -196,16 +253,20 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, bool by_winograd,
     work.stripe = stripe_of(c, work.blocks.rows, work.blocks.columns);
   }
   const int64_t blocks = c.images * c.groups * work.block_count(c);
-  if (work.method != Method::rows && blocks < wanted) work.ranges = std::min(work.chunks, ceil_divide(wanted, blocks));
+  const int64_t least_tasks = work.method == Method::winograd ? std::min(wanted, threads) : wanted;
+  if (work.method != Method::rows && blocks < least_tasks)
+    work.ranges = std::min(work.chunks, ceil_divide(wanted, blocks));
   work.tasks = blocks * (work.method == Method::rows ? c.outputs : work.ranges);
   work.cost = std::max<int64_t>(1, multiplications / work.tasks);
 
   int64_t floats = 0;
-  if (by_winograd) {
-    const int64_t input = winograd_positions * spread(c.channels * work.matrix_stride) + stripe_slack;
+  if (winograd != Winograd::none) {
+    const int64_t input = transformed_count(c, work);
     work.input_floats = work.ranges > 1 ? input : 0;
-    floats = work.stripe.floats(c, 1) + pixel_rows_count(work, lanes) + (work.ranges > 1 ? 0 : input) +
-             winograd_positions * spread((winograd_outputs + kernels.tile_outputs) * work.matrix_stride) + stripe_slack;
+    floats = work.stripe.floats(c, 1) + pixels_count(work, lanes) + (work.ranges > 1 ? 0 : input) +
+             work.tile.positions *
+                 spread(std::min(c.outputs, winograd_outputs + kernels.tile_outputs) * work.matrix_stride) +
+             stripe_slack;
   } else {
     if (!c.has_points) floats += work.stripe.floats(c, work.method == Method::rows ? 1 : work.channels);
     if (work.method == Method::packed_tiles)
@@ -224,7 +285,7 @@ struct Kept {
   // [group][channels at once][chunk][k][output], or for Winograd [group][position][channels at once][chunk][k][output];
   // null: not packed for all runs.
   const float* weights;
-  bool is_winograd;
+  Winograd winograd;
   const FusedProgram* program;  // what is done with sums; null: bounds are all
 };
 
@@ -258,8 +319,10 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
   std::vector<float> widened(is_half(w->element()) ? static_cast<size_t>(w->count()) : 0);
   if (!widened.empty()) widen(w->element(), w->c.data, w->count(), widened.data());
   const float* const from = widened.empty() ? w->data<float>() : widened.data();
-  kept->is_winograd = suits_winograd(node);
-  const int64_t count = kept->is_winograd ? w->dim(0) * channels * winograd_positions : w->count();
+  kept->winograd = winograd_of(node);
+  const bool by_winograd = kept->winograd != Winograd::none;
+  const WinogradTile tile(kept->winograd, w->dims().subspan(2));
+  const int64_t count = by_winograd ? w->dim(0) * channels * tile.lines * tile.positions : w->count();
   auto* to = static_cast<float*>(node.keep_bytes(static_cast<size_t>(count + stripe_slack) * sizeof(float)));
   if (to == nullptr)
     return Error{Code::out_of_memory, "no memory for packed weights of " + std::to_string(count) + " numbers"};
@@ -268,21 +331,26 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
     std::copy(widened.begin(), widened.end(), to);
     return node.replaced(conv_w), Result<void>{};
   }
-  if (!kept->is_winograd) {
+  if (!by_winograd) {
     pack_weights(from, w->dims(), groups, kernels, to);
     return node.replaced(conv_w), Result<void>{};
   }
-  const int64_t at_once = channels_at_once(channels, 1), matrix = outputs * channels;
-  std::vector<float> transformed(static_cast<size_t>(matrix * winograd_positions));
+  const int64_t at_once = channels_at_once(channels, tile.lines) * tile.lines, k_count = channels * tile.lines;
+  const int64_t matrix = outputs * k_count, taps = w->count() / (groups * matrix);
+  std::vector<float> transformed(static_cast<size_t>(matrix * tile.positions));
   for (int64_t group = 0; group < groups; ++group) {
-    for (int64_t i = 0; i < matrix; ++i)
-      winograd_weights(from + (group * matrix + i) * 9, 3, 1, transformed.data() + i, matrix);
-    for (int64_t position = 0; position < winograd_positions; ++position)
-      for (int64_t channel = 0; channel < channels; channel += at_once) {
-        const int64_t k_count = std::min(at_once, channels - channel);
-        pack_outputs(transformed.data() + position * matrix + channel, channels, 1, outputs, k_count,
-                     kernels.tile_outputs, to);
-        to += outputs * k_count;
+    for (int64_t i = 0; i < matrix; ++i) {
+      const float* const weights = from + (group * matrix + i) * taps;
+      if (kept->winograd == Winograd::tiles)
+        winograd_tile_weights(weights, transformed.data() + i, matrix);
+      else
+        winograd_line_weights(weights, taps, transformed.data() + i, matrix);
+    }
+    for (int64_t position = 0; position < tile.positions; ++position)
+      for (int64_t k = 0; k < k_count; k += at_once) {
+        const int64_t count = std::min(at_once, k_count - k);
+        pack_outputs(transformed.data() + position * matrix + k, k_count, 1, outputs, count, kernels.tile_outputs, to);
+        to += outputs * count;
       }
   }
   return node.replaced(conv_w), Result<void>{};
@@ -438,24 +506,30 @@ struct Run {
   }
 
   Block tiles_at(int64_t index) const {
-    return work.blocks.at(index, ceil_divide(c.out[height], winograd_pixels),
-                          ceil_divide(c.out[width], winograd_pixels));
+    return work.blocks.at(index, ceil_divide(c.out[height], work.tile.rows),
+                          ceil_divide(c.out[width], work.tile.columns));
   }
 
-  // Transforms channels of an image, and group, under a block of tiles into v [position, channel, tile].
+  // Transforms channels of an image, and group, under a block of tiles into v [position, channel, tile]; of lines
+  // [position, channel, line, tile]. Blocks that are cut are as wide as others.
   void transform(int64_t image, const Block& block, int64_t channel_begin, int64_t channel_end, float* stripe,
                  float* v) const {
-    const Block pixels{block.depth, block.row * winograd_pixels, block.rows * winograd_pixels,
-                       block.column * winograd_pixels, block.columns * winograd_pixels};
+    const bool are_lines = work.tile.rows == 1;
+    const auto transform_in = are_lines ? kernels.winograd_lines_in : kernels.winograd_tiles_in;
+    const Block pixels{block.depth, block.row * work.tile.rows, block.rows * work.tile.rows,
+                       block.column * work.tile.columns, block.columns * work.tile.columns};
+    const int64_t lines =
+        (c.kernel[depth] - 1) * work.stripe.rows + block.rows + (c.kernel[height] - 1) * c.dilations[height];
     for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
       fill_stripe(kernels, c, work.stripe, x.from((image * c.channels + channel) * c.in_count), 1, pixels, 0,
                   stripe + work.widened, stripe);
-      kernels.winograd_input({.source = stripe,
-                              .row_stride = work.stripe.row_length,
-                              .tile_rows = block.rows,
-                              .tile_columns = block.columns,
-                              .v = v + channel * work.matrix_stride,
-                              .position_stride = spread(c.channels * work.matrix_stride)});
+      transform_in({.source = stripe,
+                    .row_stride = work.stripe.row_length,
+                    .tile_rows = are_lines ? lines : block.rows,
+                    .tile_columns = work.blocks.columns,
+                    .line_pixels = work.tile.columns,
+                    .v = v + channel * work.channel_stride,
+                    .position_stride = spread(c.channels * work.channel_stride)});
     }
   }
 
@@ -465,27 +539,29 @@ struct Run {
     const int64_t group = image % c.groups,
                   chunks_at_once = std::max<int64_t>(1, winograd_outputs / kernels.tile_outputs);
     float* const room = scratch;
-    float* const sums = scratch + pixel_rows_count(work, kernels.lanes);
-    const int64_t first_row = block.row * winograd_pixels, first_column = block.column * winograd_pixels;
-    const int64_t rows = std::min(block.rows * winograd_pixels, c.out[height] - first_row);
-    const int64_t columns = std::min(block.columns * winograd_pixels, c.out[width] - first_column);
+    float* const sums = scratch + pixels_count(work, kernels.lanes);
+    const WinogradTile& tile = work.tile;
+    const auto transform_out = tile.rows == 1 ? kernels.winograd_lines_out : kernels.winograd_tiles_out;
+    const int64_t first_row = block.row * tile.rows, first_column = block.column * tile.columns;
+    const int64_t rows = std::min(block.rows * tile.rows, c.out[height] - first_row);
+    const int64_t columns = std::min(block.columns * tile.columns, c.out[width] - first_column);
     for (int64_t chunk = chunk_begin; chunk < chunk_end; chunk += chunks_at_once) {
       const int64_t next = std::min(chunk + chunks_at_once, chunk_end);
       const int64_t first = chunk_first(c.outputs, work.chunks, chunk);
       const int64_t outputs = chunk_first(c.outputs, work.chunks, next) - first;
-      for (int64_t position = 0; position < winograd_positions; ++position)
+      for (int64_t position = 0; position < tile.positions; ++position)
         for (int64_t channel = 0; channel < c.channels; channel += work.channels) {
-          const int64_t matrix = (group * winograd_positions + position) * c.channels + channel;
+          const int64_t matrix = (group * tile.positions + position) * c.channels + channel;
           kernels.tiles(
-              {.source = v + position * spread(c.channels * work.matrix_stride) + channel * work.matrix_stride,
+              {.source = v + position * spread(c.channels * work.channel_stride) + channel * work.channel_stride,
                .panel_stride = 2 * kernels.lanes,
                .offsets = matrix_table,
-               .k_count = std::min(work.channels, c.channels - channel),
-               .weights = weights + matrix * c.outputs,
+               .k_count = std::min(work.channels, c.channels - channel) * tile.lines,
+               .weights = weights + matrix * tile.lines * c.outputs,
                .output_count = c.outputs,
                .chunk_begin = chunk,
                .chunk_end = next,
-               .column_count = block.rows * block.columns,
+               .column_count = block.rows * work.blocks.columns,
                .y = sums + position * spread(outputs * work.matrix_stride) - first * work.matrix_stride,
                .residual = nullptr,
                .y_stride = work.matrix_stride,
@@ -493,20 +569,21 @@ struct Run {
                .finish = nullptr});
         }
       for (int64_t output = 0; output < outputs; ++output) {
-        float* const to =
-            y + (image * c.outputs + first + output) * c.out_count + first_row * c.out[width] + first_column;
+        float* const to = y + (image * c.outputs + first + output) * c.out_count +
+                          (block.depth * c.out[height] + first_row) * c.out[width] + first_column;
         begin_piece(to, 1, rows, columns);
-        kernels.winograd_output({.sums = sums + output * work.matrix_stride,
-                                 .position_stride = spread(outputs * work.matrix_stride),
-                                 .tile_rows = block.rows,
-                                 .tile_columns = block.columns,
-                                 .y = to,
-                                 .residual = residual_of(to),
-                                 .y_stride = c.out[width],
-                                 .row_count = rows,
-                                 .column_count = columns,
-                                 .finish = finish(group * c.outputs + first + output),
-                                 .room = room});
+        transform_out({.sums = sums + output * work.matrix_stride,
+                       .position_stride = spread(outputs * work.matrix_stride),
+                       .tile_rows = block.rows,
+                       .tile_columns = work.blocks.columns,
+                       .line_pixels = tile.columns,
+                       .y = to,
+                       .residual = residual_of(to),
+                       .y_stride = c.out[width],
+                       .row_count = rows,
+                       .column_count = columns,
+                       .finish = finish(group * c.outputs + first + output),
+                       .room = room});
         end_piece(to, 1, rows, columns);
       }
     }
@@ -518,8 +595,7 @@ struct Run {
     const Block block = tiles_at(task % work.block_count(c));
     float* const v = scratch + work.stripe.floats(c, 1);
     transform(image, block, 0, c.channels, scratch, v);
-    finish_tiles(image, block, 0, work.chunks, v,
-                 v + winograd_positions * spread(c.channels * work.matrix_stride) + stripe_slack);
+    finish_tiles(image, block, 0, work.chunks, v, v + transformed_count(c, work));
   }
 };
 
@@ -537,20 +613,31 @@ struct Widened {
   }
 };
 
-bool is_by_winograd(const NodeView& node) { return node.constant(conv_w) && suits_winograd(node); }
-
 Result<void> bind(Binding& node, const ConvKernels& kernels) {
   const auto x = node.input(conv_x), y = node.output(0);
   if (y.count() == 0) return {};
   const auto c = convolution_of(settings_of(node), x.dims(), y.dims());
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
   const bool is_constant = node.constant(conv_w).has_value();
-  const Work work = work_of(c, kernels, is_by_winograd(node), is_constant, threads);
+  const Work work = work_of(c, kernels, winograd_of(node), is_constant, threads);
   const int64_t tables = 2 * spread(work.offset_count);
   node.scratch(static_cast<size_t>(tables + work.weight_floats + stripe_slack + work.input_floats +
                                    Widened(node, c, is_constant).floats + threads * work.thread_floats) *
                sizeof(float));
   return {};
+}
+
+// Of the numbers behind a packed pixel, or a tile of Winograd's.
+void matrix_offsets(const Convolution& c, const Work& work, int32_t* to) {
+  if (work.method == Method::packed_tiles)
+    for (int64_t k = 0; k < work.offset_count; ++k) *to++ = static_cast<int32_t>(k * work.matrix_stride);
+  if (work.method != Method::winograd) return;
+  for (int64_t channel = 0; channel < work.channels; ++channel)
+    for (int64_t z = 0; z < work.tile.lines; z += c.kernel[height])
+      for (int64_t line = 0; line < std::min(work.tile.lines, c.kernel[height]); ++line) {
+        const int64_t row = z / c.kernel[height] * work.stripe.rows + line * c.dilations[height];
+        *to++ = static_cast<int32_t>(channel * work.channel_stride + row * work.blocks.columns);
+      }
 }
 
 Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loops) {
@@ -559,8 +646,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   const auto* kept = run.kept<Kept>();
   const auto c = convolution_of(kept->settings, x.dims(), y.dims());
   const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
-  const bool by_winograd = kept->is_winograd;
-  const Work work = work_of(c, kernels, by_winograd, kept->weights != nullptr, threads);
+  const Work work = work_of(c, kernels, kept->winograd, kept->weights != nullptr, threads);
 
   auto* const stripe_table = run.scratch<int32_t>();
   int32_t* const matrix_table = stripe_table + spread(work.offset_count);
@@ -569,9 +655,8 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   float* const room = input + work.input_floats;
   const Widened widened(run, c, kept->weights != nullptr);
   float* const scratch = room + widened.floats;
-  if (!by_winograd && !c.has_points) stripe_offsets(c, work.stripe, work.channels, stripe_table);
-  for (int64_t k = 0; k < work.offset_count && work.matrix_stride != 0; ++k)
-    matrix_table[k] = static_cast<int32_t>(k * work.matrix_stride);
+  if (kept->winograd == Winograd::none && !c.has_points) stripe_offsets(c, work.stripe, work.channels, stripe_table);
+  matrix_offsets(c, work, matrix_table);
   const auto as_f32 = [&](const TensorView& tensor, int64_t at) -> const float* {
     if (!tensor.present()) return nullptr;
     if (!is_half(tensor.element())) return tensor.data<float>();
@@ -623,7 +708,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
       for (int64_t index = 0; index < work.tasks / work.ranges; ++index) {
         const int64_t image = index / work.block_count(c), tiles = work.blocks.rows * work.blocks.columns;
         const Block block = body.tiles_at(index % work.block_count(c));
-        for_each(c.channels, tiles * winograd_positions, [&](int64_t channel, float* room) {
+        for_each(c.channels, tiles * work.tile.positions * 8, [&](int64_t channel, float* room) {
           body.transform(image, block, channel, channel + 1, room, input);
         });
         for_each(work.ranges, work.cost, [&](int64_t range, float* room) {

@@ -57,8 +57,8 @@ struct Pooling : Windows {
       out_count *= in[height];
     }
     has_lines = are_lines && strides[width] == 1 && pads[width] == 0 && reach(out[width]) <= in[width];
-    blocks = blocks_of(out[height], out[width], block_floats / reach(std::min(out[width], widest_block)), widest_block, 16,
-                       images * out[depth], 1);
+    blocks = blocks_of(out[height], out[width], block_floats / reach(std::min(out[width], widest_block)), widest_block,
+                       16, images * out[depth], 1);
     line_length = reach(blocks.columns);
   }
 
