@@ -141,7 +141,8 @@ int64_t tile_cost(int64_t columns, int64_t lanes) {
   return columns / (2 * lanes) * 6 + (rest <= 4 ? (rest + 1) / 2 : rest <= lanes ? 4 : 6);
 }
 
-// What weights that are constant are worth. A few tiles alone wait for the weights, which are more.
+// What weights that are constant are worth. A few tiles alone wait for the weights, which are more: images whose sizes
+// only the run tells are taken to be larger, sounds to come in short chunks.
 Winograd winograd_of(const NodeView& node) {
   if (!node.constant(conv_w)) return Winograd::none;
   const WeightSizes w(node);
@@ -154,22 +155,23 @@ Winograd winograd_of(const NodeView& node) {
   };
   if (!is_one("strides", axes - 1) || !is_one("dilations", axes - 1) || !is_one("strides", axes - 2))
     return Winograd::none;
-  const auto tiles_are = [&](const WinogradTile& tile, int64_t least) {
+  const auto tile_count = [&](const WinogradTile& tile) -> std::optional<int64_t> {
     const auto y = node.output(0).dims().last(kernel.size());
     int64_t count = 1;
     for (int64_t axis = 0; axis < axes; ++axis) {
       const Dim size = y[static_cast<size_t>(axis)];
-      if (!size.is_number()) return true;
+      if (!size.is_number()) return std::nullopt;
       count *= ceil_divide(size.number(), axis == axes - 1 ? tile.columns : axis == axes - 2 ? tile.rows : 1);
     }
-    return count >= least;
+    return count;
   };
   if (axes == 2 && kernel[0] == 3 && kernel[1] == 3 && is_one("dilations", 0) && std::min(channels, outputs) >= 8 &&
-      channels * outputs >= 192 && tiles_are({Winograd::tiles, kernel}, 9))
+      channels * outputs >= 192 && tile_count({Winograd::tiles, kernel}).value_or(9) >= 9)
     return Winograd::tiles;
   if (kernel.back() != 3 && kernel.back() != 5) return Winograd::none;
   const WinogradTile tile(Winograd::lines, kernel);
-  return outputs >= 16 && channels * tile.lines >= 24 && tiles_are(tile, 48) ? Winograd::lines : Winograd::none;
+  return outputs >= 16 && channels * tile.lines >= 24 && tile_count(tile).value_or(0) >= 48 ? Winograd::lines
+                                                                                            : Winograd::none;
 }
 
 // Floats of packed pixels under a block.
