@@ -1,18 +1,28 @@
 // Pad: what is left of the input after negative pads, with a constant around it or continued by its own elements.
+#include <numeric>
+
 #include "convert.hpp"
 #include "pick.hpp"
 
 namespace heed::cpu {
 namespace {
 
-// Which of `kept` elements stands at place `at`, which may lie outside; `nothing` for the constant.
-int64_t chosen(std::string_view mode, int64_t at, int64_t kept) {
-  if (at >= 0 && at < kept) return at;
-  if (mode == "constant") return nothing;
-  if (mode == "edge" || kept == 1) return std::clamp<int64_t>(at, 0, kept - 1);
+// Calls write(at, place) for places from begin to end, which lie outside of `kept` elements: which one stands there,
+// `nothing` for the constant.
+template <class Write>
+void choose_outside(std::string_view mode, int64_t begin, int64_t end, int64_t kept, Write&& write) {
+  const bool is_constant = mode == "constant", is_edge = mode == "edge" || kept == 1;
   const int64_t period = mode == "wrap" ? kept : 2 * kept - 2;
-  at = (at % period + period) % period;
-  return at < kept ? at : period - at;
+  for (int64_t at = begin; at < end; ++at) {
+    if (is_constant) {
+      write(at, nothing);
+    } else if (is_edge) {
+      write(at, std::clamp<int64_t>(at, 0, kept - 1));
+    } else {
+      const int64_t rest = at >= 0 && at < period ? at : (at % period + period) % period;
+      write(at, rest < kept ? rest : period - rest);
+    }
+  }
 }
 
 // The pads of one axis.
@@ -32,11 +42,13 @@ Result<int64_t> padded_size(int64_t size, Pads pads, std::string_view mode) {
 
 std::vector<int64_t> places_along(int64_t size, Pads pads, std::string_view mode) {
   const int64_t left_out = -std::min<int64_t>(pads.begin, 0), kept = size - left_out + std::min<int64_t>(pads.end, 0);
-  std::vector<int64_t> places;
-  for (int64_t at = -std::max<int64_t>(pads.begin, 0); at < kept + std::max<int64_t>(pads.end, 0); ++at) {
-    const int64_t place = chosen(mode, at, kept);
-    places.push_back(place == nothing ? nothing : place + left_out);
-  }
+  const int64_t before = std::max<int64_t>(pads.begin, 0), behind = std::max<int64_t>(pads.end, 0);
+  std::vector<int64_t> places(static_cast<size_t>(before + kept + behind));
+  const auto first = places.begin() + before;
+  const auto write = [&](int64_t at, int64_t place) { first[at] = place == nothing ? nothing : place + left_out; };
+  choose_outside(mode, -before, 0, kept, write);
+  std::iota(first, first + kept, left_out);
+  choose_outside(mode, kept, kept + behind, kept, write);
   return places;
 }
 

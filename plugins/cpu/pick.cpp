@@ -15,16 +15,10 @@ struct Piece {
 
 std::vector<Piece> pieces_of(const std::vector<int64_t>& places) {
   std::vector<Piece> pieces;
-  for (int64_t to = 0; to < static_cast<int64_t>(places.size()); ++to) {
-    const int64_t from = places[static_cast<size_t>(to)];
-    if (!pieces.empty()) {
-      auto& last = pieces.back();
-      if (from == nothing ? last.from == nothing : last.from != nothing && last.from + last.count == from) {
-        ++last.count;
-        continue;
-      }
-    }
-    pieces.push_back({to, from, 1});
+  for (auto at = places.begin(), end = at; at != places.end(); at = end) {
+    const int64_t step = *at == nothing ? 0 : 1;
+    for (int64_t next = *at; end != places.end() && *end == next; ++end) next += step;
+    pieces.push_back({at - places.begin(), *at, end - at});
   }
   return pieces;
 }
