@@ -424,19 +424,32 @@ void pad(const PaddedRows& t) {
 
 void join(const JoinedRows& t) {
   const Floats d;
-  const float* from = t.from;
-  const int64_t count = t.row_count * t.column_count;
-  if (t.row_count > 1) {
-    for (int64_t row = 0; row < t.row_count; ++row)
-      for (int64_t i = 0; i < t.column_count; i += lanes)
-        hn::StoreU(load(t.from + row * t.from_stride + i), d, t.room + row * t.column_count + i);
-    from = t.room;
+  if (t.row_count == 1) {
+    float* to = t.to;
+    for (int64_t i = 0; i < t.column_count; i += panel_width, to += t.panel_stride) {
+      hn::StoreU(load_first(t.from + i, t.column_count - i), d, to);
+      if (t.column_count - i > lanes) hn::StoreU(load_first(t.from + i + lanes, t.column_count - i - lanes), d, to + lanes);
+    }
+    return;
   }
-  float* to = t.to;
-  for (int64_t i = 0; i < count; i += panel_width, to += t.panel_stride) {
-    hn::StoreU(load_first(from + i, count - i), d, to);
-    if (count - i > lanes) hn::StoreU(load_first(from + i + lanes, count - i - lanes), d, to + lanes);
-  }
+  const auto [first, from_stride, row_count, column_count, to, panel_stride] = t;
+  float* panel = to;
+  int64_t place = 0;  // in the panel
+  for (int64_t row = 0; row < row_count; ++row)
+    for (int64_t i = 0; i < column_count; i += lanes) {
+      const float* from = first + row * from_stride + i;
+      const int64_t n = std::min(lanes, column_count - i), left = panel_width - place;
+      // What is written too far is written again by the next row.
+      if (left >= lanes)
+        hn::StoreU(load(from), d, panel + place);
+      else
+        store_first(load(from), panel + place, left);
+      place += n;
+      if (n < left) continue;
+      panel += panel_stride;
+      place = n - left;
+      if (place > 0) hn::StoreU(load(from + left), d, panel);
+    }
 }
 
 // ---- Winograd -----------------------------------------------------------------------------------------------------

@@ -114,7 +114,6 @@ struct JoinedRows {
   int64_t row_count, column_count;
   float* to;
   int64_t panel_stride;
-  float* room;  // for all columns, and two vectors
 };
 
 // So many columns at the end of a row, or fewer, are multiplied with outputs in the lanes.

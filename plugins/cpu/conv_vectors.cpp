@@ -104,7 +104,8 @@ struct WinogradTile {
 constexpr int64_t most_k_at_once = 384;
 // Tuned on a core of a Zen 4 with AVX2, as all numbers here.
 constexpr int64_t packed_pixels = 240, packed_floats = 1 << 20, stripe_floats = 48 * 1024,
-                  rows_stripe_floats = 6 * 1024, widest_block = 512, least_tiles = 48, winograd_outputs = 48;
+                  rows_stripe_floats = 6 * 1024, widest_block = 512, least_tiles = 48, least_pixels = 96,
+                  winograd_outputs = 48;
 // From here on a thread has several tasks, so that one that is late is helped: multiplications of a task.
 constexpr int64_t task_work = 1024 * 1024;
 // Channels that are multiplied at once: even parts.
@@ -198,9 +199,18 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd
   const int64_t wanted = threads == 1 || multiplications < serial_work
                              ? 1
                              : threads * std::clamp<int64_t>(multiplications / threads / task_work, 1, 4);
+  const int64_t image_count = c.images * c.groups * c.out[depth];
   const auto split = [&](int64_t row_count, int64_t column_count, int64_t most_rows, int64_t most_columns) {
-    work.blocks = blocks_of(row_count, column_count, most_rows, most_columns, 2 * lanes,
-                            c.images * c.groups * c.out[depth], wanted);
+    work.blocks = blocks_of(row_count, column_count, most_rows, most_columns, 2 * lanes, image_count, wanted);
+  };
+  // Into no smaller blocks than all weights are worth reading for: rather a task takes a range of outputs.
+  int64_t least_blocks = wanted;
+  const auto split_evenly = [&](int64_t row_count, int64_t column_count, int64_t least, int64_t most) {
+    const int64_t count =
+        std::clamp(ceil_divide(image_count * row_count * column_count, wanted), std::min(least, most), most);
+    work.blocks = blocks_of(row_count, column_count, ceil_divide(count, std::min(column_count, count)), count, lanes,
+                            image_count, 1);
+    least_blocks = std::min(wanted, threads);
   };
   work.chunks = chunk_count(c.outputs, kernels.tile_outputs);
   work.ranges = 1;
@@ -211,17 +221,12 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd
     work.channels = channels_at_once(c.channels, tile.lines);
     work.offset_count = work.channels * tile.lines;
     const int64_t tile_rows = ceil_divide(rows, tile.rows), tile_columns = ceil_divide(columns, tile.columns);
-    // Transformed input of about a megabyte, but no fewer than weights are worth reading for: rather a task takes a
-    // range of outputs.
+    // Transformed input of about a megabyte.
     const int64_t most = winograd == Winograd::tiles
                              ? std::clamp<int64_t>(8192 / c.channels, 64, 128)
                              : std::clamp<int64_t>(49152 / (c.channels * c.kernel[depth]), 64, 512);
-    const int64_t image_count = c.images * c.groups * c.out[depth];
-    const int64_t all = image_count * tile_rows * tile_columns;
-    const int64_t least = std::clamp(ceil_divide(all, threads), lanes, least_tiles);
-    const int64_t tiles = std::clamp(ceil_divide(all, wanted), least, most);
-    work.blocks = blocks_of(tile_rows, tile_columns, ceil_divide(tiles, std::min(tile_columns, tiles)), tiles, lanes,
-                            image_count, 1);
+    split_evenly(tile_rows, tile_columns,
+                 std::clamp(ceil_divide(image_count * tile_rows * tile_columns, threads), lanes, least_tiles), most);
     work.stripe = stripe_of(c, work.blocks.rows * tile.rows, work.blocks.columns * tile.columns);
     work.matrix_stride = spread(work.blocks.rows * work.blocks.columns + lanes);
     work.channel_stride = winograd == Winograd::tiles
@@ -243,7 +248,10 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd
     const bool is_packed = work.method == Method::packed_tiles;
     if (is_packed) {
       const int64_t pixels = std::clamp<int64_t>(packed_floats / work.offset_count, 2 * lanes, packed_pixels);
-      split(rows, columns, pixels / std::min(columns, pixels), pixels);
+      if (c.has_points)
+        split(rows, columns, pixels / std::min(columns, pixels), pixels);
+      else
+        split_evenly(rows, columns, least_pixels, pixels);
       work.matrix_stride = 2 * lanes;
     } else {
       const int64_t most_floats = work.method == Method::rows ? rows_stripe_floats : stripe_floats;
@@ -255,9 +263,8 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd
     work.stripe = stripe_of(c, work.blocks.rows, work.blocks.columns);
   }
   const int64_t blocks = c.images * c.groups * work.block_count(c);
-  const int64_t least_tasks = work.method == Method::winograd ? std::min(wanted, threads) : wanted;
-  if (work.method != Method::rows && blocks < least_tasks)
-    work.ranges = std::min(work.chunks, ceil_divide(wanted, blocks));
+  if (work.method != Method::rows && blocks < least_blocks)
+    work.ranges = std::min(work.chunks, ceil_divide(least_blocks, blocks));
   work.tasks = blocks * (work.method == Method::rows ? c.outputs : work.ranges);
   work.cost = std::max<int64_t>(1, multiplications / work.tasks);
 
@@ -271,8 +278,7 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd
              stripe_slack;
   } else {
     if (!c.has_points) floats += work.stripe.floats(c, work.method == Method::rows ? 1 : work.channels);
-    if (work.method == Method::packed_tiles)
-      floats += packed_count(work) + work.blocks.rows * work.blocks.columns + stripe_slack;
+    if (work.method == Method::packed_tiles) floats += packed_count(work) + stripe_slack;
   }
   work.widened = work.thread_floats = ceil_divide(floats, 16) * 16;
   if (is_half(c.element))
@@ -456,8 +462,7 @@ struct Run {
                         .row_count = block.rows,
                         .column_count = block.columns,
                         .to = matrix + k * work.matrix_stride,
-                        .panel_stride = tiles.k_count * work.matrix_stride,
-                        .room = matrix + packed_count(work)});
+                        .panel_stride = tiles.k_count * work.matrix_stride});
         tiles.panel_stride = tiles.k_count * work.matrix_stride;
         tiles.source = matrix;
         tiles.offsets = matrix_table;
