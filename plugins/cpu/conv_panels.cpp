@@ -272,7 +272,6 @@ constexpr int any_step = 0;
 template <int step>
 HWY_INLINE Vector load_step(const float* from, int64_t rows_step, int64_t n) {
   const Floats d;
-  if constexpr (step == 1) return load(from);
   if constexpr (step == 2) return hn::ConcatEven(d, load(from + lanes), load(from));
   Vector phases[4];
   if constexpr (step == 3) hn::LoadInterleaved3(d, from, phases[0], phases[1], phases[2]);
@@ -367,7 +366,7 @@ void pad_interleaved(const PaddedRows& t) {
       const int64_t first = t.first + i * step, begin = std::max<int64_t>(first, 0), end = std::min(first + span, t.count);
       const float* source = from + first;
       if (end - begin < span) {
-        for (int64_t k = 0; k < span; k += lanes) hn::Store(hn::Set(d, t.padding), d, room + k);
+        for (int64_t k = 0; k < span; k += lanes) hn::Store(hn::Zero(d), d, room + k);
         if (begin < end) std::memcpy(room + (begin - first), from + begin, static_cast<size_t>(end - begin) * sizeof(float));
         source = room;
       }
@@ -385,7 +384,7 @@ void pad(const PaddedRows& t) {
   if (t.step == 3) return pad_interleaved<3>(t);
   if (t.step == 4) return pad_interleaved<4>(t);
   const Floats d;
-  const Vector padding = hn::Set(d, t.padding);
+  const Vector padding = hn::Zero(d);
   const auto fill = [&](float* to, int64_t n) {
     for (int64_t i = 0; i < n; i += lanes) hn::StoreU(padding, d, to + i);
   };
@@ -594,7 +593,8 @@ void lines_out(const WinogradOutput& t) {
 
 extern const ConvKernels conv_kernels_here;
 const ConvKernels conv_kernels_here{static_cast<int32_t>(lanes), tile_outputs, tiles, rows_of<WeightedSum>,
-                                    pooled_rows<Greatest>, pooled_rows<PlainSum>, pad, join, tiles_in, tiles_out, lines_in, lines_out};
+                                    pooled_rows<Greatest>, pooled_rows<PlainSum>, pad, join, tiles_in, tiles_out,
+                                    lines_in, lines_out};
 
 }  // namespace heed::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

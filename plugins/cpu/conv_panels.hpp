@@ -95,13 +95,12 @@ struct WinogradOutput {
   float* room;  // all pixels of the tiles of a row, or of each lane if these are more; of lines those of all, and a lane's
 };
 
-// to[row, phase, i] = from[row * from_stride + first + phase + i * step], and `padding` where that is not in [0, count) of a
-// row. Writes up to a vector behind a phase, in the order of rows and phases.
+// to[row, phase, i] = from[row * from_stride + first + phase + i * step], and 0 where that is not in [0, count) of a row.
+// Writes up to a vector behind a phase, in the order of rows and phases.
 struct PaddedRows {
   const float* from;
   int64_t from_stride, count, first, step;
   int64_t row_count, phase_count, column_count;
-  float padding;
   float* to;
   int64_t to_stride;
 };

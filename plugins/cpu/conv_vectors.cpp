@@ -452,7 +452,7 @@ struct Run {
       tiles.weights = weights + (group * c.channels + channel) * c.kernel_count * c.outputs;
       tiles.accumulate = channel > 0;
       tiles.finish = channel + channels == c.channels ? &last : nullptr;
-      if (!c.has_points) fill_stripe(kernels, c, work.stripe, from, channels, block, 0, scratch + work.widened, stripe);
+      if (!c.has_points) fill_stripe(kernels, c, work.stripe, from, channels, block, scratch + work.widened, stripe);
       const int64_t row_step = c.strides[height] * work.stripe.row_length;
       if (work.method == Method::packed_tiles) {
         for (int64_t k = 0; k < tiles.k_count; ++k)
@@ -494,7 +494,7 @@ struct Run {
     const int64_t output = plane - image * c.groups * c.outputs;
     const Block block = work.blocks.at(task - plane * work.block_count(c), c.out[height], c.out[width]);
     const Elements from = x.from((image * c.groups + quotient(output, c.outputs)) * c.in_count);
-    fill_stripe(kernels, c, work.stripe, from, 1, block, 0, scratch + work.widened, scratch);
+    fill_stripe(kernels, c, work.stripe, from, 1, block, scratch + work.widened, scratch);
     float* const to = y + (image * c.groups * c.outputs + output) * c.out_count +
                       (block.depth * c.out[height] + block.row) * c.out[width] + block.column;
     begin_piece(to, 1, block.rows, block.columns);
@@ -528,7 +528,7 @@ struct Run {
     const int64_t lines =
         (c.kernel[depth] - 1) * work.stripe.rows + block.rows + (c.kernel[height] - 1) * c.dilations[height];
     for (int64_t channel = channel_begin; channel < channel_end; ++channel) {
-      fill_stripe(kernels, c, work.stripe, x.from((image * c.channels + channel) * c.in_count), 1, pixels, 0,
+      fill_stripe(kernels, c, work.stripe, x.from((image * c.channels + channel) * c.in_count), 1, pixels,
                   stripe + work.widened, stripe);
       transform_in({.source = stripe,
                     .row_stride = work.stripe.row_length,

@@ -117,9 +117,9 @@ int64_t reach_of(const Windows& w, const Stripe& stripe) {
 int64_t widened_floats(const Windows& w, const Stripe& stripe) { return stripe.rows * reach_of(w, stripe); }
 
 void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, Elements x, int64_t channels,
-                 const Block& block, float padding, float* room, float* to) {
+                 const Block& block, float* room, float* to) {
   if (w.in_count == 0) {
-    std::fill_n(to, channels * w.kernel[depth] * stripe.rows * stripe.row_length, padding);
+    std::fill_n(to, channels * w.kernel[depth] * stripe.rows * stripe.row_length, 0.0f);
     return;
   }
   const int64_t first_row = block.row * w.strides[height] - w.pads[height];
@@ -136,7 +136,6 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
   padded.step = w.strides[width];
   padded.phase_count = stripe.phases;
   padded.column_count = stripe.phase_length;
-  padded.padding = padding;
   // Images of one row and one depth are rows of a larger one.
   if (x.type == DataType::f32 && w.in[depth] == 1 && w.kernel[depth] == 1 && w.pads[depth] == 0 && rows == 1 &&
       begin == 0 && end == 1) {
@@ -154,7 +153,7 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
     float* const first = to + plane * stripe.rows * stripe.row_length;
     const auto fill = [&](int64_t first_row, int64_t last_row) {
       for (int64_t r = first_row; r < last_row; ++r)
-        std::fill_n(first + r * step * stripe.row_length, stripe.row_length, padding);
+        std::fill_n(first + r * step * stripe.row_length, stripe.row_length, 0.0f);
     };
     if (!is_inside) {
       fill(0, rows);

@@ -74,7 +74,7 @@ struct Elements {
 
 // The stripe of `channels` planes from x on. `room`: for the rows of one of them, where they are not f32.
 void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& stripe, Elements x, int64_t channels,
-                 const Block& block, float padding, float* room, float* to);
+                 const Block& block, float* room, float* to);
 // Floats of that room.
 int64_t widened_floats(const Windows& w, const Stripe& stripe);
 

@@ -312,6 +312,7 @@ TEST_CASE("convolutions whose ranks only the run tells say what does not fit") {
     CHECK_THAT(outputs.error().message, Catch::Contains(row.said));
   }
 }
+
 TEST_CASE("windows slide over strided tensors of one to three axes on Vulkan") {
   check_on_vulkan(R"(<ir_version: 10, opset_import: ["" : 22]>
     agraph (float[a, b, c] x, float[5, 6, 3] w, float[5] bias) => (float[d, 5, e] y, float[f, 6, g] p, int64[f, 6, g] i) {
