@@ -1,5 +1,7 @@
-// How a loop reaches the workers: one word holds its generation, whether it is open, and how many are inside. A worker
-// that comes late finds the loop closed and is waited for by nobody.
+// How a loop reaches the workers: each thread has a share of its pieces, of which anybody takes the next, the owner
+// first. Who takes one keeps the loop open until it says that it is done: a worker that comes late finds nothing to
+// take, and is waited for by nobody. Lines of the cache change hands as seldom as can be: each time takes longer than a
+// small piece.
 #include "base/thread_pool.hpp"
 
 #include <sched.h>
@@ -14,10 +16,6 @@
 
 namespace heed {
 namespace {
-
-constexpr uint32_t inside_mask = 0x7fff;
-constexpr uint32_t open_bit = 0x8000;
-constexpr uint32_t generation_step = 0x10000;
 
 constexpr int max_thread_count = 1024;
 // Enough pieces that a thread which starts late, or runs slower, costs at most an eighth of its share.
@@ -55,6 +53,7 @@ bool spin_until(Condition condition) {
 
 ThreadPool::ThreadPool(int thread_count) : process_id_(getpid()) {
   thread_count = std::clamp(thread_count, 1, max_thread_count);
+  shares_ = std::vector<Share>(static_cast<size_t>(thread_count));
   threads_.reserve(static_cast<size_t>(thread_count - 1));
   try {
     while (thread_count_ < thread_count) {
@@ -96,11 +95,11 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, Function function, v
     return;
   }
 
-  loop_ = {function, context, count, piece, piece_count};
-  next_piece_.store(0, std::memory_order_relaxed);
+  static_assert(max_thread_count * pieces_per_thread < 1 << Mark::piece_bits);
+  loop_ = {function, context, count, piece};
+  const Mark open(open_.load(std::memory_order_relaxed).loop() + 1, piece_count);
   // Sequentially consistent, as is going to sleep in work(): either the worker sees the loop or it is seen sleeping.
-  const uint32_t generation = (state_.load(std::memory_order_relaxed) & ~(generation_step - 1)) + generation_step;
-  state_.store(generation | open_bit, std::memory_order_seq_cst);
+  open_.store(open, std::memory_order_seq_cst);
   // Whoever is woken is counted awake from here on: until it runs, later loops need no system call.
   const int64_t asleep = sleeping_count_.load(std::memory_order_seq_cst);
   if (asleep > 0) {
@@ -114,50 +113,83 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, Function function, v
     }
   }
 
-  run_pieces(0);
-
-  uint32_t state = state_.fetch_and(~open_bit, std::memory_order_acq_rel) & ~open_bit;
-  const auto all_left = [&] { return ((state = state_.load(std::memory_order_acquire)) & inside_mask) == 0; };
-  if ((state & inside_mask) != 0 && !spin_until(all_left)) {
-    while (!all_left()) state_.wait(state, std::memory_order_acquire);
+  const int64_t by_caller = run_pieces(open, 0);
+  if (!spin_until([&] { return are_done(open, by_caller); })) {
+    for (;;) {
+      // Likewise: either what was done is seen, or the caller is seen sleeping.
+      caller_sleeps_.store(1, std::memory_order_seq_cst);
+      if (are_done(open, by_caller)) break;
+      caller_sleeps_.wait(1, std::memory_order_seq_cst);
+    }
+    caller_sleeps_.store(0, std::memory_order_relaxed);
   }
   busy_.store(false, std::memory_order_release);
 }
 
-void ThreadPool::run_pieces(int32_t thread) {
-  const Loop loop = loop_;
-  for (;;) {
-    const int64_t index = next_piece_.fetch_add(1, std::memory_order_relaxed);
-    if (index >= loop.piece_count) return;
-    const int64_t begin = index * loop.piece;
-    loop.function(loop.context, begin, loop.count - begin <= loop.piece ? loop.count : begin + loop.piece, thread);
+bool ThreadPool::are_done(Mark open, int64_t by_caller) const {
+  int64_t count = by_caller;
+  for (int thread = 1; thread < thread_count_ && count < open.pieces(); ++thread) {
+    const Mark done = shares_[static_cast<size_t>(thread)].done.load(std::memory_order_seq_cst);
+    if (done.loop() == open.loop()) count += done.pieces();
+  }
+  return count == open.pieces();
+}
+
+// First its own, then what others have not begun. Returns how many.
+int64_t ThreadPool::run_pieces(Mark open, int32_t thread) {
+  const auto thread_count = static_cast<int32_t>(shares_.size());
+  int64_t count = 0;
+  for (int32_t i = 0; i < thread_count; ++i) {
+    const int64_t more = run_share(open, (thread + i) % thread_count, thread);
+    count += more;
+    if (more == 0 || thread == 0) continue;
+    shares_[static_cast<size_t>(thread)].done.store({open.loop(), count}, std::memory_order_seq_cst);
+    if (caller_sleeps_.load(std::memory_order_seq_cst) == 0) continue;
+    caller_sleeps_.store(0, std::memory_order_seq_cst);
+    caller_sleeps_.notify_one();
+  }
+  return count;
+}
+
+int64_t ThreadPool::run_share(Mark open, int32_t owner, int32_t thread) {
+  const auto share_count = static_cast<int64_t>(shares_.size());
+  const auto first_of = [&](int64_t share) { return (open.pieces() * share + share_count - 1) / share_count; };
+  const int64_t first = first_of(owner), end = first_of(owner + 1);
+  if (first == end) return 0;
+  std::atomic<Mark>& taken = shares_[static_cast<size_t>(owner)].taken;
+  Mark seen = taken.load(std::memory_order_relaxed);
+  for (int64_t count = 0;;) {
+    // A share of a later loop is seen by a worker whose own loop is over.
+    if (seen.loop() > open.loop()) return count;
+    const int64_t index = first + (seen.loop() == open.loop() ? seen.pieces() : 0);
+    if (index == end) return count;
+    const Mark next(open.loop(), index + 1 - first);
+    if (!taken.compare_exchange_weak(seen, next, std::memory_order_relaxed)) continue;
+    seen = next;
+    const int64_t begin = index * loop_.piece;
+    loop_.function(loop_.context, begin, loop_.count - begin <= loop_.piece ? loop_.count : begin + loop_.piece,
+                   thread);
+    ++count;
   }
 }
 
 void ThreadPool::work(int32_t thread) {
-  uint32_t seen = 0;  // the generation of the loop that this worker was in last
-  uint32_t state = 0;
+  Mark seen;
+  Mark open;
   const auto has_news = [&] {
-    state = state_.load(std::memory_order_acquire);
-    return ((state & open_bit) != 0 && (state & ~(generation_step - 1)) != seen) ||
-           stopping_.load(std::memory_order_relaxed);
+    open = open_.load(std::memory_order_seq_cst);
+    return open != seen || stopping_.load(std::memory_order_seq_cst);
   };
   while (!stopping_.load(std::memory_order_relaxed)) {
     if (!spin_until(has_news)) {
       const uint32_t epoch = wake_epoch_.load(std::memory_order_seq_cst);
       sleeping_count_.fetch_add(1, std::memory_order_seq_cst);
-      state = state_.load(std::memory_order_seq_cst);
-      const bool open = (state & open_bit) != 0 && (state & ~(generation_step - 1)) != seen;
       // Not taken back where it does not sleep after all: the next loop wakes once in vain.
-      if (!open && !stopping_.load(std::memory_order_seq_cst)) wake_epoch_.wait(epoch, std::memory_order_seq_cst);
+      if (!has_news()) wake_epoch_.wait(epoch, std::memory_order_seq_cst);
       continue;
     }
-    if ((state & open_bit) == 0) continue;
-    if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
-    seen = state & ~(generation_step - 1);
-    run_pieces(thread);
-    const uint32_t before = state_.fetch_sub(1, std::memory_order_acq_rel);
-    if ((before & (open_bit | inside_mask)) == 1) state_.notify_one();
+    run_pieces(open, thread);
+    seen = open;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -71,6 +72,25 @@ TEST_CASE("no two calls of a loop have the same thread at a time") {
     });
   }
   CHECK(is_right);
+}
+
+TEST_CASE("each thread begins with its own share, the caller with the first") {
+  constexpr int threads = 4;
+  ThreadPool pool(threads);
+  for (const int64_t shares : {1, 3}) {  // of so many pieces
+    std::atomic<int> started[threads] = {};
+    std::atomic<bool> is_right{true};
+    pool.parallel_for(threads * shares, 1, [&](int64_t begin, int64_t, int32_t thread) {
+      if (started[thread]++ != 0) return;
+      if (begin != thread * shares) is_right = false;
+      const auto all = [&] {
+        return std::all_of(started, started + threads, [](const auto& count) { return count > 0; });
+      };
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+      while (!all() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    });
+    CHECK(is_right);
+  }
 }
 
 TEST_CASE("nested loops are carried out where they stand") {
