@@ -1,6 +1,7 @@
 // MaxPool, without indices, and AveragePool by vectors: of a block of windows first the elements above each other
 // become one, along rows of the image as they lie; then of these lines, between their padding, elements beside each
-// other do. Images of f16 and bf16 are f32 meanwhile.
+// other do. Where windows do not overlap, lines are one long line, of several small images. Images of f16 and bf16 are
+// f32 meanwhile.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -37,11 +38,13 @@ Settings settings_of(const NodeView& node) {
 struct Pooling : Windows {
   int64_t images;  // of all batches and channels
   bool is_half, counts_padding;
-  bool has_lines;  // rows of images are lines as they lie
+  bool has_lines;     // rows of images are lines as they lie
+  bool are_one_line;  // those of a block, side by side
   Blocks blocks;
   int64_t line_length;  // of a block, with its padding
+  int64_t at_once;      // images that are blocks
 
-  Pooling(const Settings& settings, const TensorView& x, const TensorView& y)
+  Pooling(const Settings& settings, const TensorView& x, const TensorView& y, bool is_mean, int64_t threads)
       : Windows(windows_of(settings.windows, x.dims(), y.dims())),
         images(x.dim(0) * x.dim(1)),
         is_half(cpu::is_half(x.element())),
@@ -59,7 +62,11 @@ struct Pooling : Windows {
     has_lines = are_lines && strides[width] == 1 && pads[width] == 0 && reach(out[width]) <= in[width];
     blocks = blocks_of(out[height], out[width], block_floats / reach(std::min(out[width], widest_block)), widest_block,
                        16, images * out[depth], 1);
-    line_length = reach(blocks.columns);
+    are_one_line = !is_mean && !has_lines && reach(1) <= strides[width] && blocks.column_blocks == 1;
+    line_length = are_one_line ? blocks.columns * strides[width] : reach(blocks.columns);
+    at_once = are_one_line && !is_half && block_count() == 1
+                  ? std::clamp<int64_t>(block_floats / (blocks.rows * line_length), 1, ceil_divide(images, threads))
+                  : 1;
   }
 
   int64_t reach(int64_t columns) const {
@@ -73,7 +80,8 @@ struct Pooling : Windows {
   // Elements of an output's window before a place.
   int64_t count_before(int axis, int64_t output, int64_t end) const {
     const int64_t room = end - place(axis, output, 0);
-    return room <= 0 ? 0 : std::min(kernel[axis], ceil_divide(room, dilations[axis]));
+    if (room > (kernel[axis] - 1) * dilations[axis]) return kernel[axis];
+    return room <= 0 ? 0 : ceil_divide(room, dilations[axis]);
   }
   Taps inside(int axis, int64_t output) const {
     return {count_before(axis, output, 0), count_before(axis, output, in[axis])};
@@ -99,7 +107,7 @@ struct Room {
     column_divisors = row_divisors + (is_mean ? whole_lines(p.out[depth] * p.out[height]) : 0);
     shared = column_divisors + (is_mean ? whole_lines(p.out[width]) : 0);
     lines = offsets(p.kernel[depth] * p.kernel[height]);
-    image = lines + (p.has_lines ? 0 : whole_lines(p.blocks.rows * p.line_length + stripe_slack));
+    image = lines + (p.has_lines ? 0 : whole_lines(p.at_once * p.blocks.rows * p.line_length + stripe_slack));
     outputs = image + (p.is_half ? whole_lines(p.in_count) : 0);
     thread = outputs + (p.is_half ? whole_lines(p.out_count) : 0);
   }
@@ -152,27 +160,35 @@ struct Run {
     }
   }
 
-  void pool(const float* image, const Block& block, float* own, float* y) const {
+  // The lines of a block; `length` pixels of the image's rows, from `first` on, lie `before` so many of their padding.
+  void fill_lines(const float* image, const Block& block, int64_t first, int64_t length, int64_t before,
+                  int64_t* offsets, float* lines) const {
+    const float padding = is_mean ? 0 : -std::numeric_limits<float>::infinity();
+    float* gap = lines;  // to the next line: what is behind one and before another
+    for (int64_t row = 0; row < block.rows; ++row) {
+      float* const line = lines + row * p.line_length + before;
+      std::fill(gap, line, padding);
+      gap = line + length;
+    }
+    std::fill(gap, lines + block.rows * p.line_length, padding);
+    join_rows(image, block, first, length, offsets, lines + before);
+  }
+
+  // A block of each of `count` images.
+  void pool(const float* image, int64_t count, const Block& block, float* own, float* y) const {
     const int64_t first = p.place(width, block.column, 0);
-    const int64_t begin = std::clamp<int64_t>(first, 0, p.in[width]);
-    const int64_t end = std::clamp<int64_t>(first + p.reach(block.columns), begin, p.in[width]);
-    const int64_t before = std::clamp<int64_t>(begin - first, 0, p.line_length);
     const float* lines = image;
     int64_t line_stride = p.strides[height] * p.in[width];
     if (p.has_lines) {
       lines += (block.depth * p.strides[depth] * p.in[height] + block.row * p.strides[height]) * p.in[width] + first;
     } else {
-      const float padding = is_mean ? 0 : -std::numeric_limits<float>::infinity();
-      float* const to = own + room.lines;
-      float* gap = to;  // to the next line: what is behind one and before another
-      for (int64_t row = 0; row < block.rows; ++row) {
-        float* const line = to + row * p.line_length + before;
-        std::fill(gap, line, padding);
-        gap = line + (end - begin);
-      }
-      std::fill(gap, to + block.rows * p.line_length, padding);
-      join_rows(image, block, begin, end - begin, reinterpret_cast<int64_t*>(own), to + before);
-      lines = to;
+      const int64_t begin = std::clamp<int64_t>(first, 0, p.in[width]);
+      const int64_t end = std::clamp<int64_t>(first + p.reach(block.columns), begin, p.in[width]);
+      const int64_t before = std::clamp<int64_t>(begin - first, 0, p.line_length);
+      for (int64_t i = 0; i < count; ++i)
+        fill_lines(image + i * p.in_count, block, begin, end - begin, before, reinterpret_cast<int64_t*>(own),
+                   own + room.lines + i * block.rows * p.line_length);
+      lines = own + room.lines;
       line_stride = p.line_length;
     }
     const int64_t output_row = block.depth * p.out[height] + block.row;
@@ -181,17 +197,15 @@ struct Run {
               .step = p.strides[width],
               .offsets = reinterpret_cast<const int64_t*>(shared + room.across),
               .k_count = p.kernel[width],
-              .row_count = block.rows,
-              .column_count = block.columns,
+              .row_count = p.are_one_line ? 1 : block.rows,
+              .column_count = p.are_one_line ? count * block.rows * block.columns : block.columns,
               .y = y + output_row * p.out[width] + block.column,
               .y_stride = p.out[width],
               .row_divisors = is_mean ? shared + room.row_divisors + output_row : nullptr,
               .column_divisors = is_mean ? shared + room.column_divisors + block.column : nullptr});
   }
 
-  void pool_block(const float* image, int64_t index, float* own, float* y) const {
-    pool(image, p.blocks.at(index, p.out[height], p.out[width]), own, y);
-  }
+  Block block_at(int64_t index) const { return p.blocks.at(index, p.out[height], p.out[width]); }
 };
 
 Result<void> prepare(Preparing& node) {
@@ -205,8 +219,8 @@ template <bool is_mean>
 Result<void> bind(Binding& node) {
   const auto y = node.output(0);
   if (y.count() == 0) return {};
-  const Room room(Pooling(settings_of(node), node.input(0), y), is_mean);
   const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
+  const Room room(Pooling(settings_of(node), node.input(0), y, is_mean, threads), is_mean);
   node.scratch(static_cast<size_t>(room.shared + threads * room.thread) * sizeof(float));
   return {};
 }
@@ -215,26 +229,26 @@ template <bool is_mean>
 Result<void> run_vectors(Running& run, const ConvKernels& kernels) {
   const auto x = run.input(0), y = run.output(0);
   if (y.count() == 0) return {};
-  const Pooling p(*run.kept<Settings>(), x, y);
+  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  const Pooling p(*run.kept<Settings>(), x, y, is_mean, threads);
   const Room room(p, is_mean);
   const Run body{p, room, kernels, is_mean, run.scratch<float>()};
   body.prepare();
 
   const auto pool = [&](int64_t task, float* own) {
     if (!p.is_half) {
-      const int64_t image = quotient(task, p.block_count());
-      body.pool_block(x.data<float>() + image * p.in_count, task - image * p.block_count(), own,
-                      y.data<float>() + image * p.out_count);
+      const int64_t group = quotient(task, p.block_count()), image = group * p.at_once;
+      body.pool(x.data<float>() + image * p.in_count, std::min(p.at_once, p.images - image),
+                body.block_at(task - group * p.block_count()), own, y.data<float>() + image * p.out_count);
       return;
     }
     widen(x.element(), x.data<uint16_t>() + task * p.in_count, p.in_count, own + room.image);
     for (int64_t block = 0; block < p.block_count(); ++block)
-      body.pool_block(own + room.image, block, own, own + room.outputs);
+      body.pool(own + room.image, 1, body.block_at(block), own, own + room.outputs);
     narrow(y.element(), own + room.outputs, p.out_count, y.data<uint16_t>() + task * p.out_count);
   };
   float* const own = run.scratch<float>() + room.shared;
-  const int64_t tasks = p.images * (p.is_half ? 1 : p.block_count());
-  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  const int64_t tasks = ceil_divide(p.images, p.at_once) * (p.is_half ? 1 : p.block_count());
   for_each_task(run, threads, tasks, p.images * p.out_count * p.kernel_count / tasks, own, room.thread, pool);
   return {};
 }
