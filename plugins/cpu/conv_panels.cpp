@@ -133,7 +133,7 @@ struct Chunk {
 template <int columns, int chunks>
 void few_columns(const ConvTiles& t, const Chunk* chunk, int64_t column) {
   const Floats d;
-  const float* const source = t.source + column / panel_width * t.panel_stride;
+  const float* const source = t.source + column / panel_width * t.panel_stride + column % panel_width;
   const float* weights[chunks];
   for (int i = 0; i < chunks; ++i) weights[i] = chunk[i].weights;
   Vector sum[chunks][columns][output_vectors];
@@ -198,14 +198,14 @@ template <int... outputs>
 void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
   static constexpr Tile wide[] = {tile<outputs + 1, most_vectors>...}, narrow[] = {tile<outputs + 1, 1>...};
   const int64_t chunks = chunk_count(t.output_count, sizeof...(outputs));
+  const int64_t few = t.column_count % lanes;
+  const int64_t many_columns = t.column_count - (few <= most_few_columns && t.row_count == 0 ? few : 0);
   const auto multiply = [&](int64_t chunk, int64_t column) {
-    const int64_t first = chunk_first(t.output_count, chunks, chunk), left = t.column_count - column;
+    const int64_t first = chunk_first(t.output_count, chunks, chunk), left = many_columns - column;
     const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
     const Tile* const tiles = left > lanes || t.row_count > 1 ? wide : narrow;
     tiles[count - 1](t, t.weights + first * t.k_count, first, column);
   };
-  const int64_t few = t.column_count % panel_width;
-  const int64_t many_columns = t.column_count - (few <= most_few_columns && t.row_count == 0 ? few : 0);
   // Of weights and pixels what is more is read once, and what is less again and again.
   if ((t.chunk_end - t.chunk_begin) * static_cast<int64_t>(sizeof...(outputs)) > t.column_count)
     for (int64_t chunk = t.chunk_begin; chunk < t.chunk_end; ++chunk) {
@@ -457,8 +457,8 @@ constexpr float root = std::numbers::sqrt2_v<float>, half_root = root / 2;
 constexpr int64_t tile_pixels = 4;
 
 // B^T d, of six vectors `step` apart.
-HWY_INLINE void transform_input(const Vector* from, int step, Vector* to) {
-  const Floats d;
+template <class D, class Vector = hn::VFromD<D>>
+HWY_INLINE void transform_input(D d, const Vector* from, int step, Vector* to) {
   const Vector d0 = from[0], d1 = from[step], d2 = from[2 * step], d3 = from[3 * step], d4 = from[4 * step],
                d5 = from[5 * step];
   const Vector odd = hn::Set(d, 2.5f), wide = hn::Set(d, root), narrow = hn::Set(d, half_root);
@@ -478,8 +478,8 @@ HWY_INLINE void transform_to_two(const Vector* m, Vector* to) {
   to[0] = hn::Add(m[0], hn::Add(hn::Add(m[1], m[2]), hn::Add(m[3], m[4])));
   to[1] = hn::MulAdd(hn::Set(d, half_root), hn::Sub(m[1], m[2]), hn::MulAdd(hn::Set(d, root), hn::Sub(m[3], m[4]), m[5]));
 }
-HWY_INLINE void transform_output(const Vector* m, Vector* to) {
-  const Floats d;
+template <class D, class Vector = hn::VFromD<D>>
+HWY_INLINE void transform_output(D d, const Vector* m, Vector* to) {
   const Vector sum1 = hn::Add(m[1], m[2]), sum2 = hn::Add(m[3], m[4]);
   const Vector difference1 = hn::Sub(m[1], m[2]), difference2 = hn::Sub(m[3], m[4]);
   to[0] = hn::Add(m[0], hn::Add(sum1, sum2));
@@ -489,16 +489,25 @@ HWY_INLINE void transform_output(const Vector* m, Vector* to) {
 }
 
 // The first tile of each vector: where a row has more than one, the last of them begins further left.
-template <class Body>
-HWY_INLINE void for_each_vector(int64_t tile_columns, Body&& body) {
-  for (int64_t tile = 0; tile < tile_columns; tile += lanes)
-    body(tile_columns > lanes ? std::min(tile, tile_columns - lanes) : int64_t{0});
+template <class D, class Body>
+HWY_INLINE void for_each_vector(D d, int64_t tile_columns, Body&& body) {
+  const auto count = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t tile = 0; tile < tile_columns; tile += count)
+    body(tile_columns > count ? std::min(tile, tile_columns - count) : int64_t{0});
 }
 
-void tiles_in(const WinogradInput& t) {
-  const Floats d;
+// Narrow images have vectors of half the width, which may take half the time.
+template <class Body>
+HWY_INLINE void with_width(int64_t tile_columns, Body&& body) {
+  if (tile_columns <= lanes / 2) body(hn::Half<Floats>());
+  else body(Floats());
+}
+
+template <class D>
+void tiles_in_of(D d, const WinogradInput& t) {
+  using Vector = hn::VFromD<D>;
   for (int64_t tile_row = 0; tile_row < t.tile_rows; ++tile_row)
-    for_each_vector(t.tile_columns, [&](int64_t tile) {
+    for_each_vector(d, t.tile_columns, [&](int64_t tile) {
       const float* source = t.source + tile_row * tile_pixels * t.row_stride + tile * tile_pixels;
       float* const v = t.v + tile_row * t.tile_columns + tile;
       Vector rows[6][6];
@@ -506,14 +515,18 @@ void tiles_in(const WinogradInput& t) {
         Vector pixels[8];
         hn::LoadInterleaved4(d, source + i * t.row_stride, pixels[0], pixels[1], pixels[2], pixels[3]);
         hn::LoadInterleaved4(d, source + i * t.row_stride + 4, pixels[4], pixels[5], pixels[6], pixels[7]);
-        transform_input(pixels, 1, rows[i]);
+        transform_input(d, pixels, 1, rows[i]);
       }
       HWY_UNROLL(6) for (int j = 0; j < 6; ++j) {
         Vector column[6];
-        transform_input(&rows[0][j], 6, column);
+        transform_input(d, &rows[0][j], 6, column);
         HWY_UNROLL(6) for (int i = 0; i < 6; ++i) hn::StoreU(column[i], d, v + (i * 6 + j) * t.position_stride);
       }
     });
+}
+
+void tiles_in(const WinogradInput& t) {
+  with_width(t.tile_columns, [&](auto d) { tiles_in_of(d, t); });
 }
 
 void finish_pixels(const WinogradOutput& t, const Finish& finish, const float* from, int64_t row, int64_t n) {
@@ -523,23 +536,24 @@ void finish_pixels(const WinogradOutput& t, const Finish& finish, const float* f
   }
 }
 
-void tiles_out(const WinogradOutput& t) {
-  const Floats d;
+template <class D>
+void tiles_out_of(D d, const WinogradOutput& t) {
+  using Vector = hn::VFromD<D>;
   const Finish finish(t.finish, 0);
   const int64_t room_stride = std::max(t.tile_columns, lanes) * tile_pixels;
   for (int64_t tile_row = 0; tile_row < t.tile_rows; ++tile_row) {
-    for_each_vector(t.tile_columns, [&](int64_t tile) {
+    for_each_vector(d, t.tile_columns, [&](int64_t tile) {
       const float* sums = t.sums + tile_row * t.tile_columns + tile;
       Vector rows[4][6];
       HWY_UNROLL(6) for (int j = 0; j < 6; ++j) {
         Vector column[6], pixels[4];
-        HWY_UNROLL(6) for (int i = 0; i < 6; ++i) column[i] = load(sums + (i * 6 + j) * t.position_stride);
-        transform_output(column, pixels);
+        HWY_UNROLL(6) for (int i = 0; i < 6; ++i) column[i] = hn::LoadU(d, sums + (i * 6 + j) * t.position_stride);
+        transform_output(d, column, pixels);
         HWY_UNROLL(4) for (int i = 0; i < 4; ++i) rows[i][j] = pixels[i];
       }
       HWY_UNROLL(4) for (int i = 0; i < 4; ++i) {
         Vector pixels[4];
-        transform_output(rows[i], pixels);
+        transform_output(d, rows[i], pixels);
         hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d,
                               t.room + i * room_stride + tile * tile_pixels);
       }
@@ -550,10 +564,15 @@ void tiles_out(const WinogradOutput& t) {
   }
 }
 
-void lines_in(const WinogradInput& t) {
-  const Floats d;
+void tiles_out(const WinogradOutput& t) {
+  with_width(t.tile_columns, [&](auto d) { tiles_out_of(d, t); });
+}
+
+template <class D>
+void lines_in_of(D d, const WinogradInput& t) {
+  using Vector = hn::VFromD<D>;
   for (int64_t row = 0; row < t.tile_rows; ++row)
-    for_each_vector(t.tile_columns, [&](int64_t tile) {
+    for_each_vector(d, t.tile_columns, [&](int64_t tile) {
       const float* source = t.source + row * t.row_stride + tile * t.line_pixels;
       Vector pixels[8], transformed[6];
       if (t.line_pixels == 4) {
@@ -562,21 +581,25 @@ void lines_in(const WinogradInput& t) {
       } else {
         HWY_UNROLL(3) for (int i = 0; i < 6; i += 2) hn::LoadInterleaved2(d, source + i, pixels[i], pixels[i + 1]);
       }
-      transform_input(pixels, 1, transformed);
+      transform_input(d, pixels, 1, transformed);
       float* const v = t.v + row * t.tile_columns + tile;
       HWY_UNROLL(6) for (int i = 0; i < 6; ++i) hn::StoreU(transformed[i], d, v + i * t.position_stride);
     });
 }
 
+void lines_in(const WinogradInput& t) {
+  with_width(t.tile_columns, [&](auto d) { lines_in_of(d, t); });
+}
+
 void lines_out(const WinogradOutput& t) {
   const Floats d;
   const int64_t tiles = t.tile_rows * t.tile_columns;
-  for_each_vector(tiles, [&](int64_t tile) {
+  for_each_vector(d, tiles, [&](int64_t tile) {
     Vector sums[6], pixels[4];
     HWY_UNROLL(6) for (int i = 0; i < 6; ++i) sums[i] = load(t.sums + i * t.position_stride + tile);
     float* const to = t.room + tile * t.line_pixels;
     if (t.line_pixels == 4) {
-      transform_output(sums, pixels);
+      transform_output(d, sums, pixels);
       hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d, to);
     } else {
       transform_to_two(sums, pixels);
@@ -659,7 +682,7 @@ void winograd_tile_weights(const float* weights, float* to, int64_t position_str
 }
 
 void winograd_line_weights(const float* weights, int64_t count, float* to, int64_t position_stride) {
-  double given[5], transformed[winograd_points];
+  double given[5] = {}, transformed[winograd_points];
   std::copy_n(weights, count, given);
   transform_weights(given, 1, count, transformed, 1);
   for (int64_t i = 0; i < winograd_points; ++i) to[i * position_stride] = static_cast<float>(transformed[i]);

@@ -119,27 +119,29 @@ int64_t spread(int64_t count) { return (ceil_divide(count, 16) | 1) * 16; }
 
 // Blocks are of pixels, or with Winograd of tiles.
 struct Work {
-  Method method;
   WinogradTile tile;
-  Blocks blocks;
-  Stripe stripe;           // under a block
-  int64_t rows_at_once;    // of tiles: two narrow ones, each a vector
-  int64_t channels;        // at once
-  int64_t chunks, ranges;  // of outputs: a task takes a range of chunks
-  int64_t matrix_stride;   // between numbers of one pixel: of packed pixels the width of a panel, or of Winograd's sums
-  int64_t channel_stride;  // of Winograd's transformed input
-  int64_t tasks, cost;     // of a task, in multiplications
-  int64_t offset_count;    // of each of two tables
-  int64_t widened;         // of a thread's scratch: where it has room for rows of f16 and bf16
-  int64_t weight_floats, input_floats, thread_floats;  // scratch: packed weights, transformed input, that of a thread
+  Method method{};
+  Blocks blocks{};
+  Stripe stripe{};                 // under a block
+  int64_t rows_at_once = 0;        // of tiles: two narrow ones, each a vector
+  int64_t channels = 0;            // at once
+  int64_t chunks = 0, ranges = 0;  // of outputs: a task takes a range of chunks
+  int64_t matrix_stride = 0;       // between numbers of one pixel: of packed pixels a panel, or of Winograd's sums
+  int64_t channel_stride = 0;      // of Winograd's transformed input
+  int64_t tasks = 0, cost = 0;     // of a task, in multiplications
+  int64_t offset_count = 0;        // of each of two tables
+  int64_t widened = 0;             // of a thread's scratch: where it has room for rows of f16 and bf16
+  // Scratch: packed weights, transformed input, that of a thread.
+  int64_t weight_floats = 0, input_floats = 0, thread_floats = 0;
 
   int64_t block_count(const Convolution& c) const { return c.out[depth] * blocks.row_blocks * blocks.column_blocks; }
 };
 
 // Cycles of a number behind each of `columns` pixels, for a chunk of outputs: a vector alone waits for its sums.
 int64_t tile_cost(int64_t columns, int64_t lanes) {
+  const auto narrow = [](int64_t count) { return count <= most_few_columns ? (count + 1) / 2 : 4; };
   const int64_t rest = columns % (2 * lanes);
-  return columns / (2 * lanes) * 6 + (rest <= 4 ? (rest + 1) / 2 : rest <= lanes ? 4 : 6);
+  return columns / (2 * lanes) * 6 + (rest <= lanes ? narrow(rest) : std::min<int64_t>(6, 4 + narrow(rest - lanes)));
 }
 
 // What weights that are constant are worth. A few tiles alone wait for the weights, which are more: images whose sizes

@@ -152,8 +152,7 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
     const bool is_inside = z >= 0 && z < w.in[depth];
     float* const first = to + plane * stripe.rows * stripe.row_length;
     const auto fill = [&](int64_t first_row, int64_t last_row) {
-      for (int64_t r = first_row; r < last_row; ++r)
-        std::fill_n(first + r * step * stripe.row_length, stripe.row_length, 0.0f);
+      std::fill(first + first_row * step * stripe.row_length, first + last_row * step * stripe.row_length, 0.0f);
     };
     if (!is_inside) {
       fill(0, rows);
