@@ -626,13 +626,15 @@ Result<void> bind(Binding& node, const ConvKernels& kernels) {
   const auto x = node.input(conv_x), y = node.output(0);
   if (y.count() == 0) return {};
   const auto c = convolution_of(settings_of(node), x.dims(), y.dims());
-  const int64_t threads = std::max(host->prepare_threads(node.c()), 1);
   const bool is_constant = node.constant(conv_w).has_value();
-  const Work work = work_of(c, kernels, winograd_of(node), is_constant, threads);
-  const int64_t tables = 2 * spread(work.offset_count);
-  node.scratch(static_cast<size_t>(tables + work.weight_floats + stripe_slack + work.input_floats +
-                                   Widened(node, c, is_constant).floats + threads * work.thread_floats) *
-               sizeof(float));
+  const auto floats_for = [&](int64_t threads) {
+    const Work work = work_of(c, kernels, winograd_of(node), is_constant, threads);
+    return 2 * spread(work.offset_count) + work.weight_floats + stripe_slack + work.input_floats +
+           Widened(node, c, is_constant).floats + threads * work.thread_floats;
+  };
+  // A run may be one thread's.
+  const int64_t most = std::max(floats_for(std::max(host->prepare_threads(node.c()), 1)), floats_for(1));
+  node.scratch(static_cast<size_t>(most) * sizeof(float));
   return {};
 }
 
@@ -654,7 +656,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   if (y.count() == 0) return {};
   const auto* kept = run.kept<Kept>();
   const auto c = convolution_of(kept->settings, x.dims(), y.dims());
-  const int64_t threads = std::max(host->prepare_threads(run.c()), 1);
+  const int64_t threads = run.thread_count() == 1 ? 1 : std::max(host->prepare_threads(run.c()), 1);
   const Work work = work_of(c, kernels, kept->winograd, kept->weights != nullptr, threads);
 
   auto* const stripe_table = run.scratch<int32_t>();

@@ -79,14 +79,14 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void ThreadPool::parallel_for(int64_t count, int64_t grain, Function function, void* context) {
+void ThreadPool::parallel_for(int64_t count, int64_t grain, Function function, void* context, Who who) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t wanted_pieces = thread_count_ == 1 ? 1 : thread_count_ * pieces_per_thread;
   const int64_t piece = std::max(grain, count / wanted_pieces + (count % wanted_pieces != 0));
   const int64_t piece_count = count / piece + (count % piece != 0);
 
-  if (piece_count == 1 || thread_count_ == 1 || busy_.exchange(true, std::memory_order_acquire)) {
+  if (piece_count == 1 || thread_count_ == 1 || who == Who::caller || busy_.exchange(true, std::memory_order_acquire)) {
     for (int64_t begin = 0; begin < count;) {
       const int64_t end = count - begin <= piece ? count : begin + piece;
       function(context, begin, end, 0);

@@ -27,14 +27,17 @@ class ThreadPool {
   // Covers [0, count) once, in pieces of at least `grain` but for the last, and returns when all are done. From any
   // thread; nested, or while another thread's loop runs, everything is carried out by the caller. The pieces depend on
   // count, grain and thread_count alone, never on timing. Each thread begins with its own share of them, the caller
-  // with the first, so that the next loop over the same things finds them in its caches. The function must not throw.
-  void parallel_for(int64_t count, int64_t grain, Function function, void* context);
+  // with the first, so that the next loop over the same things finds them in its caches; or all are carried out by the
+  // caller, if so asked. The function must not throw.
+  enum class Who { all, caller };
+  void parallel_for(int64_t count, int64_t grain, Function function, void* context, Who who = Who::all);
 
   // The same for what can be called with (begin, end) or (begin, end, thread).
   template <class Callable>
   requires(std::is_invocable_v<Callable&, int64_t, int64_t> ||
            std::is_invocable_v<Callable&, int64_t, int64_t, int32_t>) void parallel_for(int64_t count, int64_t grain,
-                                                                                        Callable&& callable) {
+                                                                                        Callable&& callable,
+                                                                                        Who who = Who::all) {
     using Target = std::remove_reference_t<Callable>;
     parallel_for(
         count, grain,
@@ -45,7 +48,7 @@ class ThreadPool {
             static_cast<void>(thread), (*static_cast<Target*>(context))(begin, end);
           }
         },
-        const_cast<std::remove_const_t<Target>*>(&callable));
+        const_cast<std::remove_const_t<Target>*>(&callable), who);
   }
 
   // The processors that this process may use: its affinity, and no more than its container's CPU quota (cgroup v1 and

@@ -54,20 +54,21 @@ void CpuRun::parallel_for(int64_t count, int64_t grain, heed_loop function, void
   if (pool_ != nullptr) {
     // Built-in kernels that find no memory for a scratch of their own: told on the thread that asked for the loop.
     std::atomic<bool> lacks_memory{false};
-    pool_->parallel_for(count, grain, [&](int64_t begin, int64_t end, int32_t thread) {
+    const auto guarded = [&](int64_t begin, int64_t end, int32_t thread) {
       try {
         function(context, begin, end, thread);
       } catch (const std::bad_alloc&) {
         lacks_memory.store(true, std::memory_order_relaxed);
       }
-    });
+    };
+    pool_->parallel_for(count, grain, guarded, shares_loops_ ? ThreadPool::Who::all : ThreadPool::Who::caller);
     if (lacks_memory.load(std::memory_order_relaxed)) throw std::bad_alloc();
   } else if (count > 0) {
     function(context, 0, count, 0);
   }
 }
 
-int32_t CpuRun::thread_count() const { return pool_ ? pool_->thread_count() : 1; }
+int32_t CpuRun::thread_count() const { return pool_ && shares_loops_ ? pool_->thread_count() : 1; }
 
 uint64_t CpuRun::random_seed() { return seeds_ ? seeds_->next() : RandomSeeds{}.next(); }
 

@@ -68,6 +68,9 @@ class CpuRun final : public heed_run {
     return {};
   }
 
+  // Whether the pool's threads take part in loops, from here on; they do at first.
+  void share_loops(bool is_shared) { shares_loops_ = is_shared; }
+
   void parallel_for(int64_t count, int64_t grain, heed_loop function, void* context) override;
   int32_t thread_count() const override;
   int32_t allocate_output(int32_t output, const int64_t* dims, int32_t rank, heed_tensor* tensor) override;
@@ -84,6 +87,7 @@ class CpuRun final : public heed_run {
   RandomSeeds* seeds_;
   CpuStep step_;
   bool lacks_memory_ = false;
+  bool shares_loops_ = true;
   std::vector<std::pair<int32_t, SharedValue>> copies_;  // of plain inputs, by input
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/clock.hpp"
 #include "session/gpu.hpp"
 #include "session/states.hpp"
 #include "vulkan/device.hpp"
@@ -133,6 +134,15 @@ Result<void> copy_result(const heed_value& result, heed_value& output) {
 
 }  // namespace
 
+Result<void> Session::run_steps() {
+  const bool is_timed = !gpu_ && !context_.observe && model_->threads().thread_count() > 1;
+  cpu_run_.share_loops(!is_timed || sharing_.is_shared());
+  const int64_t begin_ns = is_timed ? now_ns() : 0;
+  HEED_TRY(frame_->finish(results_));
+  if (is_timed) sharing_.add(now_ns() - begin_ns);
+  return {};
+}
+
 Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<SharedValue> outputs) {
   frame_started_ = false;
   for (size_t i = 0; i < inputs.size(); ++i) arguments_[i] = inputs[i] ? inputs[i].get() : defaults_[i].get();
@@ -151,7 +161,7 @@ Result<void> Session::run_once(std::span<const SharedValue> inputs, std::span<Sh
   }
   HEED_TRY(make_room());
   frame_started_ = true;
-  HEED_TRY(frame_->finish(results_));
+  HEED_TRY(run_steps());
   const auto stays = [&](size_t output) {
     return std::any_of(states_.begin(), states_.end(),
                        [&](const auto& state) { return state->in_use && state->pair.output == output; });
@@ -306,8 +316,8 @@ Result<void> Session::make_room() {
 
 bool Session::may_be_left_out(size_t input) const {
   if (defaults_[input]) return true;
-  return options_.use_states && std::any_of(states_.begin(), states_.end(),
-                                            [&](const auto& state) { return state->pair.input == input; });
+  return options_.use_states &&
+         std::any_of(states_.begin(), states_.end(), [&](const auto& state) { return state->pair.input == input; });
 }
 
 void Session::reset_states() {
@@ -432,9 +442,9 @@ Result<Session::Need> Session::measure(const std::vector<std::pair<std::string, 
     uploads_between |= step.kind == StepKind::upload && computes;
   }
   others.insert(others.end(), need.device_buffers.begin(), need.device_buffers.end());
-  need.device_peak_bytes = std::max<size_t>(
-      model_->device()->most_held_bytes(),
-      gpu_->held_with(others, need.parameter_sizes, largest_upload, largest_read, uploads_between));
+  need.device_peak_bytes =
+      std::max<size_t>(model_->device()->most_held_bytes(),
+                       gpu_->held_with(others, need.parameter_sizes, largest_upload, largest_read, uploads_between));
   return need;
 }
 

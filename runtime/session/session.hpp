@@ -13,6 +13,7 @@
 #include "base/stop.hpp"
 #include "graph/host_value.hpp"
 #include "session/frame.hpp"
+#include "session/loop_sharing.hpp"
 #include "session/model.hpp"
 
 namespace heed {
@@ -89,6 +90,7 @@ class Session {
  private:
   struct State;
   Session(std::shared_ptr<const Model> model, const SessionOptions& options);
+  Result<void> run_steps();
   Result<void> run_once(std::span<const SharedValue> inputs, std::span<SharedValue> outputs);
   Result<void> lend_states(std::span<const SharedValue> inputs, std::span<const SharedValue> outputs);
   Result<SharedValue> zeros(DataType element, std::span<const int64_t> dims, Location location);
@@ -102,6 +104,7 @@ class Session {
   std::shared_ptr<MemoryBudget> budget_;  // null: no limit
   RandomSeeds seeds_;
   CpuRun cpu_run_;
+  LoopSharing sharing_;
   std::unique_ptr<GpuStream> gpu_;
   RunContext context_;
   std::unique_ptr<Frame> frame_;
