@@ -80,8 +80,17 @@ Result<void> copy_as(const Running& run, std::span<const int64_t> dims) {
   if (count != in.count())
     return Error{Code::shape_mismatch, "the input has " + std::to_string(in.count()) +
                                            " elements, the output's shape " + std::to_string(count)};
-  const int64_t one = 1;
-  move_elements(run, in.element(), {&count, 1}, {in.c.data, {&one, 1}}, {out.c.data, {&one, 1}});
+  const int64_t bytes = is_packed(in.element()) ? (count * bits_of(in.element()) + 7) / 8
+                                                : static_cast<int64_t>(bytes_of_elements(in.element(), count));
+  constexpr int64_t piece_bytes = 64 * 1024;
+  const auto copy = [&](int64_t begin, int64_t end) {
+    std::memcpy(static_cast<char*>(out.c.data) + begin, static_cast<const char*>(in.c.data) + begin,
+                static_cast<size_t>(end - begin));
+  };
+  if (bytes <= piece_bytes)
+    copy(0, bytes);
+  else
+    run.parallel_for(bytes, piece_bytes, copy);
   own_texts(run, 0, out);
   return {};
 }
