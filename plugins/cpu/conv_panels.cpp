@@ -158,6 +158,11 @@ void few_columns(const ConvTiles& t, const Chunk* chunk, int64_t column) {
     for (int c = 0; c < columns; ++c) {
       HWY_ALIGN float sums[output_vectors * lanes];
       for (int v = 0; v < output_vectors; ++v) hn::Store(sum[i][c][v], d, sums + v * lanes);
+      float* const first = t.y + chunk[i].output * t.y_stride + column + c;
+      if (!t.finish && !t.accumulate) {
+        for (int64_t r = 0; r < chunk[i].output_count; ++r) first[r * t.y_stride] = sums[r];
+        continue;
+      }
       for (int64_t r = 0; r < chunk[i].output_count; ++r) {
         const int64_t output = chunk[i].output + r, at = output * t.y_stride + column + c;
         float y = t.accumulate ? t.y[at] + sums[r] : sums[r];
@@ -380,7 +385,30 @@ void pad_interleaved(const PaddedRows& t) {
   }
 }
 
+// Of rows of up to two vectors, side by side or in turns of two phases.
+void pad_short(const PaddedRows& t) {
+  const Floats d;
+  const auto inside = [&](int64_t first) {
+    const auto before = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(-first, 0, lanes)));
+    return hn::AndNot(before, hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(t.count - first, 0, lanes))));
+  };
+  const auto lower = inside(t.first), upper = inside(t.first + lanes);
+  for (int64_t row = 0; row < t.row_count; ++row) {
+    const float* const from = t.from + row * t.from_stride + t.first;
+    float* const to = t.to + row * t.to_stride;
+    const Vector first = hn::MaskedLoad(lower, d, from), second = hn::MaskedLoad(upper, d, from + lanes);
+    if (t.step == 1) {
+      hn::StoreU(first, d, to);
+      if (t.column_count > lanes) hn::StoreU(second, d, to + lanes);
+      continue;
+    }
+    hn::StoreU(hn::ConcatEven(d, second, first), d, to);
+    if (t.phase_count == 2) hn::StoreU(hn::ConcatOdd(d, second, first), d, to + t.column_count);
+  }
+}
+
 void pad(const PaddedRows& t) {
+  if (t.step <= 2 && t.column_count * t.step <= 2 * lanes) return pad_short(t);
   if (t.step == 3) return pad_interleaved<3>(t);
   if (t.step == 4) return pad_interleaved<4>(t);
   const Floats d;
