@@ -53,11 +53,17 @@ struct Pooling : Windows {
       return kernel[axis] == 1 && pads[axis] == 0 && (out[axis] - 1) * strides[axis] < in[axis];
     };
     const bool are_lines = in_count > 0 && lies(depth) && lies(height);
-    if (are_lines && !is_half && in[depth] * in[height] * out[height] == 1) {  // one image of many rows
-      in[height] = out[height] = std::exchange(images, 1);
-      strides[height] = 1;
-      in_count *= in[height];
-      out_count *= in[height];
+    // Images that are one of many rows, as windows stay within each.
+    const bool are_rows = are_lines && in[height] * out[height] == 1;
+    if (are_rows) strides[height] = 1;
+    const bool are_stacked = pads[height] == 0 && (kernel[height] - 1) * dilations[height] < strides[height] &&
+                             out[height] * strides[height] == in[height];
+    if (are_stacked && lies(depth) && in[depth] * out[depth] == 1 && !is_half) {
+      const int64_t count = std::exchange(images, 1);
+      in[height] *= count;
+      out[height] *= count;
+      in_count *= count;
+      out_count *= count;
     }
     has_lines = are_lines && strides[width] == 1 && pads[width] == 0 && reach(out[width]) <= in[width];
     blocks = blocks_of(out[height], out[width], block_floats / reach(std::min(out[width], widest_block)), widest_block,
@@ -82,6 +88,11 @@ struct Pooling : Windows {
     const int64_t room = end - place(axis, output, 0);
     if (room > (kernel[axis] - 1) * dilations[axis]) return kernel[axis];
     return room <= 0 ? 0 : ceil_divide(room, dilations[axis]);
+  }
+  // Behind the last output whose window ends within the image.
+  int64_t whole_end(int axis) const {
+    const int64_t room = in[axis] + pads[axis] - (kernel[axis] - 1) * dilations[axis] - 1;
+    return room < 0 ? 0 : quotient(room, strides[axis]) + 1;
   }
   Taps inside(int axis, int64_t output) const {
     return {count_before(axis, output, 0), count_before(axis, output, in[axis])};
@@ -137,9 +148,10 @@ struct Run {
   void join_rows(const float* image, const Block& block, int64_t first, int64_t length, int64_t* offsets,
                  float* lines) const {
     const Taps deep = p.inside(depth, block.depth);
+    const int64_t whole_end = p.whole_end(height) - block.row;  // of rows whose windows lie in the image
     for (int64_t row = 0, end; row < block.rows; row = end) {
       const Taps high = p.inside(height, block.row + row);
-      for (end = row + 1; end < block.rows && p.inside(height, block.row + end) == high;) ++end;
+      end = high == Taps{0, p.kernel[height]} ? std::clamp(whole_end, row + 1, block.rows) : row + 1;
       int64_t count = 0;
       for (int64_t z = deep.begin; z < deep.end; ++z)
         for (int64_t k = high.begin; k < high.end; ++k)
@@ -192,17 +204,29 @@ struct Run {
       line_stride = p.line_length;
     }
     const int64_t output_row = block.depth * p.out[height] + block.row;
-    pooled()({.source = lines,
-              .source_stride = line_stride,
-              .step = p.strides[width],
-              .offsets = reinterpret_cast<const int64_t*>(shared + room.across),
-              .k_count = p.kernel[width],
-              .row_count = p.are_one_line ? 1 : block.rows,
-              .column_count = p.are_one_line ? count * block.rows * block.columns : block.columns,
-              .y = y + output_row * p.out[width] + block.column,
-              .y_stride = p.out[width],
-              .row_divisors = is_mean ? shared + room.row_divisors + output_row : nullptr,
-              .column_divisors = is_mean ? shared + room.column_divisors + block.column : nullptr});
+    PooledRows rows{.source = lines,
+                    .source_stride = line_stride,
+                    .step = p.strides[width],
+                    .offsets = reinterpret_cast<const int64_t*>(shared + room.across),
+                    .k_count = p.kernel[width],
+                    .row_count = block.rows,
+                    .column_count = block.columns,
+                    .y = y + output_row * p.out[width] + block.column,
+                    .y_stride = p.out[width],
+                    .row_divisors = is_mean ? shared + room.row_divisors + output_row : nullptr,
+                    .column_divisors = is_mean ? shared + room.column_divisors + block.column : nullptr};
+    if (!p.are_one_line) return pooled()(rows);
+    // Cut into vectors, as rows are taken side by side; and what is left.
+    const int64_t outputs = count * block.rows * block.columns;
+    rows.y_stride = rows.column_count = kernels.lanes;
+    rows.source_stride = rows.column_count * p.strides[width];
+    rows.row_count = outputs / rows.column_count;
+    pooled()(rows);
+    rows.source += rows.row_count * rows.source_stride;
+    rows.y += rows.row_count * rows.y_stride;
+    rows.column_count = outputs - rows.row_count * rows.column_count;
+    rows.row_count = 1;
+    pooled()(rows);
   }
 
   Block block_at(int64_t index) const { return p.blocks.at(index, p.out[height], p.out[width]); }
