@@ -621,21 +621,30 @@ void lines_in(const WinogradInput& t) {
 
 void lines_out(const WinogradOutput& t) {
   const Floats d;
-  const int64_t tiles = t.tile_rows * t.tile_columns;
+  const Finish finish(t.finish, 0);
+  const int64_t tiles = t.tile_rows * t.tile_columns, length = t.tile_columns * t.line_pixels;
+  // Where tiles are all pixels, each vector of them is done with.
+  const bool are_all = length == t.y_stride && length == t.column_count && t.row_count == t.tile_rows &&
+                       tiles >= lanes && !finish.has_residual;
+  float* const first = are_all ? t.y : t.room;
   for_each_vector(d, tiles, [&](int64_t tile) {
     Vector sums[6], pixels[4];
     HWY_UNROLL(6) for (int i = 0; i < 6; ++i) sums[i] = load(t.sums + i * t.position_stride + tile);
-    float* const to = t.room + tile * t.line_pixels;
+    float* const to = first + tile * t.line_pixels;
+    const auto finish_all = [&](int count) HWY_ATTR {
+      if (are_all) HWY_UNROLL(4) for (int i = 0; i < count; ++i) pixels[i] = finish(pixels[i], nullptr, lanes);
+    };
     if (t.line_pixels == 4) {
       transform_output(d, sums, pixels);
+      finish_all(4);
       hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d, to);
     } else {
       transform_to_two(sums, pixels);
+      finish_all(2);
       hn::StoreInterleaved2(pixels[0], pixels[1], d, to);
     }
   });
-  const Finish finish(t.finish, 0);
-  const int64_t length = t.tile_columns * t.line_pixels;
+  if (are_all) return;
   if (length == t.y_stride) return finish_pixels(t, finish, t.room, 0, t.row_count * length);
   for (int64_t row = 0; row < t.row_count; ++row) finish_pixels(t, finish, t.room + row * length, row, t.column_count);
 }

@@ -185,8 +185,8 @@ int64_t packed_count(const Work& work) {
 
 // Floats of the pixels that Winograd's sums become: a row of tiles, or all lines.
 int64_t pixels_count(const Work& work, int64_t lanes) {
-  return work.tile.rows > 1 ? work.tile.rows * work.tile.columns * std::max(work.blocks.columns, lanes)
-                            : work.tile.columns * (work.blocks.rows * work.blocks.columns + lanes);
+  return whole_lines(work.tile.rows > 1 ? work.tile.rows * work.tile.columns * std::max(work.blocks.columns, lanes)
+                                        : work.tile.columns * (work.blocks.rows * work.blocks.columns + lanes));
 }
 
 // Those of Winograd's transformed input.
@@ -282,9 +282,9 @@ Work work_of(const Convolution& c, const ConvKernels& kernels, Winograd winograd
     if (!c.has_points) floats += work.stripe.floats(c, work.method == Method::rows ? 1 : work.channels);
     if (work.method == Method::packed_tiles) floats += packed_count(work) + stripe_slack;
   }
-  work.widened = work.thread_floats = ceil_divide(floats, 16) * 16;
+  work.widened = work.thread_floats = whole_lines(floats);
   if (is_half(c.element))
-    work.thread_floats += ceil_divide(c.has_points ? work.blocks.columns : widened_floats(c, work.stripe), 16) * 16;
+    work.thread_floats += whole_lines(c.has_points ? work.blocks.columns : widened_floats(c, work.stripe));
   return work;
 }
 
@@ -613,7 +613,7 @@ struct Widened {
   int64_t weights = 0, bias = 0, residual = 0, y = 0, floats = 0;
   Widened(const NodeView& node, const Convolution& c, bool has_constant_weights) {
     if (!is_half(c.element)) return;
-    const auto take = [&](int64_t count) { return std::exchange(floats, floats + ceil_divide(count, 16) * 16); };
+    const auto take = [&](int64_t count) { return std::exchange(floats, floats + whole_lines(count)); };
     const int64_t outputs = c.groups * c.outputs, y_count = c.images * outputs * c.out_count;
     weights = take(has_constant_weights ? 0 : outputs * c.k_count());
     bias = take(node.has_input(conv_bias) ? outputs : 0);
@@ -662,7 +662,7 @@ Result<void> run_vectors(Running& run, const ConvKernels& kernels, RunFused loop
   auto* const stripe_table = run.scratch<int32_t>();
   int32_t* const matrix_table = stripe_table + spread(work.offset_count);
   float* const packed = run.scratch<float>() + 2 * spread(work.offset_count);
-  float* const input = packed + ceil_divide(work.weight_floats, 16) * 16;
+  float* const input = packed + whole_lines(work.weight_floats);
   float* const room = input + work.input_floats;
   const Widened widened(run, c, kept->weights != nullptr);
   float* const scratch = room + widened.floats;

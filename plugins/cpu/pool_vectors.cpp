@@ -17,8 +17,6 @@ namespace {
 // The lines of a block stay in the first-level cache.
 constexpr int64_t block_floats = 6 * 1024, widest_block = 512;
 
-constexpr int64_t whole_lines(int64_t floats) { return ceil_divide(floats, 16) * 16; }
-
 // Elements of a window along an axis.
 struct Taps {
   int64_t begin, end;

@@ -102,7 +102,7 @@ Stripe stripe_of(const Windows& w, int64_t rows, int64_t columns) {
 }
 
 int64_t Stripe::floats(const Windows& w, int64_t channels) const {
-  return channels * w.kernel[depth] * rows * row_length + stripe_slack;
+  return whole_lines(channels * w.kernel[depth] * rows * row_length + stripe_slack);
 }
 
 namespace {

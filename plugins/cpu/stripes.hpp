@@ -13,6 +13,8 @@ namespace heed::cpu {
 // Most divisors are 1, and a division takes as long as a row of a small image.
 constexpr int64_t quotient(int64_t a, int64_t b) { return b == 1 ? a : a / b; }
 constexpr int64_t ceil_divide(int64_t a, int64_t b) { return quotient(a + b - 1, b); }
+// Floats of whole lines of the cache: what begins behind them begins with one, as vectors best do.
+constexpr int64_t whole_lines(int64_t floats) { return ceil_divide(floats, 16) * 16; }
 
 // Images with fewer axes have size 1 along the first ones.
 enum { depth, height, width, most_window_axes };
@@ -57,7 +59,7 @@ Blocks blocks_of(int64_t row_count, int64_t column_count, int64_t most_rows, int
 // a stride apart.
 struct Stripe {
   int64_t rows, phases, phase_length, row_length;
-  int64_t floats(const Windows& w, int64_t channels) const;  // with room behind it for vectors that read further
+  int64_t floats(const Windows& w, int64_t channels) const;  // whole lines, with room for vectors that read further
 };
 Stripe stripe_of(const Windows& w, int64_t rows, int64_t columns);
 
@@ -84,11 +86,11 @@ void stripe_offsets(const Windows& w, const Stripe& stripe, int64_t channels, in
 // Below this a thread costs more than it brings: elements of windows that are taken.
 inline constexpr int64_t serial_work = 64 * 1024;
 
-// task(index, room) for each of `count`, which cost so much each; room is the thread's piece of `scratch`, which was bound
-// for so many threads: where the run has more, all of it is done by one.
+// task(index, room) for each of `count`, which cost so much each; room is the thread's piece of `scratch`, which was
+// bound for so many threads: where the run has more, all of it is done by one.
 template <class Task>
-void for_each_task(const Running& run, int64_t threads, int64_t count, int64_t cost, float* scratch, int64_t thread_floats,
-                   Task&& task) {
+void for_each_task(const Running& run, int64_t threads, int64_t count, int64_t cost, float* scratch,
+                   int64_t thread_floats, Task&& task) {
   if (run.thread_count() > threads) {
     for (int64_t i = 0; i < count; ++i) task(i, scratch);
     return;
