@@ -272,10 +272,11 @@ Result<void> Frame::check_view(SlotId id, int64_t offset) const {
 
 Result<void> Frame::bind_segment(uint32_t index) {
   BoundSegment& segment = segments_[index];
-  if (segment.bound_for != symbol_values_ || counts_.binds == 0 || segment.bound_for.empty()) {
+  if (segment.bound_for != symbol_values_) {
     ++counts_.binds;
-    const bool placed = segment.placed_for == bucket_values_ && (!bucket_values_.empty() || segment.arena_size_bytes);
-    if (!placed) {
+    segment.bound_for.reset();
+    if (segment.placed_for != bucket_values_) {
+      segment.placed_for.reset();
       // Room to grow may contradict sizes that inputs tell (a mask over past and new tokens): then there is none.
       if (!fill_sizes(index, bucket_values_)) {
         bucket_values_ = symbol_values_;
@@ -385,6 +386,10 @@ Result<void> Frame::make_outputs(uint32_t index) {
         if (!made) return explain_slot(std::move(made).error(), id);
         bound.value = std::move(*made);
       }
+      // Those of memory that was given to an earlier run may be others.
+      for (size_t axis = 0; axis < bound.strides.size(); ++axis)
+        bound.strides[axis] = slot.stride_slots.empty() ? bound.value->strides[axis]
+                                                        : segments_[index].numbers[slot.stride_slots[axis]];
     }
     bound.tensor.data = bound.value->data;
     bound.tensor.offset = bound.value->offset;

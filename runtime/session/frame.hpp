@@ -30,7 +30,7 @@ struct RunContext {
   Stop* stop = nullptr;
   size_t memory_limit_bytes = SIZE_MAX;
   bool spoils_memory = false;  // before each run, so that who reads what nobody wrote shows
-  StepObserver observe;  // called after each step where set: for profiles
+  StepObserver observe;        // called after each step where set: for profiles
   // Called after each step where set, with copies of its outputs: for comparing devices.
   std::function<void(const Plan& plan, uint32_t step, std::span<const HostValue> outputs)> observe_values;
 };
@@ -45,8 +45,8 @@ struct MemoryNeed {
   size_t host_bytes = 0;
   std::vector<size_t> device_buffers;   // bytes of each
   std::vector<size_t> parameter_sizes;  // of the dispatches, in bytes
-  bool is_bound = false;               // sizes that only the run tells count with what they cannot pass
-  std::vector<std::string> unbounded;  // values whose size nothing bounds: they are not counted
+  bool is_bound = false;                // sizes that only the run tells count with what they cannot pass
+  std::vector<std::string> unbounded;   // values whose size nothing bounds: they are not counted
 };
 
 class BoundNode;
@@ -74,7 +74,8 @@ class Frame {
   // Makes an output land in the caller's memory (a tensor of the right type on the host; strides allowed where the
   // kernel gives strided outputs). Between begin and finish.
   void set_output_memory(uint32_t output, heed_value* value) { output_memory_[output] = value; }
-  // Runs all steps. outputs: one reference per output of the plan; those of a body may be its inputs, lent as these are.
+  // Runs all steps. outputs: one reference per output of the plan; those of a body may be its inputs, lent as these
+  // are.
   Result<void> finish(std::span<SharedValue> outputs);
 
   // Nothing runs and nothing is allocated. symbols: by index of the graph's DimPool. Not between begin and finish.
@@ -109,10 +110,10 @@ class Frame {
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
-    std::vector<int64_t> numbers;     // of the segment's program
-    std::vector<int64_t> bound_for;   // the symbols' values of the last bind
-    std::vector<int64_t> placed_for;  // those of the last placement
-    std::vector<SlotId> roots;        // that lie in the arena, and then the scratch of steps
+    std::vector<int64_t> numbers;                    // of the segment's program
+    std::optional<std::vector<int64_t>> bound_for;   // the symbols' values of the last bind; null: it failed
+    std::optional<std::vector<int64_t>> placed_for;  // those of the last placement, likewise
+    std::vector<SlotId> roots;                       // that lie in the arena, and then the scratch of steps
     std::vector<uint32_t> scratch_steps, gpu_steps;
     Placement placement;
     std::shared_ptr<void> arena;

@@ -73,8 +73,8 @@ Result<MemoryNeed> Frame::measure(std::vector<std::optional<int64_t>> symbols) {
     add(device.size_bytes, false);
     for (const uint32_t id : segments_[index].gpu_steps)
       for (const auto& dispatch : steps_[id].node->dispatches) need.parameter_sizes.push_back(dispatch.parameters.size());
-    segments_[index].bound_for.clear();
-    segments_[index].placed_for.clear();
+    segments_[index].bound_for.reset();
+    segments_[index].placed_for.reset();
   }
   for (const auto& step : steps_)
     for (const auto& body : step.bodies) {

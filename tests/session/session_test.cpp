@@ -95,7 +95,8 @@ TEST_CASE("a rank that an operator alone tells lets it be planned, and is held a
     })");
   const auto session = take(Session::create(model));
   const auto yes = tensor<uint8_t>(DataType::boolean, {}, {1}), no = tensor<uint8_t>(DataType::boolean, {}, {0});
-  CHECK(floats(take(session->run({{"c", yes}, {"x", f32({1, 3}, {1, 2, 3})}}))[0].second) == std::vector<float>{21, 32});
+  CHECK(floats(take(session->run({{"c", yes}, {"x", f32({1, 3}, {1, 2, 3})}}))[0].second) ==
+        std::vector<float>{21, 32});
   CHECK(floats(take(session->run({{"c", yes}, {"x", f32({2, 2}, {1, 2, 3, 4})}}))[0].second) ==
         std::vector<float>{21, 43});
   const auto other = session->run({{"c", no}, {"x", f32({1, 3}, {1, 2, 3})}});
@@ -129,12 +130,14 @@ TEST_CASE("a branch whose shapes contradict each other fails where it is run, an
   const auto yes = tensor<uint8_t>(DataType::boolean, {}, {1}), no = tensor<uint8_t>(DataType::boolean, {}, {0});
   for (const bool then_fits : {true, false}) {
     const std::string fits = "float[2] a) { a = Add(x, x) }";
-    const std::string does_not = "float[2] a) { deep = If (c) <then_branch = u () => (float[2] b) { b = Neg(x) }, "
-                                 "else_branch = v () => (float[2] b) { b = Exp(x) }> a = Add(deep, three) }";
-    const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    const std::string does_not =
+        "float[2] a) { deep = If (c) <then_branch = u () => (float[2] b) { b = Neg(x) }, "
+        "else_branch = v () => (float[2] b) { b = Exp(x) }> a = Add(deep, three) }";
+    const auto model =
+        load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
       g (bool c, float[2] x) => (float[2] y) <float[3] three = {1, 2, 3}> {
-        y = If (c) <then_branch = t () => ()" + (then_fits ? fits : does_not) + ", else_branch = e () => (" +
-                                 (then_fits ? does_not : fits) + R"(>
+        y = If (c) <then_branch = t () => ()" +
+                  (then_fits ? fits : does_not) + ", else_branch = e () => (" + (then_fits ? does_not : fits) + R"(>
       })");
     REQUIRE(model->notices().size() == 1);
     CHECK_THAT(model->notices()[0], Catch::Contains("(If) cannot run one of its bodies"));
@@ -150,7 +153,8 @@ TEST_CASE("a branch whose shapes contradict each other fails where it is run, an
   const auto neither = Model::load(take(parse_model(R"(<ir_version: 8, opset_import: ["" : 17]>
     g (bool c, float[2] x) => (float[2] y) <float[3] three = {1, 2, 3}> {
       y = If (c) <then_branch = t () => (float[2] a) { a = Add(x, three) }, else_branch = e () => (float[2] b) { b = Mul(x, three) }>
-    })")), registry(), {.device = "cpu"});
+    })")),
+                                   registry(), {.device = "cpu"});
   REQUIRE_FALSE(neither);
   CHECK(neither.error().code == Code::shape_mismatch);
 }
@@ -177,8 +181,8 @@ TEST_CASE("a body gives on what it only passes: captured values, constants, what
     })");
   const auto session = take(Session::create(model));
   for (const uint8_t chosen : {1, 0, 1}) {
-    const auto outputs = take(session->run({{"c", tensor<uint8_t>(DataType::boolean, {}, {chosen})},
-                                            {"x", f32({2}, {1, 2})}, {"n", i64({}, {3})}}));
+    const auto outputs = take(session->run(
+        {{"c", tensor<uint8_t>(DataType::boolean, {}, {chosen})}, {"x", f32({2}, {1, 2})}, {"n", i64({}, {3})}}));
     CHECK(floats(outputs[0].second) == (chosen ? std::vector<float>{1, 2} : std::vector<float>{7, 8}));
     CHECK(floats(outputs[1].second) == (chosen ? std::vector<float>{5, 6} : std::vector<float>{-1, -2}));
     CHECK(floats(outputs[2].second) == std::vector<float>{1, 2});
@@ -365,7 +369,8 @@ TEST_CASE("a run like the one before takes no more memory of the device, and rec
   for (const std::string mask : {"", "unified_memory"}) {
     CAPTURE(mask);
     const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 13]>
-      g (float[n, 1024] x) => (float[n, 1024] y, float[n, 1] z) { y = Neg(x) z = ReduceMax<axes = [1]>(y) })", {.device = "vulkan", .kernel_options = {{"vulkan.mask", mask}}});
+      g (float[n, 1024] x) => (float[n, 1024] y, float[n, 1] z) { y = Neg(x) z = ReduceMax<axes = [1]>(y) })",
+                                 {.device = "vulkan", .kernel_options = {{"vulkan.mask", mask}}});
     const auto session = take(Session::create(model));
     const auto run = [&](float value) {
       const auto outputs = take(session->run({{"x", f32({301, 1024}, std::vector<float>(301 * 1024, value))}}));
@@ -407,6 +412,40 @@ TEST_CASE("a run says what does not fit, and the session stays usable") {
     REQUIRE_FALSE(failed);
     CHECK_THAT(failed.error().message, Catch::Contains(row.told));
     CHECK(session->run(good));
+  }
+}
+
+TEST_CASE("a run whose sizes contradict each other leaves nothing of them to the next one") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[m, k] x, float[k2, 3] w) => (float[m, 3] y, float[m, k] u) { t = Relu(x) y = MatMul(t, w) u = Exp(t) })");
+  const auto session = take(Session::create(model));
+  const auto inputs = [](int64_t m, int64_t k, int64_t k2) -> Session::NamedValues {
+    return {{"x", f32({m, k}, std::vector<float>(static_cast<size_t>(m * k), 1))},
+            {"w", f32({k2, 3}, std::vector<float>(static_cast<size_t>(k2 * 3), 1))}};
+  };
+  for (int round = 0; round < 2; ++round) {
+    const auto outputs = take(session->run(inputs(2, 4, 4)));
+    CHECK(floats(outputs[0].second) == std::vector<float>(6, 4));
+    CHECK(outputs[1].second.tensor.dims == std::vector<int64_t>{2, 4});
+    const auto failed = session->run(inputs(40000, 4, 5));
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == Code::shape_mismatch);
+  }
+}
+
+TEST_CASE("a run that finds no memory for its arena leaves the one before it possible") {
+  const auto model = load_text(R"(<ir_version: 8, opset_import: ["" : 17]>
+    g (float[n] x) => (float[n] y, float[n] u) { t = Sin(x) y = Add(t, x) u = Cos(t) })",
+                               {.memory_limit_bytes = 3 << 20});
+  const auto session = take(Session::create(model));
+  const auto count = [](size_t n) -> Session::NamedValues {
+    return {{"x", f32({static_cast<int64_t>(n)}, std::vector<float>(n, 0))}};
+  };
+  for (int round = 0; round < 2; ++round) {
+    CHECK(take(session->run(count(1000)))[0].second.tensor.dims == std::vector<int64_t>{1000});
+    const auto failed = session->run(count(786'000));
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == Code::out_of_memory);
   }
 }
 

@@ -68,6 +68,25 @@ TEST_CASE("states give what the same tensors give when they are passed by hand, 
   }
 }
 
+TEST_CASE("pasts by hand of the length that the states had give what they always give") {
+  for (const std::string& device : devices()) {
+    INFO(device);
+    const auto model = load_text(decoder, {.device = device});
+    const auto session = take(Session::create(model)), other = take(Session::create(model));
+    take(session->run({{"q", token(0)}}));
+    take(session->run({{"q", token(1)}}));
+    const Session::NamedValues inputs = {{"q", token(2)},
+                                         {"past_key", f32({1, 2, 1, 4}, numbers(8, 3))},
+                                         {"past_value", f32({1, 2, 1, 4}, numbers(8, 4))}};
+    const auto met = take(session->run(inputs)), expected = take(other->run(inputs));
+    REQUIRE(met.size() == 3);
+    bool good = true;
+    for (size_t i = 0; i < met.size(); ++i) good = good && floats(met[i].second) == floats(expected[i].second);
+    CHECK(good);
+    count_row(good);
+  }
+}
+
 TEST_CASE("a state lives where the step that appends to it runs") {
   for (const std::string& device : devices()) {
     INFO(device);
@@ -76,8 +95,8 @@ TEST_CASE("a state lives where the step that appends to it runs") {
     REQUIRE(plan.states.size() == 2);
     bool good = true;
     for (const StatePair& state : plan.states)
-      good &= state.in_place && plan.slots[plan.inputs[state.input]].location ==
-                                    (device == "cpu" ? Location::cpu : Location::vulkan);
+      good &= state.in_place &&
+              plan.slots[plan.inputs[state.input]].location == (device == "cpu" ? Location::cpu : Location::vulkan);
     const auto session = take(Session::create(model));
     take(session->run({{"q", token(0)}}));
     const int64_t before = session->submission_count();
@@ -118,9 +137,11 @@ namespace {
 // A layer of a decoder as onnxruntime's builders write it: lengths from a mask, whose size is that of all keys.
 std::string grouped_decoder(const std::string& past, const std::string& present) {
   return R"(<ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
-  g (float[batch, seq, 48] qkv, int64[batch, total] mask, float[batch, 2, )" + past + R"(, 8] past_key, float[batch, 2, )" + past +
+  g (float[batch, seq, 48] qkv, int64[batch, total] mask, float[batch, 2, )" +
+         past + R"(, 8] past_key, float[batch, 2, )" + past +
          R"(, 8] past_value, float[128, 4] cos, float[128, 4] sin)
-    => (float[batch, seq, 16] y, float[batch, 2, )" + present + R"(, 8] present_key, float[batch, 2, )" + present + R"(, 8] present_value) {
+    => (float[batch, seq, 16] y, float[batch, 2, )" +
+         present + R"(, 8] present_key, float[batch, 2, )" + present + R"(, 8] present_value) {
     axis = Constant<value_ints = [1]>()
     one = Constant<value_ints = [1]>()
     seen = ReduceSum<keepdims = 1>(mask, axis)
@@ -203,7 +224,8 @@ TEST_CASE("a state grows by a length that is an input, too: nothing waits for it
       CHECK(std::none_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
         return step.kind == StepKind::cpu && step.op->op_type() == "Attention";
       }));
-    const auto with_states = take(Session::create(model)), by_hand = take(Session::create(model, {.use_states = false}));
+    const auto with_states = take(Session::create(model)),
+               by_hand = take(Session::create(model, {.use_states = false}));
     HostValue key = f32({2, 2, 0, 8}, {}), value = key;
     bool good = true;
     for (int32_t step = 0; good && step < 70; ++step) {
@@ -229,8 +251,8 @@ TEST_CASE("keys and values that lie in one past are one state, appended to in pl
   const auto decoder_of = [](const std::string& past, const std::string& present, bool shares) {
     return R"(<ir_version: 10, opset_import: ["" : 17, "com.microsoft" : 1]>
   g (float[batch, seq, 8] x, float[8, 24] w, float[2, batch, 2, )" +
-           past + ", 4] past" + (shares ? ", int32[1] length" : "") + ") => (float[batch, seq, 8] y, float[2, batch, 2, " +
-           present + R"(, 4] present) {
+           past + ", 4] past" + (shares ? ", int32[1] length" : "") +
+           ") => (float[batch, seq, 8] y, float[2, batch, 2, " + present + R"(, 4] present) {
     y, present = com.microsoft.Attention<num_heads = 2, unidirectional = 1, past_present_share_buffer = )" +
            (shares ? "1>(x, w, \"\", \"\", past, \"\", length)" : "0>(x, w, \"\", \"\", past)") + "\n  }";
   };
@@ -286,7 +308,8 @@ TEST_CASE("a cache that is scattered into is a buffer with room: one state, writ
     const auto model = load_text(scattering, {.device = device});
     REQUIRE(model->plan().states.size() == 2);
     for (const StatePair& state : model->plan().states) CHECK((state.in_place && state.growing_axis == -1));
-    const auto in_buffer = take(Session::create(model)), grown = take(Session::create(load_text(decoder, {.device = device})));
+    const auto in_buffer = take(Session::create(model)),
+               grown = take(Session::create(load_text(decoder, {.device = device})));
     bool good = true;
     for (int i = 0; good && i < 20; ++i) {
       const HostValue q = i == 0 ? token(i, 1, 7) : token(i);
@@ -317,7 +340,8 @@ TEST_CASE("a buffer with room is one state, written into where it lies, and says
     }
     const auto full = in_buffer->run(grouped_step(5));
     REQUIRE_FALSE(full);
-    CHECK_THAT(full.error().message, Catch::Contains("a buffer of [2, 2, 9, 8]") && Catch::Contains("no room for more"));
+    CHECK_THAT(full.error().message,
+               Catch::Contains("a buffer of [2, 2, 9, 8]") && Catch::Contains("no room for more"));
     in_buffer->reset_states();
     CHECK(in_buffer->run(grouped_step(0)));
     count_row(good);
@@ -354,8 +378,7 @@ TEST_CASE("a cache of one size is written in place, with room for what the calle
     for (int64_t i = 0; i < 5; ++i) {
       const std::vector<int64_t> places = {i, 4 - i};  // of each batch its own
       const auto update = numbers(2 * 3, static_cast<int>(i));
-      for (size_t k = 0; k < 6; ++k)
-        expected[k / 3 * 15 + static_cast<size_t>(places[k / 3]) * 3 + k % 3] = -update[k];
+      for (size_t k = 0; k < 6; ++k) expected[k / 3 * 15 + static_cast<size_t>(places[k / 3]) * 3 + k % 3] = -update[k];
       const auto outputs = take(session->run({{"x", f32({2, 1, 3}, update)}, {"at", i64({2}, places)}}));
       REQUIRE(outputs.size() == 1);
       good &= floats(outputs[0].second) == expected;
@@ -364,7 +387,8 @@ TEST_CASE("a cache of one size is written in place, with room for what the calle
     good &= session->recorded_count() == recorded && session->state_bytes() == expected.size() * sizeof(float);
     session->reset_states();
     const std::vector<int64_t> last = {4, 4};
-    good &= floats(take(session->run({{"x", f32({2, 1, 3}, numbers(6, 1))}, {"at", i64({2}, last)}}))[0].second)[0] == 0;
+    good &=
+        floats(take(session->run({{"x", f32({2, 1, 3}, numbers(6, 1))}, {"at", i64({2}, last)}}))[0].second)[0] == 0;
     CHECK(good);
     count_row(good);
     CHECK_FALSE(session->run({{"x", f32({2, 6, 3}, numbers(36, 1))}, {"at", i64({2}, last)}}));
