@@ -1,7 +1,8 @@
 // heed_fuzz FOLDER_OR_MODEL... [--executions N] [--seconds S] [--seed N] [--first N] [--findings FOLDER]:
 // models of the folders, changed (mutator.hpp), are loaded, planned and run on the CPU through heed.h. Each must end in
-// a result or an error, within its limits of time and memory. The first that does not is written to FOLDER, and what
-// repeats it is told. Execution N of a seed is the same whichever came before it.
+// a result or an error, within its limits of time and memory, and give the same after a run of other inputs. The first
+// that does not is written to FOLDER, and what repeats it is told. Execution N of a seed is the same whichever came
+// before it.
 #include <heed/heed.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -118,6 +119,7 @@ std::vector<Start> starts_of(const std::vector<std::string>& arguments) {
 // ---- inputs
 
 struct Input {
+  bool is_given = false;
   std::vector<int64_t> dims;
   std::vector<char> data;
   std::vector<heed_string> texts;
@@ -215,6 +217,7 @@ void fill(int32_t data_type, int64_t count, Input& input, Random& random) {
 // What lies beside the model it was made of, where it still fits; else numbers of made-up sizes.
 Input input_for(const heed_value_info& info, const onnx::TensorProto* given, Random& random) {
   Input input;
+  input.is_given = true;
   if (given && given->data_type() == info.data_type && random() % 4) {
     int64_t count = 1;
     const bool fits = std::all_of(given->dims().begin(), given->dims().end(), [&](int64_t dim) {
@@ -241,52 +244,137 @@ Input input_for(const heed_value_info& info, const onnx::TensorProto* given, Ran
 
 // ---- an execution
 
-bool run(heed_model* model, const Start& start, Random& random) {
+// Whether what is in it is drawn anew at each run.
+bool draws(const onnx::GraphProto& graph);
+bool draws(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes) {
+  return std::any_of(nodes.begin(), nodes.end(), [](const onnx::NodeProto& node) {
+    const std::string& type = node.op_type();
+    if (type.starts_with("Random") || type == "Bernoulli" || type == "Multinomial" || type == "Dropout") return true;
+    return std::any_of(node.attribute().begin(), node.attribute().end(), [](const onnx::AttributeProto& attribute) {
+      return draws(attribute.g()) || std::any_of(attribute.graphs().begin(), attribute.graphs().end(),
+                                                 [](const onnx::GraphProto& graph) { return draws(graph); });
+    });
+  });
+}
+bool draws(const onnx::GraphProto& graph) { return draws(graph.node()); }
+bool draws(const onnx::ModelProto& model) {
+  return draws(model.graph()) ||
+         std::any_of(model.functions().begin(), model.functions().end(),
+                     [](const onnx::FunctionProto& function) { return draws(function.node()); });
+}
+
+void bind(heed_session* session, const heed_value_info& info, const Input& input) {
+  const heed_array array{const_cast<char*>(input.data.data()), input.data.size(), input.dims.data(),
+                         static_cast<int32_t>(input.dims.size()), info.data_type};
+  if (info.kind == HEED_VALUE_TENSOR) {
+    heed_session_bind_input(session, info.name, &array);
+    return;
+  }
+  heed_value *tensor = nullptr, *value = nullptr;
+  if (heed_value_create_tensor(&array, &tensor) != HEED_SUCCESS) return;
+  const auto status = info.kind == HEED_VALUE_SEQUENCE ? heed_value_create_sequence(&tensor, 1, &value)
+                                                       : heed_value_create_optional(tensor, &value);
+  if (status == HEED_SUCCESS) heed_session_bind_input_value(session, info.name, value);
+  heed_value_free(value);
+  heed_value_free(tensor);
+}
+
+// Behind the last element of packed types: they may be anything.
+size_t unused_bits(const heed_array& array) {
+  int64_t count = 1;
+  for (int32_t axis = 0; axis < array.rank; ++axis) count *= array.dims[axis];
+  const bool are_two = array.data_type == HEED_U2 || array.data_type == HEED_I2;
+  const bool are_four = array.data_type == HEED_U4 || array.data_type == HEED_I4 || array.data_type == HEED_F4E2M1;
+  return !are_two && !are_four ? 0 : array.size_bytes * 8 - static_cast<size_t>(count) * (are_two ? 2 : 4);
+}
+
+// All that is in a value, as bytes.
+void add_content(const heed_value* value, std::string& content) {
+  heed_array array;
+  if (heed_value_array(value, &array) != HEED_SUCCESS) {
+    const size_t count = heed_value_count(value);
+    content += std::to_string(count) + ":";
+    for (size_t i = 0; i < count; ++i) {
+      heed_value* element = nullptr;
+      if (heed_value_element(value, i, &element) == HEED_SUCCESS) add_content(element, content);
+      heed_value_free(element);
+    }
+    return;
+  }
+  content += std::to_string(array.data_type);
+  for (int32_t axis = 0; axis < array.rank; ++axis) content += " " + std::to_string(array.dims[axis]);
+  content += ":";
+  if (array.data_type != HEED_STRING) {
+    content.append(static_cast<const char*>(array.data), array.size_bytes);
+    if (const size_t bits = unused_bits(array)) content.back() = static_cast<char>(content.back() & 0xff >> bits);
+    return;
+  }
+  const auto* texts = static_cast<const heed_string*>(array.data);
+  for (size_t i = 0; i < array.size_bytes / sizeof *texts; ++i) content.append(texts[i].data, texts[i].size);
+}
+
+// What a run gives, or its error.
+struct Given {
+  heed_status status;
+  std::string content;
+  bool operator==(const Given&) const = default;
+};
+
+Given run(heed_session* session, const heed_model* model, const std::vector<Input>& inputs) {
+  const auto for_inputs = [&](auto&& body) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      auto info = of_size<heed_value_info>();
+      if (heed_model_input(model, i, &info) == HEED_SUCCESS) body(info, inputs[i]);
+    }
+  };
+  for_inputs([&](const heed_value_info& info, const Input& input) {
+    if (input.is_given) bind(session, info, input);
+  });
+  Given given{heed_session_run(session), {}};
+  for (size_t i = 0; given.status == HEED_SUCCESS && i < heed_model_output_count(model); ++i) {
+    auto info = of_size<heed_value_info>();
+    heed_value* value = nullptr;
+    if (heed_model_output(model, i, &info) != HEED_SUCCESS) continue;
+    if (heed_session_output_value(session, info.name, &value) == HEED_SUCCESS) add_content(value, given.content);
+    heed_value_free(value);
+  }
+  for_inputs([&](const heed_value_info& info, const Input&) { heed_session_bind_input(session, info.name, nullptr); });
+  return given;
+}
+
+// Sizes change from run to run, states are carried, and what a run without any gives does not depend on those before.
+bool run(heed_model* model, const Start& start, bool is_drawn, Random& random) {
   auto options = of_size<heed_session_options>();
   options.seed = 1;
   options.time_limit_ms = time_limit_ms;
   options.step_limit = step_limit;
   heed_session* session = nullptr;
   if (heed_session_create(model, &options, &session) != HEED_SUCCESS) return false;
-  bool ran = false;
-  // Twice: sizes change from run to run, and states are carried.
-  for (int round = 0; round < 2; ++round) {
-    std::vector<Input> inputs(heed_model_input_count(model));
-    for (size_t i = 0; i < inputs.size(); ++i) {
+  std::vector<Input> inputs[2];
+  bool has_states = false;
+  for (auto& each : inputs) {
+    each.resize(heed_model_input_count(model));
+    for (size_t i = 0; i < each.size(); ++i) {
       auto info = of_size<heed_value_info>();
-      if (heed_model_input(model, i, &info) != HEED_SUCCESS || (info.is_state && random() % 2)) continue;
-      inputs[i] = input_for(info, i < start.inputs.size() ? &start.inputs[i] : nullptr, random);
-      const heed_array array{inputs[i].data.data(), inputs[i].data.size(), inputs[i].dims.data(),
-                             static_cast<int32_t>(inputs[i].dims.size()), info.data_type};
-      if (info.kind == HEED_VALUE_TENSOR) {
-        heed_session_bind_input(session, info.name, &array);
-        continue;
-      }
-      heed_value *tensor = nullptr, *value = nullptr;
-      if (heed_value_create_tensor(&array, &tensor) != HEED_SUCCESS) continue;
-      const auto status = info.kind == HEED_VALUE_SEQUENCE ? heed_value_create_sequence(&tensor, 1, &value)
-                                                           : heed_value_create_optional(tensor, &value);
-      if (status == HEED_SUCCESS) heed_session_bind_input_value(session, info.name, value);
-      heed_value_free(value);
-      heed_value_free(tensor);
-    }
-    if (heed_session_run(session) == HEED_SUCCESS) {
-      ran = true;
-      for (size_t i = 0; i < heed_model_output_count(model); ++i) {
-        auto info = of_size<heed_value_info>();
-        heed_value* value = nullptr;
-        if (heed_model_output(model, i, &info) != HEED_SUCCESS) continue;
-        if (heed_session_output_value(session, info.name, &value) == HEED_SUCCESS) heed_value_free(value);
-      }
-    }
-    // What was bound goes with this round.
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      auto info = of_size<heed_value_info>();
-      if (heed_model_input(model, i, &info) == HEED_SUCCESS) heed_session_bind_input(session, info.name, nullptr);
+      if (heed_model_input(model, i, &info) != HEED_SUCCESS) continue;
+      has_states |= info.is_state != 0;
+      if (info.is_state && random() % 2) continue;
+      each[i] = input_for(info, i < start.inputs.size() ? &start.inputs[i] : nullptr, random);
     }
   }
+  const Given first = run(session, model, inputs[0]), other = run(session, model, inputs[1]),
+              again = run(session, model, inputs[0]);
+  const auto is_limited = [](const Given& given) {
+    return given.status == HEED_ERROR_CANCELLED || given.status == HEED_ERROR_OUT_OF_MEMORY;
+  };
+  if (first != again && !is_drawn && !has_states && !is_limited(first) && !is_limited(again)) {
+    std::fprintf(stderr, "a run gives something else after one of other inputs: status %d, then %d\n", first.status,
+                 again.status);
+    tell_finding();
+    _exit(1);
+  }
   heed_session_free(session);
-  return ran;
+  return first.status == HEED_SUCCESS || other.status == HEED_SUCCESS;
 }
 
 void execute(const Mutator& mutator, const std::vector<Start>& starts, uint64_t seed, int64_t number, Counts& counts) {
@@ -310,7 +398,7 @@ void execute(const Mutator& mutator, const std::vector<Start>& starts, uint64_t 
   if (heed_model_load_memory(nullptr, running.bytes.data(), running.bytes.size(), nullptr, nullptr, &options, &model) ==
       HEED_SUCCESS) {
     ++counts.loaded;
-    counts.ran += run(model, start, random);
+    counts.ran += run(model, start, draws(changed), random);
   }
   heed_model_free(model);
   alarm(0);
