@@ -1,3 +1,4 @@
+// LoopSharing: medians of both ways, and the better of them for a while.
 #include "session/loop_sharing.hpp"
 
 #include <algorithm>
