@@ -204,7 +204,9 @@ void tiles_any(const ConvTiles& t, std::integer_sequence<int, outputs...>) {
   static constexpr Tile wide[] = {tile<outputs + 1, most_vectors>...}, narrow[] = {tile<outputs + 1, 1>...};
   const int64_t chunks = chunk_count(t.output_count, sizeof...(outputs));
   const int64_t few = t.column_count % lanes;
-  const int64_t many_columns = t.column_count - (few <= most_few_columns && t.row_count == 0 ? few : 0);
+  // Behind a vector alone, which waits for its sums where they are few.
+  const int64_t most_few = HWY_TARGET != HWY_AVX3 && t.column_count % panel_width > lanes ? 2 : most_few_columns;
+  const int64_t many_columns = t.column_count - (few <= most_few && t.row_count == 0 ? few : 0);
   const auto multiply = [&](int64_t chunk, int64_t column) {
     const int64_t first = chunk_first(t.output_count, chunks, chunk), left = many_columns - column;
     const int64_t count = chunk_first(t.output_count, chunks, chunk + 1) - first;
