@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "base/clock.hpp"
 #include "plan/strides.hpp"
@@ -239,22 +241,32 @@ Result<void> Frame::fill_sizes(uint32_t index, const std::vector<int64_t>& symbo
       bound.dims[axis] = size;
       empty |= size == 0;
     }
-    if (slot.stride_slots.empty()) {
-      int64_t stride = 1;
-      for (size_t axis = rank; axis-- > 0;) {
-        bound.strides[axis] = stride;
-        if (!empty && __builtin_mul_overflow(stride, bound.dims[axis], &stride))
-          return explain_slot({Code::out_of_memory, "value '" + slot.name + "' " + to_string(bound.dims) +
-                                                        " has more elements than 64 bits count"},
-                              id);
-      }
-    } else {
-      for (size_t axis = 0; axis < rank; ++axis) bound.strides[axis] = numbers[slot.stride_slots[axis]];
-    }
+    if (!fill_strides(id) && !empty)
+      return explain_slot({Code::out_of_memory, "value '" + slot.name + "' " + to_string(bound.dims) +
+                                                    " has more elements than 64 bits count"},
+                          id);
     if (slot.root != id && &symbol_values == &symbol_values_ && !empty)
       HEED_TRY(check_view(id, numbers[slot.offset_slot]));
   }
   return {};
+}
+
+// Of the sizes that stand in the slot. False where 64 bits do not hold the number of elements of a dense one.
+bool Frame::fill_strides(SlotId id) {
+  const Slot& slot = plan_.slots[id];
+  BoundSlot& bound = slots_[id];
+  if (!slot.stride_slots.empty()) {
+    for (size_t axis = 0; axis < bound.strides.size(); ++axis)
+      bound.strides[axis] = segments_[slot.segment].numbers[slot.stride_slots[axis]];
+    return true;
+  }
+  bool fits = true;
+  int64_t stride = 1;
+  for (size_t axis = bound.dims.size(); axis-- > 0;) {
+    bound.strides[axis] = stride;
+    fits &= !__builtin_mul_overflow(stride, bound.dims[axis], &stride);
+  }
+  return fits;
 }
 
 // An operator's view that leaves its source would read what is not there.
@@ -359,6 +371,54 @@ size_t Frame::arena_bytes() const {
   return bytes;
 }
 
+// Whether a result lies in the memory that the caller gave for it, or for the one output that looks at all of it in
+// another shape; what is given for other looks is filled when the run is done.
+Result<bool> Frame::take_output_memory(SlotId id) {
+  const uint32_t segment = plan_.slots[id].segment;
+  BoundSlot& bound = slots_[id];
+  size_t count = 0;  // outputs that look at it
+  SlotId look = no_id;
+  heed_value *given = nullptr, *given_for_look = nullptr;
+  for (size_t output = 0; output < plan_.outputs.size(); ++output) {
+    const SlotId each = plan_.outputs[output];
+    if (plan_.slots[each].root != id) continue;
+    ++count;
+    heed_value* const memory = output_memory_[output];
+    if (!memory || plan_.slots[each].segment != segment) continue;
+    if (memory->dims != slots_[each].dims)
+      return Error{Code::shape_mismatch, "the memory for output '" + plan_.slots[each].name + "' is " +
+                                             to_string(memory->dims) + "; the result is " +
+                                             to_string(slots_[each].dims)};
+    if (each == id)
+      given = memory;
+    else
+      given_for_look = memory, look = each;
+  }
+  if (given) {
+    bound.value = SharedValue::borrow(given);
+    bound.strides = given->strides;
+    bound.tensor.strides = bound.strides.data();
+    return true;
+  }
+  const auto elements = [](std::span<const int64_t> dims) {
+    return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
+  };
+  const auto is_whole = [&] {
+    const BoundSlot& seen = slots_[look];
+    const int64_t offset = segments_[segment].numbers[plan_.slots[look].offset_slot];
+    return offset == 0 && is_dense(seen.dims, seen.strides) &&
+           is_dense(given_for_look->dims, given_for_look->strides) && elements(seen.dims) == elements(bound.dims);
+  };
+  if (count != 1 || !given_for_look || !is_whole()) return false;
+  bound.value = SharedValue::own(new heed_value);
+  bound.value->element = given_for_look->element;
+  bound.value->dims = bound.dims;
+  bound.value->strides = bound.strides;
+  bound.value->data = given_for_look->data;
+  bound.value->storage = given_for_look->storage;
+  return true;
+}
+
 // Results of the graph have memory of their own: made here, where the caller gave none.
 Result<void> Frame::make_outputs(uint32_t index) {
   for (const SlotId id : plan_.segments[index].slots) {
@@ -366,17 +426,9 @@ Result<void> Frame::make_outputs(uint32_t index) {
     const bool text = slot.store == Store::dynamic && slot.type.element == DataType::string;
     if ((slot.store != Store::output && !text) || slot.root != id) continue;
     BoundSlot& bound = slots_[id];
-    heed_value* given = nullptr;
-    for (size_t output = 0; output < plan_.outputs.size(); ++output)
-      if (output_memory_[output] && plan_.slots[plan_.outputs[output]].root == id) given = output_memory_[output];
-    if (given) {
-      if (given->dims != bound.dims)
-        return Error{Code::shape_mismatch, "the memory for output '" + slot.name + "' is " + to_string(given->dims) +
-                                               "; the result is " + to_string(bound.dims)};
-      bound.value = SharedValue::borrow(given);
-      bound.strides = given->strides;
-      bound.tensor.strides = bound.strides.data();
-    } else {
+    fill_strides(id);  // memory that was given to an earlier run may have others
+    HEED_ASSIGN(const bool is_given, take_output_memory(id));
+    if (!is_given) {
       const auto fits = [&] { return !text && may_write_again(bound.value, *slot.type.element, bound.dims); };
       // What an iteration carries to the next is written in turns with what was carried to it.
       if (!fits() && plan_.is_body) std::swap(bound.value, bound.spare);
@@ -386,14 +438,10 @@ Result<void> Frame::make_outputs(uint32_t index) {
         if (!made) return explain_slot(std::move(made).error(), id);
         bound.value = std::move(*made);
       }
-      // Those of memory that was given to an earlier run may be others.
-      for (size_t axis = 0; axis < bound.strides.size(); ++axis)
-        bound.strides[axis] = slot.stride_slots.empty() ? bound.value->strides[axis]
-                                                        : segments_[index].numbers[slot.stride_slots[axis]];
     }
     bound.tensor.data = bound.value->data;
     bound.tensor.offset = bound.value->offset;
-    if (context_.spoils_memory && !text && !given) HEED_TRY(spoil(*bound.value.get(), context_.gpu));
+    if (context_.spoils_memory && !text && !is_given) HEED_TRY(spoil(*bound.value.get(), context_.gpu));
   }
   return {};
 }
@@ -424,8 +472,8 @@ void Frame::point_slots(uint32_t index) {
   }
   for (size_t i = 0; i < segment.gpu_steps.size(); ++i) {
     BoundStep& bound = steps_[segment.gpu_steps[i]];
-    bound.gpu_scratch =
-        bound.scratch_bytes ? SharedValue::borrow(context_.gpu->placed(segment.gpu_arena, segment.roots.size() + i))
+    bound.gpu_scratch = bound.scratch_bytes
+                            ? SharedValue::borrow(context_.gpu->placed(segment.gpu_arena, segment.roots.size() + i))
                             : SharedValue();
   }
   for (const SlotId id : plan_.segments[index].slots) {

@@ -124,6 +124,7 @@ class Frame {
   Result<void> bind_input(uint32_t position, heed_value* value);
   Result<void> bind_segment(uint32_t index);
   Result<void> fill_sizes(uint32_t index, const std::vector<int64_t>& symbol_values);
+  bool fill_strides(SlotId id);
   Result<void> check_view(SlotId id, int64_t offset) const;
   struct Lifetimes {
     std::vector<Lifetime> host, device;  // one per root of the segment, then the scratch of its CPU or GPU steps
@@ -132,6 +133,7 @@ class Frame {
   Result<void> place(uint32_t index);
   Result<void> spoil_arenas(uint32_t index);
   void point_slots(uint32_t index);
+  Result<bool> take_output_memory(SlotId id);
   Result<void> make_outputs(uint32_t index);
   void point_arguments(uint32_t index);
   Result<void> run_segment(uint32_t index);

@@ -449,6 +449,78 @@ TEST_CASE("a run that finds no memory for its arena leaves the one before it pos
   }
 }
 
+TEST_CASE("a result lands in the memory that is given for it, however it lies where it is computed") {
+  struct Row {
+    const char* what;
+    const char* nodes;
+    std::vector<std::vector<int64_t>> dims;  // of outputs y, z; the second may be missing
+  };
+  const Row rows[] = {
+      {"as it is computed", "y = Sin(x)", {{2, 3, 4}}},
+      {"in another shape", "t = Sin(x) s = Constant<value_ints = [6, 4]>() y = Reshape(t, s)", {{6, 4}}},
+      {"in two shapes",
+       "t = Sin(x) s = Constant<value_ints = [6, 4]>() y = Reshape(t, s) z = Flatten(t)",
+       {{6, 4}, {2, 12}}},
+      {"as it is, and in another shape",
+       "y = Sin(x) s = Constant<value_ints = [6, 4]>() z = Reshape(y, s)",
+       {{2, 3, 4}, {6, 4}}},
+      {"in another shape, and as it is",
+       "z = Sin(x) s = Constant<value_ints = [6, 4]>() y = Reshape(z, s)",
+       {{6, 4}, {2, 3, 4}}},
+      {"transposed", "t = Sin(x) y = Transpose<perm = [2, 0, 1]>(t)", {{4, 2, 3}}},
+      {"transposed, and as it is", "z = Sin(x) y = Transpose<perm = [2, 0, 1]>(z)", {{4, 2, 3}, {2, 3, 4}}},
+      {"a part",
+       "t = Sin(x) a = Constant<value_ints = [1]>() b = Constant<value_ints = [3]>() c = Constant<value_ints = [2]>() "
+       "y = Slice(t, a, b, c)",
+       {{2, 3, 2}}},
+      {"a part behind others",
+       "t = Sin(x) a = Constant<value_ints = [1]>() b = Constant<value_ints = [2]>() c = Constant<value_ints = [0]>() "
+       "y = Slice(t, a, b, c)",
+       {{1, 3, 4}}},
+      {"both halves", "t = Sin(x) y, z = Split<axis = 0, num_outputs = 2>(t)", {{1, 3, 4}, {1, 3, 4}}},
+      {"twice", "y = Sin(x) z = Identity(y)", {{2, 3, 4}, {2, 3, 4}}},
+      {"an input in another shape", "s = Constant<value_ints = [6, 4]>() y = Reshape(x, s)", {{6, 4}}},
+      {"heads side by side",
+       "s = Constant<value_ints = [2, 12]>() t = Transpose<perm = [0, 2, 1]>(x) e = Exp(t) y = Reshape(e, s)",
+       {{2, 12}}},
+  };
+  std::vector<float> numbers(24);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+  const SharedValue inputs[] = {take(to_run_value(f32({2, 3, 4}, numbers)))};
+  for (const std::string& device : devices())
+    for (const auto& [what, nodes, dims] : rows) {
+      INFO(device << ", " << what);
+      std::string declared;
+      for (size_t i = 0; i < dims.size(); ++i) {
+        declared += i == 0 ? "float[" : ", float[";
+        for (size_t axis = 0; axis < dims[i].size(); ++axis)
+          declared += (axis ? ", " : "") + std::to_string(dims[i][axis]);
+        declared += i == 0 ? "] y" : "] z";
+      }
+      const auto model = load_text(
+          "<ir_version: 8, opset_import: [\"\" : 18]> g (float[2, 3, 4] x) => (" + declared + ") { " + nodes + " }",
+          {.device = device});
+      const auto session = take(Session::create(model));
+      std::vector<SharedValue> expected(dims.size());
+      REQUIRE(session->run(inputs, expected));
+      for (size_t given = 1; given < size_t{1} << dims.size(); ++given) {  // which
+        std::vector<SharedValue> met(dims.size());
+        for (size_t i = 0; i < dims.size(); ++i)
+          if (given >> i & 1) met[i] = take(new_host_tensor(DataType::f32, dims[i]));
+        const auto memory = met;
+        const auto done = session->run(inputs, met);
+        if (!done) FAIL(done.error().message);
+        for (size_t i = 0; i < dims.size(); ++i) {
+          if (given >> i & 1) CHECK(met[i]->data == memory[i]->data);
+          const auto values = floats(take(to_host_value(*met[i].get())));
+          const bool good = values == floats(take(to_host_value(*expected[i].get())));
+          CHECK(good);
+          count_row(good);
+        }
+      }
+    }
+}
+
 TEST_CASE("what a run needs is known before it") {
   constexpr std::string_view chain = R"(<ir_version: 10, opset_import: ["" : 23]>
     g (float[n, 300] x, float[300, 40] w) => (float[n, 40] y) { t = Softmax(x) u = MatMul(t, w) y = Softmax(u) })";
