@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "mutator.hpp"
 
@@ -288,6 +289,12 @@ size_t unused_bits(const heed_array& array) {
   return !are_two && !are_four ? 0 : array.size_bytes * 8 - static_cast<size_t>(count) * (are_two ? 2 : 4);
 }
 
+std::string elements_of(const heed_array& array) {
+  std::string bytes(static_cast<const char*>(array.data), array.size_bytes);
+  if (const size_t bits = unused_bits(array)) bytes.back() = static_cast<char>(bytes.back() & 0xff >> bits);
+  return bytes;
+}
+
 // All that is in a value, as bytes.
 void add_content(const heed_value* value, std::string& content) {
   heed_array array;
@@ -305,39 +312,69 @@ void add_content(const heed_value* value, std::string& content) {
   for (int32_t axis = 0; axis < array.rank; ++axis) content += " " + std::to_string(array.dims[axis]);
   content += ":";
   if (array.data_type != HEED_STRING) {
-    content.append(static_cast<const char*>(array.data), array.size_bytes);
-    if (const size_t bits = unused_bits(array)) content.back() = static_cast<char>(content.back() & 0xff >> bits);
+    content += elements_of(array);
     return;
   }
   const auto* texts = static_cast<const heed_string*>(array.data);
   for (size_t i = 0; i < array.size_bytes / sizeof *texts; ++i) content.append(texts[i].data, texts[i].size);
 }
 
+// A tensor of numbers; of other values nothing.
+struct Output {
+  std::vector<int64_t> dims;
+  std::string elements;
+  int32_t data_type = 0;
+  heed_array array() {
+    return {elements.data(), elements.size(), dims.data(), static_cast<int32_t>(dims.size()), data_type};
+  }
+};
+
 // What a run gives, or its error.
 struct Given {
   heed_status status;
   std::string content;
-  bool operator==(const Given&) const = default;
+  std::vector<Output> outputs;
 };
 
-Given run(heed_session* session, const heed_model* model, const std::vector<Input>& inputs) {
+// Into memory that is shaped like the outputs of another run, where there is some.
+Given run(heed_session* session, const heed_model* model, const std::vector<Input>& inputs,
+          std::vector<Output>* memory = nullptr) {
   const auto for_inputs = [&](auto&& body) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       auto info = of_size<heed_value_info>();
       if (heed_model_input(model, i, &info) == HEED_SUCCESS) body(info, inputs[i]);
     }
   };
+  const auto for_outputs = [&](auto&& body) {
+    for (size_t i = 0; i < heed_model_output_count(model); ++i) {
+      auto info = of_size<heed_value_info>();
+      if (heed_model_output(model, i, &info) == HEED_SUCCESS) body(info, i);
+    }
+  };
   for_inputs([&](const heed_value_info& info, const Input& input) {
     if (input.is_given) bind(session, info, input);
   });
-  Given given{heed_session_run(session), {}};
-  for (size_t i = 0; given.status == HEED_SUCCESS && i < heed_model_output_count(model); ++i) {
-    auto info = of_size<heed_value_info>();
+  for_outputs([&](const heed_value_info& info, size_t i) {
+    if (!memory || i >= memory->size() || (*memory)[i].data_type == 0) return;
+    const heed_array array = (*memory)[i].array();
+    heed_session_bind_output(session, info.name, &array);
+  });
+  Given given{heed_session_run(session), {}, {}};
+  std::set<std::string> names;
+  for_outputs([&](const heed_value_info& info, size_t) {
     heed_value* value = nullptr;
-    if (heed_model_output(model, i, &info) != HEED_SUCCESS) continue;
-    if (heed_session_output_value(session, info.name, &value) == HEED_SUCCESS) add_content(value, given.content);
+    Output output;
+    heed_array array;
+    if (given.status == HEED_SUCCESS && heed_session_output_value(session, info.name, &value) == HEED_SUCCESS) {
+      add_content(value, given.content);
+      if (names.insert(info.name).second && info.kind == HEED_VALUE_TENSOR &&
+          heed_value_array(value, &array) == HEED_SUCCESS && array.data_type != HEED_STRING)
+        output = {{array.dims, array.dims + array.rank}, elements_of(array), array.data_type};
+    }
     heed_value_free(value);
-  }
+    given.outputs.push_back(std::move(output));
+  });
+  for_outputs([&](const heed_value_info& info, size_t) { heed_session_bind_output(session, info.name, nullptr); });
   for_inputs([&](const heed_value_info& info, const Input&) { heed_session_bind_input(session, info.name, nullptr); });
   return given;
 }
@@ -362,17 +399,25 @@ bool run(heed_model* model, const Start& start, bool is_drawn, Random& random) {
       each[i] = input_for(info, i < start.inputs.size() ? &start.inputs[i] : nullptr, random);
     }
   }
-  const Given first = run(session, model, inputs[0]), other = run(session, model, inputs[1]),
-              again = run(session, model, inputs[0]);
-  const auto is_limited = [](const Given& given) {
-    return given.status == HEED_ERROR_CANCELLED || given.status == HEED_ERROR_OUT_OF_MEMORY;
-  };
-  if (first != again && !is_drawn && !has_states && !is_limited(first) && !is_limited(again)) {
-    std::fprintf(stderr, "a run gives something else after one of other inputs: status %d, then %d\n", first.status,
-                 again.status);
+  const Given first = run(session, model, inputs[0]);
+  std::vector<Output> memory = first.outputs;
+  const Given other = run(session, model, inputs[1], random() % 2 ? &memory : nullptr);
+  const Given again = run(session, model, inputs[0]);
+  for (Output& output : memory) std::fill(output.elements.begin(), output.elements.end(), '\x55');
+  const Given bound = run(session, model, inputs[0], &memory);
+  const auto check = [&](bool holds, const char* what, heed_status status) {
+    if (holds || is_drawn || has_states) return;
+    for (const heed_status each : {first.status, status})
+      if (each == HEED_ERROR_CANCELLED || each == HEED_ERROR_OUT_OF_MEMORY) return;
+    std::fprintf(stderr, "a run gives something else %s: status %d, then %d; the last error was: %s\n", what,
+                 first.status, status, heed_error_message());
     tell_finding();
     _exit(1);
-  }
+  };
+  check(first.status == again.status && first.content == again.content, "after one of other inputs", again.status);
+  check(first.status == bound.status && first.content == bound.content, "where memory is given", bound.status);
+  for (size_t i = 0; first.status == HEED_SUCCESS && i < memory.size(); ++i)
+    check(elements_of(memory[i].array()) == first.outputs[i].elements, "in memory that is given", bound.status);
   heed_session_free(session);
   return first.status == HEED_SUCCESS || other.status == HEED_SUCCESS;
 }
