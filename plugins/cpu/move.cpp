@@ -87,10 +87,10 @@ Result<void> copy_as(const Running& run, std::span<const int64_t> dims) {
     std::memcpy(static_cast<char*>(out.c.data) + begin, static_cast<const char*>(in.c.data) + begin,
                 static_cast<size_t>(end - begin));
   };
-  if (bytes <= piece_bytes)
-    copy(0, bytes);
-  else
+  if (bytes > piece_bytes)
     run.parallel_for(bytes, piece_bytes, copy);
+  else if (bytes > 0)
+    copy(0, bytes);
   own_texts(run, 0, out);
   return {};
 }
