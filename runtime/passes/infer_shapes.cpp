@@ -27,7 +27,7 @@ std::string where_from(const Graph& graph, const Value& value) {
   if (value.constant) return "a constant";
   if (value.captured != no_id) return "outside of this body";
   if (value.producer < graph.nodes.size()) return graph.nodes[value.producer].name;
-  return "nowhere";
+  return "this run";
 }
 
 // "'x', axis 1" as the name of a size: "x.1".

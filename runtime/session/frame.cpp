@@ -50,6 +50,7 @@ Frame::Frame(const PreparedPlan& prepared, const RunContext& context)
     if (step.op && step.kind != StepKind::view)
       bound.node = std::make_unique<BoundNode>(*plan_.graph, plan_.graph->nodes[step.node], *step.op, bound.inputs,
                                                bound.outputs, context_.threads, context_.gpu);
+    bound.is_open = is_open(index);
     if (bound.node) bound.node->has_kept = static_cast<bool>(prepared.steps[index].kept_on_device);
     const auto binds_error_word = [](const KernelVariant& variant) {
       return std::any_of(variant.bindings.begin(), variant.bindings.end(),
@@ -549,6 +550,7 @@ Result<void> Frame::finish(std::span<SharedValue> outputs) {
 Result<void> Frame::run_segment(uint32_t index) {
   for (uint32_t id = plan_.segments[index].begin; id < plan_.segments[index].end; ++id) {
     if (context_.stop && context_.stop->before_step()) return context_.stop->error();
+    if (steps_[id].is_open) HEED_TRY(check_contract(id));
     const int64_t begin_ns = context_.observe ? now_ns() : 0;
     switch (plan_.steps[id].kind) {
       case StepKind::cpu:

@@ -19,10 +19,12 @@
 
 namespace heed {
 
+class Registry;
 class ThreadPool;
 
 // What all frames of a session share.
 struct RunContext {
+  const Registry* registry = nullptr;
   ThreadPool* threads = nullptr;
   RandomSeeds* seeds = nullptr;
   CpuRun* cpu_run = nullptr;
@@ -107,6 +109,8 @@ class Frame {
     SharedValue gpu_scratch;  // in the arena; empty where the step asks for none
     uint32_t error_word = no_id;
     int64_t bytes = 0, operation_count = 0;  // of a GPU step, about: as when it was placed
+    bool is_open = false;                    // the plan knows nothing of an input's shape
+    std::vector<int64_t> checked_shapes;     // then: those that its contract accepted last
     std::vector<std::unique_ptr<Frame>> bodies;
   };
   struct BoundSegment {
@@ -133,6 +137,8 @@ class Frame {
   Result<void> place(uint32_t index);
   Result<void> spoil_arenas(uint32_t index);
   void point_slots(uint32_t index);
+  bool is_open(uint32_t step) const;
+  Result<void> check_contract(uint32_t step);
   Result<bool> take_output_memory(SlotId id);
   Result<void> make_outputs(uint32_t index);
   void point_arguments(uint32_t index);

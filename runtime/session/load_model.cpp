@@ -105,6 +105,7 @@ Result<std::shared_ptr<const Model>> Model::load(ModelFile file, const Registry&
                                       ? nullptr
                                       : std::make_shared<MemoryBudget>(options.memory_limit_bytes));
   auto model = std::shared_ptr<Model>(new Model);
+  model->registry_ = &registry;
   model->options_ = options;
   model->file_ = std::move(file);
   Graph& graph = *model->file_.graph;

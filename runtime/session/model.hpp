@@ -55,6 +55,7 @@ class Model {
   ~Model();
   Model(const Model&) = delete;
 
+  const Registry& registry() const { return *registry_; }
   const Plan& plan() const { return *plan_; }
   const PreparedPlan& prepared() const { return *prepared_; }
   const ModelFile& file() const { return file_; }
@@ -68,6 +69,7 @@ class Model {
  private:
   Model() = default;
 
+  const Registry* registry_ = nullptr;
   ModelFile file_;
   ModelOptions options_;
   std::shared_ptr<vulkan::Device> device_;

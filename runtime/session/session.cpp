@@ -42,7 +42,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   }
   if (const size_t limit_bytes = loaded.options().memory_limit_bytes; limit_bytes != SIZE_MAX)
     session->budget_ = std::make_shared<MemoryBudget>(limit_bytes);
-  session->context_ = {&loaded.threads(),
+  session->context_ = {&loaded.registry(),
+                       &loaded.threads(),
                        &session->seeds_,
                        &session->cpu_run_,
                        session->gpu_.get(),
