@@ -449,6 +449,44 @@ TEST_CASE("a run that finds no memory for its arena leaves the one before it pos
   }
 }
 
+TEST_CASE("shapes of which a model says nothing are held against the contract when the run tells them") {
+  struct Row {
+    const char* what;
+    const char* graph;
+    Session::NamedValues good, bad;
+    const char* told;
+  };
+  const auto zeros = [](int64_t count) { return std::vector<float>(static_cast<size_t>(count), 0); };
+  const HostValue x = f32({2, 1, 3}, zeros(6)), w = f32({1, 16, 3}, zeros(48)), r = f32({1, 16, 4}, zeros(64));
+  const Row rows[] = {
+      {"an edge that is none",
+       "(float low, float high) => (float[a, b] y) { "
+       "bins = Constant<value_int = 4>() length = Constant<value_int = 16>() rate = Constant<value_int = 8000>() "
+       "y = MelWeightMatrix(bins, length, rate, low, high) }",
+       {{"low", f32({}, {0})}, {"high", f32({}, {4000})}},
+       {{"low", f32({0}, {})}, {"high", f32({}, {4000})}},
+       "MelWeightMatrix"},
+      {"no lengths",
+       "(float[2, 1, 3] x, float[1, 16, 3] w, float[1, 16, 4] r, int32 lengths) => (float[a, b, c, d] y) { "
+       "y = LSTM<hidden_size = 4>(x, w, r, \"\", lengths) }",
+       {{"x", x}, {"w", w}, {"r", r}, {"lengths", tensor<int32_t>(DataType::i32, {1}, {2})}},
+       {{"x", x}, {"w", w}, {"r", r}, {"lengths", tensor<int32_t>(DataType::i32, {0}, {})}},
+       "LSTM"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.what);
+    const auto model = load_text("<ir_version: 8, opset_import: [\"\" : 17]> g " + std::string(row.graph));
+    const auto session = take(Session::create(model));
+    for (int round = 0; round < 2; ++round) {
+      CHECK(session->run(row.good));
+      const auto failed = session->run(row.bad);
+      REQUIRE_FALSE(failed);
+      CHECK(failed.error().code == Code::shape_mismatch);
+      CHECK_THAT(failed.error().message, Catch::Contains(row.told));
+    }
+  }
+}
+
 TEST_CASE("a result lands in the memory that is given for it, however it lies where it is computed") {
   struct Row {
     const char* what;
