@@ -40,7 +40,7 @@ struct Pooling : Windows {
   bool are_one_line;  // those of a block, side by side
   Blocks blocks;
   int64_t line_length;  // of a block, with its padding
-  int64_t at_once;      // images that are blocks
+  int64_t at_once;      // images, where each is one block
 
   Pooling(const Settings& settings, const TensorView& x, const TensorView& y, bool is_mean, int64_t threads)
       : Windows(windows_of(settings.windows, x.dims(), y.dims())),
@@ -51,7 +51,7 @@ struct Pooling : Windows {
       return kernel[axis] == 1 && pads[axis] == 0 && (out[axis] - 1) * strides[axis] < in[axis];
     };
     const bool are_lines = in_count > 0 && lies(depth) && lies(height);
-    // Images that are one of many rows, as windows stay within each.
+    // Where no window reaches into the next image, all are one of many rows.
     const bool are_rows = are_lines && in[height] * out[height] == 1;
     if (are_rows) strides[height] = 1;
     const bool are_stacked = pads[height] == 0 && (kernel[height] - 1) * dilations[height] < strides[height] &&
