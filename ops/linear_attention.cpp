@@ -44,6 +44,7 @@ Result<void> infer(Inference& node) {
   HEED_TRY(node.require_equal(modulo(query.dim(2), q_heads), 0, "hidden size of the query modulo q_num_heads"));
   HEED_TRY(node.require_equal(modulo(value.dim(2), kv_heads), 0, "hidden size of the value modulo kv_num_heads"));
   const Dim key_size = floor_divide(query.dim(2), q_heads), value_size = floor_divide(value.dim(2), kv_heads);
+  HEED_TRY(node.require_equal(modulo(key.dim(2), key_size), 0, "hidden size of the key modulo a head's"));
   HEED_TRY(node.require_equal(modulo(Dim(kv_heads) * key_size, key.dim(2)), 0,
                               "hidden size of all heads modulo that of the key"));
   if (node.has_input(decay_input) && node.input(decay_input).has_rank()) {

@@ -161,6 +161,9 @@ TEST_CASE("LinearAttention and CausalConvWithState refuse what does not fit") {
   refused("LinearAttention", {x, x, x}, "q_num_heads = 2, kv_num_heads = 2", "needs input 'decay'");
   refused("LinearAttention", {x, x, x}, "q_num_heads = 2, kv_num_heads = 3, update_rule = \"linear\"", "to divide");
   refused("LinearAttention", {x, x, x}, "q_num_heads = 2, kv_num_heads = 2, update_rule = \"square\"", "'square'");
+  const Tensor narrow = random({x.dims[0], x.dims[1], 1});
+  refused("LinearAttention", {x, narrow, x}, "q_num_heads = 2, kv_num_heads = 2, update_rule = \"linear\"",
+          "hidden size of the key modulo a head's");
   refused("CausalConvWithState", {x, random({3, 1, 4})}, "", "channels of weight");
   refused("CausalConvWithState", {x, random({2, 1, 4})}, "activation = \"tanh\"", "'tanh'");
 }
