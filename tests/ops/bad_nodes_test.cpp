@@ -95,12 +95,12 @@ TEST_CASE("what does not fit is told also where only the run knows it") {
       {"float[1, 1, 1] c, int64[1] image, int64[1] block", "float[e, f, g] y", "y = Col2Im(c, image, block)",
        {f32({1, 1, 1}, {1}), i64({1}, {0x1p62}), i64({1}, {1})}, "more elements than 64 bits count"},
       {"int64[n] size", "float[a] y", "y = CenterCropPad(x, size)", {large}, "more bytes than can be addressed"},
-      {"float[n] scale", "uint8[a, b] y", "y = QuantizeLinear(open, scale)", {f32({2}, {1, 1})}, "do not fit axis 1 of the input, which has 3"},
+      {"float[n] scale", "uint8[a, b] y", "y = QuantizeLinear(open, scale)", {f32({2}, {1, 1})}, "scales and axis 1 of the input: 2 and 3 differ"},
       {"float scale, uint8[n] zero", "uint8[a, b] y", "y = QuantizeLinear(open, scale, zero)", {f32({}, {1}), u8({2}, {1, 1})},
-       "1 scales and 2 zero points"},
-      {"int64[n, 1] at", "float[a] y", "y = GatherND<batch_dims = 1>(open, at)", {i64({3, 1}, {0, 0, 0})}, "with 1 batch axes"},
-      {"int64[n, 1] at", "float[a] y", "y = GatherND<batch_dims = -1>(open, at)", {i64({3, 1}, {0, 0, 0})}, "with -1 batch axes"},
-      {"float[n] w", "float[a] y", "y = MatMul(open, w)", {f32({2}, {1, 1})}, "a product of 2 and 1 axes whose sizes do not fit"}};
+       "scales or zero points and 1: 2 and 1 differ"},
+      {"int64[n, 1] at", "float[a] y", "y = GatherND<batch_dims = 1>(open, at)", {i64({3, 1}, {0, 0, 0})}, "batch axis 0: 2 and 3 differ"},
+      {"int64[n, 1] at", "float[a] y", "y = GatherND<batch_dims = -1>(open, at)", {i64({3, 1}, {0, 0, 0})}, "attribute 'batch_dims' is -1"},
+      {"float[n] w", "float[a] y", "y = MatMul(open, w)", {f32({2}, {1, 1})}, "inner sizes of [2, 3] and [2]: 3 and 2 differ"}};
   for (const auto& [inputs, output, node, given, part] : rows) {
     const std::string text = "<ir_version: 10, opset_import: [\"\" : 21]> main (float[6] x, int64[k] shape, " +
                              std::string(inputs) + ") => (" + std::string(output) + ") { open = Reshape(x, shape)  " + std::string(node) + " }";

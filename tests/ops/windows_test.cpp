@@ -296,11 +296,11 @@ TEST_CASE("convolutions whose ranks only the run tells say what does not fit") {
   const struct {
     const char *node, *said;
   } rows[] = {
-      {"ConvTranspose<strides = [2, 2]>(x, w)", "do not fit 3 spatial axes"},
-      {"ConvTranspose<output_padding = [1, 1]>(x, w)", "do not fit 3 spatial axes"},
-      {"ConvTranspose<output_shape = [9, 9]>(x, w)", "do not fit 3 spatial axes"},
+      {"ConvTranspose<strides = [2, 2]>(x, w)", "has 2 numbers; expected 3"},
+      {"ConvTranspose<output_padding = [1, 1]>(x, w)", "has 2 numbers; expected 3"},
+      {"ConvTranspose<output_shape = [9, 9]>(x, w)", "has 2 numbers; expected 3"},
       {"ConvTranspose<group = 0>(x, w)", "attribute 'group' is 0"},
-      {"Conv<strides = [2, 2]>(x, w)", "do not fit 3 spatial axes"},
+      {"Conv<strides = [2, 2]>(x, w)", "has 2 numbers; expected 3"},
       {"Conv<group = 0>(x, w)", "attribute 'group' is 0"},
   };
   for (const auto& row : rows) {
