@@ -152,7 +152,9 @@ void fill_stripe(const ConvKernels& kernels, const Windows& w, const Stripe& str
     const bool is_inside = z >= 0 && z < w.in[depth];
     float* const first = to + plane * stripe.rows * stripe.row_length;
     const auto fill = [&](int64_t first_row, int64_t last_row) {
-      std::fill(first + first_row * step * stripe.row_length, first + last_row * step * stripe.row_length, 0.0f);
+      if (first_row == last_row) return;
+      const int64_t row_end = (last_row - 1) * step + 1;  // a stripe ends with its last row, not a step behind it
+      std::fill(first + first_row * step * stripe.row_length, first + row_end * stripe.row_length, 0.0f);
     };
     if (!is_inside) {
       fill(0, rows);

@@ -105,6 +105,8 @@ std::vector<Case> rows(DataType type) {
       row("single pixels, in parts", {random({1, 771, 3, 5}), random({19, 771, 1, 1})}, {}, 3e-5),
       row("single pixels in strides", {random({1, 35, 13, 15}), random({17, 35, 1, 1}), random({17})},
           {.strides = {2, 2}}),
+      row("single channels of one pixel, long strides into padding", {random({1, 2, 9, 500}), random({2, 1, 1, 1})},
+          {.strides = {8, 1}, .pads = {0, 0, 8, 0}, .group = 2}),
       row("single pixels in padding", {random({1, 9, 5, 6}), random({8, 9, 1, 1}), random({8})},
           {.pads = {1, 0, 2, 3}}),
       row("single pixels, a vector of them and a few more",
