@@ -158,11 +158,6 @@ void few_columns(const ConvTiles& t, const Chunk* chunk, int64_t column) {
     for (int c = 0; c < columns; ++c) {
       HWY_ALIGN float sums[output_vectors * lanes];
       for (int v = 0; v < output_vectors; ++v) hn::Store(sum[i][c][v], d, sums + v * lanes);
-      float* const first = t.y + chunk[i].output * t.y_stride + column + c;
-      if (!t.finish && !t.accumulate) {
-        for (int64_t r = 0; r < chunk[i].output_count; ++r) first[r * t.y_stride] = sums[r];
-        continue;
-      }
       for (int64_t r = 0; r < chunk[i].output_count; ++r) {
         const int64_t output = chunk[i].output + r, at = output * t.y_stride + column + c;
         float y = t.accumulate ? t.y[at] + sums[r] : sums[r];
