@@ -1,6 +1,9 @@
 // Moving elements without computing: by element size, not by type.
 #include "move.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 namespace heed::cpu {
 namespace {
 
@@ -19,9 +22,18 @@ template <class E>
 void move_sized(const Running& run, std::span<const int64_t> dims, const Side& from, const Side& to) {
   const E* source = static_cast<const E*>(from.data) + from.first;
   E* target = static_cast<E*>(to.data) + to.first;
-  const std::array strides{Strides(from.strides.begin(), from.strides.end()),
-                           Strides(to.strides.begin(), to.strides.end())};
-  walk(run, dims, strides, [&](int64_t, const int64_t* firsts, const int64_t* steps, int64_t n) {
+  // In the order of memory that is written.
+  std::vector<size_t> axes(dims.size());
+  std::iota(axes.begin(), axes.end(), size_t{0});
+  std::stable_sort(axes.begin(), axes.end(), [&](size_t a, size_t b) { return to.strides[a] > to.strides[b]; });
+  std::vector<int64_t> sizes;
+  std::array<Strides, 2> strides;
+  for (const size_t axis : axes) {
+    sizes.push_back(dims[axis]);
+    strides[0].push_back(from.strides[axis]);
+    strides[1].push_back(to.strides[axis]);
+  }
+  walk(run, sizes, strides, [&](int64_t, const int64_t* firsts, const int64_t* steps, int64_t n) {
     move_row(source + firsts[0], steps[0], target + firsts[1], steps[1], n);
   });
 }

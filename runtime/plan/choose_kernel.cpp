@@ -12,22 +12,26 @@ std::string_view text_of(heed_text text) { return {text.data, text.size}; }
 
 // What a kernel's plan function talks to.
 struct AskedNode : heed_node {
-  AskedNode(const Graph& graph, const Node& node, const OperatorEntry& op, const PlanOptions& options)
-      : heed_node(graph, node, op), options(options) {
+  AskedNode(const Graph& graph, const Node& node, const OperatorEntry& op, const PlanOptions& options,
+            const std::vector<bool>* channels_last = nullptr)
+      : heed_node(graph, node, op), options(options), channels_last(channels_last) {
     choice.strided_inputs.resize(node.inputs.size());
     choice.strided_outputs.resize(node.outputs.size());
+    choice.channels_last_inputs.resize(node.inputs.size());
+    choice.channels_last_outputs.resize(node.outputs.size());
   }
 
   int32_t plan_decline(heed_text reason) override {
     refusal = text_of(reason);
     return HEED_OK;
   }
-  void plan_strided_input(int32_t input) override {
-    if (input >= 0 && static_cast<size_t>(input) < choice.strided_inputs.size()) choice.strided_inputs[input] = true;
+  void plan_strided_input(int32_t input) override { say(choice.strided_inputs, input); }
+  void plan_strided_output(int32_t output) override { say(choice.strided_outputs, output); }
+  bool plan_channels_last_input(int32_t input) override {
+    return say(choice.channels_last_inputs, input) && lies_so(node.inputs[static_cast<size_t>(input)]);
   }
-  void plan_strided_output(int32_t output) override {
-    if (output >= 0 && static_cast<size_t>(output) < choice.strided_outputs.size())
-      choice.strided_outputs[output] = true;
+  bool plan_channels_last_output(int32_t output) override {
+    return say(choice.channels_last_outputs, output) && lies_so(node.outputs[static_cast<size_t>(output)]);
   }
   void plan_in_place(int32_t input, int32_t output) override {
     if (input >= 0 && static_cast<size_t>(input) < node.inputs.size() && output >= 0 &&
@@ -57,7 +61,34 @@ struct AskedNode : heed_node {
     return HEED_OK;
   }
 
+  bool plan_channels_last_alike() override {
+    const ValueId output = node.outputs.empty() ? no_id : node.outputs[0];
+    if (output == no_id || !lies_so(output)) return false;
+    const auto images = [&](ValueId input) {  // of one channel or pixel: both layouts are one
+      return input != no_id && has_spatial_axes_of(graph.values[input].type, *graph.values[output].type.dims);
+    };
+    for (const ValueId input : node.inputs)
+      if (images(input) && !lies_so(input)) return false;
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (images(node.inputs[i])) choice.channels_last_inputs[i] = true;
+    return choice.channels_last_outputs[0] = true;
+  }
+  static bool has_spatial_axes_of(const ValueType& type, std::span<const Dim> image) {
+    return type.dims && type.dims->size() == image.size() && !(*type.dims)[1].is_number(1) &&
+           std::equal(image.begin() + 2, image.end(), type.dims->begin() + 2);
+  }
+  // False where there is no such index.
+  static bool say(std::vector<bool>& flags, int32_t index) {
+    const bool there = index >= 0 && static_cast<size_t>(index) < flags.size();
+    if (there) flags[static_cast<size_t>(index)] = true;
+    return there;
+  }
+  bool lies_so(ValueId value) const {
+    return channels_last && value < channels_last->size() && (*channels_last)[value];
+  }
+
   const PlanOptions& options;
+  const std::vector<bool>* channels_last;
   Choice choice;
   std::optional<std::string> refusal;
 };
@@ -90,9 +121,8 @@ template <class Entry>
 void prefer(std::vector<const Entry*>& kernels, const PlanOptions& options) {
   for (const auto& [key, name] : options.kernel_options)
     if (key == "kernel")  // clang 14 captures no structured binding by itself
-      std::stable_partition(kernels.begin(), kernels.end(), [&wanted = name](const Entry* entry) {
-        return text_of(entry->c->name) == wanted;
-      });
+      std::stable_partition(kernels.begin(), kernels.end(),
+                            [&wanted = name](const Entry* entry) { return text_of(entry->c->name) == wanted; });
 }
 
 // Of a tensor whose sizes are all numbers.
@@ -207,7 +237,8 @@ Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const Op
 }
 
 Result<Choice> choose_cpu_kernel(const Graph& graph, const Node& node, const OperatorEntry& op,
-                                 const Registry& registry, const PlanOptions& options, std::vector<Declined> declined) {
+                                 const Registry& registry, const PlanOptions& options,
+                                 const std::vector<bool>* channels_last, std::vector<Declined> declined) {
   const int32_t version = op.version_at(node.opset).value_or(1);
   if (op.is(HEED_CONTROL)) {
     if (const auto* entry = registry.control_kernel(op.domain(), op.op_type(), version)) {
@@ -219,7 +250,7 @@ Result<Choice> choose_cpu_kernel(const Graph& graph, const Node& node, const Ope
   HEED_ASSIGN(auto kernels, registry.cpu_kernels(op.domain(), op.op_type(), version));
   prefer(kernels, options);
   for (const auto* entry : kernels) {
-    AskedNode asked(graph, node, op, options);
+    AskedNode asked(graph, node, op, options, channels_last);
     if (entry->c->plan) HEED_TRY(call_plugin([&] { return entry->c->plan(&asked, entry->c->user); }));
     if (!asked.refusal) {
       asked.choice.cpu = entry->c;

@@ -18,6 +18,7 @@ struct Choice {
   std::vector<KernelVariant> variants;
   std::vector<Declined> declined;
   std::vector<bool> strided_inputs, strided_outputs;
+  std::vector<bool> channels_last_inputs, channels_last_outputs;
   std::vector<std::pair<int32_t, int32_t>> in_place;  // input, output
   Dim operation_count = 0;                            // of numbers, as far as the kernel tells
 };
@@ -34,9 +35,10 @@ Result<GpuAnswer> ask_gpu_kernels(const Graph& graph, const Node& node, const Op
 
 // A control kernel where the operator has one, else the CPU kernel of the highest score that takes the node; an option
 // "kernel" names one to be preferred. Fails where none takes it, with every refusal: `declined` and its own.
+// `channels_last`: by value, whether it lies so, as far as is known; null: none does.
 Result<Choice> choose_cpu_kernel(const Graph& graph, const Node& node, const OperatorEntry& op,
                                  const Registry& registry, const PlanOptions& options,
-                                 std::vector<Declined> declined = {});
+                                 const std::vector<bool>* channels_last = nullptr, std::vector<Declined> declined = {});
 
 // How outputs look at input 0, given its strides; nullopt where the operator says that it is no view here.
 struct ViewOfSource {

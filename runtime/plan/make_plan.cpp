@@ -32,6 +32,7 @@ class Planner {
     find_needed();
     HEED_TRY(find_counting());
     HEED_TRY(find_places());
+    find_channels_last();
     begin_segment();
     HEED_TRY(add_inputs());
     const size_t node_count = graph_.nodes.size();  // planning appends copies
@@ -231,7 +232,8 @@ class Planner {
     counts_.assign(graph_.nodes.size(), false);
     if (!is_body_) return {};
     std::vector<bool> on_host(graph_.values.size(), false);  // such numbers that no node makes from others
-    for (ValueId id = 0; id < graph_.values.size(); ++id) on_host[id] = graph_.values[id].producer == no_id || is_sizes(id);
+    for (ValueId id = 0; id < graph_.values.size(); ++id)
+      on_host[id] = graph_.values[id].producer == no_id || is_sizes(id);
     const auto is_number = [&](ValueId id) {
       const ValueType& type = graph_.values[id].type;
       return sized(type) && (*type.element == DataType::i64 || *type.element == DataType::boolean) &&
@@ -273,6 +275,48 @@ class Planner {
     return !kernels.empty();
   }
 
+  // Whether a value may lie channels last: an image with sizes that are known before the run.
+  bool may_lie_channels_last(ValueId id) const {
+    const Value& value = graph_.values[id];
+    return sized(value) && !is_sub_byte(value.type) && value.type.dims->size() >= 3 && use_count_[id] > 0 &&
+           std::all_of(value.type.dims->begin() + 1, value.type.dims->end(), [](Dim dim) { return dim.is_number(); });
+  }
+
+  // Values lie channels last where the kernel that makes them offers it and at least half of those that read them take
+  // it; others get a copy. Kernels are asked as long as there are fewer after it.
+  void find_channels_last() {
+    channels_last_.assign(graph_.values.size(), false);
+    std::vector<NodeId> concerned;
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
+      const Node& node = graph_.nodes[id];
+      if (!live_[id] || view_[id] || locations_[id] != Location::cpu || operators_[id]->is(HEED_CONTROL)) continue;
+      bool concerns = false;
+      for (const ValueId input : node.inputs) concerns = concerns || (input != no_id && channels_last_[input]);
+      for (const ValueId output : node.outputs)
+        if (output != no_id && may_lie_channels_last(output)) concerns = channels_last_[output] = true;
+      if (concerns) concerned.push_back(id);
+    }
+    for (bool is_stable = false; !is_stable;) {
+      std::vector<bool> offered(graph_.values.size(), false);
+      std::vector<int32_t> takers(graph_.values.size(), 0);
+      for (const NodeId id : concerned) {
+        const Node& node = graph_.nodes[id];
+        const auto choice = choose_cpu_kernel(graph_, node, *operators_[id], registry_, options_, &channels_last_);
+        if (!choice) continue;  // add_node tells
+        for (size_t i = 0; i < node.outputs.size(); ++i)
+          if (node.outputs[i] != no_id && choice->channels_last_outputs[i]) offered[node.outputs[i]] = true;
+        for (size_t i = 0; i < node.inputs.size(); ++i)
+          if (node.inputs[i] != no_id && choice->channels_last_inputs[i]) ++takers[node.inputs[i]];
+      }
+      is_stable = true;
+      for (ValueId id = 0; id < channels_last_.size(); ++id) {
+        if (!channels_last_[id] || (offered[id] && takers[id] > 0 && 2 * takers[id] >= use_count_[id])) continue;
+        channels_last_[id] = false;
+        is_stable = false;
+      }
+    }
+  }
+
   // The value whose memory a value may be a look at.
   ValueId looked_at(ValueId value) const {
     for (NodeId producer = graph_.values[value].producer; producer != no_id && live_[producer] && view_[producer];
@@ -287,7 +331,7 @@ class Planner {
       if (answers_[id].choice) locations_[id] = Location::vulkan;
     }
     if (locations_[id] == Location::vulkan) return std::move(*answers_[id].choice);
-    return choose_cpu_kernel(graph_, graph_.nodes[id], *operators_[id], registry_, options_,
+    return choose_cpu_kernel(graph_, graph_.nodes[id], *operators_[id], registry_, options_, &channels_last_,
                              std::move(answers_[id].declined));
   }
 
@@ -505,8 +549,7 @@ class Planner {
       if (!live_[id]) continue;
       const Node& node = graph_.nodes[id];
       for (size_t output = 0; output < node.outputs.size(); ++output)
-        if (state_input(id, output) == value)
-          return Keeper{id, operators_[id]->c->outputs[output].state_axis >= 0};
+        if (state_input(id, output) == value) return Keeper{id, operators_[id]->c->outputs[output].state_axis >= 0};
     }
     return std::nullopt;
   }
@@ -662,7 +705,9 @@ class Planner {
       }
       if (choice.gpu && !binds_input(step, static_cast<int32_t>(i))) continue;
       HEED_ASSIGN(SlotId slot, slot_at(node.inputs[i], location));
-      if (!choice.strided_inputs[i]) {
+      const bool lies_as_taken =
+          choice.strided_inputs[i] || (choice.channels_last_inputs[i] && channels_last_[node.inputs[i]]);
+      if (!lies_as_taken) {
         HEED_ASSIGN(slot, dense(slot));
       }
       step.inputs.back() = slot;
@@ -683,6 +728,8 @@ class Planner {
       learns |= dynamic;
       if (choice.control) leave_open(slot);
       if (!dynamic && choice.strided_outputs[i]) suit_reader(slot);
+      channels_last_[output] = channels_last_[output] && !dynamic && choice.channels_last_outputs[i];
+      if (channels_last_[output]) lay_channels_last(slot);
     }
     push_step(std::move(step));
     if (!choice.control) in_place_.back() = std::move(choice.in_place);
@@ -709,7 +756,8 @@ class Planner {
       for (const ValueId outer : plan->captures) {
         const Slot& inner = plan->slots[plan->inputs[own_inputs + step.captured.size() - first_captured]];
         HEED_ASSIGN(SlotId slot, slot_of(outer));
-        if (const SlotId there = slots_of_[outer][static_cast<size_t>(inner.location)]; there != no_id && !inner.anywhere)
+        if (const SlotId there = slots_of_[outer][static_cast<size_t>(inner.location)];
+            there != no_id && !inner.anywhere)
           slot = there;
         HEED_ASSIGN(slot, dense(slot));
         if (!inner.anywhere) settle(slot, inner.location);
@@ -718,6 +766,17 @@ class Planner {
       step.bodies.push_back(std::move(plan));
     }
     return {};
+  }
+
+  void lay_channels_last(SlotId id) {
+    Slot& slot = plan_->slots[id];
+    std::vector<Dim> dims = *slot.type.dims;
+    std::rotate(dims.begin() + 1, dims.begin() + 2, dims.end());
+    std::vector<Dim> strides = dense_strides(dims);
+    std::rotate(strides.begin() + 1, strides.end() - 1, strides.end());
+    if (is_dense(*slot.type.dims, strides)) return;
+    slot.strides = std::move(strides);
+    slot.strided = true;
   }
 
   // Where the only reader of an output is a view that permutes its axes, the kernel writes it so that the view is
@@ -824,10 +883,12 @@ class Planner {
         const SlotId from_root = root_of(from), to_root = root_of(to);
         Slot& old_root = plan_->slots[from_root];
         Slot& new_root = plan_->slots[to_root];
-        if (from_root == to_root || to_root != to || old_root.store != Store::arena || new_root.strided ||
+        const Slot& source = plan_->slots[from];
+        const bool lie_alike = source.strided == new_root.strided && source.strides == new_root.strides &&
+                               source.strided == !source.strides.empty();
+        if (from_root == to_root || to_root != to || old_root.store != Store::arena || !lie_alike ||
             (new_root.store != Store::arena && new_root.store != Store::output) || old_root.last_step != index ||
-            plan_->slots[from].strided || old_root.location != new_root.location ||
-            old_root.segment != new_root.segment)
+            old_root.location != new_root.location || old_root.segment != new_root.segment)
           continue;
         const ValueType &old_type = plan_->slots[from].type, &new_type = new_root.type;
         if (bits_of(*old_type.element) != bits_of(*new_type.element) || count_of(old_type) != count_of(new_type) ||
@@ -860,8 +921,8 @@ class Planner {
       segment.slots.push_back(id);
       if (std::any_of(slot.strides.begin(), slot.strides.end(), [](Dim stride) { return stride.is_unknown(); }) ||
           slot.offset.is_unknown())
-        return Error{Code::invalid_model,
-                     "'" + graph_.values[slot.value].name + "' is " + to_string(slot.type) + ": too large to be counted"};
+        return Error{Code::invalid_model, "'" + graph_.values[slot.value].name + "' is " + to_string(slot.type) +
+                                              ": too large to be counted"};
       for (const Dim dim : *slot.type.dims) slot.dim_slots.push_back(segment.dims.add(dim));
       for (const Dim stride : slot.strides) slot.stride_slots.push_back(segment.dims.add(stride));
       slot.offset_slot = segment.dims.add(slot.offset);
@@ -896,16 +957,17 @@ class Planner {
   const PlanOptions& options_;
   bool is_body_;
   std::unique_ptr<Plan> plan_;
-  std::vector<const OperatorEntry*> operators_;                     // by node
-  std::vector<bool> live_, view_;                                   // by node
-  std::vector<bool> counts_;                                        // by node
-  std::vector<GpuAnswer> answers_;                                  // by node, where the GPU was asked
-  std::vector<Location> locations_;                                 // by node
-  std::vector<bool> needed_, feeds_only_shapes_;                    // by value
-  std::vector<int32_t> use_count_;                                  // by value, of live nodes and outputs
-  std::vector<std::array<SlotId, 2>> slots_of_;                     // by value, at each location
-  std::vector<bool> open_;                                          // by slot: its first reader chooses the location
-  InPlacePairs in_place_;                                           // by step
+  std::vector<const OperatorEntry*> operators_;   // by node
+  std::vector<bool> live_, view_;                 // by node
+  std::vector<bool> counts_;                      // by node
+  std::vector<GpuAnswer> answers_;                // by node, where the GPU was asked
+  std::vector<Location> locations_;               // by node
+  std::vector<bool> needed_, feeds_only_shapes_;  // by value
+  std::vector<bool> channels_last_;               // by value
+  std::vector<int32_t> use_count_;                // by value, of live nodes and outputs
+  std::vector<std::array<SlotId, 2>> slots_of_;   // by value, at each location
+  std::vector<bool> open_;                        // by slot: its first reader chooses the location
+  InPlacePairs in_place_;                         // by step
   std::map<SlotId, SlotId> dense_of_;
   std::vector<bool> known_;                        // by symbol
   std::unordered_map<uint32_t, ValueId> tellers_;  // by symbol; no_id: an input

@@ -235,12 +235,25 @@ heed_host make_host() {
   };
   host.plan_strided_input = [](heed_node* node, int32_t input) { guard([&] { node->plan_strided_input(input); }); };
   host.plan_strided_output = [](heed_node* node, int32_t output) { guard([&] { node->plan_strided_output(output); }); };
+  host.plan_channels_last_input = [](heed_node* node, int32_t input) -> int32_t {
+    bool is_so = false;
+    guard([&] { is_so = node->plan_channels_last_input(input); });
+    return is_so;
+  };
+  host.plan_channels_last_output = [](heed_node* node, int32_t output) -> int32_t {
+    bool is_so = false;
+    guard([&] { is_so = node->plan_channels_last_output(output); });
+    return is_so;
+  };
+  host.plan_channels_last_alike = [](heed_node* node) -> int32_t {
+    bool is_so = false;
+    guard([&] { is_so = node->plan_channels_last_alike(); });
+    return is_so;
+  };
   host.plan_in_place = [](heed_node* node, int32_t input, int32_t output) {
     guard([&] { node->plan_in_place(input, output); });
   };
-  host.plan_work = [](heed_node* node, heed_dim operation_count) {
-    guard([&] { node->plan_work(operation_count); });
-  };
+  host.plan_work = [](heed_node* node, heed_dim operation_count) { guard([&] { node->plan_work(operation_count); }); };
   host.gpu_capability = [](const heed_node* node, heed_text name) {
     return guard(uint64_t{0}, [&] { return node->gpu_capability(name); });
   };

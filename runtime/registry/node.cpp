@@ -210,6 +210,18 @@ int32_t heed_node::infer_becomes(int32_t) { return wrong_phase("infer_becomes", 
 int32_t heed_node::plan_decline(heed_text) { return wrong_phase("plan_decline", "planning"); }
 void heed_node::plan_strided_input(int32_t) { wrong_phase("plan_strided_input", "planning"); }
 void heed_node::plan_strided_output(int32_t) { wrong_phase("plan_strided_output", "planning"); }
+bool heed_node::plan_channels_last_input(int32_t) {
+  wrong_phase("plan_channels_last_input", "planning");
+  return false;
+}
+bool heed_node::plan_channels_last_output(int32_t) {
+  wrong_phase("plan_channels_last_output", "planning");
+  return false;
+}
+bool heed_node::plan_channels_last_alike() {
+  wrong_phase("plan_channels_last_alike", "planning");
+  return false;
+}
 void heed_node::plan_in_place(int32_t, int32_t) { wrong_phase("plan_in_place", "planning"); }
 void heed_node::plan_work(heed_dim) { wrong_phase("plan_work", "planning"); }
 uint64_t heed_node::gpu_capability(heed_text) const { return 0; }

@@ -54,6 +54,9 @@ struct heed_node {
   virtual int32_t plan_decline(heed_text reason);
   virtual void plan_strided_input(int32_t input);
   virtual void plan_strided_output(int32_t output);
+  virtual bool plan_channels_last_input(int32_t input);
+  virtual bool plan_channels_last_output(int32_t output);
+  virtual bool plan_channels_last_alike();
   virtual void plan_in_place(int32_t input, int32_t output);
   virtual void plan_work(heed_dim operation_count);
   virtual int32_t plan_variant(const heed_variant& variant);

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define HEED_ABI_MAJOR 0u
-#define HEED_ABI_MINOR 7u
+#define HEED_ABI_MINOR 8u
 
 /* ---- plain data ------------------------------------------------------------------------------------------------- */
 
@@ -210,6 +210,13 @@ typedef struct heed_host {
   int32_t (*plan_decline)(heed_node*, heed_text reason); /* returns what the callback returns: not an error */
   void (*plan_strided_input)(heed_node*, int32_t input);   /* this input may come strided */
   void (*plan_strided_output)(heed_node*, int32_t output);
+  /* CPU: this input or output may lie channels last, axis 1 innermost and the others in order, where it is not dense. An
+   * output does where those who read it take it so. Returns whether it will, as far as is known: kernels are asked until
+   * layouts are chosen, and once more then. */
+  int32_t (*plan_channels_last_input)(heed_node*, int32_t input);
+  int32_t (*plan_channels_last_output)(heed_node*, int32_t output);
+  /* The same of output 0 and all inputs that have its spatial axes, where they lie alike. */
+  int32_t (*plan_channels_last_alike)(heed_node*);
   void (*plan_in_place)(heed_node*, int32_t input, int32_t output); /* output may lie where input lies */
   /* How many additions and multiplications of numbers a run costs, where that is more than its bytes tell: for placing
    * nodes and for profiles. */

@@ -284,6 +284,11 @@ class Planning : public NodeView {
   using NodeView::NodeView;
   void take_strided(int32_t input) { host->plan_strided_input(node_, input); }
   void give_strided(int32_t output) { host->plan_strided_output(node_, output); }
+  // Whether it will lie so, as far as is known.
+  bool take_channels_last(int32_t input) { return host->plan_channels_last_input(node_, input) != 0; }
+  bool give_channels_last(int32_t output) { return host->plan_channels_last_output(node_, output) != 0; }
+  // Output 0 and all inputs that have its spatial axes, where all of them lie so.
+  bool keep_channels_last() { return host->plan_channels_last_alike(node_) != 0; }
   void in_place(int32_t input, int32_t output) { host->plan_in_place(node_, input, output); }
   // Additions and multiplications of a run, where its bytes do not tell its cost.
   void work(Dim operation_count) { host->plan_work(node_, operation_count.c_dim()); }
