@@ -32,6 +32,7 @@ Result<void> run(Running& run) {
 
 Result<void> plan(Planning& node) {
   for (int32_t i = 0; i < node.input_count(); ++i) node.take_strided(i);
+  node.keep_channels_last();
   return {};
 }
 

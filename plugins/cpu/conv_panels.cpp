@@ -17,6 +17,7 @@
 #define HWY_TARGET_INCLUDE "plugins/cpu/conv_panels.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include "winograd_points.hpp"
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
 HWY_BEFORE_NAMESPACE();
@@ -24,6 +25,7 @@ namespace heed::cpu::HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace winograd;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::VFromD<Floats>;
 
@@ -478,40 +480,7 @@ void join(const JoinedRows& t) {
 
 // ---- Winograd -----------------------------------------------------------------------------------------------------
 
-constexpr float root = std::numbers::sqrt2_v<float>, half_root = root / 2;
 constexpr int64_t tile_pixels = 4;
-
-// B^T d, of six vectors `step` apart.
-template <class D, class Vector = hn::VFromD<D>>
-HWY_INLINE void transform_input(D d, const Vector* from, int step, Vector* to) {
-  const Vector d0 = from[0], d1 = from[step], d2 = from[2 * step], d3 = from[3 * step], d4 = from[4 * step],
-               d5 = from[5 * step];
-  const Vector odd = hn::Set(d, 2.5f), wide = hn::Set(d, root), narrow = hn::Set(d, half_root);
-  const Vector even1 = hn::NegMulAdd(hn::Set(d, 2.0f), d2, d4), even2 = hn::NegMulAdd(hn::Set(d, 0.5f), d2, d4);
-  const Vector odd1 = hn::MulSub(narrow, d3, hn::Mul(wide, d1)), odd2 = hn::MulSub(wide, d3, hn::Mul(narrow, d1));
-  to[0] = hn::NegMulAdd(odd, d2, hn::Add(d0, d4));
-  to[1] = hn::Add(even1, odd1);
-  to[2] = hn::Sub(even1, odd1);
-  to[3] = hn::Add(even2, odd2);
-  to[4] = hn::Sub(even2, odd2);
-  to[5] = hn::NegMulAdd(odd, d3, hn::Add(d1, d5));
-}
-
-// A^T m, for two pixels and for four.
-HWY_INLINE void transform_to_two(const Vector* m, Vector* to) {
-  const Floats d;
-  to[0] = hn::Add(m[0], hn::Add(hn::Add(m[1], m[2]), hn::Add(m[3], m[4])));
-  to[1] = hn::MulAdd(hn::Set(d, half_root), hn::Sub(m[1], m[2]), hn::MulAdd(hn::Set(d, root), hn::Sub(m[3], m[4]), m[5]));
-}
-template <class D, class Vector = hn::VFromD<D>>
-HWY_INLINE void transform_output(D d, const Vector* m, Vector* to) {
-  const Vector sum1 = hn::Add(m[1], m[2]), sum2 = hn::Add(m[3], m[4]);
-  const Vector difference1 = hn::Sub(m[1], m[2]), difference2 = hn::Sub(m[3], m[4]);
-  to[0] = hn::Add(m[0], hn::Add(sum1, sum2));
-  to[1] = hn::MulAdd(hn::Set(d, half_root), difference1, hn::Mul(hn::Set(d, root), difference2));
-  to[2] = hn::MulAdd(hn::Set(d, 0.5f), sum1, hn::Add(sum2, sum2));
-  to[3] = hn::MulAdd(hn::Set(d, half_root / 2), difference1, hn::MulAdd(hn::Set(d, 2 * root), difference2, m[5]));
-}
 
 // The first tile of each vector: where a row has more than one, the last of them begins further left.
 template <class D, class Body>
@@ -573,12 +542,12 @@ void tiles_out_of(D d, const WinogradOutput& t) {
       HWY_UNROLL(6) for (int j = 0; j < 6; ++j) {
         Vector column[6], pixels[4];
         HWY_UNROLL(6) for (int i = 0; i < 6; ++i) column[i] = hn::LoadU(d, sums + (i * 6 + j) * t.position_stride);
-        transform_output(d, column, pixels);
+        transform_to_four(d, column, pixels);
         HWY_UNROLL(4) for (int i = 0; i < 4; ++i) rows[i][j] = pixels[i];
       }
       HWY_UNROLL(4) for (int i = 0; i < 4; ++i) {
         Vector pixels[4];
-        transform_output(d, rows[i], pixels);
+        transform_to_four(d, rows[i], pixels);
         hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d,
                               t.room + i * room_stride + tile * tile_pixels);
       }
@@ -632,11 +601,11 @@ void lines_out(const WinogradOutput& t) {
       if (are_all) HWY_UNROLL(4) for (int i = 0; i < count; ++i) pixels[i] = finish(pixels[i], nullptr, lanes);
     };
     if (t.line_pixels == 4) {
-      transform_output(d, sums, pixels);
+      transform_to_four(d, sums, pixels);
       finish_all(4);
       hn::StoreInterleaved4(pixels[0], pixels[1], pixels[2], pixels[3], d, to);
     } else {
-      transform_to_two(sums, pixels);
+      transform_to_two(d, sums, pixels);
       finish_all(2);
       hn::StoreInterleaved2(pixels[0], pixels[1], d, to);
     }
@@ -707,11 +676,11 @@ void transform_weights(const double* g, int64_t step, int64_t count, double* out
 
 }  // namespace
 
-void winograd_tile_weights(const float* weights, float* to, int64_t position_stride) {
-  double given[9], rows[18], all[36];
-  std::copy_n(weights, 9, given);
-  for (int64_t j = 0; j < 3; ++j) transform_weights(given + j, 3, 3, rows + j, 3);
-  for (int64_t i = 0; i < 6; ++i) transform_weights(rows + i * 3, 1, 3, all + i * 6, 1);
+void winograd_tile_weights(const float* weights, int64_t side, float* to, int64_t position_stride) {
+  double given[25], rows[30], all[36];
+  std::copy_n(weights, side * side, given);
+  for (int64_t j = 0; j < side; ++j) transform_weights(given + j, side, side, rows + j, side);
+  for (int64_t i = 0; i < 6; ++i) transform_weights(rows + i * side, 1, side, all + i * 6, 1);
   for (int64_t i = 0; i < 36; ++i) to[i * position_stride] = static_cast<float>(all[i]);
 }
 

@@ -146,8 +146,8 @@ inline int64_t chunk_first(int64_t output_count, int64_t chunks, int64_t chunk) 
 void pack_outputs(const float* weights, int64_t output_stride, int64_t k_stride, int64_t output_count, int64_t k_count,
                   int64_t most, float* to);
 
-// The 36 numbers that 3 x 3 weights become, or the 6 of a line of `count`, position_stride apart.
-void winograd_tile_weights(const float* weights, float* to, int64_t position_stride);
+// The 36 numbers that 3 x 3 or 5 x 5 weights become, or the 6 of a line of `count`, position_stride apart.
+void winograd_tile_weights(const float* weights, int64_t side, float* to, int64_t position_stride);
 void winograd_line_weights(const float* weights, int64_t count, float* to, int64_t position_stride);
 
 }  // namespace heed::cpu

@@ -352,7 +352,7 @@ Result<void> prepare(Preparing& node, const ConvKernels& kernels) {
     for (int64_t i = 0; i < matrix; ++i) {
       const float* const weights = from + (group * matrix + i) * taps;
       if (kept->winograd == Winograd::tiles)
-        winograd_tile_weights(weights, transformed.data() + i, matrix);
+        winograd_tile_weights(weights, 3, transformed.data() + i, matrix);
       else
         winograd_line_weights(weights, taps, transformed.data() + i, matrix);
     }

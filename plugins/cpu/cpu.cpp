@@ -93,6 +93,10 @@ extern const CpuKernel
 // Convolutions of f32 by vectors: conv_vectors.cpp
 // Convolutions that finish their sums, and those of f32 by vectors: conv.cpp, conv_vectors.cpp
 extern const CpuKernel fused_conv, conv_neon, conv_avx2, conv_avx512, fused_conv_neon, fused_conv_avx2, fused_conv_avx512;
+// Images that lie channels last: conv_channels.cpp, pool_channels.cpp
+extern const CpuKernel conv_channels_neon, conv_channels_avx2, conv_channels_avx512, fused_conv_channels_neon,
+    fused_conv_channels_avx2, fused_conv_channels_avx512, max_pool_channels_neon, max_pool_channels_avx2,
+    max_pool_channels_avx512, average_pool_channels_neon, average_pool_channels_avx2, average_pool_channels_avx512;
 // Pooling by vectors: pool_vectors.cpp
 extern const CpuKernel max_pool_neon, max_pool_avx2, max_pool_avx512, average_pool_neon, average_pool_avx2, average_pool_avx512;
 // Of mixtures of experts: heed_expert_matmul.cpp
@@ -209,6 +213,10 @@ PluginContent content() {
               &sequence_length, &concat_from_sequence, &optional_of, &optional_has_element, &optional_get_element,
               &quantize_linear, &dequantize_linear, &com_microsoft_quantize_linear, &com_microsoft_dequantize_linear,
               &dynamic_quantize_linear, &gather_block_quantized,
+              &conv_channels_neon, &conv_channels_avx2, &conv_channels_avx512, &fused_conv_channels_neon,
+              &fused_conv_channels_avx2, &fused_conv_channels_avx512, &max_pool_channels_neon, &max_pool_channels_avx2,
+              &max_pool_channels_avx512, &average_pool_channels_neon, &average_pool_channels_avx2,
+              &average_pool_channels_avx512,
               &max_pool_bytes,
               &conv_integer, &conv_integer_neon, &conv_integer_avx2, &conv_integer_avx_vnni, &conv_integer_avx512, &conv_integer_avx512_vnni,
               &qlinear_conv, &qlinear_conv_neon, &qlinear_conv_avx2, &qlinear_conv_avx_vnni, &qlinear_conv_avx512, &qlinear_conv_avx512_vnni,

@@ -29,8 +29,8 @@ bool is_narrow_integer(DataType type) {
   return type == DataType::i8 || type == DataType::u8 || type == DataType::i16 || type == DataType::u16;
 }
 
-// Whether all of it is computed as f32, which vector loops do; they round nothing on the way. Narrow integers may come in,
-// and go out: what is read and written as f32 needs no cast.
+// Whether all of it is computed as f32, which vector loops do; they round nothing on the way. Narrow integers may come
+// in, and go out: what is read and written as f32 needs no cast.
 bool is_of_f32(const Expression& expression) {
   const auto& steps = expression.steps();
   const auto& result = steps[expression.result()];
@@ -48,8 +48,7 @@ bool is_of_f32(const Expression& expression) {
     }
     const auto* arguments = step.arguments;
     if (std::any_of(arguments, arguments + rule_of(step.op).argument_count, is_integer_input)) return false;
-    return is_computed_as_f32(step.type) ||
-           (step.type == DataType::boolean && rule_of(step.op).argument_count > 0);
+    return is_computed_as_f32(step.type) || (step.type == DataType::boolean && rule_of(step.op).argument_count > 0);
   });
 }
 
@@ -229,7 +228,8 @@ Axes merged_axes(const TensorView* inputs, const TensorView& out, int32_t input_
 // One thread's part: its registers, and the slots of the block that is being run.
 class Blocks {
  public:
-  Blocks(const TensorView* inputs, const TensorView& out, const FusedProgram& program, const Axes& axes, RunFused function)
+  Blocks(const TensorView* inputs, const TensorView& out, const FusedProgram& program, const Axes& axes,
+         RunFused function)
       : program_(program), axes_(axes), function_(function), inputs_(inputs), out_(out) {
     // What is not contiguous in its row, or in memory not as in registers, passes through a buffer, as registers are.
     const int32_t row_axis = axes.count - 1;
@@ -321,8 +321,8 @@ class Blocks {
 
 bool is_byte(const TensorView& tensor) { return tensor.element() == DataType::i8 || tensor.element() == DataType::u8; }
 
-// The only input that has more than one element, where it and the output are bytes: what becomes of each of 256 tells all.
-// -1: there is none, or too few are asked for.
+// The only input that has more than one element, where it and the output are bytes: what becomes of each of 256 tells
+// all. -1: there is none, or too few are asked for.
 int32_t tabled_input(const TensorView* inputs, int32_t input_count, const TensorView& out, int64_t total) {
   int32_t tabled = -1;
   for (int32_t k = 0; k < input_count; ++k) {
@@ -334,15 +334,16 @@ int32_t tabled_input(const TensorView* inputs, int32_t input_count, const Tensor
 }
 
 // Stores of bytes may change anything, but for what is said not to overlap.
-void look_up(const uint8_t* __restrict table, const uint8_t* __restrict from, int64_t step, int64_t n, uint8_t* __restrict to) {
+void look_up(const uint8_t* __restrict table, const uint8_t* __restrict from, int64_t step, int64_t n,
+             uint8_t* __restrict to) {
   if (step == 1)
     for (int64_t i = 0; i < n; ++i) to[i] = table[from[i]];
   else
     for (int64_t i = 0; i < n; ++i) to[i] = table[from[i * step]];
 }
 
-void run_by_table(const Running& run, const FusedProgram& program, TensorView* inputs, int32_t tabled, const TensorView& out,
-                  const Axes& axes, RunFused function) {
+void run_by_table(const Running& run, const FusedProgram& program, TensorView* inputs, int32_t tabled,
+                  const TensorView& out, const Axes& axes, RunFused function) {
   constexpr int64_t size = 256, stride = 1;
   uint8_t codes[size], table[size];
   for (int64_t i = 0; i < size; ++i) codes[i] = static_cast<uint8_t>(i);
@@ -374,11 +375,34 @@ void run_by_table(const Running& run, const FusedProgram& program, TensorView* i
   });
 }
 
+// A tensor of the output's rank, with axis 1 as the last one.
+struct ChannelsLast {
+  int64_t dims[most_axes], strides[most_axes];
+  TensorView view(const TensorView& given, int32_t rank) {
+    const int32_t absent = rank - given.rank();
+    for (int32_t axis = 0; axis < rank; ++axis) {
+      const int32_t to = axis < 1 ? axis : axis == 1 ? rank - 1 : axis - 1;
+      dims[to] = axis < absent ? 1 : given.dim(axis - absent);
+      strides[to] = axis < absent ? 0 : given.stride(axis - absent);
+    }
+    TensorView view = given;
+    view.c.rank = rank;
+    view.c.dims = dims;
+    view.c.strides = strides;
+    return view;
+  }
+};
+
 void run_program(Running& run, RunFused function) {
   const auto& program = *run.kept<FusedProgram>();
-  const auto out = run.output(0);
+  auto out = run.output(0);
   TensorView inputs[FusedProgram::most_inputs];
   for (int32_t k = 0; k < program.input_count; ++k) inputs[k] = run.input(k);
+  ChannelsLast permuted[FusedProgram::most_inputs + 1];
+  if (!is_dense(out)) {  // only so much is offered
+    for (int32_t k = 0; k < program.input_count; ++k) inputs[k] = permuted[k].view(inputs[k], out.rank());
+    out = permuted[program.input_count].view(out, out.rank());
+  }
   const Axes axes = merged_axes(inputs, out, program.input_count);
   if (axes.total == 0) return;
   if (const int32_t tabled = tabled_input(inputs, program.input_count, out, axes.total); tabled >= 0)
@@ -386,7 +410,9 @@ void run_program(Running& run, RunFused function) {
   // Below, waking a thread costs more than it saves; tuned on two cores of a Xeon.
   constexpr int64_t operations_per_thread = 1 << 17;
   const int64_t grain = std::max<int64_t>(1024, operations_per_thread / std::max(program.instruction_count, 1));
-  const auto run_blocks = [&](int64_t begin, int64_t end) { Blocks(inputs, out, program, axes, function).run(begin, end); };
+  const auto run_blocks = [&](int64_t begin, int64_t end) {
+    Blocks(inputs, out, program, axes, function).run(begin, end);
+  };
   if (axes.total <= grain) return run_blocks(0, axes.total);
   run.parallel_for(axes.total, grain, run_blocks);
 }
@@ -398,6 +424,7 @@ Result<void> plan(Planning& node) {
   HEED_TRY(require_ranks(node));
   if (node.output(0).has_rank() && node.output(0).rank() > most_axes)
     return decline("more than " + std::to_string(most_axes) + " axes");
+  node.keep_channels_last();
   return plan_elementwise(node);
 }
 
