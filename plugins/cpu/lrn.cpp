@@ -6,12 +6,20 @@
 namespace heed::cpu {
 namespace {
 
+// x^0.75, in a quarter of the time that a power takes.
+template <class T>
+T power_of_usual(T x) {
+  const T root = std::sqrt(x);
+  return root * std::sqrt(root);
+}
+
 template <class T>
 void run_of(const Running& run, const TensorView& x, const TensorView& y) {
   const int64_t channel_count = x.dim(1), inner = x.count(2, x.rank());
   const int64_t size = run.integer("size"), before = (size - 1) / 2, behind = size - 1 - before;
   const T alpha = static_cast<T>(run.number("alpha")) / static_cast<T>(size), beta = static_cast<T>(run.number("beta")),
           bias = static_cast<T>(run.number("bias"));
+  const bool is_usual = beta == T{0.75};
   run.parallel_for(x.dim(0) * channel_count, std::max<int64_t>(1, 4096 / std::max<int64_t>(inner, 1)),
                    [&](int64_t begin, int64_t end) {
                      RowReader<T> reader(x);
@@ -28,8 +36,10 @@ void run_of(const Running& run, const TensorView& x, const TensorView& y) {
                        }
                        const T* in = reader.row(row * inner, inner);
                        T* out = writer.row(row * inner, inner);
-                       for (int64_t i = 0; i < inner; ++i)
-                         out[i] = in[i] / std::pow(bias + alpha * sums[static_cast<size_t>(i)], beta);
+                       for (int64_t i = 0; i < inner; ++i) {
+                         const T number = bias + alpha * sums[static_cast<size_t>(i)];
+                         out[i] = in[i] / (is_usual ? power_of_usual(number) : std::pow(number, beta));
+                       }
                        writer.finish();
                      }
                    });
