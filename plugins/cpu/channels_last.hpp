@@ -16,18 +16,11 @@ inline const char* channels_last_name(Isa isa) {
 }
 
 // Whether a tensor [batch, channel, spatial...] does, by its strides.
-inline bool lies_channels_last(const TensorView& t) {
-  int64_t expected = 1;
-  const auto fits = [&](int32_t axis) {
-    const bool does = t.dim(axis) == 1 || t.stride(axis) == expected;
-    expected *= t.dim(axis);
-    return does;
-  };
-  if (!fits(1)) return false;
-  for (int32_t axis = t.rank() - 1; axis > 1; --axis)
-    if (!fits(axis)) return false;
-  return fits(0);
-}
+bool lies_channels_last(const TensorView& tensor);
+
+// For plan functions: declines what has other than one or two spatial axes, whose sizes only the run tells, and images
+// that are too large with their padding: places in one are counted in 32 bits.
+Result<void> check_images(const Planning& node, std::span<const int64_t> kernel);
 
 // Outputs along an axis whose windows reach the same elements of theirs: [begin, end) of the window.
 struct WindowSpan {

@@ -20,8 +20,9 @@ struct Settings {
   std::optional<ConvBounds> bounds;  // null: a program takes their place
 };
 
-// Winograd's tiles: F(4x4, 3x3) or F(2x2, 5x5).
-constexpr int64_t tile_side = 6;
+// Winograd's tiles, F(4x4, 3x3) or F(2x2, 5x5), where they save half of the products. A few of them alone wait for
+// their weights, which are more.
+constexpr int64_t tile_side = 6, least_tiles = 4;
 int64_t tile_pixels_of(const NodeView& node, std::span<const int64_t> kernel, int64_t channels) {
   const auto are_ones = [&](const char* name) {
     const auto numbers = node.integers(name);
@@ -29,7 +30,12 @@ int64_t tile_pixels_of(const NodeView& node, std::span<const int64_t> kernel, in
   };
   const bool fits = kernel.size() == 2 && kernel[0] == kernel[1] && (kernel[0] == 3 || kernel[0] == 5) &&
                     are_ones("strides") && are_ones("dilations") && channels % channel_step == 0;
-  return fits ? tile_side + 1 - kernel[0] : 1;
+  if (!fits) return 1;
+  const int64_t pixels = tile_side + 1 - kernel[0];
+  const auto out = node.output(0).dims().last(2);
+  const int64_t tiles = ceil_divide(out[0].number(), pixels) * ceil_divide(out[1].number(), pixels);
+  const bool saves = 2 * tiles * tile_side * tile_side <= out[0].number() * out[1].number() * kernel[0] * kernel[0];
+  return saves && tiles >= least_tiles ? pixels : 1;
 }
 
 Settings settings_of(const NodeView& node, std::span<const int64_t> w) {
@@ -85,7 +91,8 @@ struct Work : Windows {
     const int64_t wanted = threads == 1 || multiplications < serial_work ? 1 : threads;
     tile_columns = ceil_divide(out[width], side);
     panels = ceil_divide(settings.outputs, panel_outputs(settings.outputs, lanes));
-    const bool takes_ranges = !settings.has_own_channels && images % wanted != 0 && (panels % wanted == 0 || panels >= 4 * wanted);
+    const bool takes_ranges =
+        !settings.has_own_channels && images % wanted != 0 && (panels % wanted == 0 || panels >= 4 * wanted);
     ranges = takes_ranges ? wanted : 1;
     const int64_t most_rows = side == 1 ? row_count : std::max<int64_t>(1, most_tiles / tile_columns);
     const int64_t blocks = std::max(ceil_divide(row_count, most_rows), ceil_divide(wanted, images * ranges));
@@ -118,9 +125,6 @@ struct Work : Windows {
   // At most so many.
   int64_t range_outputs() const {
     return ranges == 1 ? settings.outputs : range_panels() * panel_outputs(settings.outputs, lanes);
-  }
-  int64_t weight_count() const {
-    return settings.outputs * settings.channels * (settings.tile_pixels > 1 ? tile_side * tile_side : kernel_count);
   }
 };
 
@@ -428,23 +432,18 @@ Result<void> plan(Planning& node) {
   const auto x = node.input(conv_x), y = node.output(0);
   if (x.element() != DataType::f32) return decline("elements are " + std::string(name_of(x.element())) + ", not f32");
   if (channel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
-  HEED_TRY(require_ranks(node));
-  if (x.rank() > 4) return decline("more than 2 spatial axes");
   if (!node.constant(conv_w)) return decline("its weights are not constant");
+  HEED_TRY(require_ranks(node));
   const auto w = weight_sizes(node);
-  int64_t pixels = 1;
-  for (const TypeView image : {x, y})
-    for (const Dim dim : image.dims().subspan(1)) {
-      if (!dim.is_number() || dim.number() == 0) return decline("only the run tells the sizes of its images");
-    }
-  for (const Dim dim : y.dims().subspan(2)) pixels *= dim.number();
+  if (std::count(w.begin(), w.end(), 0) != 0) return decline("there are no weights");
+  HEED_TRY(check_images(node, std::span(w).subspan(2)));
   const int64_t groups = node.integer("group", 1);
   const bool has_own_channels = groups > 1;
   if (has_own_channels && (groups != w[0] || w[1] != 1)) return decline("groups of several channels or outputs");
   if (w[0] % channel_step != 0) return decline("outputs are no multiple of " + std::to_string(channel_step));
-  if (std::count(w.begin(), w.end(), 0) != 0) return decline("there are no weights");
+  int64_t pixels = 1;
+  for (const Dim dim : y.dims().subspan(2)) pixels *= dim.number();
   if (pixels > most_pixels) return decline("images are large enough to fill vectors by themselves");
-  HEED_TRY(check_stripes(node, x, std::span(w).subspan(2)));
   const bool is_last_x = node.take_channels_last(conv_x), is_last_y = node.give_channels_last(0);
   if (node.has_input(conv_residual)) node.take_channels_last(conv_residual);
   if (!is_last_x && !is_last_y) return decline("neither its images nor what becomes of them lie channels last");

@@ -66,9 +66,9 @@ struct PooledRows {
 };
 
 // Winograd's transforms, with the points 0, +-1/sqrt(2), +-sqrt(2) and infinity (Lavin and Gray, arXiv:1509.09308; the
-// points: Barabasz et al., arXiv:1803.10986). Of tiles of 4 x 4 pixels, F(4x4, 3x3): 36 products instead of 144, with
-// errors of about three times those of plain sums. Of lines of 4 or 2 pixels, F(4, 3) and F(2, 5): 6 instead of 12 or
-// 10, for each line of a window.
+// points: Barabasz et al., arXiv:1803.10986). Of tiles of 4 x 4 or 2 x 2 pixels, F(4x4, 3x3) and F(2x2, 5x5): 36
+// products instead of 144 or 100, with errors of up to three times those of plain sums. Of lines of 4 or 2 pixels,
+// F(4, 3) and F(2, 5): 6 instead of 12 or 10, for each line of a window.
 inline constexpr int64_t winograd_points = 6;
 
 // The tiles, or lines, of a rectangle of one channel, transformed: v [position, tile], tiles row by row.

@@ -1,6 +1,5 @@
 // MaxPool, without indices, and AveragePool of f32 images that lie channels last, with channels in the lanes.
 #include "channels_last.hpp"
-#include "ranks.hpp"
 
 namespace heed::cpu {
 namespace {
@@ -48,11 +47,8 @@ struct Pooling : Windows {
       x = own + copy;
     }
     float* const last = is_last_y ? y + (image * out_count + first * out[width]) * channels : own + outputs;
-    const ChannelWindows given{.channel_count = channels,
-                               .y = last,
-                               .y_row = out[width] * channels,
-                               .y_step = channels,
-                               .residual = last};
+    const ChannelWindows given{
+        .channel_count = channels, .y = last, .y_row = out[width] * channels, .y_step = channels, .residual = last};
     for_each_rectangle(*this, x, first, first + count, reinterpret_cast<ChannelTap*>(own), given,
                        [&](ChannelWindows& call) {
                          call.divisor = static_cast<float>(counts_padding ? kernel_count : call.tap_count);
@@ -100,13 +96,10 @@ Result<void> plan(Planning& node) {
   if (x.element() != DataType::f32) return decline("elements are " + std::string(name_of(x.element())) + ", not f32");
   if (channel_kernels(isa) == nullptr) return decline("it is not compiled for " + std::string(name_of(isa)));
   if (node.has_output(1)) return decline("it is asked where the greatest stand");
-  HEED_TRY(require_ranks(node));
-  if (x.rank() > 4) return decline("more than 2 spatial axes");
+  HEED_TRY(check_images(node, *node.integers("kernel_shape")));
   if (is_mean && node.integer("ceil_mode") != 0 && node.integer("count_include_pad") != 0)
     return decline("windows may reach behind the padding that counts");
-  HEED_TRY(check_stripes(node, x, *node.integers("kernel_shape")));
-  const Dim channels = x.dim(1);
-  if (!channels.is_number() || channels.number() % channel_step != 0)
+  if (x.dim(1).number() % channel_step != 0)
     return decline("channels are no multiple of " + std::to_string(channel_step));
   if (!node.take_channels_last(0)) return decline("its images do not lie channels last");
   node.give_channels_last(0);
