@@ -105,9 +105,10 @@ std::shared_ptr<void> allocate_host_memory(size_t size_bytes) {
   const size_t rounded = std::max((size_bytes + alignment_bytes - 1) / alignment_bytes, size_t{1}) * alignment_bytes;
   return allocate_counted(rounded, [](size_t bytes) {
     if (bytes < huge_page_bytes) return std::aligned_alloc(alignment_bytes, bytes);
-    void* memory = std::aligned_alloc(huge_page_bytes, bytes);
+    void* memory = nullptr;  // aligned_alloc wants whole pages
+    if (posix_memalign(&memory, huge_page_bytes, bytes) != 0) return static_cast<void*>(nullptr);
     // Whole huge pages only: what is behind the last of them stays as small as it was asked for.
-    if (memory != nullptr) madvise(memory, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
+    madvise(memory, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
     return memory;
   });
 }

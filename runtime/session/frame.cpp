@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "plan/strides.hpp"
 #include "plan/told_length.hpp"
+#include "session/arena_fence.hpp"
 #include "session/bound_node.hpp"
 #include "session/control_run.hpp"
 #include "session/session.hpp"
@@ -587,13 +588,39 @@ Result<void> Frame::run_cpu(uint32_t id) {
       output.before = std::move(slots_[step.outputs[i]].value);
   }
   run.enter({&bound.arguments, bound.input_values, bound.output_values});
+  if constexpr (fences_arenas) fence_arenas(bound);
   const int32_t code = step.cpu->run(&bound.arguments, bound.node.get(), step.cpu->user);
+  if constexpr (fences_arenas) open_arenas();
   auto left = run.leave();
   if (code != HEED_OK) [[unlikely]]
     return explain(failure_of(code), id);
   if (!left) [[unlikely]]
     return explain(std::move(left).error(), id);
   return take_results(id);
+}
+
+void Frame::fence_arenas(const BoundStep& step) const {
+  for (const auto& segment : segments_)
+    if (segment.arena) close_memory(segment.arena.get(), segment.arena_size_bytes);
+  for (const auto* tensors : {&step.inputs, &step.outputs})
+    for (const heed_tensor& tensor : *tensors) {
+      if (tensor.data == nullptr || tensor.rank < 0) continue;
+      const auto rank = static_cast<size_t>(tensor.rank);
+      const std::span<const int64_t> dims(tensor.dims, rank);
+      if (std::find(dims.begin(), dims.end(), 0) != dims.end()) continue;
+      const auto extent = extent_of(dims, {tensor.strides, rank});
+      if (!extent) continue;
+      const auto element = static_cast<DataType>(tensor.element);
+      const int64_t bits = element == DataType::string ? int64_t{8 * sizeof(heed_text)} : bits_of(element);
+      open_memory(static_cast<const std::byte*>(tensor.data) + extent->low * bits / 8,
+                  static_cast<size_t>(((extent->high - extent->low + 1) * bits + 7) / 8));
+    }
+  if (step.arguments.scratch) open_memory(step.arguments.scratch, step.scratch_bytes);
+}
+
+void Frame::open_arenas() const {
+  for (const auto& segment : segments_)
+    if (segment.arena) open_memory(segment.arena.get(), segment.arena_size_bytes);
 }
 
 // Values that the step itself made: their sizes are known from here on.

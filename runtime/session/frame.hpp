@@ -136,6 +136,9 @@ class Frame {
   Result<Lifetimes> find_lifetimes(uint32_t index);
   Result<void> place(uint32_t index);
   Result<void> spoil_arenas(uint32_t index);
+  // Under AddressSanitizer: of the arenas a step may touch its own inputs, outputs and scratch alone; and all again.
+  void fence_arenas(const BoundStep& step) const;
+  void open_arenas() const;
   void point_slots(uint32_t index);
   bool is_open(uint32_t step) const;
   Result<void> check_contract(uint32_t step);
