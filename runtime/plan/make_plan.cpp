@@ -7,6 +7,7 @@
 #include "plan/choose_kernel.hpp"
 #include "plan/cost_model.hpp"
 #include "plan/expand_refused.hpp"
+#include "plan/find_channels_last.hpp"
 #include "plan/find_states.hpp"
 #include "plan/place_nodes.hpp"
 #include "plan/plan.hpp"
@@ -32,7 +33,7 @@ class Planner {
     find_needed();
     HEED_TRY(find_counting());
     HEED_TRY(find_places());
-    find_channels_last();
+    find_layouts();
     begin_segment();
     HEED_TRY(add_inputs());
     const size_t node_count = graph_.nodes.size();  // planning appends copies
@@ -282,39 +283,22 @@ class Planner {
            std::all_of(value.type.dims->begin() + 1, value.type.dims->end(), [](Dim dim) { return dim.is_number(); });
   }
 
-  // Values lie channels last where the kernel that makes them offers it and at least half of those that read them take
-  // it; others get a copy. Kernels are asked as long as there are fewer after it.
-  void find_channels_last() {
-    channels_last_.assign(graph_.values.size(), false);
-    std::vector<NodeId> concerned;
+  void find_layouts() {
+    std::vector<bool> may(graph_.values.size(), false);
+    std::vector<NodeId> nodes;
     for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
       const Node& node = graph_.nodes[id];
       if (!live_[id] || view_[id] || locations_[id] != Location::cpu || operators_[id]->is(HEED_CONTROL)) continue;
       bool concerns = false;
-      for (const ValueId input : node.inputs) concerns = concerns || (input != no_id && channels_last_[input]);
+      for (const ValueId input : node.inputs) concerns = concerns || (input != no_id && may[input]);
       for (const ValueId output : node.outputs)
-        if (output != no_id && may_lie_channels_last(output)) concerns = channels_last_[output] = true;
-      if (concerns) concerned.push_back(id);
+        if (output != no_id && may_lie_channels_last(output)) concerns = may[output] = true;
+      if (concerns) nodes.push_back(id);
     }
-    for (bool is_stable = false; !is_stable;) {
-      std::vector<bool> offered(graph_.values.size(), false);
-      std::vector<int32_t> takers(graph_.values.size(), 0);
-      for (const NodeId id : concerned) {
-        const Node& node = graph_.nodes[id];
-        const auto choice = choose_cpu_kernel(graph_, node, *operators_[id], registry_, options_, &channels_last_);
-        if (!choice) continue;  // add_node tells
-        for (size_t i = 0; i < node.outputs.size(); ++i)
-          if (node.outputs[i] != no_id && choice->channels_last_outputs[i]) offered[node.outputs[i]] = true;
-        for (size_t i = 0; i < node.inputs.size(); ++i)
-          if (node.inputs[i] != no_id && choice->channels_last_inputs[i]) ++takers[node.inputs[i]];
-      }
-      is_stable = true;
-      for (ValueId id = 0; id < channels_last_.size(); ++id) {
-        if (!channels_last_[id] || (offered[id] && takers[id] > 0 && 2 * takers[id] >= use_count_[id])) continue;
-        channels_last_[id] = false;
-        is_stable = false;
-      }
-    }
+    channels_last_ = find_channels_last(
+        {graph_, std::move(nodes), std::move(may), use_count_, [&](NodeId id, const std::vector<bool>& channels_last) {
+           return choose_cpu_kernel(graph_, graph_.nodes[id], *operators_[id], registry_, options_, &channels_last);
+         }});
   }
 
   // The value whose memory a value may be a look at.
