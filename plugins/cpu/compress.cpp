@@ -15,15 +15,13 @@ Result<void> run(Running& run) {
     x.c.dims = &count;
     x.c.rank = 1;
   }
-  auto places = all_places(x.dims());
-  auto& chosen = places[static_cast<size_t>(axis)];
-  chosen.clear();
+  std::vector<int64_t> chosen;
   for (int64_t i = 0; i < condition.count(); ++i)
     if (condition.data<uint8_t>()[i]) chosen.push_back(i);
   if (!chosen.empty() && chosen.back() >= x.dim(axis))
     return Error{Code::invalid_argument, "the condition is true at position " + std::to_string(chosen.back()) +
                                              ", but there are " + std::to_string(x.dim(axis)) + " to choose from"};
-  return pick_elements(run, x, places);
+  return pick_along(run, x, axis, std::move(chosen));
 }
 
 }  // namespace

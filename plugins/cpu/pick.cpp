@@ -50,15 +50,6 @@ void pick_packed(const TensorView& x, const TensorView& y, const Places& places,
 
 }  // namespace
 
-Places all_places(std::span<const int64_t> dims) {
-  Places places;
-  for (const auto size : dims) {
-    places.emplace_back(static_cast<size_t>(size));
-    std::iota(places.back().begin(), places.back().end(), 0);
-  }
-  return places;
-}
-
 Result<void> pick_elements(const Running& run, const TensorView& x, const Places& places, const TensorView& fill) {
   std::vector<int64_t> dims;
   for (const auto& along : places) dims.push_back(static_cast<int64_t>(along.size()));
@@ -118,6 +109,20 @@ Result<void> pick_elements(const Running& run, const TensorView& x, const Places
   });
   own_texts(run, 0, y);
   return {};
+}
+
+Result<void> pick_along(const Running& run, const TensorView& x, int32_t axis, std::vector<int64_t> places) {
+  std::vector<int64_t> dims(x.dims().begin(), x.dims().end());
+  dims[static_cast<size_t>(axis)] = static_cast<int64_t>(places.size());
+  HEED_ASSIGN(const auto y, run.allocate(0, dims));
+  if (y.count() == 0) return {};  // other axes may be longer than there is memory for their places
+  Places all;
+  for (const int64_t size : dims) {
+    all.emplace_back(static_cast<size_t>(size));
+    std::iota(all.back().begin(), all.back().end(), 0);
+  }
+  all[static_cast<size_t>(axis)] = std::move(places);
+  return pick_elements(run, x, all);
 }
 
 }  // namespace heed::cpu

@@ -9,11 +9,11 @@ namespace heed::cpu {
 using Places = std::vector<std::vector<int64_t>>;
 inline constexpr int64_t nothing = -1;
 
-// The places of a whole tensor: 0, 1, ... along each axis.
-Places all_places(std::span<const int64_t> dims);
-
 // y[i, j, ...] = x[places[0][i], places[1][j], ...], into output 0 of the run; all dense. Fill: an element of x's type,
 // or absent for zeros and empty texts.
 Result<void> pick_elements(const Running& run, const TensorView& x, const Places& places, const TensorView& fill = {});
+
+// The same with these places along one axis, and all along the others.
+Result<void> pick_along(const Running& run, const TensorView& x, int32_t axis, std::vector<int64_t> places);
 
 }  // namespace heed::cpu

@@ -79,6 +79,16 @@ Result<void> run(Running& run) {
     x.c.rank = 1;
   }
   const int64_t outer_count = x.count(0, axis), item_count = x.dim(axis), inner_count = x.count(axis + 1, x.rank());
+  if (count == 0 && item_count > 0) {  // all are equal, and perhaps more than there is memory to compare
+    HEED_TRY(pick_along(run, x, axis, {0}));
+    for (int32_t output = 1; output <= 3; ++output) {
+      if (!run.has_output(output)) continue;
+      const int64_t length = output == 2 ? item_count : 1;
+      HEED_ASSIGN(const auto out, run.allocate(output, {&length, 1}));
+      std::fill_n(out.data<int64_t>(), length, output == 3 ? item_count : 0);
+    }
+    return {};
+  }
   const bool sorted = run.integer("sorted", 1) != 0;
   Groups groups;
   if (x.element() == DataType::string) {
@@ -93,9 +103,7 @@ Result<void> run(Running& run) {
     });
   }
 
-  auto places = all_places(x.dims());
-  places[static_cast<size_t>(axis)] = groups.first;
-  HEED_TRY(pick_elements(run, x, places));
+  HEED_TRY(pick_along(run, x, axis, groups.first));
   const std::vector<int64_t>* lists[] = {&groups.first, &groups.group_of, &groups.counts};
   for (int32_t output = 1; output <= 3; ++output) {
     if (!run.has_output(output)) continue;
