@@ -64,15 +64,17 @@ struct AskedNode : heed_node {
   bool plan_channels_last_alike() override {
     const ValueId output = node.outputs.empty() ? no_id : node.outputs[0];
     if (output == no_id || !lies_so(output)) return false;
-    const auto images = [&](ValueId input) {  // of one channel or pixel: both layouts are one
+    const auto is_image = [&](ValueId input) {
       return input != no_id && has_spatial_axes_of(graph.values[input].type, *graph.values[output].type.dims);
     };
+    if (std::none_of(node.inputs.begin(), node.inputs.end(), is_image)) return false;
     for (const ValueId input : node.inputs)
-      if (images(input) && !lies_so(input)) return false;
+      if (is_image(input) && !lies_so(input)) return false;
     for (size_t i = 0; i < node.inputs.size(); ++i)
-      if (images(node.inputs[i])) choice.channels_last_inputs[i] = true;
+      if (is_image(node.inputs[i])) choice.channels_last_inputs[i] = true;
     return choice.channels_last_outputs[0] = true;
   }
+  // Of one channel both layouts are one.
   static bool has_spatial_axes_of(const ValueType& type, std::span<const Dim> image) {
     return type.dims && type.dims->size() == image.size() && !(*type.dims)[1].is_number(1) &&
            std::equal(image.begin() + 2, image.end(), type.dims->begin() + 2);

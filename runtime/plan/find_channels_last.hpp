@@ -9,8 +9,8 @@
 
 namespace heed {
 
-// A node that makes or reads values which may, and what its kernel says while these are thought to: a Choice, or
-// nothing where there is none.
+// The nodes that make or read values which may lie so, and what the kernel of one says as long as these are thought to;
+// an error where it has none.
 struct LayoutQuestion {
   const Graph& graph;
   std::vector<NodeId> nodes;               // in the graph's order
