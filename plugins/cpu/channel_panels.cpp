@@ -24,7 +24,11 @@ using Floats = hn::ScalableTag<float>;
 
 constexpr int64_t lanes = HWY_MAX_BYTES / sizeof(float);
 // Sums that stay in registers beside weights and a pixel: 32 registers, 16 with AVX2.
-constexpr int most_sums = HWY_TARGET == HWY_AVX2 ? 12 : HWY_TARGET == HWY_AVX3 ? 28 : 24;
+template <class D>
+constexpr int most_sums = HWY_TARGET == HWY_AVX2                                   ? 12
+                          : HWY_TARGET == HWY_NEON                                 ? 24
+                          : hn::MaxLanes(D()) == static_cast<size_t>(channel_step) ? 14  // of half the width: enough
+                                                                                   : 28;
 
 // Whole vectors, or half ones where there are no more channels.
 template <class Body>
@@ -62,6 +66,7 @@ struct Finish {
   Finish(D d, const ConvFinish& finish, int64_t output)
       : d(d), bias(finish.bias ? hn::LoadU(d, finish.bias + output) : hn::Zero(d)), low(hn::Set(d, finish.low)),
         high(hn::Set(d, finish.high)), has_residual(finish.has_residual) {}
+  HWY_INLINE Vector of(Vector sum) const { return hn::Min(high, hn::Max(low, hn::Add(sum, bias))); }
   HWY_INLINE Vector operator()(Vector sum, const float* residual) const {
     sum = hn::Add(sum, bias);
     if (has_residual) sum = hn::Add(sum, hn::LoadU(d, residual));
@@ -78,6 +83,20 @@ struct ProductTile {
   const float* residual;
   int64_t output;
 };
+
+// Sums that lie in y, by their residual, too: out of the tiles, which are many.
+template <class D>
+HWY_NOINLINE void finish_with_residual(const ChannelProducts& t, const ProductTile& at, int vectors, int pixels) {
+  const D d;
+  for (int v = 0; v < vectors; ++v) {
+    const int64_t output = at.output + v * static_cast<int64_t>(hn::MaxLanes(d));
+    const Finish<D> finish(d, *t.finish, output);
+    for (int p = 0; p < pixels; ++p) {
+      float* const y = at.y + output + p * t.y_step;
+      hn::StoreU(finish(hn::LoadU(d, y), at.residual + output + p * t.residual_step), d, y);
+    }
+  }
+}
 
 template <class D, int vectors, int pixels>
 void product_tile(const ChannelProducts& t, const ProductTile& at) {
@@ -109,15 +128,13 @@ void product_tile(const ChannelProducts& t, const ProductTile& at) {
   }
   HWY_UNROLL(2) for (int v = 0; v < vectors; ++v) {
     float* const y = at.y + at.output + v * width;
-    if (!t.finish) {
-      HWY_UNROLL(32) for (int p = 0; p < pixels; ++p) hn::StoreU(sum[p][v], d, y + p * t.y_step);
-      continue;
+    if (t.finish && !t.finish->has_residual) {
+      const Finish<D> finish(d, *t.finish, at.output + v * width);
+      HWY_UNROLL(32) for (int p = 0; p < pixels; ++p) sum[p][v] = finish.of(sum[p][v]);
     }
-    const Finish<D> finish(d, *t.finish, at.output + v * width);
-    const float* const residual = at.residual + at.output + v * width;
-    HWY_UNROLL(32) for (int p = 0; p < pixels; ++p)
-      hn::StoreU(finish(sum[p][v], residual + p * t.residual_step), d, y + p * t.y_step);
+    HWY_UNROLL(32) for (int p = 0; p < pixels; ++p) hn::StoreU(sum[p][v], d, y + p * t.y_step);
   }
+  if (t.finish && t.finish->has_residual) finish_with_residual<D>(t, at, vectors, pixels);
 }
 
 // A panel of so many vectors: rows of pixels in even tiles.
@@ -141,9 +158,9 @@ void products_of(D, const ChannelProducts& t) {
     const int64_t output = panel * width;
     const float* const weights = t.weights + output * k_count;
     if (output + width <= t.output_count)
-      product_panel<D, 2>(t, weights, output, std::make_integer_sequence<int, most_sums / 2>{});
+      product_panel<D, 2>(t, weights, output, std::make_integer_sequence<int, most_sums<D> / 2>{});
     else
-      product_panel<D, 1>(t, weights, output, std::make_integer_sequence<int, most_sums>{});
+      product_panel<D, 1>(t, weights, output, std::make_integer_sequence<int, most_sums<D>>{});
   }
 }
 
