@@ -22,25 +22,19 @@ bool lies_channels_last(const TensorView& tensor);
 // that are too large with their padding: places in one are counted in 32 bits.
 Result<void> check_images(const Planning& node, std::span<const int64_t> kernel);
 
-// Outputs along an axis whose windows reach the same elements of theirs: [begin, end) of the window.
+// Outputs along an axis whose windows reach the same elements of theirs.
 struct WindowSpan {
-  int64_t first, count, begin, end;
+  int64_t first, count;
+  Taps taps;
 };
 // The spans of outputs [first, last) of an axis, in order; body(span).
 template <class Body>
 void for_each_span(const Windows& w, int axis, int64_t first, int64_t last, Body&& body) {
-  const auto inside = [&](int64_t output) {
-    const int64_t place = output * w.strides[axis] - w.pads[axis];
-    const auto before = [&](int64_t end) {
-      return std::clamp<int64_t>(end <= place ? 0 : ceil_divide(end - place, w.dilations[axis]), 0, w.kernel[axis]);
-    };
-    return std::pair(before(0), before(w.in[axis]));
-  };
   for (int64_t output = first; output < last;) {
-    const auto taps = inside(output);
+    const Taps taps = w.inside(axis, output);
     int64_t next = output + 1;
-    while (next < last && inside(next) == taps) ++next;
-    body(WindowSpan{output, next - output, taps.first, taps.second});
+    while (next < last && w.inside(axis, next) == taps) ++next;
+    body(WindowSpan{output, next - output, taps});
     output = next;
   }
 }
@@ -56,14 +50,13 @@ void for_each_rectangle(const Windows& w, const float* x, int64_t first_row, int
     for_each_span(w, width, 0, w.out[width], [&](const WindowSpan& columns) {
       ChannelWindows call = given;
       call.taps = taps;
-      for (int64_t i = rows.begin; i < rows.end; ++i)
-        for (int64_t j = columns.begin; j < columns.end; ++j)
-          taps[call.tap_count++] = {static_cast<int32_t>((i - rows.begin) * w.dilations[height] * in_row +
-                                                         (j - columns.begin) * w.dilations[width] * channels),
+      for (int64_t i = rows.taps.begin; i < rows.taps.end; ++i)
+        for (int64_t j = columns.taps.begin; j < columns.taps.end; ++j)
+          taps[call.tap_count++] = {static_cast<int32_t>((i - rows.taps.begin) * w.dilations[height] * in_row +
+                                                         (j - columns.taps.begin) * w.dilations[width] * channels),
                                     static_cast<int32_t>((i * w.kernel[width] + j) * channels)};
       const auto begin = [&](int axis, const WindowSpan& span) {
-        return span.begin == span.end ? 0
-                                      : span.first * w.strides[axis] - w.pads[axis] + span.begin * w.dilations[axis];
+        return span.taps.begin == span.taps.end ? 0 : w.place(axis, span.first, span.taps.begin);
       };
       const int64_t row = rows.first - first_row;
       call.source = x + begin(height, rows) * in_row + begin(width, columns) * channels;

@@ -385,18 +385,13 @@ Result<void> prepare(Preparing& node, const ChannelKernels& kernels) {
   return node.replaced(conv_w), Result<void>{};
 }
 
-Work work_of(const Settings& settings, const TensorView& x, const TensorView& y, const TensorView& residual,
-             const ChannelKernels& kernels, int64_t threads) {
-  return Work(settings, x, y, residual, kernels.lanes, threads);
-}
-
 Result<void> bind(Binding& node, const ChannelKernels& kernels) {
   const auto y = node.output(0);
   if (y.count() == 0) return {};
   const Settings settings = settings_of(node, weight_sizes(node));
   const auto floats_for = [&](int64_t threads) {
     const TensorView residual = node.has_input(conv_residual) ? node.input(conv_residual) : TensorView{};
-    return threads * work_of(settings, node.input(conv_x), y, residual, kernels, threads).floats;
+    return threads * Work(settings, node.input(conv_x), y, residual, kernels.lanes, threads).floats;
   };
   // A run may be one thread's.
   const int64_t most = std::max(floats_for(std::max(host->prepare_threads(node.c()), 1)), floats_for(1));
@@ -409,7 +404,7 @@ Result<void> run_channels(Running& run, const ChannelKernels& kernels, RunFused 
   if (y.count() == 0) return {};
   const auto& kept = *run.kept<Kept>();
   const int64_t threads = run.thread_count() == 1 ? 1 : std::max(host->prepare_threads(run.c()), 1);
-  const Work work = work_of(kept.settings, x, y, residual, kernels, threads);
+  const Work work(kept.settings, x, y, residual, kernels.lanes, threads);
   const Run body{.work = work,
                  .kernels = kernels,
                  .kept = kept,

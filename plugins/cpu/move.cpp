@@ -22,20 +22,22 @@ template <class E>
 void move_sized(const Running& run, std::span<const int64_t> dims, const Side& from, const Side& to) {
   const E* source = static_cast<const E*>(from.data) + from.first;
   E* target = static_cast<E*>(to.data) + to.first;
+  const auto move = [&](int64_t, const int64_t* firsts, const int64_t* steps, int64_t n) {
+    move_row(source + firsts[0], steps[0], target + firsts[1], steps[1], n);
+  };
+  std::array strides{Strides(from.strides.begin(), from.strides.end()), Strides(to.strides.begin(), to.strides.end())};
+  if (std::is_sorted(to.strides.rbegin(), to.strides.rend())) return walk(run, dims, strides, move);
   // In the order of memory that is written.
   std::vector<size_t> axes(dims.size());
   std::iota(axes.begin(), axes.end(), size_t{0});
   std::stable_sort(axes.begin(), axes.end(), [&](size_t a, size_t b) { return to.strides[a] > to.strides[b]; });
-  std::vector<int64_t> sizes;
-  std::array<Strides, 2> strides;
-  for (const size_t axis : axes) {
-    sizes.push_back(dims[axis]);
-    strides[0].push_back(from.strides[axis]);
-    strides[1].push_back(to.strides[axis]);
+  std::vector<int64_t> sizes(dims.size());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    sizes[i] = dims[axes[i]];
+    strides[0][i] = from.strides[axes[i]];
+    strides[1][i] = to.strides[axes[i]];
   }
-  walk(run, sizes, strides, [&](int64_t, const int64_t* firsts, const int64_t* steps, int64_t n) {
-    move_row(source + firsts[0], steps[0], target + firsts[1], steps[1], n);
-  });
+  walk(run, sizes, strides, move);
 }
 
 // Elements of 2 or 4 bits, low ones first: neighbours share a byte, so one thread moves them all.

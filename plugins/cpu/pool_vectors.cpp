@@ -17,12 +17,6 @@ namespace {
 // The lines of a block stay in the first-level cache.
 constexpr int64_t block_floats = 6 * 1024, widest_block = 512;
 
-// Elements of a window along an axis.
-struct Taps {
-  int64_t begin, end;
-  bool operator==(const Taps&) const = default;
-};
-
 // What holds at all sizes.
 struct Settings {
   WindowAttributes windows;
@@ -78,22 +72,10 @@ struct Pooling : Windows {
   }
   int64_t block_count() const { return out[depth] * blocks.row_blocks * blocks.column_blocks; }
 
-  int64_t place(int axis, int64_t output, int64_t element) const {
-    return output * strides[axis] + element * dilations[axis] - pads[axis];
-  }
-  // Elements of an output's window before a place.
-  int64_t count_before(int axis, int64_t output, int64_t end) const {
-    const int64_t room = end - place(axis, output, 0);
-    if (room > (kernel[axis] - 1) * dilations[axis]) return kernel[axis];
-    return room <= 0 ? 0 : ceil_divide(room, dilations[axis]);
-  }
   // Behind the last output whose window ends within the image.
   int64_t whole_end(int axis) const {
     const int64_t room = in[axis] + pads[axis] - (kernel[axis] - 1) * dilations[axis] - 1;
     return room < 0 ? 0 : quotient(room, strides[axis]) + 1;
-  }
-  Taps inside(int axis, int64_t output) const {
-    return {count_before(axis, output, 0), count_before(axis, output, in[axis])};
   }
   // Elements that count in a mean.
   float count(int axis, int64_t output) const {

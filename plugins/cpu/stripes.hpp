@@ -21,10 +21,31 @@ enum { depth, height, width, most_window_axes };
 using Sizes = std::array<int64_t, most_window_axes>;
 constexpr int64_t product_of(const Sizes& sizes) { return sizes[depth] * sizes[height] * sizes[width]; }
 
+// Elements of a window along an axis.
+struct Taps {
+  int64_t begin, end;
+  bool operator==(const Taps&) const = default;
+};
+
 struct Windows {
   Sizes in, out, kernel, strides, dilations;
   Sizes pads, pads_behind;  // before the data, and behind it
   int64_t in_count, out_count, kernel_count;
+
+  // Where an element of an output's window stands along an axis; perhaps in the padding.
+  int64_t place(int axis, int64_t output, int64_t element) const {
+    return output * strides[axis] + element * dilations[axis] - pads[axis];
+  }
+  // Elements of an output's window before a place.
+  int64_t count_before(int axis, int64_t output, int64_t end) const {
+    const int64_t room = end - place(axis, output, 0);
+    if (room > (kernel[axis] - 1) * dilations[axis]) return kernel[axis];
+    return room <= 0 ? 0 : ceil_divide(room, dilations[axis]);
+  }
+  // Those within the image.
+  Taps inside(int axis, int64_t output) const {
+    return {count_before(axis, output, 0), count_before(axis, output, in[axis])};
+  }
 };
 // What a node says of its windows, whatever their sizes; pads hold where `padding` is `given`.
 struct WindowAttributes {
